@@ -1,0 +1,60 @@
+# The front door. `make help` lists what can be done.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+KILL9_CYCLES ?= 1000
+
+# Settings given on the command line (make init PROOF_COORDINATOR_ADDRESS=0.0.0.0 ...) reach the
+# devnet as environment, as they do in ethrex.
+export
+
+.PHONY: help init down status test bench fuzz lint soak test-docker build install clean
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
+
+build: ## the programs, in build/release
+	@scripts/install-deps build
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -- --quiet
+
+init: build ## a whole devnet: L1, contracts, coordinator, sequencer, prover; batches verified on L1
+	@scripts/devnet up
+
+down: ## stop the devnet
+	@scripts/devnet down
+
+status: ## what of the devnet runs
+	@scripts/devnet status
+
+test: ## all tests: unit tests under sanitizers, scenarios with real processes
+	@scripts/run-tests
+
+bench: build ## ratios against floors measured in the same run
+	@scripts/install-deps test
+	@cmake --build --preset release --target bench_programs -- --quiet
+	@tests/bench/run --build build/release
+
+fuzz: ## each fuzz target for FUZZ_SECONDS (60)
+	@scripts/install-deps test
+	@scripts/run-fuzzers $(FUZZ_SECONDS)
+
+lint: ## formatting and clang-tidy
+	@scripts/install-deps test
+	@scripts/lint
+
+soak: build ## KILL9_CYCLES (1000) kill -9 cycles: no acknowledged proof may be lost
+	@scripts/install-deps test
+	@KILL9_CYCLES=$(KILL9_CYCLES) /usr/bin/python3 -m pytest -q tests/scenario/test_kill9.py tests/scenario/test_power_cut_daemon.py
+
+test-docker: build ## builds the image and runs the devnet in containers (as root)
+	@scripts/install-deps docker
+	@DOCKER_TEST=1 /usr/bin/python3 -m pytest -q -rs tests/scenario/test_docker.py
+
+install: build ## programs, library and headers into PREFIX (/usr/local), below DESTDIR
+	@cmake --install build/release --prefix $(PREFIX)
+
+clean: ## forget what was built
+	@rm -rf build

@@ -1,0 +1,124 @@
+"""The program tdx-quote: input forms, verbs, exit statuses, against the shared vectors."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+TOOL = os.environ["TDX_QUOTE"]
+VECTORS = os.environ.get("VECTORS_DIR") or os.path.join(
+    os.environ.get("SOURCE_DIR", "."), "..", "shared", "vectors")
+DCAP = os.path.join(VECTORS, "dcap")
+EXAMPLE = os.path.join(VECTORS, "quote.example")
+
+pytestmark = pytest.mark.skipif(
+    not os.path.exists(EXAMPLE), reason="SKIPPED: there are no vectors (set VECTORS_DIR)")
+
+
+def run(*args, stdin=b""):
+    done = subprocess.run([TOOL, *args], input=stdin, capture_output=True, timeout=30)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def example_hex():
+    with open(EXAMPLE) as f:
+        return f.read().strip()
+
+
+@pytest.fixture(name="collateral")
+def _collateral(tmp_path):
+    with open(os.path.join(DCAP, "MANIFEST.json")) as f:
+        entry = next(e for e in json.load(f)["positive"] if e["id"] == "seed_quote_example")
+    for key, name in (("tcb_info", "tcb_info.json"), ("qe_identity", "qe_identity.json"),
+                      ("pck_crl", "pck_crl.der"), ("root_ca_crl", "root_ca_crl.der"),
+                      ("tcb_signing_chain", "tcb_signing_chain.pem"),
+                      ("pck_crl_issuer_chain", "pck_crl_issuer_chain.pem")):
+        shutil.copy(os.path.join(DCAP, entry[key]), tmp_path / name)
+    return tmp_path, entry["now"]
+
+
+def test_the_same_quote_in_every_form(tmp_path):
+    text = example_hex()
+    raw = bytes.fromhex(text)
+    wrapped = "\n".join(text[i:i + 60] for i in range(0, len(text), 60))
+    want = run("inspect", "--json", EXAMPLE)
+    assert want[0] == 0
+    log = f"2025-07-04 INFO start\n12:00 Sending quote {text}\nProcessed batch 7\n"
+    for form in (raw, text.encode(), b"0x" + text.encode(), wrapped.encode(), log.encode()):
+        assert run("inspect", "--json", stdin=form) == want
+    path = tmp_path / "quote.bin"
+    path.write_bytes(raw)
+    assert run("inspect", "--json", str(path)) == want
+    fields = json.loads(want[1])
+    assert fields["version"] == 4 and fields["tee"] == "TDX"
+    assert fields["declared_size"] == 4936 and fields["trailing_size"] == 70
+    assert fields["mrtd"].startswith("91eb2b44") and fields["pck_fmspc"] == "b0c06f000000"
+    assert fields["td_attribute_names"] == ["SEPT_VE_DISABLE"]
+
+
+def test_report_is_the_one_of_the_documentation(collateral):
+    where, now = collateral
+    raw = bytes.fromhex(example_hex())
+    want = bytes.fromhex("00048100000000b0c06f000000") + raw[48:632]
+    code, out, _ = run("report", EXAMPLE, "--collateral", str(where), "--time", str(now))
+    assert code == 0 and bytes.fromhex(out.strip()) == want
+    assert want[149:197].hex().startswith("91eb2b44")
+    code, out, err = run("report", EXAMPLE)
+    assert code == 0 and bytes.fromhex(out.strip()) == want and "nothing was verified" in err
+    code, out, _ = run("report", "--layout", "1.1", "--status", "OutOfDate", EXAMPLE)
+    assert bytes.fromhex(out.strip()) == bytes.fromhex("0004000204b0c06f000000") + raw[48:632]
+    code, _, err = run("report", EXAMPLE, "--collateral", str(where), "--time", "1")
+    assert code == 1 and "not valid yet" in err
+
+
+def test_verify_says_why(collateral, tmp_path):
+    where, now = collateral
+    code, out, _ = run("verify", EXAMPLE, "--collateral", str(where), "--time", str(now))
+    assert code == 0 and "verdict      accepted" in out
+    code, out, _ = run("measurements", EXAMPLE, "--policy-json", "--name", "release")
+    policy = tmp_path / "policy.json"
+    policy.write_text(out)
+    args = ("verify", EXAMPLE, "--collateral", str(where), "--time", str(now))
+    code, out, _ = run(*args, "--policy", str(policy), "--json")
+    verdict = json.loads(out)
+    assert code == 0 and verdict["image"] == "release" and verdict["tcb_status"] == "UpToDate"
+    policy.write_text(policy.read_text().replace("91eb2b44", "91eb2b45"))
+    code, out, _ = run(*args, "--policy", str(policy), "--json")
+    failed = [c["check"] for c in json.loads(out)["checks"] if c["status"] == "fail"]
+    assert code == 1 and failed == ["policy_image", "policy_mrtd"]
+    policy.write_text('{"unknown":1}')
+    assert run(*args, "--policy", str(policy))[0] == 2
+    assert run("verify", EXAMPLE)[0] == 2
+    assert run(*args[:-1], "yesterday")[0] == 2
+
+
+def test_measurements_and_diff(tmp_path):
+    report = subprocess.run([TOOL, "report", "--raw", EXAMPLE], capture_output=True,
+                            check=True).stdout
+    (tmp_path / "report.bin").write_bytes(report)
+    from_quote = run("measurements", "--json", EXAMPLE)
+    assert from_quote == run("measurements", "--json", str(tmp_path / "report.bin"))
+    m = json.loads(from_quote[1])
+    code, out, _ = run("measurements", "--solidity", EXAMPLE)
+    assert out == ",\n".join(f'hex"{m[k]}"' for k in ("mrtd", "rtmr0", "rtmr1", "rtmr2")) + "\n"
+    assert run("diff", EXAMPLE, str(tmp_path / "report.bin"))[0] == 0
+    changed = bytearray(report)
+    changed[149] ^= 1
+    changed[389] ^= 1
+    (tmp_path / "changed.bin").write_bytes(changed)
+    code, out, _ = run("diff", "--json", EXAMPLE, str(tmp_path / "changed.bin"))
+    found = json.loads(out)["differences"]
+    assert code == 1 and [d["field"] for d in found] == ["mrtd", "rtmr1"]
+    assert all(d["usual_cause"] for d in found)
+
+
+def test_bad_input():
+    for stdin in (b"", b"hello", b"00", b"\x04\x00\x02", bytes(5000), b"0x", b"Sending quote "):
+        code, out, err = run("inspect", stdin=stdin)
+        assert code == 2 and not out and err.startswith("tdx-quote: ")
+    assert run("nonsense")[0] == 2
+    assert run()[0] == 2
+    assert run("diff", EXAMPLE)[0] == 2
+    assert run("inspect", "/nonexistent")[0] == 2
+    assert run("--help")[0] == 0 and run("--version")[0] == 0

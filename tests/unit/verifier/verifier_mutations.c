@@ -1,0 +1,333 @@
+/*
+ * A good quote with good collateral, broken in one place at a time: each break is refused, and the
+ * check that names it is the one that fails.
+ */
+#include "tests/unit/verifier/forge.h"
+
+#include <openssl/x509.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct tdxv_verdict v;
+
+static bool failed(enum tdxv_check_id id)
+{
+	return v.check[id].status == TDXV_FAIL;
+}
+
+static void good_ones_pass(void **state)
+{
+	static const struct {
+		unsigned version;
+		enum tdxv_body body;
+	} kinds[] = {{3, TDXV_BODY_SGX},   {4, TDXV_BODY_SGX},  {5, TDXV_BODY_SGX},
+		     {4, TDXV_BODY_TD10},  {5, TDXV_BODY_TD10}, {5, TDXV_BODY_TD15},
+		     {5, TDXV_BODY_TD15EX}};
+	struct tdxv_collateral_facts facts;
+	struct tdxv_collateral *c;
+	struct forge f;
+	struct forged x;
+	char why[2048];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		forge_init_kind(&f, kinds[i].version, kinds[i].body);
+		forge_build(&x, &f);
+		forged_verify(&v, &c, &x, NULL, FORGE_NOW);
+		tdxv_verdict_summary(why, sizeof why, &v);
+		if (!v.accepted)
+			fprintf(stderr, "version %u body %d: %s\n", kinds[i].version,
+				(int)kinds[i].body, why);
+		assert_true(v.accepted);
+		assert_int_equal(v.tcb_status, TDXV_TCB_UP_TO_DATE);
+		tdxv_collateral_facts(&facts, c);
+		assert_true(facts.usable);
+		assert_int_equal(facts.valid_from, FORGE_NOW - FORGE_DAY); /* the CRLs */
+		assert_int_equal(facts.valid_to, 1770595200);
+		/* Root, TCB signing, PCK CA, two CRLs, two bodies; PCK, QE report, quote. */
+		assert_int_equal(facts.ecdsa_operations + v.ecdsa_operations, 10);
+		tdxv_collateral_free(c);
+		forged_free(&x);
+	}
+}
+
+/* The forger's certificates are certificates to OpenSSL too. */
+static void openssl_agrees(void **state)
+{
+	struct forge f;
+	struct forged x;
+	X509 *cert[2];
+	X509_CRL *crl;
+	const uint8_t *p;
+
+	(void)state;
+	forge_init(&f);
+	forge_build(&x, &f);
+	p = x.pck_crl.p;
+	crl = d2i_X509_CRL(NULL, &p, (long)x.pck_crl.len);
+	assert_non_null(crl);
+	assert_ptr_equal(p, x.pck_crl.p + x.pck_crl.len);
+	{
+		uint8_t der[2][4096];
+		int i;
+		char pem[16384] = ""; /* strstr needs the NUL that a view does not have */
+		const char *at = pem;
+
+		assert_true(x.pck_crl_chain.len < sizeof pem);
+		memcpy(pem, x.pck_crl_chain.p, x.pck_crl_chain.len);
+		for (i = 0; i < 2; i++) {
+			const char *b = strstr(at, "-----\n") + 6, *e = strchr(b, '\n');
+
+			assert_true(EVP_DecodeBlock(der[i], (const uint8_t *)b, (int)(e - b)) > 0);
+			p = der[i];
+			cert[i] = d2i_X509(NULL, &p, sizeof der[i]);
+			assert_non_null(cert[i]);
+			at = strstr(e, "-----BEGIN");
+		}
+	}
+	assert_int_equal(X509_verify(cert[0], X509_get0_pubkey(cert[1])), 1);
+	assert_int_equal(X509_verify(cert[1], X509_get0_pubkey(cert[1])), 1);
+	assert_int_equal(X509_CRL_verify(crl, X509_get0_pubkey(cert[0])), 1);
+	X509_free(cert[0]);
+	X509_free(cert[1]);
+	X509_CRL_free(crl);
+	forged_free(&x);
+}
+
+#define MUTATIONS(M)                                                                               \
+	M(f->root.key = f->root.signer = f->ca.signer = f->tcb.signer = KEY_EVIL,                  \
+	  PCK_CA_SIGNATURE, keep_root)                                                             \
+	M(f->root.signer = KEY_EVIL, PCK_ROOT_TRUSTED, 0)                                          \
+	M(f->root.is_ca = false, PCK_ROOT_TRUSTED, 0)                                              \
+	M(f->root.to = FORGE_NOW - 1, PCK_CHAIN_TIME, 0)                                           \
+	M(f->ca.signer = KEY_EVIL, PCK_CA_SIGNATURE, 0)                                            \
+	M(f->ca.signer = KEY_EVIL, PCK_CRL_CHAIN, 0)                                               \
+	M(f->ca.issuer = "Intel SGX Root C", PCK_CA_SIGNATURE, 0)                                  \
+	M(f->ca.name = "Intel SGX PCK Platform", PCK_CHAIN_NAMES, 0)                               \
+	M(f->ca.is_ca = false, PCK_CA_USAGE, 0)                                                    \
+	M(f->ca.usage = 0x80, PCK_CA_USAGE, 0)                                                     \
+	M(f->ca.from = FORGE_NOW + 1, PCK_CHAIN_TIME, 0)                                           \
+	M(f->ca.to = FORGE_NOW - 1, PCK_CHAIN_TIME, 0)                                             \
+	M(f->ca.to = FORGE_NOW - 1, PCK_CRL_CHAIN_TIME, 0)                                         \
+	M(f->ca.no_constraints = true, PCK_CHAIN_FORMAT, 0)                                        \
+	M(f->pck.signer = KEY_EVIL, PCK_LEAF_SIGNATURE, 0)                                         \
+	M(f->pck.signer = KEY_ROOT, PCK_LEAF_SIGNATURE, 0)                                         \
+	M(f->pck.signer = KEY_TCB, PCK_LEAF_SIGNATURE, 0)                                          \
+	M(f->pck.issuer = "Intel SGX PCK Processor CA", PCK_LEAF_SIGNATURE, 0)                     \
+	M(f->pck.name = "Intel SGX PCK Certificat", PCK_CHAIN_NAMES, 0)                            \
+	M(f->pck.is_ca = true, PCK_LEAF_USAGE, 0)                                                  \
+	M(f->pck.usage = 0x04, PCK_LEAF_USAGE, 0)                                                  \
+	M(f->pck.from = FORGE_NOW + 1, PCK_CHAIN_TIME, 0)                                          \
+	M(f->pck.to = FORGE_NOW - 1, PCK_CHAIN_TIME, 0)                                            \
+	M(f->pck.key = KEY_EVIL, QE_REPORT_SIGNATURE, 0)                                           \
+	M(f->no_fmspc = true, PCK_EXTENSION, 0)                                                    \
+	M(f->pcesvn = 65536, PCK_EXTENSION, 0)                                                     \
+	M(f->fmspc[0] ^= 1, TCB_INFO_FMSPC, 0)                                                     \
+	M(f->pceid[1] ^= 1, TCB_INFO_PCEID, 0)                                                     \
+	M(f->comp_svn[15] = 2, PLATFORM_TCB, 0)                                                    \
+	M(f->pcesvn = 4, PLATFORM_TCB, 0)                                                          \
+	M(f->tcb.signer = KEY_EVIL, TCB_SIGNING_CHAIN, 0)                                          \
+	M(f->tcb.name = "Intel SGX TCB Signin", TCB_SIGNING_CHAIN, 0)                              \
+	M(f->tcb.is_ca = true, TCB_SIGNING_CHAIN, 0)                                               \
+	M(f->tcb.usage = 0x02, QE_SIGNING_CHAIN, 0)                                                \
+	M(f->tcb.key = KEY_EVIL, TCB_INFO_SIGNATURE, 0)                                            \
+	M(f->tcb.to = FORGE_NOW - 1, TCB_SIGNING_TIME, 0)                                          \
+	M(f->tcb.from = FORGE_NOW + 1, QE_SIGNING_TIME, 0)                                         \
+	M(f->root_crl.signer = KEY_EVIL, ROOT_CRL_SIGNATURE, 0)                                    \
+	M(f->root_crl.issuer = "Intel SGX Root C", ROOT_CRL_ISSUER, 0)                             \
+	M(f->root_crl.no_number = true, ROOT_CRL_FORMAT, 0)                                        \
+	M(f->root_crl.from = FORGE_NOW + 1, ROOT_CRL_TIME, 0)                                      \
+	M(f->root_crl.to = FORGE_NOW - 1, ROOT_CRL_TIME, 0)                                        \
+	M(f->root_crl.revoked = 12, PCK_CA_NOT_REVOKED, 0)                                         \
+	M(f->root_crl.revoked = 14, TCB_SIGNING_NOT_REVOKED, 0)                                    \
+	M(f->root_crl.revoked = 14, QE_SIGNING_NOT_REVOKED, 0)                                     \
+	M(f->pck_crl.signer = KEY_EVIL, PCK_CRL_SIGNATURE, 0)                                      \
+	M(f->pck_crl.issuer = "Intel SGX PCK Processor CA", PCK_CRL_SIGNATURE, 0)                  \
+	M(f->pck_crl.no_number = true, PCK_CRL_FORMAT, 0)                                          \
+	M(f->pck_crl.from = FORGE_NOW + 1, PCK_CRL_TIME, 0)                                        \
+	M(f->pck_crl.to = FORGE_NOW - 1, PCK_CRL_TIME, 0)                                          \
+	M(f->pck_crl.revoked = 13, PCK_LEAF_NOT_REVOKED, 0)                                        \
+	M(f->tcb_signer = KEY_PCK, TCB_INFO_SIGNATURE, 0)                                          \
+	M(f->tcb_id = "SGX", TCB_INFO_TEE, 0)                                                      \
+	M(f->tcb_id = "TDZ", TCB_INFO_FORMAT, 0)                                                   \
+	M(f->tcb_version = 2, TCB_INFO_FORMAT, 0)                                                  \
+	M(f->tcb_issued = "2026-01-15T00:00:01Z", TCB_INFO_TIME, 0)                                \
+	M(f->tcb_next = "2026-01-14T23:59:59Z", TCB_INFO_TIME, 0)                                  \
+	M(f->tcb_next = "2026-02-30T00:00:00Z", TCB_INFO_FORMAT, 0)                                \
+	M(f->tcb_next = "2026-02-09T00:00:00.5Z", TCB_INFO_FORMAT, 0)                              \
+	M(f->tcb_fmspc = "90C06F000001", TCB_INFO_FMSPC, 0)                                        \
+	M(f->tcb_fmspc = "90C06F0000", TCB_INFO_FORMAT, 0)                                         \
+	M(f->tcb_pceid = "0001", TCB_INFO_PCEID, 0)                                                \
+	M(f->tcb_extra = ",\"fmspc\":\"90C06F000000\"", TCB_INFO_FORMAT, 0)                        \
+	M(f->tcb_extra = ",\"x\":[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]", TCB_INFO_FORMAT, 0)         \
+	M(f->n_levels = 0, TCB_INFO_FORMAT, 0)                                                     \
+	M(f->level[1] = f->level[0], TCB_INFO_FORMAT, 0)                                           \
+	M(f->level[0].sgx = 256, TCB_INFO_FORMAT, 0)                                               \
+	M(f->level[0].status = "Fine", TCB_INFO_FORMAT, 0)                                         \
+	M(f->level[0].status = "TDRelaunchAdvised", TCB_INFO_FORMAT, 0)                            \
+	M(f->level[0].status = "Revoked", POLICY_TCB_STATUS, 0)                                    \
+	M(f->module_id = "TDX_03", TDX_MODULE_KNOWN, 0)                                            \
+	M(f->module_id = "TDX_1", TDX_MODULE_KNOWN, 0)                                             \
+	M(f->module_attributes = "0100000000000000", TDX_MODULE_ATTRIBUTES, 0)                     \
+	M(f->module_level[0].status = "SWHardeningNeeded", TCB_INFO_FORMAT, 0)                     \
+	M(f->module_level[1].sgx = 5, TCB_INFO_FORMAT, 0)                                          \
+	M(f->n_module_levels = 0, TCB_INFO_FORMAT, 0)                                              \
+	M(f->body[0] = 2, TDX_MODULE_TCB, 0)                                                       \
+	M(f->body[2] = 2, PLATFORM_TCB, 0)                                                         \
+	M(f->body[TDXV_TD_MRSIGNERSEAM] = 1, TDX_MODULE_SIGNER, 0)                                 \
+	M(f->body[TDXV_TD_SEAMATTRIBUTES] = 1, TDX_MODULE_ATTRIBUTES, 0)                           \
+	M(f->body[TDXV_TD_TDATTRIBUTES] = 1, POLICY_DEBUG, 0)                                      \
+	M(f->body[TDXV_TD_TDATTRIBUTES + 1] = 1, POLICY_RESERVED, 0)                               \
+	M(f->qe_signer = KEY_EVIL, QE_IDENTITY_SIGNATURE, 0)                                       \
+	M(f->qe_id = "QE", QE_IDENTITY_TEE, 0)                                                     \
+	M(f->qe_id = "QVE", QE_IDENTITY_TEE, 0)                                                    \
+	M(f->qe_id = "Q", QE_IDENTITY_FORMAT, 0)                                                   \
+	M(f->qe_version = 1, QE_IDENTITY_FORMAT, 0)                                                \
+	M(f->qe_issued = "2026-01-15T00:00:01Z", QE_IDENTITY_TIME, 0)                              \
+	M(f->qe_next = "2026-01-14T23:59:59Z", QE_IDENTITY_TIME, 0)                                \
+	M(f->qe_misc = "00000001", QE_MISCSELECT, 0)                                               \
+	M(f->qe_prodid = 1, QE_ISVPRODID, 0)                                                       \
+	M(f->qe_report[16] = 1, QE_MISCSELECT, 0)                                                  \
+	M(f->qe_report[48] |= 2, QE_ATTRIBUTES, 0)                                                 \
+	M(f->qe_report[128] ^= 1, QE_MRSIGNER, 0)                                                  \
+	M(f->qe_report[257] = 1, QE_ISVPRODID, 0)                                                  \
+	M(f->qe_report[258] = 1, QE_TCB, 0)                                                        \
+	M(f->qe_report[352] = 1, QE_REPORT_PADDING, 0)                                             \
+	M(f->keep_report_data = true, QE_REPORT_BINDING, 0)                                        \
+	M(f->qe_report_signer = KEY_EVIL, QE_REPORT_SIGNATURE, 0)                                  \
+	M(f->quote_signer = KEY_EVIL, QUOTE_SIGNATURE, 0)                                          \
+	M(f->quote_signer = KEY_PCK, QUOTE_SIGNATURE, 0)                                           \
+	M(f->version = 6, QUOTE_FORMAT, 0)                                                         \
+	M(f->version = 3, QUOTE_FORMAT, 0)
+
+enum { keep_root = 1 };
+
+static void every_mutation_is_refused(void **state)
+{
+	struct tdxv_collateral *c;
+	struct forge plain, *f = &plain;
+	struct forged x, good;
+	unsigned n = 0, wrong = 0;
+	char why[2048];
+
+	(void)state;
+	forge_init(f);
+	forge_build(&good, f);
+#define M(change, id, how)                                                                         \
+	forge_init(f);                                                                             \
+	change;                                                                                    \
+	forge_build(&x, f);                                                                        \
+	if ((how) == keep_root) {                                                                  \
+		buf_free(&x.root);                                                                 \
+		buf_init(&x.root, 1 << 16);                                                        \
+		buf_add(&x.root, good.root.p, good.root.len);                                      \
+	}                                                                                          \
+	forged_verify(&v, &c, &x, NULL, FORGE_NOW);                                                \
+	if (v.accepted || !(failed(TDXV_CHECK_##id) ||                                             \
+			    ((how) == keep_root && failed(TDXV_CHECK_PCK_ROOT_TRUSTED)))) {        \
+		tdxv_verdict_summary(why, sizeof why, &v);                                         \
+		fprintf(stderr, "%s should fail %s: %s\n", #change, #id, why);                     \
+		wrong++;                                                                           \
+	}                                                                                          \
+	n++;                                                                                       \
+	tdxv_collateral_free(c);                                                                   \
+	forged_free(&x);
+	MUTATIONS(M)
+#undef M
+	forged_free(&good);
+	printf("%u mutations, %u not refused as they should be\n", n, wrong);
+	assert_int_equal(wrong, 0);
+}
+
+/* A flipped bit anywhere in the declared bytes is refused; after them it is not looked at. */
+static void every_byte_counts(void **state)
+{
+	struct tdxv_collateral *c;
+	struct tdxv_cache *cache = tdxv_cache_new(8);
+	struct forge f;
+	struct forged x;
+	size_t i, pem_end;
+
+	(void)state;
+	forge_init(&f);
+	forge_build(&x, &f);
+	forged_verify(&v, &c, &x, NULL, FORGE_NOW);
+	assert_true(v.accepted);
+	pem_end = x.quote.len - 2; /* newline and NUL after the last certificate */
+	for (i = 0; i < pem_end; i += i < 1300 ? 1 : 37) {
+		if (x.quote.p[i] == '\n') /* white space between certificates is free */
+			continue;
+		x.quote.p[i] ^= 1;
+		tdxv_verify(&v, x.quote.p, x.quote.len, c, NULL, cache, FORGE_NOW);
+		if (v.accepted)
+			fprintf(stderr, "byte %zu may be changed\n", i);
+		assert_false(v.accepted);
+		x.quote.p[i] ^= 1;
+	}
+	for (i = 0; i < x.quote.len; i++) {
+		struct tdxv_quote q;
+
+		assert_int_equal(tdxv_quote_parse(&q, x.quote.p, i, NULL), TDXV_ERR_QUOTE_FORMAT);
+	}
+	assert_true(buf_add(&x.quote, "garbage", 7));
+	tdxv_verify(&v, x.quote.p, x.quote.len, c, NULL, cache, FORGE_NOW);
+	assert_true(v.accepted);
+	assert_int_equal(v.quote.trailing_size, 7);
+	tdxv_collateral_free(c);
+	tdxv_cache_free(cache);
+	forged_free(&x);
+}
+
+/* The same in the collateral, piece by piece. */
+static void every_byte_of_collateral_counts(void **state)
+{
+	struct tdxv_collateral *c;
+	struct forge f;
+	struct forged x;
+	size_t i, k;
+
+	(void)state;
+	forge_init(&f);
+	forge_build(&x, &f);
+	for (k = 0; k < 4; k++) {
+		struct buf *b[] = {&x.tcb_info, &x.qe_identity, &x.pck_crl, &x.root_crl};
+
+		for (i = 0; i < b[k]->len; i += 29) {
+			b[k]->p[i] ^= 1;
+			forged_verify(&v, &c, &x, NULL, FORGE_NOW);
+			if (v.accepted)
+				fprintf(stderr, "piece %zu byte %zu may be changed\n", k, i);
+			assert_false(v.accepted);
+			tdxv_collateral_free(c);
+			b[k]->p[i] ^= 1;
+		}
+		/* Absent, it is a failed check and not a crash. */
+		i = b[k]->len;
+		b[k]->len = 0;
+		forged_verify(&v, &c, &x, NULL, FORGE_NOW);
+		assert_false(v.accepted);
+		tdxv_collateral_free(c);
+		b[k]->len = i;
+	}
+	forged_free(&x);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(good_ones_pass),
+	    cmocka_unit_test(openssl_agrees),
+	    cmocka_unit_test(every_mutation_is_refused),
+	    cmocka_unit_test(every_byte_counts),
+	    cmocka_unit_test(every_byte_of_collateral_counts),
+	};
+	int failures = cmocka_run_group_tests(tests, NULL, NULL);
+
+	forge_keys_free();
+	return failures;
+}

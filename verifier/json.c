@@ -1,0 +1,319 @@
+/*
+ * Collateral is signed over its exact bytes, so it is read in place: no tree, no allocation, no
+ * number conversion by locale. Repeated keys are refused, for two readers may not pick the same
+ * one; escapes are refused in strings that are used, for the same reason.
+ */
+#include "verifier/internal.h"
+
+#include <string.h>
+
+void tdxv__json_init(struct json *j, struct tdxv_bytes text, struct tdxv_why *why)
+{
+	*j = (struct json){.all = text, .why = why};
+}
+
+bool tdxv__json_fail(struct json *j, const char *what)
+{
+	if (!j->failed)
+		tdxv__why(j->why, "byte %zu: %s", j->at, what);
+	j->failed = true;
+	return false;
+}
+
+static void skip_space(struct json *j)
+{
+	while (j->at < j->all.n && (j->all.p[j->at] == ' ' || j->all.p[j->at] == '\n' ||
+				    j->all.p[j->at] == '\r' || j->all.p[j->at] == '\t'))
+		j->at++;
+}
+
+uint8_t tdxv__json_peek(struct json *j)
+{
+	skip_space(j);
+	return j->at < j->all.n ? j->all.p[j->at] : 0;
+}
+
+static bool take(struct json *j, char c)
+{
+	if (tdxv__json_peek(j) != (uint8_t)c)
+		return false;
+	j->at++;
+	return true;
+}
+
+bool tdxv__json_end(struct json *j)
+{
+	if (j->failed)
+		return false;
+	skip_space(j);
+	return j->at == j->all.n || tdxv__json_fail(j, "something follows the JSON value");
+}
+
+/* s: between the quotes. *plain: no escape in it. */
+static bool string(struct json *j, struct tdxv_bytes *s, bool *plain)
+{
+	size_t start;
+
+	if (!take(j, '"'))
+		return tdxv__json_fail(j, "a string is expected");
+	*plain = true;
+	for (start = j->at; j->at < j->all.n; j->at++) {
+		uint8_t c = j->all.p[j->at];
+
+		if (c == '"') {
+			*s = tdxv__bytes(j->all.p + start, j->at - start);
+			j->at++;
+			return true;
+		}
+		if (c < 0x20)
+			return tdxv__json_fail(j, "a control character inside a string");
+		if (c == '\\') {
+			*plain = false;
+			j->at++;
+		}
+	}
+	return tdxv__json_fail(j, "a string without an end");
+}
+
+bool tdxv__json_string(struct json *j, struct tdxv_bytes *s)
+{
+	bool plain;
+
+	if (j->failed || !string(j, s, &plain))
+		return false;
+	return plain || tdxv__json_fail(j, "an escape inside a string that must be plain");
+}
+
+static bool enter(struct json *j, char open, const char *expected)
+{
+	if (j->failed)
+		return false;
+	if (!take(j, open))
+		return tdxv__json_fail(j, expected);
+	if (++j->depth > JSON_DEPTH_MAX)
+		return tdxv__json_fail(j, "too deeply nested");
+	return true;
+}
+
+bool tdxv__json_object(struct json *j, struct json_object *o)
+{
+	o->n = 0;
+	return enter(j, '{', "an object is expected");
+}
+
+bool tdxv__json_member(struct json *j, struct json_object *o, struct tdxv_bytes *key)
+{
+	unsigned i;
+
+	if (j->failed)
+		return false;
+	if (take(j, '}')) {
+		j->depth--;
+		return false;
+	}
+	if (o->n && !take(j, ','))
+		return tdxv__json_fail(j, "a comma or } is expected");
+	if (!tdxv__json_string(j, key))
+		return false;
+	for (i = 0; i < o->n; i++)
+		if (tdxv__bytes_eq(o->key[i], *key))
+			return tdxv__json_fail(j, "a member is repeated");
+	if (o->n == JSON_KEYS_MAX)
+		return tdxv__json_fail(j, "an object with too many members");
+	o->key[o->n++] = *key;
+	return take(j, ':') || tdxv__json_fail(j, "a colon is expected");
+}
+
+bool tdxv__json_array(struct json *j)
+{
+	return enter(j, '[', "an array is expected");
+}
+
+bool tdxv__json_element(struct json *j, bool *first)
+{
+	if (j->failed)
+		return false;
+	if (take(j, ']')) {
+		j->depth--;
+		return false;
+	}
+	if (!*first && !take(j, ','))
+		return tdxv__json_fail(j, "a comma or ] is expected");
+	*first = false;
+	return true;
+}
+
+bool tdxv__json_uint(struct json *j, uint64_t max, uint64_t *out)
+{
+	uint64_t v = 0;
+	size_t start;
+
+	if (j->failed)
+		return false;
+	skip_space(j);
+	for (start = j->at; j->at < j->all.n; j->at++) {
+		uint8_t c = j->all.p[j->at];
+
+		if (c < '0' || c > '9')
+			break;
+		if (j->at - start > 18 || (j->at > start && v == 0))
+			return tdxv__json_fail(j, "a number that is too long or begins with 0");
+		v = v * 10 + (uint64_t)(c - '0');
+	}
+	if (j->at == start || (j->at < j->all.n && memchr(".eE", j->all.p[j->at], 3)))
+		return tdxv__json_fail(j, "an unsigned integer is expected");
+	if (v > max) {
+		j->at = start;
+		return tdxv__json_fail(j, "a number that is out of range");
+	}
+	*out = v;
+	return true;
+}
+
+static bool literal(struct json *j, const char *word)
+{
+	size_t n = strlen(word);
+
+	skip_space(j);
+	if (j->all.n - j->at < n || memcmp(j->all.p + j->at, word, n) != 0)
+		return false;
+	j->at += n;
+	return true;
+}
+
+bool tdxv__json_bool(struct json *j, bool *out)
+{
+	if (j->failed)
+		return false;
+	*out = literal(j, "true");
+	return *out || literal(j, "false") || tdxv__json_fail(j, "true or false is expected");
+}
+
+bool tdxv__json_hex(struct json *j, uint8_t *out, size_t n)
+{
+	struct tdxv_bytes s;
+
+	if (!tdxv__json_string(j, &s))
+		return false;
+	/* hex_decode() allows 0x in front: the length keeps it out. */
+	return (s.n == 2 * n && hex_decode(out, n, (const char *)s.p, s.n)) ||
+	       tdxv__json_fail(j, "hex digits are missing, too many, or none");
+}
+
+bool tdxv__json_time(struct json *j, int64_t *t)
+{
+	struct tdxv_bytes s;
+
+	if (!tdxv__json_string(j, &s))
+		return false;
+	return tdxv_time_parse(t, (const char *)s.p, s.n) ||
+	       tdxv__json_fail(j, "a time like 2026-01-31T00:00:00Z is expected");
+}
+
+bool tdxv__json_status(struct json *j, enum tdxv_tcb_status *s)
+{
+	struct tdxv_bytes w;
+
+	if (!tdxv__json_string(j, &w))
+		return false;
+	return tdxv_tcb_status_parse(s, (const char *)w.p, w.n) ||
+	       tdxv__json_fail(j, "an unknown TCB status");
+}
+
+static bool number(struct json *j)
+{
+	size_t start = j->at;
+
+	while (j->at < j->all.n && memchr("+-.eE0123456789", j->all.p[j->at], 15))
+		j->at++;
+	return j->at > start || tdxv__json_fail(j, "a JSON value is expected");
+}
+
+static bool scalar(struct json *j)
+{
+	struct tdxv_bytes s;
+	bool plain;
+
+	if (tdxv__json_peek(j) == '"')
+		return string(j, &s, &plain);
+	return literal(j, "true") || literal(j, "false") || literal(j, "null") || number(j);
+}
+
+/* Containers are walked with an explicit stack, whose depth is bounded as everywhere else. */
+bool tdxv__json_skip(struct json *j, struct tdxv_bytes *raw)
+{
+	uint8_t kind[JSON_DEPTH_MAX];
+	unsigned top = 0, base = j->depth;
+	bool want_value = true;
+	struct tdxv_bytes key;
+	size_t start;
+	bool plain;
+
+	if (j->failed)
+		return false;
+	skip_space(j);
+	start = j->at;
+	for (;;) {
+		uint8_t c = tdxv__json_peek(j);
+
+		if (want_value && (c == '{' || c == '[')) {
+			if (base + top >= JSON_DEPTH_MAX)
+				return tdxv__json_fail(j, "too deeply nested");
+			j->at++;
+			kind[top++] = c;
+			if (take(j, c == '{' ? '}' : ']'))
+				top--, want_value = false;
+			else if (c == '{' && !(string(j, &key, &plain) && take(j, ':')))
+				return tdxv__json_fail(j, "a member is malformed");
+		} else if (want_value) {
+			if (!scalar(j))
+				return false;
+			want_value = false;
+		}
+		if (want_value)
+			continue;
+		if (top == 0)
+			break;
+		if (take(j, ',')) {
+			want_value = true;
+			if (kind[top - 1] == '{' && !(string(j, &key, &plain) && take(j, ':')))
+				return tdxv__json_fail(j, "a member is malformed");
+		} else if (take(j, kind[top - 1] == '{' ? '}' : ']')) {
+			top--;
+		} else {
+			return tdxv__json_fail(j, "a comma or an end is expected");
+		}
+	}
+	if (raw)
+		*raw = tdxv__bytes(j->all.p + start, j->at - start);
+	return true;
+}
+
+bool tdxv__json_signed(struct tdxv_bytes text, const char *name, struct tdxv_bytes *body,
+		       uint8_t signature[64], struct tdxv_why *why)
+{
+	bool has_body = false, has_signature = false;
+	struct json_object o;
+	struct tdxv_bytes key;
+	struct json j;
+
+	tdxv__json_init(&j, text, why);
+	if (text.n == 0)
+		return tdxv__json_fail(&j, "there is nothing");
+	tdxv__json_object(&j, &o);
+	while (tdxv__json_member(&j, &o, &key)) {
+		if (tdxv__bytes_are(key, name)) {
+			if (tdxv__json_peek(&j) != '{')
+				return tdxv__json_fail(&j, "the body is no object");
+			has_body = tdxv__json_skip(&j, body);
+		} else if (tdxv__bytes_are(key, "signature")) {
+			has_signature = tdxv__json_hex(&j, signature, 64);
+		} else {
+			tdxv__json_skip(&j, NULL);
+		}
+	}
+	if (!tdxv__json_end(&j))
+		return false;
+	return (has_body && has_signature) ||
+	       tdxv__json_fail(&j, has_body ? "there is no signature" : "there is no body");
+}

@@ -1,0 +1,150 @@
+#include "verifier/tools/tdx_quote.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: tdx-quote VERB [options] [FILE...]\n"
+    "\n"
+    "  inspect QUOTE                every field of a quote or report\n"
+    "  verify QUOTE --collateral DIR [--policy FILE] [--time TIME] [--root PEM]\n"
+    "                               every check; exit 0 accepted, 1 refused, 2 could not judge\n"
+    "  measurements QUOTE|REPORT    MRTD and RTMRs by name; --solidity: constructor arguments;\n"
+    "                               --policy-json: a policy for verify (--name names the image)\n"
+    "  report QUOTE [--collateral DIR | --status WORD] [--layout 1.0|1.1] [--raw]\n"
+    "                               the bytes verifyAndAttestOnChain returns\n"
+    "  diff QUOTE|REPORT QUOTE|REPORT\n"
+    "                               which measurement changed, and what usually causes it;\n"
+    "                               exit 0 equal, 1 different\n"
+    "\n"
+    "FILE is binary, hex, or a log with a line 'Sending quote <hex>'; '-' or none is stdin.\n"
+    "DIR holds tcb_info.json, qe_identity.json, tcb_signing_chain.pem, pck_crl.{der,pem,hex},\n"
+    "pck_crl_issuer_chain.pem, root_ca_crl.{der,pem,hex} and, if it differs from the TCB signing\n"
+    "chain, qe_identity_signing_chain.pem.\n"
+    "\n"
+    "  --json           machine-readable output\n"
+    "  --time TIME      2026-01-31T00:00:00Z or seconds since 1970; default: now\n"
+    "  --root PEM       trust this root instead of Intel's (for tests)\n"
+    "  --help, --version\n";
+
+void complain(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("tdx-quote: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+static const struct verb {
+	const char *name;
+	int (*run)(const struct options *o);
+	int files_min, files_max;
+} verbs[] = {
+    {"inspect", verb_inspect, 0, 1},
+    {"verify", verb_verify, 0, 1},
+    {"measurements", verb_measurements, 0, 1},
+    {"report", verb_report, 0, 1},
+    {"diff", verb_diff, 2, 2},
+};
+
+enum {
+	OPT_VERSION = 256,
+	OPT_SOLIDITY,
+	OPT_POLICY_JSON,
+	OPT_RAW,
+	OPT_COLLATERAL,
+	OPT_POLICY,
+	OPT_ROOT,
+	OPT_STATUS,
+	OPT_TIME,
+	OPT_LAYOUT,
+	OPT_NAME,
+	OPT_FMSPC
+};
+
+static const struct option long_options[] = {
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"json", no_argument, NULL, 'j'},
+    {"solidity", no_argument, NULL, OPT_SOLIDITY},
+    {"policy-json", no_argument, NULL, OPT_POLICY_JSON},
+    {"raw", no_argument, NULL, OPT_RAW},
+    {"collateral", required_argument, NULL, OPT_COLLATERAL},
+    {"policy", required_argument, NULL, OPT_POLICY},
+    {"root", required_argument, NULL, OPT_ROOT},
+    {"status", required_argument, NULL, OPT_STATUS},
+    {"time", required_argument, NULL, OPT_TIME},
+    {"layout", required_argument, NULL, OPT_LAYOUT},
+    {"name", required_argument, NULL, OPT_NAME},
+    {"fmspc", required_argument, NULL, OPT_FMSPC},
+    {NULL, 0, NULL, 0},
+};
+
+/* 0: go on; else the exit status + 1. */
+static int parse_options(struct options *o, int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "hj", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'h': fputs(usage, stdout); return EXIT_ACCEPTED + 1;
+		case OPT_VERSION: puts("tdx-quote " TDXV_VERSION); return EXIT_ACCEPTED + 1;
+		case 'j': o->json = true; break;
+		case OPT_SOLIDITY: o->solidity = true; break;
+		case OPT_POLICY_JSON: o->policy_json = true; break;
+		case OPT_RAW: o->raw = true; break;
+		case OPT_COLLATERAL: o->collateral = optarg; break;
+		case OPT_POLICY: o->policy = optarg; break;
+		case OPT_ROOT: o->root = optarg; break;
+		case OPT_STATUS: o->status = optarg; break;
+		case OPT_TIME: o->time = optarg; break;
+		case OPT_LAYOUT: o->layout = optarg; break;
+		case OPT_NAME: o->name = optarg; break;
+		case OPT_FMSPC: o->fmspc = optarg; break;
+		default: fputs(usage, stderr); return EXIT_TROUBLE + 1;
+		}
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {0};
+	const char *name;
+	size_t i;
+	int stop, n;
+
+	stop = parse_options(&o, argc, argv);
+	if (stop)
+		return stop - 1;
+	if (optind >= argc) {
+		fputs(usage, stderr);
+		return EXIT_TROUBLE;
+	}
+	name = argv[optind++];
+	n = argc - optind;
+	for (i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+		if (strcmp(name, verbs[i].name) != 0)
+			continue;
+		if (n < verbs[i].files_min || n > verbs[i].files_max) {
+			complain("%s takes %d to %d files, not %d", name, verbs[i].files_min,
+				 verbs[i].files_max, n);
+			return EXIT_TROUBLE;
+		}
+		for (; o.n_files < n; o.n_files++)
+			o.file[o.n_files] = argv[optind + o.n_files];
+		stop = verbs[i].run(&o);
+		if (fflush(stdout) != 0) {
+			complain("the output could not be written");
+			return EXIT_TROUBLE;
+		}
+		return stop;
+	}
+	complain("unknown verb '%s'; see tdx-quote --help", name);
+	return EXIT_TROUBLE;
+}

@@ -1,0 +1,51 @@
+/*
+ * tdx_quote.h -- what the verbs of the program tdx-quote share.
+ */
+#ifndef VERIFIER_TOOLS_TDX_QUOTE_H
+#define VERIFIER_TOOLS_TDX_QUOTE_H
+
+#include "encoding/bytes.h"
+#include "verifier/include/tdxverify.h"
+
+#define EXIT_ACCEPTED 0
+#define EXIT_REFUSED  1 /* a verdict against the quote, or a difference found */
+#define EXIT_TROUBLE  2 /* bad usage or unreadable input: nothing was judged */
+
+struct options {
+	bool json, solidity, policy_json, raw;
+	const char *collateral, *policy, *root, *status, *time, *layout, *fmspc, *name;
+	const char *file[2];
+	int n_files;
+};
+
+/* A quote or a report in memory; free with buf_free(&i->bytes). */
+struct input {
+	struct buf bytes;
+	bool is_report;
+	struct tdxv_quote quote; /* unless is_report */
+	struct tdxv_report report;
+	enum tdxv_body body_type;
+	struct tdxv_bytes body;
+};
+
+/* Reads a whole file, or stdin for "-" or NULL. Says what is wrong on stderr. */
+bool read_file(struct buf *out, const char *path);
+/* The same, and finds the quote or report in it: binary, hex, or a log line with hex in it. */
+bool read_input(struct input *in, const char *path, bool allow_report);
+
+struct tdxv_bytes body_field(const struct input *in, const char *name);
+void print_hex(struct tdxv_bytes b);
+void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+int verb_inspect(const struct options *o);
+int verb_verify(const struct options *o);
+int verb_measurements(const struct options *o);
+int verb_report(const struct options *o);
+int verb_diff(const struct options *o);
+
+/* Loads the pieces of a collateral directory; see tdx-quote --help for the names. */
+struct tdxv_collateral *load_collateral(const char *dir, const char *root);
+/* The time asked for, or the clock's. */
+bool chosen_time(int64_t *t, const char *text);
+
+#endif

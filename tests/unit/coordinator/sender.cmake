@@ -1,0 +1,10 @@
+add_library(sender_world STATIC ${CMAKE_CURRENT_LIST_DIR}/sender_world.c)
+target_link_libraries(sender_world PUBLIC coordinator_sender coordinator_rpc PkgConfig::CMOCKA)
+add_library(fake_node STATIC ${CMAKE_CURRENT_LIST_DIR}/fake_node.c)
+target_link_libraries(fake_node PUBLIC PkgConfig::UV PkgConfig::JANSSON PkgConfig::CMOCKA)
+
+unit_test(test_sender ${CMAKE_CURRENT_LIST_DIR}/test_sender.c sender_world)
+unit_test(test_sender_random ${CMAKE_CURRENT_LIST_DIR}/test_sender_random.c sender_world)
+unit_test(test_sender_io ${CMAKE_CURRENT_LIST_DIR}/test_sender_io.c coordinator_sender_io fake_node)
+unit_test(test_rpc_parse ${CMAKE_CURRENT_LIST_DIR}/test_rpc_parse.c coordinator_rpc)
+unit_test(test_rpc ${CMAKE_CURRENT_LIST_DIR}/test_rpc.c coordinator_rpc fake_node)

@@ -1,0 +1,488 @@
+#include "coordinator/daemon.h"
+
+#include "coordinator/admin.h"
+#include "coordinator/claim.h"
+#include "coordinator/notify.h"
+#include "coordinator/proofs.h"
+#include "coordinator/session.h"
+#include "coordinator/settle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TOKEN_BYTES 32
+
+uint64_t daemon_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* ---- the end ---- */
+
+static void part_closed(void *arg);
+
+static void on_store_closed(void *arg)
+{
+	struct daemon *d = arg;
+
+	d->store = NULL;
+	part_closed(d);
+}
+
+static void on_handle_closed(uv_handle_t *h)
+{
+	part_closed(h->data);
+}
+
+static void close_loop_parts(struct daemon *d)
+{
+	uv_handle_t *handles[] = {(uv_handle_t *)&d->on_term, (uv_handle_t *)&d->on_int,
+				  (uv_handle_t *)&d->on_hup, (uv_handle_t *)&d->drain_timer};
+	size_t i;
+
+	for (i = 0; i < 4; i++) {
+		d->closing++;
+		uv_close(handles[i], on_handle_closed);
+	}
+	if (d->store) {
+		d->closing++;
+		store_close(d->store, on_store_closed, d);
+	}
+}
+
+static void on_rpc_closed(void *arg)
+{
+	struct daemon *d = arg;
+
+	d->rpc = NULL;
+	close_loop_parts(d);
+	part_closed(d);
+}
+
+static void part_closed(void *arg)
+{
+	struct daemon *d = arg;
+
+	d->closing--;
+}
+
+static void after_sender(void *arg)
+{
+	struct daemon *d = arg;
+
+	d->sender = NULL;
+	if (d->rpc)
+		rpc_close(d->rpc, on_rpc_closed, d);
+	else
+		on_rpc_closed(d);
+}
+
+static void after_chain(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->sender)
+		sender_io_close(d->sender, after_sender, d);
+	else
+		after_sender(d);
+}
+
+static void after_admin(void *arg)
+{
+	struct daemon *d = arg;
+
+	d->admin = NULL;
+	chain_close(d->chain, after_chain, d);
+}
+
+static void after_server(void *arg)
+{
+	struct daemon *d = arg;
+
+	d->server = NULL;
+	admin_close(d->admin, after_admin, d);
+}
+
+/* Front to back: no more messages, no more inputs, no more L1, and the store last, so that what was
+ * accepted before is stored. */
+static void shut_down(struct daemon *d)
+{
+	if (d->closing)
+		return;
+	d->closing = 1;
+	if (d->server)
+		server_stop(d->server, after_server, d);
+	else
+		after_server(d);
+}
+
+static void on_drained(void *arg)
+{
+	shut_down(arg);
+}
+
+static void on_drain_timer(uv_timer_t *t)
+{
+	shut_down(t->data);
+}
+
+static void drain(struct daemon *d)
+{
+	if (d->closing)
+		return;
+	if (d->draining) {
+		shut_down(d);
+		return;
+	}
+	d->draining = true;
+	d->ready = false;
+	notify_service_manager("STOPPING=1");
+	log_event(LOG_INFO, "draining", "deadline_ms=%" PRIu64 " connections=%zu",
+		  d->config.drain_timeout_ms,
+		  d->server ? server_counters(d->server)->connections : (size_t)0);
+	uv_timer_start(&d->drain_timer, on_drain_timer, d->config.drain_timeout_ms + 1000, 0);
+	if (d->server)
+		server_drain(d->server, d->config.drain_timeout_ms, on_drained, d);
+	else
+		shut_down(d);
+}
+
+void daemon_fail(struct daemon *d, const char *event, const char *sentence)
+{
+	log_event(LOG_ERROR, event, "reason=%s", sentence);
+	if (!d->exit_code)
+		d->exit_code = EXIT_CONFIG;
+	drain(d);
+}
+
+/* ---- signals ---- */
+
+static void on_stop_signal(uv_signal_t *h, int number)
+{
+	log_event(LOG_INFO, "signal", "name=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+	drain(h->data);
+}
+
+static void on_reload_signal(uv_signal_t *h, int number)
+{
+	struct daemon *d = h->data;
+	char *argv[2], flag[] = "--env-file";
+	char text[4096] = "", *line, *save = NULL;
+	struct config *fresh;
+	unsigned changed = 0;
+	FILE *notes;
+	bool ok;
+
+	(void)number;
+	if (!d->config.env_file[0]) {
+		log_event(
+		    LOG_WARN, "reload",
+		    "note=no --env-file was given at the start: there is nothing to read again");
+		return;
+	}
+	fresh = malloc(sizeof *fresh);
+	notes = fresh ? fmemopen(text, sizeof text - 1, "w") : NULL;
+	if (!notes) {
+		free(fresh);
+		return;
+	}
+	argv[0] = flag;
+	argv[1] = d->config.env_file;
+	ok = config_load(fresh, 2, argv, true, notes);
+	if (ok) {
+		changed = config_reload(&d->config, fresh, notes);
+		log_configure(d->config.log_level, d->config.log_format);
+		settle_reload(d);
+	}
+	fclose(notes);
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		log_event(LOG_WARN, "reload", "note=%s", line);
+	log_event(ok ? LOG_INFO : LOG_ERROR, "reload", "changed=%u result=%s", changed,
+		  ok ? "taken over" : "refused, the former settings stay");
+	config_wipe(fresh);
+	free(fresh);
+}
+
+/* ---- the start ---- */
+
+void daemon_keep_fact(struct daemon *d, const char *key, const void *value, size_t n)
+{
+	const struct store_change change = {
+	    .kind = CHANGE_FACT_PUT,
+	    .fact = {.key = span_of(key, strlen(key)), .value = span_of(value, n)}};
+
+	store_commit_lazy(d->store, &change, 1);
+}
+
+/* Secrets must not end on disk: no core dump, no ptrace by others of the same user. */
+static void forbid_core_dumps(void)
+{
+	const struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static bool make_token(struct daemon *d, struct why *why)
+{
+	char path[CONFIG_TEXT_MAX + 32], text[2 * TOKEN_BYTES + 2];
+	uint8_t random[TOKEN_BYTES];
+	ssize_t n;
+	int fd;
+
+	if (d->config.admin_token[0]) {
+		memcpy(d->admin_token, d->config.admin_token, sizeof d->admin_token);
+		return true;
+	}
+	snprintf(path, sizeof path, "%s/admin.token", d->config.data_dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0) {
+		n = read(fd, d->admin_token, sizeof d->admin_token - 1);
+		close(fd);
+		while (n > 0 && (d->admin_token[n - 1] == '\n' || d->admin_token[n - 1] == ' '))
+			n--;
+		d->admin_token[n > 0 ? n : 0] = '\0';
+		if (n > 0)
+			return true;
+	}
+	if (uv_random(NULL, NULL, random, sizeof random, 0, NULL) != 0) {
+		why_set(why, "no randomness for the admin token");
+		return false;
+	}
+	hex_encode(text, random, sizeof random);
+	memcpy(d->admin_token, text, 2 * TOKEN_BYTES + 1);
+	text[2 * TOKEN_BYTES] = '\n';
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || write(fd, text, 2 * TOKEN_BYTES + 1) != 2 * TOKEN_BYTES + 1 ||
+	    fsync(fd) < 0) {
+		why_set(why, "cannot write %s: %s", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	close(fd);
+	secret_wipe(text, sizeof text);
+	secret_wipe(random, sizeof random);
+	return true;
+}
+
+static bool make_work(struct daemon *d, struct why *why)
+{
+	const struct config *c = &d->config;
+	struct registrar_settings rs;
+	struct work_limits wl = {.max_batches = c->max_batches,
+				 .max_inputs = c->max_inputs,
+				 .max_versions = 64,
+				 .max_candidates = (unsigned)c->candidates_per_batch,
+				 .max_candidates_per_source = (unsigned)c->candidates_per_source,
+				 .lease_ms = c->prover_timeout_ms};
+	int t;
+
+	for (t = 0; t < PROVER_TYPES; t++)
+		wl.proof_max[t] = c->max_proof_bytes;
+	/* A signature, and in the older dialects the public values that it covers. */
+	wl.proof_max[PROVER_TDX] = c->max_proof_bytes < 65536 ? c->max_proof_bytes : 65536;
+	settle_registrar_settings(d, &rs);
+	d->work = work_new(&wl);
+	d->registrar = registrar_new(&rs);
+	if (!d->work || !d->registrar) {
+		why_set(why, "out of memory for the work book");
+		return false;
+	}
+	if (c->exec_only)
+		work_set_needed(d->work, WORK_TYPE_BIT(PROVER_EXEC));
+	return true;
+}
+
+static bool make_rpc(struct daemon *d, struct why *why)
+{
+	const struct chain_facts *f = chain_facts(d->chain);
+	struct rpc_options o = {.urls = (const char *const *)d->config.rpc_urls,
+				.n_urls = d->config.n_rpc_urls,
+				.chain_id = d->config.chain_id,
+				.call_timeout_ms = (uint32_t)d->config.rpc_timeout_ms,
+				.deadline_ms = (uint32_t)(2 * d->config.rpc_timeout_ms),
+				.max_in_flight = (unsigned)d->config.rpc_max_in_flight,
+				.max_calls = 4 * (unsigned)d->config.rpc_max_in_flight,
+				.body_max = d->config.rpc_max_body_bytes};
+
+	if (!o.chain_id && f)
+		o.chain_id = f->l1_chain_id;
+	uv_random(NULL, NULL, &o.seed, sizeof o.seed, 0, NULL);
+	d->rpc = rpc_new(&d->loop, &o, why);
+	return d->rpc != NULL;
+}
+
+static bool make_server(struct daemon *d, struct why *why)
+{
+	const struct config *c = &d->config;
+	static const char busy[] = "{\"Error\":{\"code\":\"busy\",\"message\":\"too many "
+				   "connections\"}}";
+	const struct server_options o = {
+	    .address = c->listen_address,
+	    .port = (uint16_t)c->listen_port,
+	    .max_message = c->max_message_bytes,
+	    .max_connections = c->max_connections,
+	    .max_connections_per_source = c->max_connections_per_source,
+	    .max_buffered_total = c->max_buffered_bytes,
+	    .read_timeout_ms = c->read_timeout_ms,
+	    .write_timeout_ms = c->write_timeout_ms,
+	    .total_timeout_ms = c->total_timeout_ms,
+	    .hold_timeout_ms = c->total_timeout_ms,
+	    .refusal = c->error_replies ? span_of(busy, sizeof busy - 1) : span_of(NULL, 0),
+	    .handler = session_message,
+	    .on_bad = session_bad,
+	    .on_end = session_end,
+	    .log = session_server_log,
+	    .arg = d->session};
+
+	return server_new(&d->server, &d->loop, &o, why) == SERVER_OK;
+}
+
+static void announce(struct daemon *d)
+{
+	const struct config *c = &d->config;
+	char l1[ETH_ADDRESS_TEXT_SIZE] = "none", tdx[ETH_ADDRESS_TEXT_SIZE] = "none";
+	struct eth_address a;
+
+	if (c->has_l1_key && eth_key_address(&a, &c->l1_key))
+		eth_address_print(l1, &a);
+	if (c->has_tdx_key && eth_key_address(&a, &c->tdx_key))
+		eth_address_print(tdx, &a);
+	log_event(LOG_INFO, "ready",
+		  "version=%s listen=%s:%u admin=%s data_dir=%s verify_from=%s register_from=%s "
+		  "start_ms=%" PRIu64,
+		  VERSION, c->listen_address, server_port(d->server), c->admin_listen, c->data_dir,
+		  l1, tdx, daemon_now_ms() - d->started_ms);
+	if (c->tdx_dev_mode)
+		log_event(
+		    LOG_WARN, "tdx_dev_mode",
+		    "warning=ETHREX_TDX_DEV_MODE is on: prover keys are registered without any "
+		    "attestation; never use this with real value");
+	if (c->qpl_tool_path[0])
+		log_event(LOG_WARN, "setting_ignored",
+			  "name=ETHREX_PROOF_COORDINATOR_QPL_TOOL_PATH reason=no external tool is "
+			  "used");
+	notify_service_manager("READY=1\nSTATUS=serving provers");
+}
+
+static bool claim_keys(struct daemon *d, struct why *why)
+{
+	const struct eth_key *keys[] = {&d->config.l1_key, &d->config.tdx_key};
+	const bool given[] = {d->config.has_l1_key, d->config.has_tdx_key};
+	struct eth_address a[2];
+	char where[2 * CONFIG_TEXT_MAX], proposer[ETH_ADDRESS_TEXT_SIZE];
+	int i;
+
+	eth_address_print(proposer, &d->config.proposer);
+	snprintf(where, sizeof where, "%s %s", proposer, d->config.rpc_urls_text);
+	for (i = 0; i < 2; i++) {
+		if (!given[i] || !eth_key_address(&a[i], keys[i]) ||
+		    (i == 1 && given[0] && eth_address_equal(&a[0], &a[1])))
+			continue;
+		d->key_claims[i] = claim_key(&a[i], where, why);
+		if (d->key_claims[i] < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool start(struct daemon *d, struct why *why)
+{
+	const struct store_options so = {.dir = d->config.data_dir,
+					 .max_queue = d->config.store_queue_max,
+					 .max_queue_bytes = d->config.store_queue_bytes};
+	struct sender_intent intent;
+	bool ok;
+
+	if (store_open(&d->store, &d->loop, &so, why) != STORE_OK || !claim_keys(d, why))
+		return false;
+	sender_intent_init(&intent);
+	ok = make_token(d, why) && make_work(d, why) && chain_new(&d->chain, d, why) &&
+	     proofs_new(&d->proofs, d, why) && session_new(&d->session, d, why) &&
+	     settle_new(&d->settle, d, why) && daemon_load(d, &intent, why) && make_rpc(d, why);
+	if (ok)
+		settle_restore(d);
+	if (ok && intent.id)
+		settle_resume(d->settle, &intent);
+	sender_intent_free(&intent);
+	if (!ok || !admin_new(&d->admin, d, why) || !make_server(d, why))
+		return false;
+	d->ready = true;
+	announce(d);
+	chain_start(d->chain);
+	return true;
+}
+
+static void start_signals(struct daemon *d)
+{
+	uv_signal_init(&d->loop, &d->on_term);
+	uv_signal_init(&d->loop, &d->on_int);
+	uv_signal_init(&d->loop, &d->on_hup);
+	uv_timer_init(&d->loop, &d->drain_timer);
+	d->on_term.data = d->on_int.data = d->on_hup.data = d->drain_timer.data = d;
+	uv_signal_start(&d->on_term, on_stop_signal, SIGTERM);
+	uv_signal_start(&d->on_int, on_stop_signal, SIGINT);
+	uv_signal_start(&d->on_hup, on_reload_signal, SIGHUP);
+}
+
+int daemon_run(struct config *config)
+{
+	struct daemon *d = calloc(1, sizeof *d);
+	struct why why = {""};
+	int code;
+
+	if (!d)
+		return EXIT_FAILURE;
+	forbid_core_dumps();
+	d->config = *config;
+	secret_wipe(config, sizeof *config);
+	/* The copies of the URLs moved with the struct. */
+	for (size_t i = 0; i < d->config.n_rpc_urls; i++)
+		d->config.rpc_urls[i] =
+		    d->config.rpc_urls_split + (d->config.rpc_urls[i] - config->rpc_urls_split);
+	d->started_ms = daemon_now_ms();
+	d->key_claims[0] = d->key_claims[1] = -1;
+	log_configure(d->config.log_level, d->config.log_format);
+	if (regcomp(&d->commit_hash_pattern, d->config.commit_hash_pattern,
+		    REG_EXTENDED | REG_NOSUB) != 0 ||
+	    uv_loop_init(&d->loop) != 0) {
+		free(d);
+		return EXIT_FAILURE;
+	}
+	start_signals(d);
+	if (!start(d, &why)) {
+		log_event(LOG_ERROR, "start_failed", "reason=%s", why.text);
+		d->exit_code = EXIT_FAILURE;
+		shut_down(d);
+	}
+	uv_run(&d->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&d->loop);
+	chain_free(d->chain);
+	session_free(d->session);
+	settle_free(d->settle);
+	proofs_free(d->proofs);
+	work_free(d->work);
+	registrar_free(d->registrar);
+	regfree(&d->commit_hash_pattern);
+	for (int i = 0; i < 2; i++)
+		if (d->key_claims[i] >= 0)
+			close(d->key_claims[i]);
+	code = d->exit_code;
+	log_event(LOG_INFO, "stopped", "exit_code=%d", code);
+	config_wipe(&d->config);
+	secret_wipe(d, sizeof *d);
+	free(d);
+	return code;
+}

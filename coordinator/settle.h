@@ -1,0 +1,39 @@
+/*
+ * settle.h -- what goes to L1 next: a registration or a run of proofs, one at a time.
+ *
+ * Glue between the pure parts: the registrar says which key, work says which proofs, the sender
+ * carries one transaction to its confirmation; the chain's facts move all three.
+ */
+#ifndef COORDINATOR_SETTLE_H
+#define COORDINATOR_SETTLE_H
+
+#include "coordinator/registrar.h"
+#include "coordinator/sender.h"
+#include "coordinator/store.h"
+
+struct daemon;
+struct settle;
+
+bool settle_new(struct settle **out, struct daemon *d, struct why *why);
+void settle_free(struct settle *s);
+
+/* At the start: an intent of an earlier run, to be followed as if it had been sent. Taken over. */
+void settle_resume(struct settle *s, struct sender_intent *intent);
+
+/* At the start, after the load: what an earlier run was told counts until L1 answers. */
+void settle_restore(struct daemon *d);
+/* The chain's facts are new: tells work and registrar. */
+void settle_on_chain(struct daemon *d);
+/* Does the next thing, if there is one and nothing is under way. Cheap. */
+void settle_tick(struct daemon *d);
+/* Settings changed. */
+void settle_reload(struct daemon *d);
+void settle_registrar_settings(const struct daemon *d, struct registrar_settings *out);
+
+/* What waits and why, for status output. */
+const char *settle_sentence(const struct settle *s);
+
+/* The row of a prover; borrows from it. */
+void settle_prover_row(struct store_change *out, const struct registrar_prover *prover);
+
+#endif

@@ -1,0 +1,190 @@
+#include "quote-gen/options.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { TEXT, NUMBER };
+
+static const struct option {
+	const char *flag, *env;
+	enum kind kind;
+	size_t at, size; /* size of a TEXT field */
+	uint64_t min, max;
+	const char *fallback, *help;
+} table[] = {
+#define TEXT_AT(field)                                                                             \
+	TEXT, offsetof(struct options, field), sizeof((struct options *)0)->field, 0, 0
+#define NUMBER_AT(field) NUMBER, offsetof(struct options, field), 0
+    {"--executor", "QUOTE_GEN_EXECUTOR", TEXT_AT(executor), "",
+     "program that proves: input JSON on stdin, program output on stdout; or \"builtin-devnet\", "
+     "which executes NOTHING and is for the devnet only"},
+    {"--commit-hash", "VERGEN_GIT_SHA", TEXT_AT(commit_hash), "52e4b64",
+     "git hash of the guest program that the executor runs"},
+    {"--interval", "QUOTE_GEN_INTERVAL", NUMBER_AT(interval_ms), 1, 3600000, "5000",
+     "ms between two requests, and before a retry"},
+    {"--batches", "QUOTE_GEN_BATCHES", NUMBER_AT(batches), 0, UINT64_MAX, "0",
+     "stop after so many batches (0: never)"},
+    {"--input-max", "QUOTE_GEN_INPUT_MAX", NUMBER_AT(input_max), 1024, 1ull << 40, "1073741824",
+     "bytes of a batch input at most"},
+    {"--output-max", "QUOTE_GEN_OUTPUT_MAX", NUMBER_AT(output_max), 256, 1ull << 30, "1048576",
+     "bytes of a program output at most"},
+    {"--executor-timeout", "QUOTE_GEN_EXECUTOR_TIMEOUT", NUMBER_AT(executor_timeout_ms), 100,
+     86400000, "3600000", "ms that the executor may take"},
+    {"--connect-timeout", "QUOTE_GEN_CONNECT_TIMEOUT", NUMBER_AT(connect_timeout_ms), 100, 3600000,
+     "10000", "ms to connect to the coordinator"},
+    {"--io-timeout", "QUOTE_GEN_IO_TIMEOUT", NUMBER_AT(io_timeout_ms), 100, 3600000, "60000",
+     "ms without a byte from the coordinator before giving up"},
+    {"--setup-timeout", "QUOTE_GEN_SETUP_TIMEOUT", NUMBER_AT(setup_timeout_ms), 100, 86400000,
+     "900000", "ms to wait for the registration on L1"},
+};
+#define TABLE_SIZE (sizeof table / sizeof *table)
+
+static void print_help(void)
+{
+	size_t i;
+
+	puts("quote-gen - makes a key, has it quoted by the TDX module, registers it with the "
+	     "proof\n"
+	     "coordinator, then proves batch after batch.\n\n"
+	     "  --coordinator HOST:PORT  (ETHREX_PROOF_COORDINATOR_URL)\n"
+	     "      where the coordinator listens [172.17.0.1:3900, or localhost:3900 when\n"
+	     "      ETHREX_TDX_DEV_MODE is set]\n"
+	     "  --prover-type TDX|Exec  (QUOTE_GEN_PROVER_TYPE)\n"
+	     "      Exec: no key and no quote, for a contract that requires no proofs [TDX]");
+	for (i = 0; i < TABLE_SIZE; i++)
+		printf("  %s VALUE  (%s)\n      %s [%s]\n", table[i].flag, table[i].env,
+		       table[i].help, table[i].fallback);
+	puts("  --help, --version");
+}
+
+static bool set_row(struct options *o, const struct option *row, const char *value, struct why *why)
+{
+	char *at = (char *)o + row->at, *end;
+	uint64_t n;
+
+	if (row->kind == TEXT) {
+		if (strlen(value) < row->size) {
+			strcpy(at, value);
+			return true;
+		}
+		why_set(why, "%s: \"%.40s...\" is longer than %zu characters", row->flag, value,
+			row->size - 1);
+		return false;
+	}
+	errno = 0;
+	n = strtoull(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end || errno || n < row->min || n > row->max) {
+		why_set(why, "%s: \"%.40s\" is not a whole number from %llu to %llu", row->flag,
+			value, (unsigned long long)row->min, (unsigned long long)row->max);
+		return false;
+	}
+	memcpy(at, &n, sizeof n);
+	return true;
+}
+
+static bool set_coordinator(struct options *o, const char *value, struct why *why)
+{
+	const char *text = strncmp(value, "tcp://", 6) == 0 ? value + 6 : value;
+	const char *colon = strrchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : 0;
+
+	if (!colon || n == 0 || n >= sizeof o->host || !colon[1] || strlen(colon + 1) > 5 ||
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+	    strtoul(colon + 1, NULL, 10) > 65535) {
+		why_set(why, "--coordinator: \"%.80s\" is not HOST:PORT", value);
+		return false;
+	}
+	if (text[0] == '[' && text[n - 1] == ']') { /* [IPv6]:port */
+		text++;
+		n -= 2;
+	}
+	memcpy(o->host, text, n);
+	o->host[n] = '\0';
+	strcpy(o->port, colon + 1);
+	return true;
+}
+
+static bool set_prover_type(struct options *o, const char *value, struct why *why)
+{
+	if (prover_type_parse(&o->prover_type, value, strlen(value)) &&
+	    (o->prover_type == PROVER_TDX || o->prover_type == PROVER_EXEC))
+		return true;
+	why_set(why, "--prover-type: \"%.40s\" is neither TDX nor Exec", value);
+	return false;
+}
+
+static bool set_named(struct options *o, const char *flag, const char *value, struct why *why)
+{
+	size_t i;
+
+	if (strcmp(flag, "--coordinator") == 0)
+		return set_coordinator(o, value, why);
+	if (strcmp(flag, "--prover-type") == 0)
+		return set_prover_type(o, value, why);
+	for (i = 0; i < TABLE_SIZE; i++)
+		if (strcmp(flag, table[i].flag) == 0)
+			return set_row(o, &table[i], value, why);
+	why_set(why, "\"%.60s\" is not a flag (see --help)", flag);
+	return false;
+}
+
+static bool set_from_environment(struct options *o, struct why *why)
+{
+	const char *value;
+	size_t i;
+
+	/* As ethrex's: any value counts, even "false". */
+	if (!set_coordinator(
+		o, getenv("ETHREX_TDX_DEV_MODE") ? "localhost:3900" : "172.17.0.1:3900", why))
+		return false;
+	value = getenv("ETHREX_PROOF_COORDINATOR_URL");
+	if (value && *value && !set_coordinator(o, value, why))
+		return false;
+	o->prover_type = PROVER_TDX;
+	value = getenv("QUOTE_GEN_PROVER_TYPE");
+	if (value && *value && !set_prover_type(o, value, why))
+		return false;
+	for (i = 0; i < TABLE_SIZE; i++) {
+		value = getenv(table[i].env);
+		if (!set_row(o, &table[i], value && *value ? value : table[i].fallback, why))
+			return false;
+	}
+	return true;
+}
+
+enum options_rc options_read(struct options *o, int argc, char **argv, struct why *why)
+{
+	int i;
+
+	memset(o, 0, sizeof *o);
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0) {
+			print_help();
+			return OPTIONS_EXIT;
+		}
+		if (strcmp(argv[i], "--version") == 0) {
+			puts("quote-gen " VERSION);
+			return OPTIONS_EXIT;
+		}
+	}
+	if (!set_from_environment(o, why))
+		return OPTIONS_WRONG;
+	for (i = 1; i < argc; i += 2) {
+		if (i + 1 == argc) {
+			why_set(why, "%.60s needs a value", argv[i]);
+			return OPTIONS_WRONG;
+		}
+		if (!set_named(o, argv[i], argv[i + 1], why))
+			return OPTIONS_WRONG;
+	}
+	if (!o->executor[0] && o->prover_type == PROVER_TDX) {
+		why_set(why,
+			"--executor is needed: the program that executes batches (for the devnet: "
+			"--executor " OPTIONS_BUILTIN ")");
+		return OPTIONS_WRONG;
+	}
+	return OPTIONS_RUN;
+}

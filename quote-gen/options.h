@@ -1,0 +1,27 @@
+/* options.h -- settings of quote-gen: flags, then environment, then defaults. */
+#ifndef QUOTE_GEN_OPTIONS_H
+#define QUOTE_GEN_OPTIONS_H
+
+#include "encoding/why.h"
+#include "protocol/proofdata.h"
+
+struct options {
+	char host[256];
+	char port[8];
+	char executor[1024]; /* a path, or OPTIONS_BUILTIN */
+	char commit_hash[COMMIT_HASH_MAX + 1];
+	enum prover_type prover_type; /* TDX or Exec */
+	uint64_t interval_ms;         /* between two requests, and before a retry */
+	uint64_t batches;             /* stop after so many; 0: never */
+	uint64_t input_max, output_max, executor_timeout_ms;
+	uint64_t connect_timeout_ms, io_timeout_ms, setup_timeout_ms;
+};
+
+#define OPTIONS_BUILTIN "builtin-devnet"
+
+enum options_rc { OPTIONS_RUN, OPTIONS_EXIT, OPTIONS_WRONG };
+
+/* EXIT: --help or --version was printed. WRONG: the sentence says what. */
+enum options_rc options_read(struct options *out, int argc, char **argv, struct why *why);
+
+#endif

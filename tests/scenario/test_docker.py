@@ -1,0 +1,295 @@
+"""docker/: the images are really built and the compose devnet really run, by podman with runc and
+a base image made on the spot, for nothing can be relied on to be pulled. Slow (minutes), so it
+runs when DOCKER_TEST=1 (`make test-docker`); needs root and the packages of
+`scripts/install-deps docker`; leaves nothing behind."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shlex
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+import l1
+
+REPO = l1.REPO
+COMPOSE = REPO / "docker" / "compose.yaml"
+DOCKERFILE = REPO / "docker" / "Dockerfile"
+BASE = "docker.io/library/debian:bookworm-slim"
+UID = "10001"
+TOOLS = ["podman", "buildah", "runc", "netavark", "iptables", "catatonit", "podman-compose", "mmdebstrap"]
+SERVICES = ["l1", "coordinator", "sequencer", "prover"]
+KEYS = ["59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+        "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"]
+# Longer than the drain timeout (10 s); what stops later is killed and does not end with 0.
+STOP_SECONDS = "13"
+IP_FORWARD = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
+SBIN = {"PATH": os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/lib/podman"])}
+
+
+def missing():
+    if os.environ.get("DOCKER_TEST") != "1":
+        return "building and running the containers takes minutes: make test-docker (or DOCKER_TEST=1) does it"
+    if os.geteuid() != 0:
+        return "containers are run as root here, and this is not root"
+    absent = [tool for tool in TOOLS if not shutil.which(tool, path=SBIN["PATH"])]
+    return f"{', '.join(absent)} missing: scripts/install-deps docker" if absent else None
+
+
+if reason := missing():
+    pytest.skip(f"SKIPPED: containers: {reason}", allow_module_level=True)
+
+
+class Podman:
+    """A podman of its own: storage, networks and locks below one directory, gone afterwards."""
+
+    def __init__(self, home):
+        self.home = home
+        (home / "containers.conf").write_text(f"""
+[containers]
+default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+lock_type = "file"
+tmp_dir = "{home}/tmp"
+[network]
+network_backend = "netavark"
+network_config_dir = "{home}/networks"
+""")
+        # Overlay needs a file system below that is none itself: inside a container there is none.
+        driver = "vfs" if fs_type(home) == "overlay" else "overlay"
+        (home / "storage.conf").write_text(
+            f'[storage]\ndriver = "{driver}"\ngraphroot = "{home}/storage"\nrunroot = "{home}/run"\n')
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("ETHREX_", "BATCH_", "COMPOSE_"))}
+        self.env = {**clean, **SBIN, "CONTAINERS_CONF": str(home / "containers.conf"),
+                    "CONTAINERS_STORAGE_CONF": str(home / "storage.conf"), "TMPDIR": str(home)}
+        self.forwarding = IP_FORWARD.read_text()
+        self.rules = netavark_rules()
+
+    def try_run(self, *args, timeout=120):
+        return subprocess.run(["podman", *args], env=self.env, capture_output=True, text=True, timeout=timeout)
+
+    def run(self, *args, timeout=120):
+        done = self.try_run(*args, timeout=timeout)
+        assert done.returncode == 0, f"podman {' '.join(args)}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
+        return done.stdout.strip()
+
+    def close(self):
+        self.try_run("rm", "--all", "--force", "--time", "1")
+        self.try_run("pod", "rm", "--all", "--force")
+        self.try_run("volume", "rm", "--all", "--force")
+        self.try_run("network", "prune", "--force")
+        self.try_run("rmi", "--all", "--force")
+        # Container storage is mounted onto itself.
+        for line in reversed(pathlib.Path("/proc/self/mountinfo").read_text().splitlines()):
+            where = line.split()[4]
+            if where.startswith(f"{self.home}/"):
+                subprocess.run(["umount", "--lazy", where], check=False)
+        if not self.rules:
+            forget_netavark()
+        IP_FORWARD.write_text(self.forwarding)
+
+
+def fs_type(path):
+    done = subprocess.run(["stat", "-f", "-c", "%T", path], capture_output=True, text=True, check=True)
+    return done.stdout.strip().replace("overlayfs", "overlay")
+
+
+def netavark_rules():
+    """(table, rule) of what netavark has put into the packet filter."""
+    rules = []
+    for table in ["filter", "nat"]:
+        done = subprocess.run(["iptables", "-w", "-t", table, "-S"], env=SBIN, capture_output=True, text=True, check=True)
+        rules += [(table, shlex.split(line)) for line in done.stdout.splitlines() if "NETAVARK" in line]
+    return rules
+
+
+def forget_netavark():
+    """Its chains stay behind, empty, when the last of its networks is gone."""
+    rules = netavark_rules()
+    for undo, done in [("-D", "-A"), ("-X", "-N")]:
+        for table, rule in rules:
+            if rule[0] == done:
+                subprocess.run(["iptables", "-w", "-t", table, undo, *rule[1:]], env=SBIN, check=True)
+
+
+def make_base(podman):
+    """What debian:bookworm-slim is: a minimal bookworm; with the certificates that this machine
+    trusts beyond Debian's, for the builds fetch through the same network."""
+    tar = podman.home / "base.tar"
+    command = ["mmdebstrap", "--quiet", "--variant=minbase"]
+    local = pathlib.Path("/usr/local/share/ca-certificates")
+    if any(local.glob("*.crt")):
+        command += ["--include=ca-certificates", f"--customize-hook=copy-in {local} /usr/local/share",
+                    '--customize-hook=chroot "$1" update-ca-certificates']
+    done = subprocess.run([*command, "bookworm", tar], env=podman.env, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-4000:]
+    podman.run("import", "--quiet", str(tar), BASE, timeout=300)
+    tar.unlink()
+
+
+@contextlib.contextmanager
+def measured(what):
+    start = time.monotonic()
+    yield
+    print(f"{what}: {time.monotonic() - start:.0f} s")
+
+
+@pytest.fixture(scope="module")
+def podman():
+    home = pathlib.Path(tempfile.mkdtemp(prefix="docker-test."))
+    podman = Podman(home)
+    try:
+        with measured("base image"):
+            make_base(podman)
+        for target, image in [("runtime", "proof-coordinator"), ("devnet", "proof-coordinator-devnet")]:
+            with measured(f"image {image}"):
+                podman.run("build", "--isolation", "chroot", "--network", "host", "--pull-never", "--format", "docker",
+                           "-f", str(DOCKERFILE), "--target", target, "-t", image, str(REPO), timeout=1200)
+        yield podman
+    finally:
+        podman.close()
+        shutil.rmtree(home, ignore_errors=True)
+    assert not home.exists(), f"{home} is left behind"
+
+
+class Devnet:
+    def __init__(self, podman):
+        self.podman, self.project = podman, f"devnet{os.getpid()}"
+        self.l1_port, self.port = l1.free_port(), l1.free_port()
+        self.env = {**podman.env, "ETHREX_DEVNET_L1_PORT": str(self.l1_port),
+                    "ETHREX_PROOF_COORDINATOR_PORT": str(self.port), "BATCH_INTERVAL": "1",
+                    "ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER": "true", "ETHREX_TDX_DEV_MODE": "true"}
+
+    def compose(self, *args):
+        done = subprocess.run(["podman-compose", "-f", COMPOSE, "-p", self.project, *args],
+                              env=self.env, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+
+    def name(self, service):
+        return f"{self.project}_{service}_1"
+
+    def logs(self):
+        said = []
+        for service in ["deploy", *SERVICES]:
+            done = self.podman.try_run("logs", "--tail", "15", self.name(service))
+            said.append(f"== {service}\n{done.stdout}{done.stderr}")
+        return "\n".join(said)
+
+    def exec(self, service, *command):
+        return self.podman.try_run("exec", self.name(service), *command)
+
+    def inspect(self, service):
+        return json.loads(self.podman.run("inspect", self.name(service)))[0]
+
+    def verified(self):
+        """lastVerifiedBatch() as the L1 node tells it."""
+        done = self.exec("coordinator", "cat", "/state/devnet.env")
+        if done.returncode != 0:
+            return 0
+        addresses = dict(line.split("=", 1) for line in done.stdout.splitlines())
+        proposer = addresses["ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS"]
+        return int(l1.cast("call", proposer, "lastVerifiedBatch()(uint256)",
+                           "--rpc-url", f"http://127.0.0.1:{self.l1_port}").split()[0])
+
+    def wait_verified(self, batch, seconds=180):
+        end = time.monotonic() + seconds
+        while self.verified() < batch:
+            assert time.monotonic() < end, f"batch {batch} was not verified in {seconds} s\n{self.logs()}"
+            time.sleep(1)
+
+
+@pytest.fixture(scope="module")
+def devnet(podman):
+    devnet = Devnet(podman)
+    try:
+        with measured("compose up until batch 2 is verified"):
+            devnet.compose("up", "-d", "--no-build")
+            devnet.wait_verified(2)
+        yield devnet
+    finally:
+        with measured("compose down"):
+            devnet.compose("down", "--volumes", "--timeout", "15")
+
+
+def test_the_image_has_the_programs_and_no_compiler(podman):
+    script = "set -e; for p in proof-coordinator quote-gen; do $p --version; done; tdx-quote --help >/dev/null; " \
+             "! ldd /usr/local/bin/proof-coordinator /usr/local/bin/quote-gen /usr/local/bin/tdx-quote | grep 'not found'; " \
+             "! command -v gcc; ! command -v cmake; id -u"
+    said = podman.run("run", "--rm", "--read-only", "--network", "none", "--entrypoint", "sh", "proof-coordinator", "-c", script)
+    assert said.splitlines()[-1] == UID, said
+    assert "proof-coordinator 0." in said and "quote-gen 0." in said
+
+
+def test_the_image_alone_names_every_missing_setting_and_checks_its_own_health(podman):
+    run = podman.try_run("run", "--rm", "--read-only", "--network", "none", "proof-coordinator")
+    assert run.returncode == 78, run.stderr
+    for setting in ["ETHREX_ETH_RPC_URL", "ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS", "L1_PRIVATE_KEY"]:
+        assert setting in run.stderr
+    sick = podman.try_run("run", "--rm", "--read-only", "--network", "none", "proof-coordinator", "healthcheck")
+    assert sick.returncode == 2 and "no answer" in sick.stderr, sick.stderr
+
+
+def test_batches_are_verified_and_the_coordinator_is_healthy(devnet):
+    health = devnet.podman.try_run("healthcheck", "run", devnet.name("coordinator"))
+    assert health.returncode == 0, health.stdout + health.stderr
+    assert devnet.inspect("deploy")["State"]["ExitCode"] == 0
+    assert devnet.inspect("coordinator")["RestartCount"] == 0
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_nobody_is_root_or_may_write(devnet, service):
+    status = dict(line.split(":\t", 1) for line in devnet.exec(service, "cat", "/proc/self/status").stdout.splitlines() if ":\t" in line)
+    assert status["Uid"].split() == [UID] * 4
+    assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+    write = devnet.exec(service, "sh", "-c", "echo x >/usr/local/bin/x")
+    assert write.returncode != 0 and "Read-only file system" in write.stderr
+    assert devnet.exec(service, "sh", "-c", "echo x >/tmp/x && rm /tmp/x").returncode == 0
+
+
+def test_keys_are_files_of_who_needs_them(devnet):
+    modes = devnet.exec("coordinator", "stat", "-c", "%a %u", "/keys/proof-sender.key", "/keys/tdx.key", "/keys/admin.token")
+    assert modes.stdout.split("\n")[:3] == [f"600 {UID}"] * 3
+    assert devnet.exec("coordinator", "sh", "-c", "echo x >/keys/x").returncode != 0
+    assert devnet.exec("prover", "ls", "-A", "/keys").stdout == ""
+    for service in SERVICES:
+        told = json.dumps(devnet.inspect(service))
+        assert not any(key in told for key in KEYS)
+    assert not any(key in devnet.logs() for key in KEYS)
+
+
+def test_it_is_published_on_loopback_alone_and_answers(devnet):
+    for service, port, inner in [("coordinator", devnet.port, "3900/tcp"), ("l1", devnet.l1_port, "8545/tcp")]:
+        bound = devnet.inspect(service)["NetworkSettings"]["Ports"][inner]
+        assert bound == [{"HostIp": "127.0.0.1", "HostPort": str(port)}]
+    with socket.create_connection(("127.0.0.1", devnet.port), 10) as s:
+        s.sendall(b'"NoSuchMessage"')
+        s.shutdown(socket.SHUT_WR)
+        s.settimeout(30)
+        answer = b"".join(iter(lambda: s.recv(4096), b""))
+    assert set(json.loads(answer)) == {"Error"}
+
+
+def test_sigterm_drains_and_the_data_outlive_it(devnet):
+    before = devnet.verified()
+    devnet.podman.run("stop", "--time", STOP_SECONDS, devnet.name("coordinator"))
+    state = devnet.inspect("coordinator")["State"]
+    assert (state["Status"], state["ExitCode"]) == ("exited", 0), devnet.logs()
+    devnet.podman.run("start", devnet.name("coordinator"))
+    devnet.wait_verified(before + 2)
+
+
+def test_every_part_stops_when_told(devnet):
+    for service in ["prover", "sequencer", "l1"]:
+        devnet.podman.run("stop", "--time", STOP_SECONDS, devnet.name(service))
+        code = devnet.inspect(service)["State"]["ExitCode"]
+        assert code != 137, f"{service} had to be killed"

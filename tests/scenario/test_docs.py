@@ -1,0 +1,39 @@
+"""The documents say what the programs do: the settings' table, the tour, the two commands."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+
+
+def test_settings_table_is_the_programs():
+    done = subprocess.run([REPO / "scripts" / "settings-table", "--check"], capture_output=True, text=True,
+                          env={**os.environ, "BUILD_DIR": os.environ.get("BUILD_DIR", "build/release")})
+    assert done.returncode == 0, "run scripts/settings-table --write\n" + done.stdout
+
+
+def test_every_stop_of_the_tour_exists():
+    stops = re.findall(r"^\| (\d+) \| `([^`]+)`", (REPO / "docs" / "TOUR.md").read_text(), re.M)
+    assert [int(n) for n, _ in stops] == list(range(1, len(stops) + 1)) and 5 <= len(stops) <= 10
+    for number, name in stops:
+        assert f"~ Stop {number} of the tour" in (REPO / name).read_text(), f"stop {number}: {name}"
+
+
+def test_links_lead_somewhere():
+    for page in [REPO / "README.md", *(REPO / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_readme_shows_the_two_commands():
+    text = (REPO / "README.md").read_text()
+    assert re.search(r"^    make init\b", text, re.M) and re.search(r"^    make test\b", text, re.M)
+
+
+def test_files_fit_in_a_head():
+    for name in subprocess.run(["git", "ls-files", "*.c", "*.h", ":!tests"], cwd=REPO, capture_output=True, text=True,
+                               check=True).stdout.split():
+        lines = len((REPO / name).read_text().splitlines())
+        assert lines <= 900, f"{name} has {lines} lines"

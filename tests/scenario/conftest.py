@@ -1,0 +1,40 @@
+"""Fixtures of the scenarios, and the logs of a world whose test failed."""
+
+import pytest
+
+from world import Templates, World
+
+LOG_TAIL = 6000
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        for world in getattr(item, "worlds", []):
+            for name, text in world.logs().items():
+                report.sections.append((f"{world.dir.name}/{name}", text[-LOG_TAIL:]))
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory):
+    return Templates(tmp_path_factory.mktemp("templates"))
+
+
+@pytest.fixture
+def new_world(templates, tmp_path, request):
+    """A function that makes a world of a flavour: "tdx" (dev mode), "production" or "exec"."""
+    request.node.worlds = made = []
+
+    def new(flavour="tdx", name=None):
+        made.append(World(templates, tmp_path / (name or f"world{len(made)}"), flavour))
+        return made[-1]
+
+    yield new
+    for world in made:
+        world.close()
+
+
+@pytest.fixture
+def world(new_world):
+    return new_world()

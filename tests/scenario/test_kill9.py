@@ -1,0 +1,155 @@
+"""kill -9 of the coordinator at random moments: what it acknowledged is there, and is verified.
+
+    KILL9_CYCLES   kills (default 24)
+    KILL9_SEED     of the moments and of what is sent (default: random)
+"""
+
+import os
+import random
+import secrets
+import threading
+import time
+
+from world import BATCHES, Key, until
+
+CYCLES = int(os.environ.get("KILL9_CYCLES", "24"))
+SEED = int(os.environ.get("KILL9_SEED", random.randrange(1 << 30)))
+CYCLES_A_WORLD = 12
+HEADSTART = 3  # batches that are there before the first kill
+
+
+class Client(threading.Thread):
+    """Sends honest proofs and rubbish, and notes what was acknowledged, until told to stop."""
+
+    def __init__(self, world, coordinator, keys, rng):
+        super().__init__(daemon=True)
+        self.world, self.c, self.keys, self.rng = world, coordinator, keys, rng
+        self.acked, self.stopping, self.error = set(), False, None
+
+    def run(self):
+        while not self.stopping:
+            try:
+                self.once()
+            except (OSError, ValueError):
+                time.sleep(0.01)  # killed under our feet
+            except Exception as error:  # for the test's thread
+                self.error = error
+                return
+
+    def once(self):
+        """A batch is taken as a prover takes it, or out of the blue."""
+        number = self.c.request()[0] if self.rng.random() < 0.5 else self.rng.randint(1, self.world.fed)
+        if not number:
+            time.sleep(0.01)
+            return
+        if self.rng.random() < 0.4:
+            proof = secrets.token_bytes(65)
+        else:
+            proof = self.world.known_proof(self.rng.choice(self.keys), number)
+        if self.c.submit(number, proof) is True:
+            self.acked.add((number, proof))
+
+
+def check(world, c, acked):
+    """Of a stopped coordinator: each acknowledged proof is kept, or its batch is verified, or the
+    batch has a good proof already, so that a further one was only thanked for."""
+    verified, stored = world.verified, c.stored_proofs()
+    proven = {n for (_, n), p in world.proofs.items() if (n, p) in stored}
+    lost = {(n, p) for n, p in acked if n > verified and n not in proven and (n, p) not in stored}
+    assert not lost, f"{len(lost)} of {len(acked)} acknowledged proofs are lost: batches {sorted(n for n, _ in lost)}"
+
+
+def torture(world, rng, cycles, c, before=lambda: None, after=lambda: None):
+    """Kills c so many times; returns what was acknowledged. before() and after() frame each run."""
+    active, standby = Key(), Key()
+    proofs = world.proofs = {}
+
+    def known_proof(key, number):
+        if (key, number) not in proofs:
+            proofs[key, number] = world.proof(key, number)
+        return proofs[key, number]
+
+    world.known_proof = known_proof
+    acked = set()
+    before()
+    c.start()
+    c.enroll(active)
+    c.enroll(standby)
+    world.feed(c, HEADSTART)
+    for _ in range(cycles):
+        if not c.alive:
+            before()
+            c.start()
+        clients = [Client(world, c, [active, standby], random.Random(rng.random())) for _ in range(2)]
+        for client in clients:
+            client.start()
+        if world.fed < BATCHES - 2:
+            try:
+                world.feed(c, world.fed + rng.randint(1, 2))
+            except OSError:
+                pass
+        time.sleep(rng.choice((0.05, 0.3, 1.0)) * rng.random())
+        c.kill()
+        for client in clients:
+            client.stopping = True
+        for client in clients:
+            client.join(30)
+            if client.error:
+                raise client.error
+            acked |= client.acked
+        after()
+        check(world, c, acked)
+    before()
+    c.start()
+    world.put(c, 1 + world.verified, world.fed)
+    # Whatever was not proven is now; what was acknowledged needs no second proof.
+    end = time.monotonic() + 90
+    while world.verified < world.fed:
+        assert time.monotonic() < end, c.status()
+        if world.prove(c, active) is None:
+            time.sleep(0.05)
+    assert c.stop() == 0
+    return acked
+
+
+def test_nothing_acknowledged_is_lost(new_world):
+    print(f"KILL9_SEED={SEED}")
+    rng, done, total = random.Random(SEED), 0, 0
+    while done < CYCLES:
+        world = new_world()
+        now = min(CYCLES_A_WORLD, CYCLES - done)
+        acked = torture(world, rng, now, world.coordinator(PROVER_TIMEOUT=1000, CANDIDATES_PER_BATCH=16,
+                                                           CANDIDATES_PER_SOURCE=10000))
+        done, total = done + now, total + len(acked)
+        world.close()
+    print(f"{done} kills, {total} proofs acknowledged, none lost")
+    assert total >= CYCLES
+
+
+def test_inputs_that_were_taken_are_there(world):
+    """201 is a promise as well."""
+    rng, stored = random.Random(SEED), 0
+    c = world.coordinator()
+    for _ in range(6):
+        c.start()
+        stop = time.monotonic() + 0.4 * rng.random()
+        killer = threading.Timer(max(0.0, stop - time.monotonic()), c.kill)
+        killer.start()
+        try:
+            while stored < BATCHES:
+                if c.put(stored + 1, world.batch(stored + 1)["input"])[0] != 201:
+                    break
+                stored += 1
+        except OSError:
+            pass
+        killer.join()
+    c.start()
+    for n in range(1, stored + 1):
+        assert c.put(n, world.batch(n)["input"])[0] == 200, n
+    print(f"{stored} inputs")
+    world.fed = 0
+    key = Key()
+    c.enroll(key)
+    world.commit(1, 2)
+    assert [world.prove(c, key) for _ in range(2)] == [1, 2]
+    until("both verified", lambda: world.verified == 2)

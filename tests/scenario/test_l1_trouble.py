@@ -1,0 +1,279 @@
+"""L1 endpoints that are dead, slow or lie, and a chain that goes back."""
+
+import http.server
+import json
+import pathlib
+import threading
+import time
+import urllib.request
+
+import pytest
+
+from world import Key, cast, free_port, until
+
+REVERT = cast("sig", "InvalidTdxProof()")
+
+
+class Endpoint:
+    """Stands in front of anvil. `mood` is what it does with the requests whose method is in
+    `methods` (all, if none is named)."""
+
+    def __init__(self, node, port=0):
+        self.node, self.mood, self.methods, self.seen = node, None, (), []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                reply = outer.answer(body)
+                if reply is None:
+                    self.close_connection = True
+                    return
+                status, text = reply
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+            def handle(self):
+                try:
+                    super().handle()
+                except OSError:
+                    pass  # given up on while it dawdled
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+        self.server = Server(("127.0.0.1", port), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def forward(self, body):
+        request = urllib.request.Request(self.node.url, body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return reply.read()
+
+    def answer(self, body):
+        call = json.loads(body)
+        method = call["method"]
+        self.seen.append(method)
+        mood = self.mood if not self.methods or method in self.methods else None
+
+        def result(value):
+            return 200, json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": value}).encode()
+
+        if mood == "dead":
+            return None
+        if mood == "slow":
+            time.sleep(5)
+        if mood == "500":
+            return 500, b"no"
+        if mood == "garbage":
+            return 200, b"<html>" + bytes(range(256))
+        if mood == "null":
+            return result(None)
+        if mood == "other chain" and method == "eth_chainId":
+            return result("0x1")
+        try:
+            text = self.forward(body)
+        except OSError:
+            return 502, b"no node"
+        if mood == "drop" and method == "eth_sendRawTransaction":
+            return None  # it went out, and the sender is left in the dark
+        if mood == "swallow" and method == "eth_sendRawTransaction":
+            return result("0x" + "ab" * 32)
+        if mood == "nonce" and method == "eth_getTransactionCount":
+            return result(hex(max(0, int(json.loads(text)["result"], 16) + self.shift)))
+        if mood == "refuse" and method in ("eth_call", "eth_estimateGas") and self.is_verify(call):
+            return 200, json.dumps({"jsonrpc": "2.0", "id": call["id"], "error": {
+                "code": 3, "message": "execution reverted", "data": REVERT}}).encode()
+        return 200, text
+
+    @staticmethod
+    def is_verify(call):
+        data = call["params"][0].get("data") or call["params"][0].get("input") or ""
+        return data.startswith(cast("sig", "verifyBatches(uint256,bytes[],bytes[],bytes[])"))
+
+
+@pytest.fixture
+def endpoints(world):
+    made = [Endpoint(world.l1), Endpoint(world.l1)]
+    yield made
+    for e in made:
+        e.close()
+
+
+def settings(*endpoints):
+    return {"ETHREX_ETH_RPC_URL": ",".join(e if isinstance(e, str) else e.url for e in endpoints), "RPC_TIMEOUT": 1000}
+
+
+def prove_all(world, c, key, last, seconds=60):
+    end = time.monotonic() + seconds
+    while world.verified < last:
+        assert time.monotonic() < end, c.status()["l1"]
+        if world.prove(c, key) is None:
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("mood", ["dead", "slow", "500", "garbage", "null", "other chain"])
+def test_one_of_two_endpoints_in_trouble(world, endpoints, mood):
+    bad, good = endpoints
+    bad.mood = mood
+    c = world.coordinator(**settings(bad, good), L1_CHAIN_ID=31337).start()
+    key = Key()
+    c.enroll(key)
+    world.feed(c, 2)
+    prove_all(world, c, key, 2)
+
+
+@pytest.mark.parametrize("mood", ["dead", "500", "garbage", "slow"])
+def test_an_endpoint_that_falls_ill_and_recovers(world, endpoints, mood):
+    only, _ = endpoints
+    c = world.coordinator(**settings(only)).start()
+    key = Key()
+    c.enroll(key)
+    world.feed(c, 1)
+    prove_all(world, c, key, 1)
+    only.mood = mood
+    c.saw("event=l1_unreadable")
+    # An ACK never waits for L1.
+    world.put(c, 2, 3)
+    world.commit(2, 3)
+    world.fed = 3
+    start = time.monotonic()
+    assert [world.prove(c, key) for _ in range(2)] == [2, 3]
+    assert time.monotonic() - start < 2
+    assert not c.status()["l1"]["readable"]
+    assert c.verb("healthcheck").returncode == 0
+    only.mood = None
+    world.until_verified(3)
+
+
+def test_dead_at_the_start(world):
+    port = free_port()
+    c = world.coordinator(**settings(f"http://127.0.0.1:{port}"))
+    start = time.monotonic()
+    c.start(ready=False)
+    until("ready", lambda: c.verb("healthcheck").returncode == 0)
+    assert time.monotonic() - start < 5
+    assert int(c.events("ready")[0]["start_ms"]) < 1000
+    assert c.say(b'{"InputRequest":{"commit_hash":"52e4b64","prover_type":"SP1"}}') == (
+        b'{"InputResponse":{"id":null,"input":null,"format":null}}')
+    key = Key()
+    assert c.setup(key.payload)["Error"]["code"] == "try_again"
+    world.put(c, 1, 2)
+    assert c.request()[0] is None
+    endpoint = Endpoint(world.l1, port)
+    try:
+        c.enroll(key)
+        world.commit(1, 2)
+        world.fed = 2
+        prove_all(world, c, key, 2)
+        # What the chain said is kept: with L1 dead again, work goes on after a restart.
+        world.put(c, 3, 3)
+        c.stop()
+    finally:
+        endpoint.close()
+    c.start()
+    assert world.prove(c, key) == 3
+
+
+@pytest.mark.parametrize("shift", [1, 7, -1, -1000])
+def test_lies_about_nonces(world, endpoints, shift):
+    liar, honest = endpoints
+    c = world.coordinator(**settings(liar, honest)).start()
+    key = Key()
+    c.enroll(key)
+    world.feed(c, 1)
+    prove_all(world, c, key, 1)
+    liar.shift, liar.mood = shift, "nonce"
+    world.feed(c, 3)
+    end = time.monotonic() + 10
+    while world.verified < 3 and time.monotonic() < end:
+        if world.prove(c, key) is None:
+            time.sleep(0.1)
+    liar.mood = None
+    prove_all(world, c, key, 3)
+
+
+@pytest.mark.parametrize("mood", ["drop", "swallow"])
+def test_broadcast_that_vanishes(world, endpoints, mood):
+    only, _ = endpoints
+    c = world.coordinator(**settings(only)).start()
+    key = Key()
+    c.enroll(key)
+    world.feed(c, 2)
+    only.mood, only.methods = mood, ("eth_sendRawTransaction",)
+    assert world.prove(c, key) == 1
+    until("a broadcast", lambda: only.seen.count("eth_sendRawTransaction") >= 2)
+    time.sleep(1)
+    only.mood = None
+    prove_all(world, c, key, 2)
+    assert not c.events("proof_set_aside")
+
+
+def test_hidden_receipts(world, endpoints):
+    only, _ = endpoints
+    c = world.coordinator(**settings(only)).start()
+    key = Key()
+    c.enroll(key)
+    only.mood, only.methods = "null", ("eth_getTransactionReceipt",)
+    world.feed(c, 2)
+    assert world.prove(c, key) == 1
+    world.until_verified(1)
+    time.sleep(1)
+    only.mood = None
+    prove_all(world, c, key, 2)
+    assert world.l1.rpc("eth_getTransactionCount", cast("wallet", "address", "--private-key", pathlib.Path(
+        world.dir / "l1.key").read_text().strip()), "latest") in ("0x1", "0x2")
+
+
+def test_one_endpoint_does_not_condemn_a_good_proof(world, endpoints):
+    liar, honest = endpoints
+    liar.mood = "refuse"
+    c = world.coordinator(**settings(liar, honest)).start()
+    key = Key()
+    c.enroll(key)
+    world.feed(c, 1)
+    assert world.prove(c, key) == 1
+    time.sleep(3)
+    assert not c.events("proof_set_aside"), "a lying endpoint had a good proof condemned"
+    liar.mood = None
+    world.until_verified(1, 40)
+    assert not c.events("proof_set_aside")
+
+
+def test_the_chain_goes_back_after_a_verification(world):
+    c = world.coordinator(CONFIRMATIONS=3).start()
+    key = Key()
+    c.enroll(key)
+    world.feed(c, 2)
+    until("anvil has mined", lambda: int(world.l1.rpc("eth_blockNumber"), 16) > 3)
+    snapshot = world.l1.rpc("evm_snapshot")
+    prove_all(world, c, key, 2)
+    assert world.l1.rpc("evm_revert", snapshot) is True
+    assert world.verified == 0
+    # The proofs are still there: nobody proves anything a second time.
+    until("verified again", lambda: world.verified == 2)
+
+
+def test_reorg_of_a_few_blocks(world):
+    c = world.coordinator(CONFIRMATIONS=4).start()
+    key = Key()
+    c.enroll(key)
+    world.feed(c, 1)
+    time.sleep(2)
+    prove_all(world, c, key, 1)
+    world.l1.rpc("anvil_reorg", 1, [])
+    world.feed(c, 3)
+    prove_all(world, c, key, 3)

@@ -1,5 +1,7 @@
 #include "coordinator/config_table.h"
 
+#include "coordinator/rpc.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -355,7 +357,7 @@ static void split_urls(struct loader *l)
 		if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) {
 			char masked[128];
 
-			config_mask_url(masked, sizeof masked, url);
+			rpc_mask_url(masked, sizeof masked, url);
 			mistake(l, "ETHREX_ETH_RPC_URL: \"%s\" is neither http:// nor https://",
 				masked);
 			continue;
@@ -496,21 +498,6 @@ unsigned config_reload(struct config *running, const struct config *fresh, FILE 
 	return changed;
 }
 
-void config_mask_url(char *out, size_t outlen, const char *url)
-{
-	const char *scheme = strstr(url, "://");
-	const char *host = scheme ? scheme + 3 : url, *at, *end;
-
-	end = host + strcspn(host, "/?#");
-	for (at = end; at > host; at--)
-		if (at[-1] == '@') {
-			host = at;
-			break;
-		}
-	snprintf(out, outlen, "%.*s%.*s%s", scheme ? (int)(scheme + 3 - url) : 0, url,
-		 (int)(end - host), host, *end && end[1] ? "/..." : "");
-}
-
 static void row_text(char *out, size_t n, const struct config *c, const struct config_row *r)
 {
 	const char *at = (const char *)c + r->at;
@@ -536,7 +523,7 @@ static void row_text(char *out, size_t n, const struct config *c, const struct c
 		for (i = 0; i < c->n_rpc_urls && used < n; i++) {
 			char masked[256];
 
-			config_mask_url(masked, sizeof masked, c->rpc_urls[i]);
+			rpc_mask_url(masked, sizeof masked, c->rpc_urls[i]);
 			used +=
 			    (size_t)snprintf(out + used, n - used, "%s%s", i ? "," : "", masked);
 		}

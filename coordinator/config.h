@@ -98,9 +98,6 @@ void config_print(const struct config *c, FILE *out, bool json);
 /* Every setting with flag, default and one line of help. */
 void config_help(FILE *out);
 
-/* scheme://host:port only, into out. */
-void config_mask_url(char *out, size_t outlen, const char *url);
-
 void config_wipe(struct config *c);
 
 #endif

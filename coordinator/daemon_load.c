@@ -5,7 +5,6 @@
 #include "coordinator/settle.h"
 
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -125,25 +124,16 @@ static bool load_proof(void *arg, const struct store_proof *row, struct why *why
 				.type = (enum prover_type)row->prover_type,
 				.source = source,
 				.size = row->bytes.n + row->public_values.n};
-	const uint64_t n = row->bytes.n;
-	EVP_MD_CTX *ctx;
 
 	memcpy(signer.b, row->signer, 20);
 	text_of(source, sizeof source, row->source);
 	/* Large proofs come without their bytes: a later copy of one is then kept once more. */
-	if (row->bytes.p || !row->bytes.n) {
-		ctx = EVP_MD_CTX_new();
-		if (!ctx || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1 ||
-		    EVP_DigestUpdate(ctx, &n, sizeof n) != 1 ||
-		    EVP_DigestUpdate(ctx, row->bytes.p, row->bytes.n) != 1 ||
-		    EVP_DigestUpdate(ctx, row->public_values.p,
-				     row->public_values.p ? row->public_values.n : 0) != 1 ||
-		    EVP_DigestFinal_ex(ctx, wp.sha256, NULL) != 1)
-			why_set(why, "SHA-256 is not available");
-		EVP_MD_CTX_free(ctx);
-	} else {
+	if (!row->bytes.p && row->bytes.n)
 		memcpy(wp.sha256, &row->id, sizeof row->id);
-	}
+	else if (!proofs_digest(wp.sha256, row->bytes,
+				span_of(row->public_values.p,
+					row->public_values.p ? row->public_values.n : 0)))
+		return false;
 	if (row->prover_type < 0 || row->prover_type >= PROVER_TYPES ||
 	    !work_restore_candidate(l->d->work, row->id, &wp, (enum work_state)row->state,
 				    row->has_signer ? &signer : NULL)) {

@@ -3,6 +3,7 @@
 
 #include "coordinator/daemon.h"
 #include "coordinator/judge.h"
+#include "coordinator/settle.h"
 
 #include <inttypes.h>
 #include <openssl/evp.h>
@@ -44,16 +45,16 @@ struct keeping {
 	void *arg;
 };
 
-static bool proof_digest(uint8_t out[32], const struct proof *proof)
+bool proofs_digest(uint8_t out[32], struct span bytes, struct span public_values)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	const uint64_t n = proof->bytes.len; /* keeps (ab, c) and (a, bc) apart */
+	const uint64_t n = bytes.n; /* keeps (ab, c) and (a, bc) apart */
 	bool ok;
 
 	ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&
 	     EVP_DigestUpdate(ctx, &n, sizeof n) == 1 &&
-	     EVP_DigestUpdate(ctx, proof->bytes.p, proof->bytes.len) == 1 &&
-	     EVP_DigestUpdate(ctx, proof->public_values.p, proof->public_values.len) == 1 &&
+	     EVP_DigestUpdate(ctx, bytes.p, bytes.n) == 1 &&
+	     EVP_DigestUpdate(ctx, public_values.p, public_values.n) == 1 &&
 	     EVP_DigestFinal_ex(ctx, out, NULL) == 1;
 	EVP_MD_CTX_free(ctx);
 	return ok;
@@ -118,7 +119,8 @@ void proofs_submit(struct daemon *d, uint64_t batch, const struct proof *proof, 
 	enum work_submit_rc rc;
 	uint64_t id = 0;
 
-	if (!k || !proof_digest(wp.sha256, proof)) {
+	if (!k ||
+	    !proofs_digest(wp.sha256, buf_span(&proof->bytes), buf_span(&proof->public_values))) {
 		free(k);
 		cb(arg, PROOF_REFUSED, "try_again", "out of memory");
 		return;
@@ -222,6 +224,7 @@ static void judge_with(struct judging *j, const struct batch_commitment *commitm
 	case JUDGE_GOOD:
 	case JUDGE_OTHER_SIGNER:
 		registrar_proof_shown(d->registrar, &signer, daemon_now_ms());
+		settle_keep_prover(d, &signer);
 		proofs_verdict(d, j->c.id, WORK_GOOD, &signer, why.text);
 		break;
 	case JUDGE_UNKNOWN_SIGNER:

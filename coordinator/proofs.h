@@ -16,6 +16,9 @@ struct proofs;
 bool proofs_new(struct proofs **out, struct daemon *d, struct why *why);
 void proofs_free(struct proofs *p);
 
+/* By what two proofs are known to be the same. False: SHA-256 is not available. */
+bool proofs_digest(uint8_t out[32], struct span bytes, struct span public_values);
+
 enum proof_answer { PROOF_ACK, PROOF_REFUSED };
 /* code and sentence are for the prover when REFUSED. Called exactly once, maybe at once. */
 typedef void proof_answer_cb(void *arg, enum proof_answer answer, const char *code,

@@ -74,7 +74,7 @@ void settle_prover_row(struct store_change *out, const struct registrar_prover *
 	memcpy(out->prover.signer, p->signer.b, 20);
 }
 
-static void keep_prover(struct daemon *d, const struct eth_address *signer)
+void settle_keep_prover(struct daemon *d, const struct eth_address *signer)
 {
 	const struct registrar_prover *p = registrar_find(d->registrar, signer);
 	struct store_change change;
@@ -645,7 +645,7 @@ static void registration_over(struct settle *s, const struct sender_action *a)
 		log_event(LOG_WARN, "registration_failed", "signer=%s outcome=%s reason=%s", text,
 			  sender_outcome_text(a->outcome), reason);
 	}
-	keep_prover(d, signer);
+	settle_keep_prover(d, signer);
 	keep_gas(d);
 }
 

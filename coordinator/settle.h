@@ -35,5 +35,8 @@ const char *settle_sentence(const struct settle *s);
 
 /* The row of a prover; borrows from it. */
 void settle_prover_row(struct store_change *out, const struct registrar_prover *prover);
+/* Has what is known of that prover kept, with the next commit: after a crash, a key that has
+ * shown proofs must not look like one that never did. Unknown: nothing to do. */
+void settle_keep_prover(struct daemon *d, const struct eth_address *signer);
 
 #endif

@@ -52,9 +52,14 @@ export class Rpc {
 		// A dry run: anvil mines what reverts, and its receipt would not tell the reason.
 		await this.call("eth_call", tx, "latest");
 		const hash = await this.call("eth_sendTransaction", tx);
+		let unknown = 0; // how often in a row the node did not know the transaction at all
 		for (const end = Date.now() + deadlineMs; Date.now() < end; await sleep(100)) {
 			const receipt = await this.call("eth_getTransactionReceipt", hash);
-			if (!receipt) continue;
+			if (!receipt) {
+				unknown = (await this.call("eth_getTransactionByHash", hash)) ? 0 : unknown + 1;
+				if (unknown === 10) throw new Error(`transaction ${hash} is gone: L1 went back, or dropped it`);
+				continue;
+			}
 			if (BigInt(receipt.status) !== 1n) throw new RpcError(`transaction ${hash} reverted`);
 			return receipt;
 		}

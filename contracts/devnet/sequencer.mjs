@@ -175,8 +175,8 @@ async function main() {
 					`input ${batch.bytes.length} bytes (${status}), committed in ${receipt.transactionHash}`,
 			);
 		} catch (error) {
-			// A commit that was sent before a lost answer makes the repeated one revert.
-			if ((await read("lastCommittedBatch()")) <= committed) throw error;
+			// A commit whose answer was lost, or an L1 that went back under it, makes the repeated one revert.
+			if ((await read("lastCommittedBatch()")) === committed) throw error;
 		}
 		await sleep(o.intervalMs);
 	}

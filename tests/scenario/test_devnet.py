@@ -274,6 +274,25 @@ def test_the_sequencer_follows_an_l1_that_goes_back(l1, devnet):
     assert devnet.stored == stored
 
 
+def test_the_sequencer_sends_again_what_l1_dropped(l1, devnet):
+    assert finished(sequencer(devnet, "--batches", "1"))[0] == 0
+    assert l1.rpc("evm_setAutomine", False) is None
+    try:
+        running = sequencer(devnet, "--batches", "2")
+        for _ in range(300):
+            waiting = l1.rpc("txpool_content")["pending"]
+            if waiting:
+                break
+            time.sleep(0.1)
+        (sent,) = [tx["hash"] for of in waiting.values() for tx in of.values()]
+        assert l1.rpc("anvil_dropTransaction", sent) == sent
+    finally:
+        l1.rpc("evm_setAutomine", True)
+    code, output = finished(running)
+    assert code == 0 and f"{sent} is gone" in output
+    assert l1.number(devnet.proposer, "lastCommittedBatch()") == 2
+
+
 def test_the_sequencer_repeats_what_may_pass_and_gives_up_on_the_rest(l1, devnet):
     devnet.refusals = [503, 429, 507]
     code, output = finished(sequencer(devnet, "--batches", "1"))

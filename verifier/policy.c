@@ -24,10 +24,26 @@ static bool status_accepted(const struct tdxv_policy *p, enum tdxv_tcb_status s,
 	return false;
 }
 
+/* The first advisory that the allow-list does not name; NULL when there is none. */
+static const struct tdxv_bytes *untolerated(const struct tdxv_policy *p,
+					    const struct tdxv_bytes *advisory, unsigned n)
+{
+	unsigned i, k;
+
+	for (i = 0; i < n; i++) {
+		for (k = 0; k < p->n_advisories; k++)
+			if (tdxv__bytes_are(advisory[i], p->advisory[k]))
+				break;
+		if (k == p->n_advisories)
+			return &advisory[i];
+	}
+	return NULL;
+}
+
 static void tcb_policy(struct tdxv_verdict *v, const struct tdxv_policy *p, int64_t now)
 {
 	struct tdxv_check *c = &v->check[TDXV_CHECK_POLICY_TCB_STATUS];
-	unsigned i, k;
+	const struct tdxv_bytes *bad;
 
 	if (v->tcb_status == TDXV_TCB_NOT_EVALUATED)
 		return;
@@ -51,16 +67,13 @@ static void tcb_policy(struct tdxv_verdict *v, const struct tdxv_policy *p, int6
 	if (!p->restrict_advisories)
 		return;
 	c = tdxv__judge(&v->check[TDXV_CHECK_POLICY_ADVISORIES], true, NULL);
-	for (i = 0; i < v->n_advisories; i++) {
-		for (k = 0; k < p->n_advisories; k++)
-			if (tdxv__bytes_are(v->advisory[i], p->advisory[k]))
-				break;
-		if (k < p->n_advisories)
-			continue;
-		tdxv__judge(c, false, "an advisory is not in the allow-list");
-		tdxv__got(c, "advisory", tdxv__text_bytes(v->advisory[i]));
+	bad = untolerated(p, v->advisory, v->n_advisories);
+	if (!bad)
+		bad = untolerated(p, v->current_advisory, v->n_current_advisories);
+	if (!bad)
 		return;
-	}
+	tdxv__judge(c, false, "an advisory is not in the allow-list");
+	tdxv__got(c, "advisory", tdxv__text_bytes(*bad));
 }
 
 static bool any_of(const struct tdxv_any_of *set, const uint8_t *value)
@@ -166,6 +179,27 @@ static void image_policy(struct tdxv_verdict *v, const struct tdxv_policy *p, in
 			   measurement(v, i));
 }
 
+/* What an enclave does not have cannot be what the policy asks for. */
+static void refuse_enclave(struct tdxv_verdict *v, const struct tdxv_policy *p)
+{
+	const struct {
+		enum tdxv_check_id id;
+		bool asked;
+	} row[] = {
+	    {TDXV_CHECK_POLICY_TD_ATTRIBUTES, !tdxv__is_zero(p->td_attributes.mask, 8)},
+	    {TDXV_CHECK_POLICY_XFAM, !tdxv__is_zero(p->xfam.mask, 8)},
+	    {TDXV_CHECK_POLICY_MRSEAM, p->mrseam.n > 0},
+	    {TDXV_CHECK_POLICY_MRSIGNERSEAM, p->mrsignerseam.n > 0},
+	    {TDXV_CHECK_POLICY_IMAGE, p->n_images > 0},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof row / sizeof row[0]; i++)
+		if (row[i].asked)
+			tdxv__judge(&v->check[row[i].id], false,
+				    "the policy is about TDs and this is an SGX enclave");
+}
+
 static bool has_reserved_bit(const uint8_t *attributes)
 {
 	unsigned bit;
@@ -196,9 +230,7 @@ void tdxv__policy_apply(struct tdxv_verdict *v, const struct tdxv_policy *p, int
 	tdxv__judge(c, !debug || p->allow_debug, "debug or profiling is on: the host can look in");
 	tdxv__got(c, "attributes", tdxv__hex(attributes, 8));
 	if (!v->quote.tdx) {
-		if (p->n_images)
-			tdxv__judge(&v->check[TDXV_CHECK_POLICY_IMAGE], false,
-				    "the policy is about TDs and this is an SGX enclave");
+		refuse_enclave(v, p);
 		return;
 	}
 	if (!p->allow_reserved_attributes) {

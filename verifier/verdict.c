@@ -223,11 +223,23 @@ static void put_json_tcb(struct sink *s, const char *name, const struct tdxv_tcb
 		  tdxv_tcb_status_name(t->module), tdxv_tcb_status_name(t->qe), when);
 }
 
+static void put_json_list(struct sink *s, const char *name, const struct tdxv_bytes *list,
+			  unsigned n)
+{
+	unsigned i;
+
+	tdxv__put(s, ",\"%s\":[", name);
+	for (i = 0; i < n; i++) {
+		tdxv__put(s, "%s", i ? "," : "");
+		tdxv__put_json_string(s, list[i]);
+	}
+	tdxv__put(s, "]");
+}
+
 size_t tdxv_verdict_json(char *out, size_t cap, const struct tdxv_verdict *v)
 {
 	struct sink s = {out, cap, 0};
 	char when[32];
-	unsigned k;
 	int i;
 
 	tdxv_time_text(when, sizeof when, v->now);
@@ -239,12 +251,11 @@ size_t tdxv_verdict_json(char *out, size_t cap, const struct tdxv_verdict *v)
 		if (v->has_current)
 			put_json_tcb(&s, "current", &v->current);
 	}
-	tdxv__put(&s, ",\"advisories\":[");
-	for (k = 0; k < v->n_advisories; k++) {
-		tdxv__put(&s, "%s", k ? "," : "");
-		tdxv__put_json_string(&s, v->advisory[k]);
-	}
-	tdxv__put(&s, "],\"fmspc\":\"");
+	put_json_list(&s, "advisories", v->advisory, v->n_advisories);
+	if (v->has_current)
+		put_json_list(&s, "current_advisories", v->current_advisory,
+			      v->n_current_advisories);
+	tdxv__put(&s, ",\"fmspc\":\"");
 	tdxv__put_hex(&s, tdxv__bytes(v->pck.fmspc, 6));
 	tdxv_time_text(when, sizeof when, v->collateral_valid_to);
 	tdxv__put(&s, "\",\"tcb_evaluation_number\":%lu,\"collateral_valid_to\":\"%s\"",

@@ -277,7 +277,8 @@ static int order(struct tdxv_bytes a, struct tdxv_bytes b)
 	return c ? c : (a.n > b.n) - (a.n < b.n);
 }
 
-static void add_advisories(struct tdxv_verdict *v, const struct level *l,
+/* Into a list that stays sorted, without repetition. */
+static void add_advisories(struct tdxv_bytes *list, unsigned *n, const struct level *l,
 			   const struct advisory_pool *pool)
 {
 	unsigned i, k, at_most;
@@ -285,16 +286,24 @@ static void add_advisories(struct tdxv_verdict *v, const struct level *l,
 	for (i = 0; l && i < l->n_advisories; i++) {
 		struct tdxv_bytes id = pool->id[l->advisory + i];
 
-		for (k = 0; k < v->n_advisories && order(v->advisory[k], id) < 0; k++)
+		for (k = 0; k < *n && order(list[k], id) < 0; k++)
 			;
-		if (k < v->n_advisories && order(v->advisory[k], id) == 0)
+		if (k < *n && order(list[k], id) == 0)
 			continue;
 		/* Three levels of at most 64 each: there is always room. */
-		for (at_most = v->n_advisories; at_most > k; at_most--)
-			v->advisory[at_most] = v->advisory[at_most - 1];
-		v->advisory[k] = id;
-		v->n_advisories++;
+		for (at_most = *n; at_most > k; at_most--)
+			list[at_most] = list[at_most - 1];
+		list[k] = id;
+		++*n;
 	}
+}
+
+static void add_match(struct tdxv_bytes *list, unsigned *n, const struct match *m,
+		      const struct tdxv_collateral *c)
+{
+	add_advisories(list, n, m->platform, &c->tcb_info.pool);
+	add_advisories(list, n, m->module, &c->tcb_info.pool);
+	add_advisories(list, n, m->qe, &c->qe_identity.pool);
 }
 
 static void judge_level(struct tdxv_check *check, const struct level *l, const char *what,
@@ -331,9 +340,7 @@ static void judge_tcb(struct tdxv_verdict *v, const struct tdxv_collateral *c)
 	converge(&v->launch, &m);
 	v->tcb_status = v->launch.status;
 	v->tcb_date = v->launch.date;
-	add_advisories(v, m.platform, &c->tcb_info.pool);
-	add_advisories(v, m.module, &c->tcb_info.pool);
-	add_advisories(v, m.qe, &c->qe_identity.pool);
+	add_match(v->advisory, &v->n_advisories, &m, c);
 	v->n_platform_advisories = m.platform->n_advisories;
 	v->platform_advisory = &c->tcb_info.pool.id[m.platform->advisory];
 
@@ -349,6 +356,7 @@ static void judge_tcb(struct tdxv_verdict *v, const struct tdxv_collateral *c)
 		return;
 	}
 	converge(&v->current, &now);
+	add_match(v->current_advisory, &v->n_current_advisories, &now, c);
 	v->tcb_status = tdxv__relaunch(v->launch.status, v->current.status);
 	/* Intel's library ignores a current TCB that is worse than the one at launch. */
 	tdxv__judge(check,
@@ -403,7 +411,10 @@ void tdxv_verify(struct tdxv_verdict *v, const uint8_t *quote, size_t n,
 	v->launch.platform = v->launch.module = v->launch.qe = TDXV_TCB_NOT_EVALUATED;
 	v->current.platform = v->current.module = v->current.qe = TDXV_TCB_NOT_EVALUATED;
 	v->collateral_valid_to = INT64_MAX;
+	/* The lower one, as Intel counts it: an old QE identity is old collateral too. */
 	v->tcb_evaluation_number = c->tcb_info.evaluation_number;
+	if (c->has_qe_identity && c->qe_identity.evaluation_number < v->tcb_evaluation_number)
+		v->tcb_evaluation_number = c->qe_identity.evaluation_number;
 	judge_collateral_times(v, c);
 	if (tdxv_quote_parse(&v->quote, quote, n, &v->text[0]) != TDXV_OK) {
 		tdxv__judge(at(v, TDXV_CHECK_QUOTE_FORMAT), false, "it cannot be read");

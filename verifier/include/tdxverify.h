@@ -256,8 +256,8 @@ struct tdxv_policy {
 	uint32_t accepted_statuses; /* bit set: 1u << enum tdxv_tcb_status */
 	/* OutOfDate counts as accepted until tcb_date + grace_seconds; 0: no grace. */
 	int64_t grace_seconds;
-	uint32_t min_tcb_evaluation_number;
-	bool restrict_advisories; /* else every advisory is tolerated */
+	uint32_t min_tcb_evaluation_number; /* of TCB info and QE identity alike */
+	bool restrict_advisories;           /* else every one is tolerated, at launch and now */
 	unsigned n_advisories;
 	char advisory[TDXV_ADVISORY_MAX][TDXV_NAME_MAX];
 	bool allow_debug;
@@ -461,10 +461,12 @@ struct tdxv_verdict {
 	struct tdxv_bytes advisory[TDXV_VERDICT_ADVISORIES_MAX];
 	unsigned n_platform_advisories; /* those of the platform's level alone, in its order */
 	const struct tdxv_bytes *platform_advisory;
-	uint32_t tcb_evaluation_number;
-	int64_t collateral_valid_to; /* the earliest end of all windows */
-	const char *image;           /* name of the policy's matching image, else NULL */
-	unsigned ecdsa_operations;   /* verifications done by this call */
+	unsigned n_current_advisories; /* the union of the levels matched by the current TCB */
+	struct tdxv_bytes current_advisory[TDXV_VERDICT_ADVISORIES_MAX];
+	uint32_t tcb_evaluation_number; /* the lower of TCB info's and QE identity's */
+	int64_t collateral_valid_to;    /* the earliest end of all windows */
+	const char *image;              /* name of the policy's matching image, else NULL */
+	unsigned ecdsa_operations;      /* verifications done by this call */
 	size_t ca_serial_size, leaf_serial_size;
 	uint8_t ca_serial[21], leaf_serial[21]; /* of the PCK chain, as in the certificates */
 	struct tdxv_why text[2];                /* sentences that checks refer to by number */

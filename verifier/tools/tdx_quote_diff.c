@@ -27,8 +27,14 @@ static const struct {
     {"rtmr3", "something in the running system extended RTMR3"},
     {"tee_tcb_svn2", "the TDX module was updated while the TD ran"},
     {"mrservicetd", "another service TD (migration) is bound"},
+    {"tdid", "another TD: each start has its own"},
+    {"cpusvn", "other microcode on the host; not part of the image"},
+    {"miscselect", "the enclave was started with other features"},
+    {"attributes", "the enclave was started with other attributes (debug, XFRM)"},
     {"mrenclave", "another build of the enclave"},
     {"mrsigner", "the enclave is signed by another key"},
+    {"isvprodid", "another product of the enclave's author"},
+    {"isvsvn", "another security version of the enclave"},
 };
 
 static const char *cause_of(const char *field)

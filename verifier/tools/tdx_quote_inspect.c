@@ -63,8 +63,7 @@ static void pck(bool json, const struct tdxv_quote *q)
 	struct tdxv_why why;
 
 	if (tdxv_quote_pck(&p, q, &why) != TDXV_OK) {
-		if (!json)
-			printf("%-28s %s\n", "pck_certificate", why.text);
+		text(json, "pck_certificate", why.text);
 		return;
 	}
 	field(json, "pck_fmspc", (struct tdxv_bytes){p.fmspc, 6});
@@ -97,10 +96,9 @@ static void quote(bool json, const struct tdxv_quote *q)
 	number(json, "version", q->version);
 	text(json, "tee", q->tdx ? "TDX" : "SGX");
 	text(json, "body_type", tdxv_body_name(q->body_type));
-	if (q->version == 3) {
-		number(json, "qe_svn", q->qe_svn);
-		number(json, "pce_svn", q->pce_svn);
-	}
+	number(json, "attestation_key_type", 2); /* a quote with another one is not taken apart */
+	number(json, q->version == 3 ? "qe_svn" : "reserved_8", q->qe_svn);
+	number(json, q->version == 3 ? "pce_svn" : "reserved_10", q->pce_svn);
 	field(json, "qe_vendor_id", q->vendor_id);
 	field(json, "user_data", q->user_data);
 	number(json, "declared_size", q->declared_size);
@@ -152,12 +150,28 @@ int verb_inspect(const struct options *o)
 
 static const char *const registers[] = {"mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3"};
 
+/* The policy's reader takes no escapes, so that a name means what it shows. */
+static bool is_image_name(const char *name)
+{
+	size_t n = strlen(name), i;
+
+	for (i = 0; i < n; i++)
+		if (name[i] < ' ' || name[i] > '~' || name[i] == '"' || name[i] == '\\')
+			return false;
+	return n > 0 && n < TDXV_NAME_MAX;
+}
+
 int verb_measurements(const struct options *o)
 {
 	struct input in;
 	const char *separator = "";
 	size_t i;
 
+	if (o->name && !is_image_name(o->name)) {
+		complain("image name '%s' is not 1 to %u printable characters without quotes",
+			 o->name, TDXV_NAME_MAX - 1);
+		return EXIT_TROUBLE;
+	}
 	if (!read_input(&in, o->file[0], true))
 		return EXIT_TROUBLE;
 	if (in.body_type == TDXV_BODY_SGX) {

@@ -44,6 +44,10 @@ static void print_checks(const struct tdxv_verdict *v)
 		       (const char *)v->advisory[k].p, k + 1 == v->n_advisories ? "\n" : "");
 	if (v->image)
 		printf("image        %s\n", v->image);
+	if (v->collateral_valid_to != INT64_MAX) {
+		tdxv_time_text(when, sizeof when, v->collateral_valid_to);
+		printf("valid until  %s\n", when);
+	}
 	puts(v->accepted ? "verdict      accepted" : "verdict      REFUSED");
 }
 
@@ -162,6 +166,11 @@ int verb_report(const struct options *o)
 		status = EXIT_ACCEPTED;
 		if (o->raw) {
 			fwrite(report, 1, n, stdout);
+		} else if (o->json) {
+			printf("{\"layout\":\"%s\",\"report\":\"",
+			       layout == TDXV_REPORT_V1_0 ? "1.0" : "1.1");
+			print_hex((struct tdxv_bytes){report, n});
+			puts("\"}");
 		} else {
 			print_hex((struct tdxv_bytes){report, n});
 			puts("");

@@ -427,11 +427,11 @@ static void qe_identity(struct buf *out, const struct forge *f)
 
 	must(buf_printf(&b,
 			"{\"id\":\"%s\",\"version\":%u,\"issueDate\":\"%s\",\"nextUpdate\":\"%s\","
-			"\"tcbEvaluationDataNumber\":17,\"miscselect\":\"%s\","
+			"\"tcbEvaluationDataNumber\":%u,\"miscselect\":\"%s\","
 			"\"miscselectMask\":\"FFFFFFFF\",\"attributes\":\"%s\","
 			"\"attributesMask\":\"FBFFFFFFFFFFFFFF0000000000000000\","
 			"\"mrsigner\":\"%s\",\"isvprodid\":%u",
-			f->qe_id, f->qe_version, f->qe_issued, f->qe_next, f->qe_misc,
+			f->qe_id, f->qe_version, f->qe_issued, f->qe_next, f->qe_number, f->qe_misc,
 			f->qe_attributes, f->qe_mrsigner, f->qe_prodid));
 	isvsvn_levels(&b, f->qe_level, f->n_qe_levels);
 	must(buf_add_str(&b, "}"));
@@ -469,6 +469,7 @@ static void quote(struct buf *out, const struct forge *f, const struct buf *ca,
 	sign_raw(sig, f->quote_signer, out->p, out->len);
 	key(f->attestation_key);
 	memcpy(joined, keys[f->attestation_key].point + 1, 64);
+	joined[63] ^= f->key_off_curve;
 	memset(joined + 64, 0x5a, f->auth_size);
 	memcpy(report, f->qe_report, sizeof report);
 	if (!f->keep_report_data)
@@ -486,7 +487,7 @@ static void quote(struct buf *out, const struct forge *f, const struct buf *ca,
 	}
 	le(&tail, f->auth_size, 2);
 	must(buf_add(&tail, joined + 64, f->auth_size));
-	le(&tail, 5, 2);
+	le(&tail, f->cert_type, 2);
 	le(&tail, (uint32_t)chain.len, 4);
 	must(buf_add(&tail, chain.p, chain.len));
 
@@ -601,6 +602,7 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 	    (struct forge_level){3, 0, 0, "OutOfDate", "2023-08-09T00:00:00Z", "INTEL-SA-00002"};
 	f->qe_id = tdx ? "TD_QE" : "QE";
 	f->qe_version = 2;
+	f->qe_number = 17;
 	f->qe_issued = "2026-01-10T00:00:00Z";
 	f->qe_next = "2026-02-09T00:00:00Z";
 	f->qe_mrsigner = signer;
@@ -630,6 +632,7 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 	f->qe_report[256] = 2;
 	f->qe_report[258] = 4;
 	f->auth_size = 32;
+	f->cert_type = 5;
 	f->attestation_key = f->quote_signer = KEY_ATTESTATION;
 	f->qe_report_signer = KEY_PCK;
 }

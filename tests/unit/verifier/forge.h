@@ -65,7 +65,7 @@ struct forge {
 	struct forge_level module_level[4]; /* sgx: isvsvn */
 	/* QE identity */
 	const char *qe_id, *qe_issued, *qe_next, *qe_mrsigner, *qe_attributes, *qe_misc;
-	unsigned qe_prodid, qe_version;
+	unsigned qe_prodid, qe_version, qe_number;
 	enum forge_key qe_signer;
 	unsigned n_qe_levels;
 	struct forge_level qe_level[4]; /* sgx: isvsvn */
@@ -75,7 +75,9 @@ struct forge {
 	uint8_t body[TDXV_TD15EX_SIZE];
 	uint8_t qe_report[TDXV_SGX_SIZE]; /* report data is filled in */
 	bool keep_report_data;
-	unsigned auth_size;
+	unsigned auth_size, cert_type;
+	bool key_off_curve; /* of the attestation key, for which the QE report vouches all the same
+			     */
 	enum forge_key attestation_key, quote_signer, qe_report_signer;
 };
 

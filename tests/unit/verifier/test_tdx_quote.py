@@ -63,6 +63,8 @@ def test_report_is_the_one_of_the_documentation(collateral):
     want = bytes.fromhex("00048100000000b0c06f000000") + raw[48:632]
     code, out, _ = run("report", EXAMPLE, "--collateral", str(where), "--time", str(now))
     assert code == 0 and bytes.fromhex(out.strip()) == want
+    code, out, _ = run("report", EXAMPLE, "--collateral", str(where), "--time", str(now), "--json")
+    assert json.loads(out) == {"layout": "1.0", "report": want.hex()}
     assert want[149:197].hex().startswith("91eb2b44")
     code, out, err = run("report", EXAMPLE)
     assert code == 0 and bytes.fromhex(out.strip()) == want and "nothing was verified" in err
@@ -75,7 +77,7 @@ def test_report_is_the_one_of_the_documentation(collateral):
 def test_verify_says_why(collateral, tmp_path):
     where, now = collateral
     code, out, _ = run("verify", EXAMPLE, "--collateral", str(where), "--time", str(now))
-    assert code == 0 and "verdict      accepted" in out
+    assert code == 0 and "verdict      accepted" in out and "valid until  2025-07-19T10:00:35Z" in out
     code, out, _ = run("measurements", EXAMPLE, "--policy-json", "--name", "release")
     policy = tmp_path / "policy.json"
     policy.write_text(out)
@@ -90,6 +92,11 @@ def test_verify_says_why(collateral, tmp_path):
     policy.write_text('{"unknown":1}')
     assert run(*args, "--policy", str(policy))[0] == 2
     assert run("verify", EXAMPLE)[0] == 2
+    code, _, err = run("verify", EXAMPLE, "--collateral", str(tmp_path / "none"))
+    assert code == 2 and "no directory" in err
+    for name in ("", 'a"b', "a\\b", "a\nb", "x" * 64):
+        code, out, err = run("measurements", EXAMPLE, "--policy-json", "--name", name)
+        assert code == 2 and not out and "image name" in err
     assert run(*args[:-1], "yesterday")[0] == 2
 
 
@@ -111,6 +118,18 @@ def test_measurements_and_diff(tmp_path):
     found = json.loads(out)["differences"]
     assert code == 1 and [d["field"] for d in found] == ["mrtd", "rtmr1"]
     assert all(d["usual_cause"] for d in found)
+    every = bytearray(report)
+    every[13:] = bytes(b ^ 1 for b in every[13:])
+    (tmp_path / "every.bin").write_bytes(every)
+    code, out, _ = run("diff", "--json", EXAMPLE, str(tmp_path / "every.bin"))
+    found = json.loads(out)["differences"]
+    assert code == 1 and len(found) == 14 and all(len(d["usual_cause"]) > 20 for d in found)
+    words = run("diff", EXAMPLE, str(tmp_path / "every.bin"))[1]
+    assert words.count("usual cause: ") == 14 and found[6]["usual_cause"] in words
+    # Either side is read from stdin as well, and as a log line.
+    log = b"Sending quote " + bytes(changed).hex().encode() + b"\n"
+    assert run("diff", "--json", EXAMPLE, "-", stdin=log)[0] == 1
+    assert run("diff", "--json", "-", EXAMPLE, stdin=log)[0] == 1
 
 
 def test_bad_input():

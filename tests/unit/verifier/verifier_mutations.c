@@ -203,21 +203,65 @@ static void openssl_agrees(void **state)
 	M(f->quote_signer = KEY_EVIL, QUOTE_SIGNATURE, 0)                                          \
 	M(f->quote_signer = KEY_PCK, QUOTE_SIGNATURE, 0)                                           \
 	M(f->version = 6, QUOTE_FORMAT, 0)                                                         \
-	M(f->version = 3, QUOTE_FORMAT, 0)
+	M(f->version = 3, QUOTE_FORMAT, 0)                                                         \
+	M(f->root.from = FORGE_NOW + 1, PCK_CHAIN_TIME, 0)                                         \
+	M(f->root.name = f->root.issuer = "Intel SGX Root C", PCK_CHAIN_NAMES, 0)                  \
+	M(f->root.usage = 0x02, PCK_ROOT_TRUSTED, 0)                                               \
+	M(f->root.no_constraints = true, PCK_CHAIN_FORMAT, keep_root)                              \
+	M(f->pck.no_constraints = true, PCK_CHAIN_FORMAT, 0)                                       \
+	M(f->tcb.no_constraints = true, TCB_SIGNING_CHAIN, 0)                                      \
+	M(f->tcb.issuer = "Intel SGX Root C", TCB_SIGNING_CHAIN, 0)                                \
+	M(f->tcb.from = FORGE_NOW + 1, TCB_SIGNING_TIME, 0)                                        \
+	M(f->root_crl.signer = KEY_CA, ROOT_CRL_SIGNATURE, 0)                                      \
+	M(f->pck_crl.signer = KEY_ROOT, PCK_CRL_SIGNATURE, 0)                                      \
+	M((void)f, PCK_CRL_ISSUER, other_ca)                                                       \
+	M(f->level[0].sgx = f->level[1].sgx = 6, PLATFORM_TCB, 0)                                  \
+	M(f->module_mrsigner = ones48, TDX_MODULE_SIGNER, 0)                                       \
+	M(f->qe_mrsigner = ones32, QE_MRSIGNER, 0)                                                 \
+	M(f->qe_attributes = "13000000000000000000000000000000", QE_ATTRIBUTES, 0)                 \
+	M(f->n_qe_levels = 0, QE_IDENTITY_FORMAT, 0)                                               \
+	M(f->qe_level[1].sgx = 4, QE_IDENTITY_FORMAT, 0)                                           \
+	M(f->qe_level[0].status = "SWHardeningNeeded", QE_IDENTITY_FORMAT, 0)                      \
+	M(f->qe_level[0].status = "Revoked", POLICY_TCB_STATUS, 0)                                 \
+	M(f->attestation_key = KEY_EVIL, QUOTE_SIGNATURE, 0)                                       \
+	M(f->key_off_curve = true, QUOTE_KEY, 0)                                                   \
+	M(f->cert_type = 4, QUOTE_CERT_TYPE, 0)                                                    \
+	M(f->cert_type = 6, QUOTE_FORMAT, 0)                                                       \
+	M(forge_init_kind(f, 5, TDXV_BODY_TD15);                                                   \
+	  f->body[TDXV_TD_TEE_TCB_SVN2 + 1] = 9, CURRENT_TCB, 0)
 
-enum { keep_root = 1 };
+enum {
+	keep_root = 1, /* the verifier trusts the root of before */
+	other_ca,      /* the CRL and its issuer chain are another CA's */
+};
+
+static const char ones48[] = "111111111111111111111111111111111111111111111111"
+			     "111111111111111111111111111111111111111111111111";
+static const char ones32[] = "1111111111111111111111111111111111111111111111111111111111111111";
+
+static void swap(struct buf *a, struct buf *b)
+{
+	struct buf t = *a;
+
+	*a = *b;
+	*b = t;
+}
 
 static void every_mutation_is_refused(void **state)
 {
 	struct tdxv_collateral *c;
 	struct forge plain, *f = &plain;
-	struct forged x, good;
+	struct forged x, good, other;
+	bool named[TDXV_CHECK_COUNT] = {false};
 	unsigned n = 0, wrong = 0;
 	char why[2048];
+	int i;
 
 	(void)state;
 	forge_init(f);
 	forge_build(&good, f);
+	f->ca.name = f->pck.issuer = f->pck_crl.issuer = "Intel SGX PCK Processor CA";
+	forge_build(&other, f);
 #define M(change, id, how)                                                                         \
 	forge_init(f);                                                                             \
 	change;                                                                                    \
@@ -226,7 +270,11 @@ static void every_mutation_is_refused(void **state)
 		buf_free(&x.root);                                                                 \
 		buf_init(&x.root, 1 << 16);                                                        \
 		buf_add(&x.root, good.root.p, good.root.len);                                      \
+	} else if ((how) == other_ca) {                                                            \
+		swap(&x.pck_crl, &other.pck_crl);                                                  \
+		swap(&x.pck_crl_chain, &other.pck_crl_chain);                                      \
 	}                                                                                          \
+	named[TDXV_CHECK_##id] = true;                                                             \
 	forged_verify(&v, &c, &x, NULL, FORGE_NOW);                                                \
 	if (v.accepted || !(failed(TDXV_CHECK_##id) ||                                             \
 			    ((how) == keep_root && failed(TDXV_CHECK_PCK_ROOT_TRUSTED)))) {        \
@@ -239,7 +287,15 @@ static void every_mutation_is_refused(void **state)
 	forged_free(&x);
 	MUTATIONS(M)
 #undef M
+	/* No check of the quote or the collateral is left that no mutation names. */
+	for (i = 0; i < TDXV_CHECK_COUNT; i++) {
+		if (tdxv_check_is_policy((enum tdxv_check_id)i) || named[i])
+			continue;
+		fprintf(stderr, "no mutation fails %s\n", tdxv_check_name((enum tdxv_check_id)i));
+		wrong++;
+	}
 	forged_free(&good);
+	forged_free(&other);
 	printf("%u mutations, %u not refused as they should be\n", n, wrong);
 	assert_int_equal(wrong, 0);
 }

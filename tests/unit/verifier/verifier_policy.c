@@ -144,6 +144,51 @@ static void the_rest(void **state)
 	judge("{\"allowed_advisories\":[]}", true, -1);
 }
 
+/* What an SGX enclave does not have is not skipped. */
+static void an_enclave_is_no_td(void **state)
+{
+	static const char z[] = "000000000000000000000000000000000000000000000000"
+				"000000000000000000000000000000000000000000000000";
+	static const struct {
+		const char *json;
+		int failing;
+	} row[] = {
+	    {"{\"td_attributes\":{\"mask\":\"0000000000000001\",\"value\":\"0000000000000000\"}}",
+	     TDXV_CHECK_POLICY_TD_ATTRIBUTES},
+	    {"{\"xfam\":{\"mask\":\"0000000000000001\",\"value\":\"0000000000000000\"}}",
+	     TDXV_CHECK_POLICY_XFAM},
+	    {"{\"mrseam\":\"%s\"}", TDXV_CHECK_POLICY_MRSEAM},
+	    {"{\"mrsignerseam\":\"%s\"}", TDXV_CHECK_POLICY_MRSIGNERSEAM},
+	    {"{\"images\":[{\"name\":\"one\",\"mrtd\":\"%s\"}]}", TDXV_CHECK_POLICY_IMAGE},
+	};
+	struct tdxv_collateral *of_sgx;
+	struct forged enclave;
+	struct forge f;
+	char json[512];
+	size_t i;
+
+	(void)state;
+	forge_init_kind(&f, 3, TDXV_BODY_SGX);
+	forge_build(&enclave, &f);
+	forged_verify(&v, &of_sgx, &enclave, NULL, FORGE_NOW);
+	assert_true(v.accepted);
+	for (i = 0; i < sizeof row / sizeof row[0]; i++) {
+		const char *hole = strstr(row[i].json, "%s");
+
+		if (hole)
+			snprintf(json, sizeof json, "%.*s%s%s", (int)(hole - row[i].json),
+				 row[i].json, z, hole + 2);
+		else
+			snprintf(json, sizeof json, "%s", row[i].json);
+		assert_int_equal(tdxv_policy_parse(&p, json, strlen(json), NULL), TDXV_OK);
+		tdxv_verify(&v, enclave.quote.p, enclave.quote.len, of_sgx, &p, NULL, FORGE_NOW);
+		assert_false(v.accepted);
+		assert_int_equal(v.check[row[i].failing].status, TDXV_FAIL);
+	}
+	tdxv_collateral_free(of_sgx);
+	forged_free(&enclave);
+}
+
 static void bad_policies(void **state)
 {
 	static const char *const bad[] = {
@@ -292,8 +337,9 @@ static void threads_share(void **state)
 	tdxv_cache_free(cache);
 }
 
-/* -- Each allocation fails once: malloc, calloc and realloc are wrapped by the linker, OpenSSL is
- * given the same. A failure may refuse; it must not crash, leak or accept something else. -- */
+/* -- Each allocation fails once: malloc and calloc are wrapped by the linker (the library calls no
+ * other), OpenSSL is given the same. A failure may refuse; it must not crash, leak or accept
+ * something else. -- */
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
@@ -399,6 +445,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(images),
 	    cmocka_unit_test(the_rest),
+	    cmocka_unit_test(an_enclave_is_no_td),
 	    cmocka_unit_test(bad_policies),
 	    cmocka_unit_test(cache_is_bounded_and_exact),
 	    cmocka_unit_test(threads_share),

@@ -1,0 +1,63 @@
+"""make install, and what is built on it: a program of somebody else's around the library."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+from l1 import REPO, VECTORS
+from world import BUILD
+
+PREFIX = "/opt/tdx"  # not the one that the build was configured with
+EXAMPLE = VECTORS / "quote.example"
+
+
+@pytest.fixture(scope="module", name="installed")
+def _installed(tmp_path_factory):
+    dest = tmp_path_factory.mktemp("install")
+    subprocess.run(["cmake", "--install", BUILD, "--prefix", PREFIX], env={**os.environ, "DESTDIR": str(dest)},
+                   check=True, stdout=subprocess.DEVNULL)
+    return pathlib.Path(f"{dest}{PREFIX}")
+
+
+def test_everything_is_below_prefix_and_destdir(installed):
+    assert {p.name for p in (installed / "bin").iterdir()} == {"proof-coordinator", "quote-gen", "tdx-quote"}
+    assert [p.name for p in (installed / "include").iterdir()] == ["tdxverify.h"]
+    assert list(installed.rglob("libtdxverify.so.0"))
+    assert not [p for p in installed.parents[1].iterdir() if p.name != "opt"], "outside of the prefix"
+    for name in ("proof-coordinator", "quote-gen", "tdx-quote"):
+        done = subprocess.run([installed / "bin" / name, "--help"], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0 and name in done.stdout
+
+
+def test_the_makefile_takes_prefix_and_destdir():
+    said = subprocess.run(["make", "-n", "install", f"PREFIX={PREFIX}"], cwd=REPO, capture_output=True, text=True,
+                          check=True).stdout
+    assert f"cmake --install build/release --prefix {PREFIX}" in said
+
+
+def test_the_example_builds_with_pkg_config_and_judges(installed, tmp_path):
+    found = next(installed.rglob("tdxverify.pc"))
+    env = {**os.environ, "PKG_CONFIG_PATH": str(found.parent)}
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "tdxverify"], env=env, capture_output=True, text=True,
+                           check=True).stdout.split()
+    source = next(installed.rglob("verify_file.c"))
+    program = tmp_path / "verify_file"
+    subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-o", program, source, *flags], check=True)
+    library = next(installed.rglob("libtdxverify.so.0")).parent
+    if not EXAMPLE.exists():
+        pytest.skip("SKIPPED: there are no vectors (set VECTORS_DIR)")
+    dcap = VECTORS / "dcap"
+    entry = next(e for e in json.loads((dcap / "MANIFEST.json").read_text())["positive"]
+                 if e["id"] == "seed_quote_example")
+    for key, name in (("tcb_info", "tcb_info.json"), ("qe_identity", "qe_identity.json"), ("pck_crl", "pck_crl.der"),
+                      ("root_ca_crl", "root_ca_crl.der"), ("tcb_signing_chain", "tcb_signing_chain.pem"),
+                      ("pck_crl_issuer_chain", "pck_crl_issuer_chain.pem"), ("quote", "quote.bin")):
+        shutil.copy(dcap / entry[key], tmp_path / name)
+    for now, status, word in ((entry["now"], 0, "accepted"), (1, 1, "not valid yet")):
+        done = subprocess.run([program, tmp_path / "quote.bin", tmp_path, str(now)], capture_output=True, text=True,
+                              env={**os.environ, "LD_LIBRARY_PATH": str(library)}, timeout=30)
+        assert (done.returncode, word in done.stdout) == (status, True), done.stdout + done.stderr

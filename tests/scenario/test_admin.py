@@ -150,7 +150,8 @@ def test_put_input_verb(world, c):
     assert done.returncode == 2 and "no answer" in done.stderr
 
 
-def test_verbs_tell_what_goes_on(world, c):
+def test_verbs_tell_what_goes_on(world):
+    c = world.coordinator(PROVER_TIMEOUT=60000).start()  # the lease is looked at below
     key = Key()
     c.enroll(key)
     world.feed(c, 2)

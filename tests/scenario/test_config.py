@@ -4,10 +4,11 @@ import json
 import pathlib
 import re
 import signal
+import socket
 
 import pytest
 
-from world import Coordinator, Key, L1_KEY, P, TDX_KEY, free_port, until
+from world import Coordinator, Key, L1_KEY, P, PATIENCE, TDX_KEY, free_port, until
 
 EXIT_CONFIG = 78
 
@@ -188,6 +189,25 @@ def test_one_key_serves_one_daemon(world):
     world.coordinator().start()
     done = Coordinator(world, "second").verb("run")
     assert done.returncode != 0 and "would take each other's nonces" in done.stderr, done.stderr
+
+
+def test_the_service_manager_is_told(world, tmp_path_factory):
+    path = tmp_path_factory.mktemp("n") / "notify"
+    c = world.coordinator()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(path))
+        manager.settimeout(PATIENCE)
+        c.preload = {"NOTIFY_SOCKET": str(path)}
+        c.start()
+        assert b"READY=1" in manager.recv(1000).splitlines()
+        c.signal(signal.SIGTERM)
+        assert b"STOPPING=1" in manager.recv(1000).splitlines()
+    assert c.process.wait(PATIENCE) == 0
+    # A manager that is gone, or a path that is none, holds nothing up.
+    for where in (path, "nowhere"):
+        c.preload = {"NOTIFY_SOCKET": str(where)}
+        c.start()
+        assert c.stop() == 0
 
 
 def test_port_zero_is_named_in_the_log(world):

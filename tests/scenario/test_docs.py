@@ -21,6 +21,22 @@ def test_every_stop_of_the_tour_exists():
         assert f"~ Stop {number} of the tour" in (REPO / name).read_text(), f"stop {number}: {name}"
 
 
+def test_every_error_code_is_in_the_protocol_page():
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| [^|]+ \|$", (REPO / "docs" / "PROTOCOL.md").read_text(), re.M)
+    listed = [code for row in rows for code in re.findall(r"`(\w+)`", row)]
+    assert len(listed) == len(set(listed)) > 20
+    source = {name: (REPO / name).read_text() for name in ("protocol/proofdata.h", "coordinator/server.c",
+                                                           "coordinator/session.c", "coordinator/proofs.c")}
+    of_messages = set(re.findall(r'X\(PROTO_\w+, "(\w+)"\)', source["protocol/proofdata.h"]))
+    of_connections = set(re.findall(r'\[SERVER_BAD_\w+\] = "(\w+)"', source["coordinator/server.c"]))
+    assert len(of_messages) > 5 and len(of_connections) > 5
+    unlisted = (of_messages | of_connections) - set(listed)
+    # Not errors of a message that came in; and who says nothing is told nothing.
+    assert unlisted == {"ok", "not_in_dialect", "empty"}, unlisted
+    for code in set(listed) - of_messages - of_connections:
+        assert any(f'"{code}"' in text for text in source.values()), f"{code} is no answer of the program"
+
+
 def test_links_lead_somewhere():
     for page in [REPO / "README.md", *(REPO / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

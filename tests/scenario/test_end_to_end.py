@@ -139,7 +139,7 @@ def test_drain_finishes_what_is_in_flight(world):
     with c.connect() as s:
         s.sendall(b'{"ProofSubmit":{"id":%d,"proof":{"Proof":{"prover_type":"TDX","proof":%s}}}' %
                   (number, str(list(world.proof(key, number))).encode()))
-        c.saw("event=ready")
+        until("what has begun is read", lambda: c.metric("buffered_bytes") > 0)
         c.signal(signal.SIGTERM)
         c.saw("event=draining")
         s.sendall(b"}")

@@ -246,7 +246,7 @@ def test_quotas(world):
 
 
 def test_a_prover_that_vanishes(world):
-    c = world.coordinator(PROVER_TIMEOUT=1000).start()
+    c = world.coordinator(PROVER_TIMEOUT=3000).start()
     key = Key()
     c.enroll(key)
     world.feed(c, 1)

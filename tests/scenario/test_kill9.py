@@ -1,6 +1,6 @@
 """kill -9 of the coordinator at random moments: what it acknowledged is there, and is verified.
 
-    KILL9_CYCLES   kills (default 24)
+    KILL9_CYCLES   kills (default 120, a minute or two; make soak: 1000)
     KILL9_SEED     of the moments and of what is sent (default: random)
 """
 
@@ -12,7 +12,7 @@ import time
 
 from world import BATCHES, Key, until
 
-CYCLES = int(os.environ.get("KILL9_CYCLES", "24"))
+CYCLES = int(os.environ.get("KILL9_CYCLES", "120"))
 SEED = int(os.environ.get("KILL9_SEED", random.randrange(1 << 30)))
 CYCLES_A_WORLD = 12
 HEADSTART = 3  # batches that are there before the first kill

@@ -1,0 +1,102 @@
+"""scripts/devnet, which is make init, down and status: the whole devnet in one command, twice."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+
+import pytest
+
+from l1 import BIN, REPO, free_port
+from world import BUILD, clean_env, until
+
+DEADLINE = 150
+
+
+def runs(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Devnet:
+    def __init__(self, directory, **settings):
+        self.dir, self.l1_port = directory, free_port()
+        self.settings = {
+            "DEVNET_DIR": directory, "BUILD_DIR": BUILD, "ETHREX_DEVNET_L1_PORT": self.l1_port,
+            "ETHREX_PROOF_COORDINATOR_LISTEN_PORT": free_port(), "ETHREX_DEVNET_ADMIN_PORT": free_port(),
+            "ETHREX_PROOF_COORDINATOR_SEND_INTERVAL": 300, "ETHREX_DEVNET_BATCHES": 2, "BATCH_INTERVAL": 1, **settings}
+
+    def run(self, verb, wanted=0):
+        done = subprocess.run([REPO / "scripts" / "devnet", verb], env=clean_env(**self.settings), text=True,
+                              capture_output=True, timeout=DEADLINE)
+        assert done.returncode == wanted, done.stdout + done.stderr
+        return done.stdout
+
+    def pids(self):
+        return {p.stem: int(p.read_text().split()[0]) for p in (self.dir / "pids").glob("*.pid")}
+
+    def verified(self):
+        proposer = re.search(r"^ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS=(\S+)$",
+                             (self.dir / "contracts.env").read_text(), re.M)[1]
+        done = subprocess.run([BIN / "cast", "call", proposer, "lastVerifiedBatch()(uint256)", "--rpc-url",
+                               f"http://127.0.0.1:{self.l1_port}"], capture_output=True, text=True, check=True)
+        return int(done.stdout.split()[0])
+
+
+@pytest.fixture(name="new_devnet")
+def _new_devnet(tmp_path):
+    made = []
+
+    def new(**settings):
+        made.append(Devnet(tmp_path / "devnet", **settings))
+        return made[-1]
+
+    yield new
+    for d in made:
+        d.run("down")
+
+
+def test_up_twice_down_twice_and_up_again(new_devnet):
+    d = new_devnet()
+    assert "not running" in d.run("status", wanted=1)
+    said = d.run("up")
+    assert d.verified() >= 2 and set(d.pids()) == {"l1", "coordinator", "sequencer", "prover"}
+    for line in ("OnChainProposer    0x", "make down", "lastVerifiedBatch()(uint256)", "tail -f "):
+        assert line in said, said
+    before = d.pids()
+    assert "The devnet runs" in d.run("up") and d.pids() == before, "what runs is left alone"
+    assert re.search(r"batches +committed \d+, verified \d+", d.run("status"))
+    reached = d.verified()
+    d.run("down")
+    for pid in before.values():
+        assert not runs(pid)
+    d.run("down")
+    d.settings["ETHREX_DEVNET_BATCHES"] = reached + 1
+    d.run("up")
+    assert d.verified() >= reached + 1, "the chain and the data were kept"
+
+
+def test_a_prover_of_ones_own_in_dev_mode(new_devnet):
+    d = new_devnet(ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER="true", ETHREX_TDX_DEV_MODE="true", PROVER="none",
+                   PROOF_COORDINATOR_ADDRESS="0.0.0.0")
+    said = d.run("up")
+    hint = re.search(r"^  (.*)make -C quote-gen run$", said, re.M)
+    assert hint and "TDXVerifier        0x" in said and "prover" not in d.pids()
+    # As the summary says to, in a second terminal.
+    told = dict(word.split("=", 1) for word in hint[1].split())
+    if BUILD.resolve() == (REPO / "build" / "release").resolve():
+        command = ["make", "-C", REPO / "quote-gen", "run"]
+    else:
+        command = [BUILD / "quote-gen" / "quote-gen", "--executor", "builtin-devnet"]
+    with open(d.dir / "prover.log", "wb") as log:
+        prover = subprocess.Popen(command, env=clean_env(**told), stdin=subprocess.DEVNULL, stdout=log,
+                                  stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        until("two batches verified", lambda: d.verified() >= 2, DEADLINE, 0.5)
+    finally:
+        os.killpg(prover.pid, signal.SIGTERM)
+        prover.wait(30)
+    assert "Processed batch 2" in (d.dir / "prover.log").read_text()

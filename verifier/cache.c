@@ -126,6 +126,25 @@ struct verified_chain *tdxv__cache_get(struct tdxv_cache *c, struct tdxv_bytes p
 	return chain;
 }
 
+bool tdxv__cache_has_issuer(struct tdxv_cache *c, const struct chain *chain,
+			    const uint8_t root_key[64])
+{
+	bool found = false;
+	unsigned i;
+
+	pthread_mutex_lock(&c->lock);
+	for (i = 0; i < c->used && !found; i++) {
+		const struct entry *e = &c->entry[i];
+		const struct cert *known = e->chain->chain.cert;
+
+		found = tdxv__bytes_eq(known[1].der, chain->cert[1].der) &&
+			tdxv__bytes_eq(known[2].der, chain->cert[2].der) &&
+			memcmp(e->root_key, root_key, 64) == 0;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return found;
+}
+
 /* Takes the least recently used entry out of its bucket and empties it. */
 static struct entry *evict(struct tdxv_cache *c)
 {

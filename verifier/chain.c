@@ -41,21 +41,25 @@ static const char *names_wrong(const struct cert *leaf, const struct cert *ca,
 }
 
 static bool judge_signatures(struct tdxv_verdict *v, struct verified_chain *k,
-			     const struct tdxv_collateral *c)
+			     const struct tdxv_collateral *c, struct tdxv_cache *cache)
 {
 	const struct cert *leaf = &k->chain.cert[0], *ca = &k->chain.cert[1],
 			  *root = &k->chain.cert[2], *known_ca = &c->pck_ca.chain.cert[0];
 	struct evp_pkey_st *ca_key = NULL;
-	bool known, ok;
+	/* The issuers of another leaf whose chain held: only this leaf is new. */
+	bool cached = cache && tdxv__cache_has_issuer(cache, &k->chain, c->root.key), known, ok;
 
-	ok = judge(v, TDXV_CHECK_PCK_ROOT_TRUSTED,
-		   tdxv__root_wrong(&c->root, root, c->known_root, &v->ecdsa_operations));
+	ok = judge(
+	    v, TDXV_CHECK_PCK_ROOT_TRUSTED,
+	    tdxv__root_wrong(&c->root, root, cached ? root : c->known_root, &v->ecdsa_operations));
 	/* The collateral's issuer chain usually carries the very same CA certificate. */
 	known = c->pck_ca.key && tdxv__bytes_eq(known_ca->der, ca->der);
 	if (!ok)
 		goto out;
 	ok = judge(v, TDXV_CHECK_PCK_CA_SIGNATURE,
-		   known ? NULL : tdxv__issue_wrong(ca, root, c->root.pkey, &v->ecdsa_operations));
+		   known || cached
+		       ? NULL
+		       : tdxv__issue_wrong(ca, root, c->root.pkey, &v->ecdsa_operations));
 	if (!ok)
 		goto out;
 	ca_key = known ? tdxv__key_share(c->pck_ca.key) : tdxv__key_like(c->root.pkey, ca->key);
@@ -74,7 +78,7 @@ out:
 }
 
 static bool judge_chain(struct tdxv_verdict *v, struct verified_chain *k,
-			const struct tdxv_collateral *c)
+			const struct tdxv_collateral *c, struct tdxv_cache *cache)
 {
 	const struct cert *leaf = &k->chain.cert[0], *ca = &k->chain.cert[1];
 	struct tdxv_check *extension = &v->check[TDXV_CHECK_PCK_EXTENSION];
@@ -105,7 +109,7 @@ static bool judge_chain(struct tdxv_verdict *v, struct verified_chain *k,
 			  (struct tdxv_value){.kind = TDXV_VALUE_SENTENCE, .num = 1});
 		ok = false;
 	}
-	return judge_signatures(v, k, c) && ok;
+	return judge_signatures(v, k, c, cache) && ok;
 }
 
 static void judge_times(struct tdxv_verdict *v, const struct chain *chain)
@@ -142,7 +146,7 @@ struct verified_chain *tdxv__pck_chain(struct tdxv_verdict *v, const struct tdxv
 		return NULL;
 	}
 	atomic_init(&k->references, 1);
-	if (!judge_chain(v, k, c)) {
+	if (!judge_chain(v, k, c, cache)) {
 		if (v->check[TDXV_CHECK_PCK_CHAIN_FORMAT].status == TDXV_PASS)
 			judge_times(v, &k->chain);
 		tdxv__chain_release(k);

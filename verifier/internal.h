@@ -312,6 +312,9 @@ void tdxv__chain_release(struct verified_chain *chain);
 
 struct verified_chain *tdxv__cache_get(struct tdxv_cache *cache, struct tdxv_bytes pem,
 				       const uint8_t root_key[64]);
+/* Whether a chain in the cache has the very same CA and root certificates, under that root key. */
+bool tdxv__cache_has_issuer(struct tdxv_cache *cache, const struct chain *chain,
+			    const uint8_t root_key[64]);
 /* Takes its own reference. A cache that cannot remember is no error. */
 void tdxv__cache_put(struct tdxv_cache *cache, struct tdxv_bytes pem, const uint8_t root_key[64],
 		     struct verified_chain *chain);

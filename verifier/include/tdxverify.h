@@ -300,7 +300,8 @@ enum tdxv_error tdxv_policy_parse(struct tdxv_policy *p, const char *json, size_
 /* -- Cache ----------------------------------------------------------------------------------- */
 
 /* Remembers PCK chains whose signatures held, keyed by their exact bytes and by the root they were
- * verified against. Time windows and revocation are looked at anew for every quote. */
+ * verified against; under the issuers of a remembered chain only a new leaf is verified. Time
+ * windows and revocation are looked at anew for every quote. */
 struct tdxv_cache;
 
 /* capacity: number of chains kept, 1..4096; the least recently used one makes room.

@@ -307,6 +307,79 @@ static void cache_is_bounded_and_exact(void **state)
 	tdxv_cache_free(cache);
 }
 
+static void put_le32(uint8_t *out, size_t value)
+{
+	int i;
+
+	for (i = 0; i < 4; i++)
+		out[i] = (uint8_t)(value >> 8 * i);
+}
+
+/* The quote of one forging with its own leaf, but CA and root of another: nothing signs the chain.
+ */
+static void with_issuers_of(struct buf *out, const struct buf *leaf, const struct buf *issuers)
+{
+	static const char end[] = "-----END CERTIFICATE-----\n";
+	struct tdxv_quote q, other;
+	const uint8_t *mine, *theirs;
+	size_t head, n;
+
+	assert_int_equal(tdxv_quote_parse(&q, leaf->p, leaf->len, NULL), TDXV_OK);
+	assert_int_equal(tdxv_quote_parse(&other, issuers->p, issuers->len, NULL), TDXV_OK);
+	mine = memmem(q.cert_data.p, q.cert_data.n, end, sizeof end - 1);
+	theirs = memmem(other.cert_data.p, other.cert_data.n, end, sizeof end - 1);
+	assert_true(mine && theirs);
+	buf_init(out, TDXV_QUOTE_MAX);
+	assert_true(buf_add(out, leaf->p, (size_t)(mine - leaf->p)));
+	assert_true(buf_add(out, theirs, (size_t)(other.cert_data.p + other.cert_data.n - theirs)));
+	head = (size_t)(q.cert_data.p - leaf->p);
+	n = out->len - head;
+	put_le32(out->p + head - 4, n);
+	put_le32(out->p + 632, out->len - 636);
+	put_le32(out->p + 636 + 128 + 2, out->len - (636 + 134));
+}
+
+/* A CA that another leaf came with is not verified again, under the same root and no other. */
+static void issuers_are_verified_once(void **state)
+{
+	struct tdxv_cache *cache = tdxv_cache_new(4);
+	struct forged first, second;
+	struct buf mixed;
+	struct forge f;
+	unsigned i;
+
+	(void)state;
+	forge_init(&f);
+	forge_build(&first, &f);
+	f.pck.serial = 200;
+	forge_build(&second, &f);
+	with_issuers_of(&mixed, &second.quote, &first.quote);
+	tdxv_verify(&v, first.quote.p, first.quote.len, c, NULL, cache, FORGE_NOW);
+	assert_true(v.accepted);
+	assert_int_equal(v.ecdsa_operations, 5); /* root, CA, leaf, QE report, quote */
+	tdxv_verify(&v, mixed.p, mixed.len, c, NULL, NULL, FORGE_NOW);
+	assert_true(v.accepted);
+	assert_int_equal(v.ecdsa_operations, 5);
+	for (i = 0; i < 2; i++) {
+		tdxv_verify(&v, mixed.p, mixed.len, c, NULL, cache, FORGE_NOW);
+		assert_true(v.accepted);
+		assert_int_equal(v.ecdsa_operations, i ? 2 : 3);
+	}
+	/* What the issuers did not sign is refused under them as ever. */
+	buf_free(&mixed);
+	f.pck.signer = KEY_EVIL;
+	forged_free(&second);
+	forge_build(&second, &f);
+	with_issuers_of(&mixed, &second.quote, &first.quote);
+	tdxv_verify(&v, mixed.p, mixed.len, c, NULL, cache, FORGE_NOW);
+	assert_int_equal(v.check[TDXV_CHECK_PCK_LEAF_SIGNATURE].status, TDXV_FAIL);
+	assert_false(v.accepted);
+	buf_free(&mixed);
+	forged_free(&first);
+	forged_free(&second);
+	tdxv_cache_free(cache);
+}
+
 static void *many(void *cache)
 {
 	static _Thread_local struct tdxv_verdict mine;
@@ -448,6 +521,7 @@ int main(void)
 	    cmocka_unit_test(an_enclave_is_no_td),
 	    cmocka_unit_test(bad_policies),
 	    cmocka_unit_test(cache_is_bounded_and_exact),
+	    cmocka_unit_test(issuers_are_verified_once),
 	    cmocka_unit_test(threads_share),
 	    cmocka_unit_test(warm_path_allocates_nothing),
 	    cmocka_unit_test(each_allocation_fails_once),

@@ -122,6 +122,10 @@ static void check_root_crl(struct tdxv_collateral *c)
 		return;
 	ok = tdxv__bytes_eq(c->root_crl.issuer, c->known_root->subject);
 	tdxv__judge(issuer, ok, "it names another issuer");
+	if (ok && !(c->known_root->usage & USAGE_CRL_SIGN)) {
+		ok = false;
+		tdxv__judge(issuer, false, "the root's certificate may not sign CRLs");
+	}
 	if (!ok)
 		return;
 	c->ecdsa_operations++;

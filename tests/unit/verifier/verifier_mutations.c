@@ -206,6 +206,7 @@ static void openssl_agrees(void **state)
 	M(f->version = 3, QUOTE_FORMAT, 0)                                                         \
 	M(f->root.from = FORGE_NOW + 1, PCK_CHAIN_TIME, 0)                                         \
 	M(f->root.name = f->root.issuer = "Intel SGX Root C", PCK_CHAIN_NAMES, 0)                  \
+	M(f->root.usage = 0x04, ROOT_CRL_ISSUER, 0)                                                \
 	M(f->root.usage = 0x02, PCK_ROOT_TRUSTED, 0)                                               \
 	M(f->root.no_constraints = true, PCK_CHAIN_FORMAT, keep_root)                              \
 	M(f->pck.no_constraints = true, PCK_CHAIN_FORMAT, 0)                                       \

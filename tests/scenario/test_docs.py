@@ -37,6 +37,16 @@ def test_every_error_code_is_in_the_protocol_page():
         assert any(f'"{code}"' in text for text in source.values()), f"{code} is no answer of the program"
 
 
+def test_the_runbook_quotes_the_program():
+    text = (REPO / "docs" / "RUNBOOK.md").read_text()
+    program = "".join(p.read_text() for p in sorted((REPO / "coordinator").glob("*.[ch]")))
+    said = [words for row in re.findall(r"^\| (.*?) \|", text, re.M) for words in re.findall(r"`([^`]+)`", row)]
+    events = re.findall(r"^\*\*`(\w+)`", text, re.M)
+    assert len(said) >= 7 and len(events) >= 4
+    for words in [*said, *(f'"{name}"' for name in events)]:
+        assert words in program, f"the coordinator never says {words}"
+
+
 def test_links_lead_somewhere():
     for page in [REPO / "README.md", *(REPO / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

@@ -40,7 +40,8 @@ def free_port():
 
 
 def cast(*args):
-    done = subprocess.run([BIN / "cast", *map(str, args)], capture_output=True, text=True, timeout=60)
+    # Minutes, for what makes a blob reads the whole KZG setup first: seconds of work alone on a core.
+    done = subprocess.run([BIN / "cast", *map(str, args)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"cast {args[0]}: {done.stderr}"
     return done.stdout.strip()
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static bool load_policy(struct tdxv_policy *p, const char *path)
 {
@@ -64,6 +65,18 @@ static bool print_json(const struct tdxv_verdict *v)
 	return true;
 }
 
+static struct tdxv_collateral *collateral_of(const struct options *o)
+{
+	struct stat st;
+
+	/* Else each piece would be missing, and the quote refused for it. */
+	if (stat(o->collateral, &st) != 0 || !S_ISDIR(st.st_mode)) {
+		complain("%s is no directory with collateral", o->collateral);
+		return NULL;
+	}
+	return load_collateral(o->collateral, o->root);
+}
+
 int verb_verify(const struct options *o)
 {
 	static struct tdxv_policy policy;
@@ -80,7 +93,7 @@ int verb_verify(const struct options *o)
 	if (!chosen_time(&now, o->time) || !load_policy(&policy, o->policy) ||
 	    !read_input(&in, o->file[0], false))
 		goto out;
-	c = load_collateral(o->collateral, o->root);
+	c = collateral_of(o);
 	if (!c)
 		goto out;
 	tdxv_verify(&v, in.bytes.p, in.bytes.len, c, &policy, NULL, now);
@@ -111,7 +124,7 @@ static bool build_report(uint8_t *out, size_t *n, const struct options *o, const
 	if (o->collateral) {
 		if (!chosen_time(&now, o->time))
 			return false;
-		c = load_collateral(o->collateral, o->root);
+		c = collateral_of(o);
 		if (!c)
 			return false;
 		tdxv_verify(&v, in->bytes.p, in->bytes.len, c, NULL, NULL, now);

@@ -431,8 +431,9 @@ static void qe_identity(struct buf *out, const struct forge *f)
 			"\"miscselectMask\":\"FFFFFFFF\",\"attributes\":\"%s\","
 			"\"attributesMask\":\"FBFFFFFFFFFFFFFF0000000000000000\","
 			"\"mrsigner\":\"%s\",\"isvprodid\":%u",
-			f->qe_id, f->qe_version, f->qe_issued, f->qe_next, f->qe_number, f->qe_misc,
-			f->qe_attributes, f->qe_mrsigner, f->qe_prodid));
+			f->qe_id, f->qe_version, f->qe_issued, f->qe_next,
+			f->qe_number ? f->qe_number : f->tcb_number, f->qe_misc, f->qe_attributes,
+			f->qe_mrsigner, f->qe_prodid));
 	isvsvn_levels(&b, f->qe_level, f->n_qe_levels);
 	must(buf_add_str(&b, "}"));
 	sign_body(out, "enclaveIdentity", &b, f->qe_signer);
@@ -602,7 +603,6 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 	    (struct forge_level){3, 0, 0, "OutOfDate", "2023-08-09T00:00:00Z", "INTEL-SA-00002"};
 	f->qe_id = tdx ? "TD_QE" : "QE";
 	f->qe_version = 2;
-	f->qe_number = 17;
 	f->qe_issued = "2026-01-10T00:00:00Z";
 	f->qe_next = "2026-02-09T00:00:00Z";
 	f->qe_mrsigner = signer;

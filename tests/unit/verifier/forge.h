@@ -65,7 +65,7 @@ struct forge {
 	struct forge_level module_level[4]; /* sgx: isvsvn */
 	/* QE identity */
 	const char *qe_id, *qe_issued, *qe_next, *qe_mrsigner, *qe_attributes, *qe_misc;
-	unsigned qe_prodid, qe_version, qe_number;
+	unsigned qe_prodid, qe_version, qe_number; /* qe_number 0: the TCB info's */
 	enum forge_key qe_signer;
 	unsigned n_qe_levels;
 	struct forge_level qe_level[4]; /* sgx: isvsvn */

@@ -103,7 +103,7 @@ def torture(world, rng, cycles, c, before=lambda: None, after=lambda: None):
     c.start()
     world.put(c, 1 + world.verified, world.fed)
     # Whatever was not proven is now; what was acknowledged needs no second proof.
-    end = time.monotonic() + 90
+    end = time.monotonic() + 180
     while world.verified < world.fed:
         assert time.monotonic() < end, c.status()
         # Both work, for a kill before the active's first proof was judged may have handed its place to

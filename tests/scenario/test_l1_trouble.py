@@ -203,7 +203,7 @@ def test_lies_about_nonces(world, endpoints, shift):
     prove_all(world, c, key, 1)
     liar.shift, liar.mood = shift, "nonce"
     world.feed(c, 3)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 5
     while world.verified < 3 and time.monotonic() < end:
         if world.prove(c, key) is None:
             time.sleep(0.1)
@@ -254,31 +254,46 @@ def test_one_endpoint_does_not_condemn_a_good_proof(world, endpoints):
     time.sleep(3)
     assert not c.events("proof_set_aside"), "a lying endpoint had a good proof condemned"
     liar.mood = None
-    world.until_verified(1, 40)
+    world.until_verified(1)
     assert not c.events("proof_set_aside")
 
 
+def until_mined(c):
+    """The coordinator has seen its transaction in a block that is not final yet."""
+    until("a receipt seen", lambda: "waiting for confirmations" in c.status()["l1"]["sender"])
+
+
 def test_the_chain_goes_back_after_a_verification(world):
-    c = world.coordinator(CONFIRMATIONS=3).start()
+    """Not deeper than what counts as final: deep enough here that a slow test is no deeper reorg."""
+    final = 30
+    c = world.coordinator(CONFIRMATIONS=final, PROVER_TIMEOUT=60000).start()
     key = Key()
     c.enroll(key)
     world.feed(c, 2)
-    until("anvil has mined", lambda: int(world.l1.rpc("eth_blockNumber"), 16) > 3)
+    world.l1.rpc("anvil_mine", hex(final))
+    c.saw("event=registered")
+    assert [c.request()[0] for _ in range(2)] == [1, 2]
+    proofs = {n: world.proof(key, n) for n in (2, 1)}
     snapshot = world.l1.rpc("evm_snapshot")
-    prove_all(world, c, key, 2)
+    for n in (2, 1):  # so that one transaction verifies both
+        assert c.submit(n, proofs[n]) is True
+    world.until_verified(2)
+    until_mined(c)
     assert world.l1.rpc("evm_revert", snapshot) is True
     assert world.verified == 0
     # The proofs are still there: nobody proves anything a second time.
     until("verified again", lambda: world.verified == 2)
+    assert c.events("l1_went_back") and "were final" not in c.log()
 
 
 def test_reorg_of_a_few_blocks(world):
-    c = world.coordinator(CONFIRMATIONS=4).start()
+    c = world.coordinator(CONFIRMATIONS=10).start()
     key = Key()
     c.enroll(key)
+    world.l1.rpc("anvil_mine", hex(10))
     world.feed(c, 1)
-    time.sleep(2)
     prove_all(world, c, key, 1)
+    until_mined(c)
     world.l1.rpc("anvil_reorg", 1, [])
     world.feed(c, 3)
     prove_all(world, c, key, 3)

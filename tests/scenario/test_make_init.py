@@ -11,7 +11,7 @@ import pytest
 from l1 import BIN, REPO, free_port
 from world import BUILD, clean_env, until
 
-DEADLINE = 150
+DEADLINE = 300
 
 
 def runs(pid):

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ASK = b'{"InputRequest":{"commit_hash":"abc1234","prover_type":"TDX"}}'
-PATIENCE = 30
+PATIENCE = 90
 # More than a socket's send and receive buffers grow to: a client that goes away leaves bytes unsent.
 BEYOND_KERNEL_BUFFERS = 16 << 20
 

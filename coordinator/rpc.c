@@ -1,6 +1,6 @@
 #include "coordinator/rpc.h"
 
-#include "coordinator/rpc_http.h"
+#include "coordinator/http.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ struct endpoint {
 	uint32_t latency_ms;
 	uint64_t answers, errors;
 	char last_error[RPC_MESSAGE_SIZE];
-	struct rpc_http_transfer *probe;
+	struct http_transfer *probe;
 	uint64_t probe_id, probe_started;
 	char probe_body[96];
 };
@@ -38,7 +38,7 @@ struct call {
 	int prefer;
 	bool no_retry;
 	bool last_was_bad_reply;
-	struct rpc_http_transfer *transfer;
+	struct http_transfer *transfer;
 	unsigned endpoint;
 	uint64_t started;
 	rpc_cb *cb;
@@ -52,7 +52,7 @@ struct call {
 
 struct rpc {
 	uv_loop_t *loop;
-	struct rpc_http *http;
+	struct http *http;
 	uv_timer_t timer;
 	struct rpc_options opts;
 	struct endpoint endpoints[RPC_ENDPOINTS_MAX];
@@ -177,7 +177,7 @@ static void chain_id_answered(struct endpoint *e, uint64_t id)
 
 /* What an HTTP answer is worth. A 4xx may carry a JSON-RPC error that is the node's true answer;
  * 429 and 5xx say that this endpoint does not work now, whatever they carry. */
-static enum rpc_parsed_kind read_answer(struct rpc_parsed *p, const struct rpc_http_answer *a,
+static enum rpc_parsed_kind read_answer(struct rpc_parsed *p, const struct http_answer *a,
 					uint64_t id, bool *bad_reply, struct why *why)
 {
 	enum rpc_parsed_kind kind;
@@ -206,7 +206,7 @@ static enum rpc_parsed_kind read_answer(struct rpc_parsed *p, const struct rpc_h
 	return kind;
 }
 
-static void on_probe(void *arg, const struct rpc_http_answer *a)
+static void on_probe(void *arg, const struct http_answer *a)
 {
 	struct endpoint *e = arg;
 	struct rpc_parsed p;
@@ -236,10 +236,10 @@ static void on_probe(void *arg, const struct rpc_http_answer *a)
 static void probe(struct endpoint *e)
 {
 	struct rpc *rpc = e->rpc;
-	struct rpc_http_request req = {.url = e->url,
-				       .timeout_ms = rpc->opts.call_timeout_ms,
-				       .connect_timeout_ms = rpc->opts.connect_timeout_ms,
-				       .answer_max = rpc->opts.body_max};
+	struct http_request req = {.url = e->url,
+				   .timeout_ms = rpc->opts.call_timeout_ms,
+				   .connect_timeout_ms = rpc->opts.connect_timeout_ms,
+				   .answer_max = rpc->opts.body_max};
 	int n;
 
 	e->probe_id = ++rpc->next_id;
@@ -248,7 +248,7 @@ static void probe(struct endpoint *e)
 		     "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"eth_chainId\",\"params\":[]}",
 		     (unsigned long long)e->probe_id);
 	req.body = span_of(e->probe_body, (size_t)n);
-	e->probe = rpc_http_post(rpc->http, &req, on_probe, e);
+	e->probe = http_post(rpc->http, &req, on_probe, e);
 	if (!e->probe)
 		endpoint_failed(e, "the request could not be started", true);
 }
@@ -302,7 +302,7 @@ static void call_attempt_failed(struct call *c, const char *sentence, bool bad_r
 	c->rpc->n_running--;
 }
 
-static void on_answer(void *arg, const struct rpc_http_answer *a)
+static void on_answer(void *arg, const struct http_answer *a)
 {
 	struct call *c = arg;
 	struct endpoint *e = &c->rpc->endpoints[c->endpoint];
@@ -363,19 +363,19 @@ static void call_start(struct call *c, unsigned endpoint)
 	struct rpc *rpc = c->rpc;
 	uint64_t now = now_ms();
 	uint64_t left = c->deadline > now ? c->deadline - now : 1;
-	struct rpc_http_request req = {.url = rpc->endpoints[endpoint].url,
-				       .body = buf_span(&c->body),
-				       .timeout_ms = left < rpc->opts.call_timeout_ms
-							 ? (uint32_t)left
-							 : rpc->opts.call_timeout_ms,
-				       .connect_timeout_ms = rpc->opts.connect_timeout_ms,
-				       .answer_max = rpc->opts.body_max};
+	struct http_request req = {.url = rpc->endpoints[endpoint].url,
+				   .body = buf_span(&c->body),
+				   .timeout_ms = left < rpc->opts.call_timeout_ms
+						     ? (uint32_t)left
+						     : rpc->opts.call_timeout_ms,
+				   .connect_timeout_ms = rpc->opts.connect_timeout_ms,
+				   .answer_max = rpc->opts.body_max};
 
 	c->endpoint = endpoint;
 	c->started = now;
 	c->state = CALL_RUNNING;
 	rpc->n_running++;
-	c->transfer = rpc_http_post(rpc->http, &req, on_answer, c);
+	c->transfer = http_post(rpc->http, &req, on_answer, c);
 	if (!c->transfer)
 		call_attempt_failed(c, "the request could not be started", false, true);
 }
@@ -383,7 +383,7 @@ static void call_start(struct call *c, unsigned endpoint)
 static void call_free(struct call *c)
 {
 	if (c->transfer)
-		rpc_http_stop(c->transfer);
+		http_stop(c->transfer);
 	rpc_parsed_free(&c->parsed);
 	buf_free(&c->body);
 	free(c);
@@ -486,7 +486,7 @@ static void pump(struct rpc *rpc)
 		}
 		if (c->state != CALL_FINISHED && now >= c->deadline) {
 			if (c->transfer) {
-				rpc_http_stop(c->transfer);
+				http_stop(c->transfer);
 				c->transfer = NULL;
 				call_attempt_failed(c, "no answer before the call's deadline",
 						    false,
@@ -594,7 +594,7 @@ struct rpc *rpc_new(uv_loop_t *loop, const struct rpc_options *options, struct w
 	rpc->chain_id = options->chain_id;
 	rpc->random = options->seed;
 	rpc->tail = &rpc->calls;
-	rpc->http = rpc_http_new(loop, options->proxy_from_environment, deliver, rpc, why);
+	rpc->http = http_new(loop, options->proxy_from_environment, deliver, rpc, why);
 	if (!rpc->http)
 		goto fail;
 	uv_timer_init(loop, &rpc->timer);
@@ -657,7 +657,7 @@ no_memory:
 static void call_cancel(struct call *c)
 {
 	if (c->transfer)
-		rpc_http_stop(c->transfer);
+		http_stop(c->transfer);
 	c->transfer = NULL;
 	call_finish(c, RPC_CANCELLED);
 	call_deliver(c);
@@ -709,10 +709,10 @@ void rpc_close(struct rpc *rpc, void (*cb)(void *arg), void *arg)
 		call_cancel(rpc->calls);
 	for (i = 0; i < rpc->n_endpoints; i++) {
 		if (rpc->endpoints[i].probe)
-			rpc_http_stop(rpc->endpoints[i].probe);
+			http_stop(rpc->endpoints[i].probe);
 		rpc->endpoints[i].probe = NULL;
 	}
-	rpc_http_close(rpc->http, on_http_closed, rpc);
+	http_close(rpc->http, on_http_closed, rpc);
 	uv_close((uv_handle_t *)&rpc->timer, on_timer_closed);
 }
 

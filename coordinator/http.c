@@ -1,11 +1,11 @@
-#include "coordinator/rpc_http.h"
+#include "coordinator/http.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct rpc_http {
+struct http {
 	uv_loop_t *loop;
 	CURLM *multi;
 	struct curl_slist *headers;
@@ -18,23 +18,24 @@ struct rpc_http {
 	void *closed_arg;
 };
 
-struct rpc_http_transfer {
-	struct rpc_http *http;
+struct http_transfer {
+	struct http *http;
 	CURL *easy;
 	struct buf body;
-	bool too_long;
+	bool too_long, headers_too_long;
+	size_t header_bytes;
 	char error[CURL_ERROR_SIZE];
-	rpc_http_cb *cb;
+	http_cb *cb;
 	void *arg;
 };
 
 struct watch {
 	uv_poll_t poll;
-	struct rpc_http *http;
+	struct http *http;
 	curl_socket_t fd;
 };
 
-static void http_unref(struct rpc_http *http)
+static void http_unref(struct http *http)
 {
 	void (*closed)(void *) = http->closed;
 	void *arg = http->closed_arg;
@@ -50,7 +51,7 @@ static void http_unref(struct rpc_http *http)
 static void on_watch_closed(uv_handle_t *h)
 {
 	struct watch *w = h->data;
-	struct rpc_http *http = w->http;
+	struct http *http = w->http;
 
 	free(w);
 	http_unref(http);
@@ -61,7 +62,7 @@ static void on_timer_closed(uv_handle_t *h)
 	http_unref(h->data);
 }
 
-static void transfer_free(struct rpc_http_transfer *t)
+static void transfer_free(struct http_transfer *t)
 {
 	curl_multi_remove_handle(t->http->multi, t->easy);
 	curl_easy_cleanup(t->easy);
@@ -69,14 +70,18 @@ static void transfer_free(struct rpc_http_transfer *t)
 	free(t);
 }
 
-static void finish(struct rpc_http_transfer *t, CURLcode rc)
+static void finish(struct http_transfer *t, CURLcode rc)
 {
-	struct rpc_http_answer a = {.arrived = rc == CURLE_OK, .body = buf_span(&t->body)};
+	struct http_answer a = {
+	    .arrived = rc == CURLE_OK, .body = buf_span(&t->body), .headers = t->easy};
 	char text[CURL_ERROR_SIZE + 64] = "";
 
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &a.status);
 	if (t->too_long)
 		snprintf(text, sizeof text, "the reply is longer than %zu bytes", t->body.max);
+	else if (t->headers_too_long)
+		snprintf(text, sizeof text, "the reply's headers are longer than %u bytes",
+			 HTTP_HEADERS_MAX);
 	else if (rc != CURLE_OK)
 		snprintf(text, sizeof text, "%s", t->error[0] ? t->error : curl_easy_strerror(rc));
 	a.sentence = text;
@@ -84,13 +89,13 @@ static void finish(struct rpc_http_transfer *t, CURLcode rc)
 	transfer_free(t);
 }
 
-static void drain(struct rpc_http *http)
+static void drain(struct http *http)
 {
 	CURLMsg *msg;
 	int left;
 
 	while ((msg = curl_multi_info_read(http->multi, &left))) {
-		struct rpc_http_transfer *t = NULL;
+		struct http_transfer *t = NULL;
 		CURLcode rc = msg->data.result;
 
 		if (msg->msg != CURLMSG_DONE)
@@ -104,7 +109,7 @@ static void drain(struct rpc_http *http)
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct watch *w = poll->data;
-	struct rpc_http *http = w->http;
+	struct http *http = w->http;
 	int flags = 0, running;
 
 	if (status < 0)
@@ -119,7 +124,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 static void on_timeout(uv_timer_t *timer)
 {
-	struct rpc_http *http = timer->data;
+	struct http *http = timer->data;
 	int running;
 
 	curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
@@ -128,7 +133,7 @@ static void on_timeout(uv_timer_t *timer)
 
 static int want_timer(CURLM *multi, long ms, void *arg)
 {
-	struct rpc_http *http = arg;
+	struct http *http = arg;
 
 	(void)multi;
 	if (ms < 0) {
@@ -142,7 +147,7 @@ static int want_timer(CURLM *multi, long ms, void *arg)
 
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *sockp)
 {
-	struct rpc_http *http = arg;
+	struct http *http = arg;
 	struct watch *w = sockp;
 	int events = 0;
 
@@ -175,7 +180,7 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *
 
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
-	struct rpc_http_transfer *t = arg;
+	struct http_transfer *t = arg;
 
 	if (!buf_add(&t->body, p, size * n)) {
 		t->too_long = true;
@@ -184,12 +189,31 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
-struct rpc_http *rpc_http_new(uv_loop_t *loop, bool proxy_from_environment,
-			      void (*after)(void *arg), void *arg, struct why *why)
+static size_t on_header(char *p, size_t size, size_t n, void *arg)
+{
+	struct http_transfer *t = arg;
+
+	(void)p;
+	t->header_bytes += size * n;
+	t->headers_too_long = t->header_bytes > HTTP_HEADERS_MAX;
+	return t->headers_too_long ? 0 : size * n;
+}
+
+const char *http_header(const struct http_answer *answer, const char *name)
+{
+	struct curl_header *h;
+
+	if (curl_easy_header(answer->headers, name, 0, CURLH_HEADER, -1, &h) || h->amount != 1)
+		return NULL;
+	return h->value;
+}
+
+struct http *http_new(uv_loop_t *loop, bool proxy_from_environment, void (*after)(void *arg),
+		      void *arg, struct why *why)
 {
 	static const char *const lines[] = {"Content-Type: application/json",
 					    "Accept: application/json", "Expect:"};
-	struct rpc_http *http = calloc(1, sizeof *http);
+	struct http *http = calloc(1, sizeof *http);
 	size_t i;
 
 	if (!http || curl_global_init(CURL_GLOBAL_DEFAULT)) {
@@ -226,7 +250,7 @@ no_memory:
 	return NULL;
 }
 
-static bool set_options(struct rpc_http_transfer *t, const struct rpc_http_request *req)
+static bool set_options(struct http_transfer *t, const struct http_request *req, bool post)
 {
 	CURL *e = t->easy;
 	CURLcode rc = CURLE_OK;
@@ -239,25 +263,33 @@ static bool set_options(struct rpc_http_transfer *t, const struct rpc_http_reque
 	rc |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
 	rc |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
 	rc |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	rc |= curl_easy_setopt(e, CURLOPT_POST, 1L);
-	rc |= curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.n);
-	rc |= curl_easy_setopt(e, CURLOPT_POSTFIELDS, req->body.p);
-	rc |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->http->headers);
+	if (post) {
+		rc |= curl_easy_setopt(e, CURLOPT_POST, 1L);
+		rc |= curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.n);
+		rc |= curl_easy_setopt(e, CURLOPT_POSTFIELDS, req->body.p);
+		rc |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->http->headers);
+	}
+	if (req->ca_file) {
+		rc |= curl_easy_setopt(e, CURLOPT_CAINFO, req->ca_file);
+		rc |= curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+	}
 	rc |= curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)req->timeout_ms);
 	rc |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)req->connect_timeout_ms);
 	rc |= curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error);
 	rc |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	rc |= curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
+	rc |= curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+	rc |= curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
 	rc |= curl_easy_setopt(e, CURLOPT_PRIVATE, t);
 	if (!t->http->proxy_from_environment)
 		rc |= curl_easy_setopt(e, CURLOPT_PROXY, "");
 	return rc == CURLE_OK;
 }
 
-struct rpc_http_transfer *rpc_http_post(struct rpc_http *http, const struct rpc_http_request *req,
-					rpc_http_cb *cb, void *arg)
+static struct http_transfer *start(struct http *http, const struct http_request *req, bool post,
+				   http_cb *cb, void *arg)
 {
-	struct rpc_http_transfer *t = calloc(1, sizeof *t);
+	struct http_transfer *t = calloc(1, sizeof *t);
 
 	if (!t)
 		return NULL;
@@ -266,7 +298,7 @@ struct rpc_http_transfer *rpc_http_post(struct rpc_http *http, const struct rpc_
 	t->arg = arg;
 	buf_init(&t->body, req->answer_max);
 	t->easy = curl_easy_init();
-	if (!t->easy || !set_options(t, req) || curl_multi_add_handle(http->multi, t->easy)) {
+	if (!t->easy || !set_options(t, req, post) || curl_multi_add_handle(http->multi, t->easy)) {
 		curl_easy_cleanup(t->easy);
 		free(t);
 		return NULL;
@@ -274,12 +306,24 @@ struct rpc_http_transfer *rpc_http_post(struct rpc_http *http, const struct rpc_
 	return t;
 }
 
-void rpc_http_stop(struct rpc_http_transfer *t)
+struct http_transfer *http_post(struct http *http, const struct http_request *req, http_cb *cb,
+				void *arg)
+{
+	return start(http, req, true, cb, arg);
+}
+
+struct http_transfer *http_get(struct http *http, const struct http_request *req, http_cb *cb,
+			       void *arg)
+{
+	return start(http, req, false, cb, arg);
+}
+
+void http_stop(struct http_transfer *t)
 {
 	transfer_free(t);
 }
 
-void rpc_http_close(struct rpc_http *http, void (*cb)(void *arg), void *arg)
+void http_close(struct http *http, void (*cb)(void *arg), void *arg)
 {
 	http->closed = cb;
 	http->closed_arg = arg;

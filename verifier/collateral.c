@@ -11,6 +11,7 @@ static const uint8_t intel_root_key[64] = {
     0xc9, 0x88, 0xe5, 0x05, 0xa9, 0x53, 0x55, 0x8c, 0x45, 0x3f, 0x6b, 0x09, 0x04, 0xae, 0x73, 0x94};
 
 static const char root_name[] = "Intel SGX Root CA";
+static const char platform_ca_name[] = "Intel SGX PCK Platform CA";
 
 const char *tdxv__root_wrong(const struct root *root, const struct cert *cert,
 			     const struct cert *known, unsigned *operations)
@@ -63,7 +64,7 @@ static const char *signer_wrong(struct tdxv_collateral *c, const struct cert *le
 		return wrong;
 	c->known_root = root;
 	if (is_ca) {
-		if (!tdxv__bytes_are(leaf->common_name, "Intel SGX PCK Platform CA") &&
+		if (!tdxv__bytes_are(leaf->common_name, platform_ca_name) &&
 		    !tdxv__bytes_are(leaf->common_name, "Intel SGX PCK Processor CA"))
 			return "the certificate is not that of a PCK CA";
 		if (!leaf->is_ca || !(leaf->usage & USAGE_CERT_SIGN) ||
@@ -352,6 +353,15 @@ static void narrow(struct tdxv_collateral_facts *f, int64_t from, int64_t to)
 		f->valid_to = to;
 }
 
+static struct tdxv_window piece_window(struct tdxv_collateral_facts *f, bool has, int64_t from,
+				       int64_t to)
+{
+	if (!has)
+		return (struct tdxv_window){0, 0};
+	narrow(f, from, to);
+	return (struct tdxv_window){from, to};
+}
+
 static void narrow_by_chain(struct tdxv_collateral_facts *f, const struct chain *c)
 {
 	unsigned i;
@@ -386,14 +396,17 @@ void tdxv_collateral_facts(struct tdxv_collateral_facts *out, const struct tdxv_
 	memcpy(out->pceid, c->tcb_info.pceid, 2);
 	for (i = 0; i < sizeof needed / sizeof needed[0]; i++)
 		out->usable = out->usable && c->check[needed[i]].status == TDXV_PASS;
-	if (c->has_tcb_info)
-		narrow(out, c->tcb_info.issued, c->tcb_info.next_update);
-	if (c->has_qe_identity)
-		narrow(out, c->qe_identity.issued, c->qe_identity.next_update);
-	if (c->has_root_crl)
-		narrow(out, c->root_crl.this_update, c->root_crl.next_update);
-	if (c->has_pck_crl)
-		narrow(out, c->pck_crl.this_update, c->pck_crl.next_update);
+	out->tdx_qe = c->has_qe_identity && c->qe_identity.kind == QE_TDX;
+	out->platform_ca = c->pck_ca.chain.n &&
+			   tdxv__bytes_are(c->pck_ca.chain.cert[0].common_name, platform_ca_name);
+	out->tcb_info =
+	    piece_window(out, c->has_tcb_info, c->tcb_info.issued, c->tcb_info.next_update);
+	out->qe_identity = piece_window(out, c->has_qe_identity, c->qe_identity.issued,
+					c->qe_identity.next_update);
+	out->root_ca_crl =
+	    piece_window(out, c->has_root_crl, c->root_crl.this_update, c->root_crl.next_update);
+	out->pck_crl =
+	    piece_window(out, c->has_pck_crl, c->pck_crl.this_update, c->pck_crl.next_update);
 	narrow_by_chain(out, &c->tcb_signer.chain);
 	narrow_by_chain(out, &c->qe_signer.chain);
 	narrow_by_chain(out, &c->pck_ca.chain);

@@ -206,6 +206,11 @@ enum tdxv_error tdxv_collateral_new(struct tdxv_collateral **out,
 				    struct tdxv_bytes root_pem, struct tdxv_why *why);
 void tdxv_collateral_free(struct tdxv_collateral *c);
 
+/* Both ends inclusive; both 0 for a piece that is absent or cannot be read. */
+struct tdxv_window {
+	int64_t from, to;
+};
+
 /* What a caller needs to know to keep collateral fresh. */
 struct tdxv_collateral_facts {
 	bool usable;                  /* every time-independent check passed */
@@ -214,6 +219,10 @@ struct tdxv_collateral_facts {
 	uint8_t fmspc[6], pceid[2];
 	uint32_t tcb_evaluation_number, qe_evaluation_number;
 	unsigned ecdsa_operations; /* signature verifications done by tdxv_collateral_new() */
+	bool tdx_qe;               /* QE identity is for TDX */
+	bool platform_ca; /* the PCK CRL's issuer is the Platform CA, else the Processor CA */
+	/* each piece's own, from its issue to its next update */
+	struct tdxv_window tcb_info, qe_identity, pck_crl, root_ca_crl;
 };
 
 void tdxv_collateral_facts(struct tdxv_collateral_facts *out, const struct tdxv_collateral *c);

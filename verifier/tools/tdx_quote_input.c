@@ -1,3 +1,4 @@
+#include "verifier/tools/collateral_dir.h"
 #include "verifier/tools/tdx_quote.h"
 
 #include <errno.h>
@@ -157,63 +158,39 @@ void print_hex(struct tdxv_bytes b)
 		printf("%02x", b.p[i]);
 }
 
-static bool load_piece(struct buf *out, const char *dir, const char *name, bool required)
-{
-	static const char *const ending[] = {"", ".der", ".pem", ".hex"};
-	char path[4096];
-	size_t i;
-
-	buf_init(out, INPUT_MAX);
-	for (i = 0; i < sizeof ending / sizeof ending[0]; i++) {
-		FILE *f;
-
-		snprintf(path, sizeof path, "%s/%s%s", dir, name, ending[i]);
-		f = fopen(path, "rb");
-		if (!f)
-			continue;
-		fclose(f);
-		return read_file(out, path);
-	}
-	if (required)
-		complain("warning: no %s in %s", name, dir);
-	return true;
-}
-
 struct tdxv_collateral *load_collateral(const char *dir, const char *root)
 {
-	static const struct {
-		const char *name;
-		bool required;
-	} file[] = {
-	    {"tcb_info.json", true},
-	    {"qe_identity.json", true},
-	    {"tcb_signing_chain.pem", true},
-	    {"qe_identity_signing_chain.pem", false},
-	    {"pck_crl", true},
-	    {"pck_crl_issuer_chain.pem", true},
-	    {"root_ca_crl", true},
-	};
 	struct tdxv_collateral_input in = {.tcb_info = {NULL, 0}};
-	struct tdxv_bytes *piece[] = {&in.tcb_info,          &in.qe_identity,
-				      &in.tcb_signing_chain, &in.qe_identity_signing_chain,
-				      &in.pck_crl,           &in.pck_crl_issuer_chain,
-				      &in.root_ca_crl};
-	struct buf b[7] = {{0}}, root_pem = {0};
+	struct buf b[COLLATERAL_FILES] = {{0}}, root_pem = {0};
 	struct tdxv_collateral *c = NULL;
 	struct tdxv_why why;
+	struct why file_why;
 	bool ok = true;
 	size_t i;
 
-	for (i = 0; ok && i < 7; i++) {
-		ok = load_piece(&b[i], dir, file[i].name, file[i].required);
-		*piece[i] = (struct tdxv_bytes){b[i].p, b[i].len};
+	for (i = 0; ok && i < COLLATERAL_FILES; i++) {
+		buf_init(&b[i], INPUT_MAX);
+		switch (collateral_file_read(&b[i], dir, (enum collateral_file)i, &file_why)) {
+		case COLLATERAL_READ: break;
+		case COLLATERAL_ABSENT:
+			if (i != FILE_QE_IDENTITY_SIGNING_CHAIN)
+				complain("warning: no %s in %s",
+					 collateral_file_name((enum collateral_file)i), dir);
+			break;
+		case COLLATERAL_UNREADABLE:
+			complain("%s", file_why.text);
+			ok = false;
+			break;
+		}
+		*collateral_file_piece(&in, (enum collateral_file)i) =
+		    (struct tdxv_bytes){b[i].p, b[i].len};
 	}
 	if (ok && root)
 		ok = read_file(&root_pem, root);
 	if (ok && tdxv_collateral_new(&c, &in, (struct tdxv_bytes){root_pem.p, root_pem.len},
 				      &why) != TDXV_OK)
 		complain("collateral: %s", why.text);
-	for (i = 0; i < 7; i++)
+	for (i = 0; i < COLLATERAL_FILES; i++)
 		buf_free(&b[i]);
 	buf_free(&root_pem);
 	return c;

@@ -284,7 +284,8 @@ static const char *to_be_signed(struct cert *c, struct tdxv_bytes tbs)
 		return "the serial number is malformed";
 	if (!signature_algorithm(&tbs))
 		return "the signature algorithm is not ECDSA with SHA-256";
-	if (!tdxv__der_take(&tbs, DER_SEQUENCE, &name, &c->issuer))
+	if (!tdxv__der_take(&tbs, DER_SEQUENCE, &name, &c->issuer) ||
+	    !common_name(name, &c->issuer_common_name))
 		return "the issuer is malformed";
 	if (!tdxv__der_take(&tbs, DER_SEQUENCE, &validity, NULL) ||
 	    !tdxv__der_time(&validity, &c->not_before) ||

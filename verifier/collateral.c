@@ -11,7 +11,7 @@ static const uint8_t intel_root_key[64] = {
     0xc9, 0x88, 0xe5, 0x05, 0xa9, 0x53, 0x55, 0x8c, 0x45, 0x3f, 0x6b, 0x09, 0x04, 0xae, 0x73, 0x94};
 
 static const char root_name[] = "Intel SGX Root CA";
-static const char platform_ca_name[] = "Intel SGX PCK Platform CA";
+const char tdxv__platform_ca[] = "Intel SGX PCK Platform CA";
 
 const char *tdxv__root_wrong(const struct root *root, const struct cert *cert,
 			     const struct cert *known, unsigned *operations)
@@ -64,7 +64,7 @@ static const char *signer_wrong(struct tdxv_collateral *c, const struct cert *le
 		return wrong;
 	c->known_root = root;
 	if (is_ca) {
-		if (!tdxv__bytes_are(leaf->common_name, platform_ca_name) &&
+		if (!tdxv__bytes_are(leaf->common_name, tdxv__platform_ca) &&
 		    !tdxv__bytes_are(leaf->common_name, "Intel SGX PCK Processor CA"))
 			return "the certificate is not that of a PCK CA";
 		if (!leaf->is_ca || !(leaf->usage & USAGE_CERT_SIGN) ||
@@ -398,7 +398,7 @@ void tdxv_collateral_facts(struct tdxv_collateral_facts *out, const struct tdxv_
 		out->usable = out->usable && c->check[needed[i]].status == TDXV_PASS;
 	out->tdx_qe = c->has_qe_identity && c->qe_identity.kind == QE_TDX;
 	out->platform_ca = c->pck_ca.chain.n &&
-			   tdxv__bytes_are(c->pck_ca.chain.cert[0].common_name, platform_ca_name);
+			   tdxv__bytes_are(c->pck_ca.chain.cert[0].common_name, tdxv__platform_ca);
 	out->tcb_info =
 	    piece_window(out, c->has_tcb_info, c->tcb_info.issued, c->tcb_info.next_update);
 	out->qe_identity = piece_window(out, c->has_qe_identity, c->qe_identity.issued,

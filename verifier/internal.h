@@ -72,7 +72,7 @@ bool tdxv__der_signature(struct tdxv_bytes der, uint8_t rs[64]);
 struct cert {
 	struct tdxv_bytes der, tbs, issuer, subject, serial,
 	    sgx; /* sgx: extension value or empty */
-	struct tdxv_bytes common_name;
+	struct tdxv_bytes common_name, issuer_common_name;
 	const uint8_t *key; /* x||y, 64 bytes */
 	uint8_t signature[64];
 	int64_t not_before, not_after;
@@ -266,6 +266,8 @@ struct signing_chain { /* leaf and root */
 	struct chain chain;
 	struct evp_pkey_st *key; /* of the leaf; NULL until the chain is trusted */
 };
+
+extern const char tdxv__platform_ca[]; /* common name */
 
 struct root { /* the trust anchor: a key, under the name "Intel SGX Root CA" */
 	uint8_t key[64];

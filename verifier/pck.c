@@ -151,6 +151,7 @@ bool tdxv__pck_parse(struct tdxv_pck *p, const struct cert *leaf, struct tdxv_wh
 
 	memset(p, 0, sizeof *p);
 	wrong = leaf->sgx.p ? sgx_extension(p, leaf->sgx) : "the certificate has none";
+	p->platform_ca = tdxv__bytes_are(leaf->issuer_common_name, tdxv__platform_ca);
 	if (!wrong)
 		return true;
 	tdxv__why(why, "SGX extension: %s", wrong);

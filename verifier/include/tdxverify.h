@@ -146,6 +146,7 @@ struct tdxv_pck {
 	bool has_platform;
 	uint8_t platform_instance_id[16];
 	bool dynamic_platform, cached_keys, smt_enabled;
+	bool platform_ca; /* issued by the PCK Platform CA, else by the Processor CA */
 };
 
 /* Reads the PCK certificate that the quote carries, without verifying anything.

@@ -46,7 +46,7 @@ static enum collateral_read read_open(struct buf *out, FILE *f, const char *path
 	if (fits && !ferror(f))
 		return COLLATERAL_READ;
 	if (!fits)
-		why_set(why, "%s: longer than %zu bytes", path, out->max);
+		why_set(why, "%s: longer than %zu bytes, or memory is short", path, out->max);
 	else
 		why_set(why, "%s: %s", path, strerror(errno));
 	buf_free(out);

@@ -1,5 +1,6 @@
 #include "coordinator/config_table.h"
 
+#include "coordinator/collateral_source.h"
 #include "coordinator/rpc.h"
 
 #include <ctype.h>
@@ -371,6 +372,34 @@ static void split_urls(struct loader *l)
 	}
 }
 
+static void check_readable(struct loader *l, const char *setting, const char *path)
+{
+	if (*path && access(path, R_OK))
+		mistake(l, "ETHREX_PROOF_COORDINATOR_%s: cannot read \"%s\": %s", setting, path,
+			strerror(errno));
+}
+
+static void check_collateral(struct loader *l)
+{
+	struct collateral_source source[COLLATERAL_SOURCES_MAX];
+	struct config *c = l->c;
+	struct why why;
+	size_t n;
+
+	if (!collateral_sources_parse(source, &n, c->collateral_sources, &why))
+		mistake(l, "ETHREX_PROOF_COORDINATOR_COLLATERAL_SOURCES: %s", why.text);
+	if (!collateral_url_ok(c->collateral_root_crl_url, &why))
+		mistake(l, "ETHREX_PROOF_COORDINATOR_COLLATERAL_ROOT_CRL_URL: %s", why.text);
+	c->collateral_early = strcmp(c->collateral_update_text, "early") == 0;
+	if (!c->collateral_early && strcmp(c->collateral_update_text, "standard") != 0)
+		mistake(l,
+			"ETHREX_PROOF_COORDINATOR_COLLATERAL_UPDATE: \"%s\" is not standard or "
+			"early",
+			c->collateral_update_text);
+	check_readable(l, "COLLATERAL_CA_FILE", c->collateral_ca_file);
+	check_readable(l, "DCAP_ROOT_FILE", c->dcap_root_file);
+}
+
 static void check_together(struct loader *l, bool need_chain)
 {
 	struct config *c = l->c;
@@ -411,6 +440,7 @@ static void check_together(struct loader *l, bool need_chain)
 			"ETHREX_MAX_RETRY_DELAY (%" PRIu64 " s)",
 			c->min_retry_delay_s, c->max_retry_delay_s);
 	split_urls(l);
+	check_collateral(l);
 	if (!need_chain)
 		return;
 	if (!c->n_rpc_urls)

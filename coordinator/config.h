@@ -66,6 +66,14 @@ struct config {
 	uint64_t register_gas_per_day;
 	uint64_t prover_silence_ms;
 
+	/* collateral */
+	char collateral_sources[CONFIG_TEXT_MAX], collateral_root_crl_url[CONFIG_TEXT_MAX];
+	char collateral_ca_file[CONFIG_TEXT_MAX], collateral_update_text[CONFIG_TEXT_MAX];
+	char dcap_root_file[CONFIG_TEXT_MAX];
+	bool collateral_early;
+	uint64_t collateral_number, collateral_timeout_ms, collateral_piece_max;
+	uint64_t collateral_max_keys, collateral_max_stale_s;
+
 	/* modes */
 	bool tdx_dev_mode;
 	bool exec_only; /* ETHREX_PROOF_COORDINATOR_DEV_MODE */

@@ -87,6 +87,18 @@ const struct config_row config_rows[] = {
 	NUM(P "REGISTER_GAS_PER_DAY", "proof-coordinator.register-gas-per-day", register_gas_per_day, 0, UINT64_MAX, "50000000", true, "gas that registrations may use in one day (UTC)"),
 	NUM(P "PROVER_SILENCE", "proof-coordinator.prover-silence", prover_silence_ms, 1000, 1000 * HOUR_MS, "600000", true, "ms without a proof after which a proven standby replaces the active key"),
 
+	GROUP("Collateral"),
+	TEXT(P "COLLATERAL_SOURCES", NULL, "proof-coordinator.collateral-sources", collateral_sources, "https://api.trustedservices.intel.com", false, "where collateral comes from, comma separated, in order: https://... (Intel's PCS or its like), pccs+https://... (a PCCS), dir:/path (files)"),
+	TEXT(P "COLLATERAL_ROOT_CRL_URL", NULL, "proof-coordinator.collateral-root-crl-url", collateral_root_crl_url, "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der", false, "the root CA's CRL, where the source is no PCCS"),
+	TEXT(P "COLLATERAL_CA_FILE", NULL, "proof-coordinator.collateral-ca-file", collateral_ca_file, "", false, "PEM file of the authorities to trust for a PCCS's TLS, instead of the system's"),
+	TEXT(P "COLLATERAL_UPDATE", NULL, "proof-coordinator.collateral-update", collateral_update_text, "standard", false, "standard or early: which TCB evaluation to ask for"),
+	NUM(P "COLLATERAL_TCB_EVALUATION_NUMBER", "proof-coordinator.collateral-tcb-evaluation-number", collateral_number, 0, 1000000, "0", false, "tcbEvaluationDataNumber to ask for (0: as COLLATERAL_UPDATE says)"),
+	NUM(P "COLLATERAL_TIMEOUT", "proof-coordinator.collateral-timeout", collateral_timeout_ms, 100, HOUR_MS, "10000", false, "ms for one answer of a source"),
+	NUM(P "COLLATERAL_MAX_PIECE_BYTES", "proof-coordinator.collateral-max-piece-bytes", collateral_piece_max, 4 * KIB, MIB, "1048576", false, "largest piece of collateral"),
+	NUM(P "COLLATERAL_MAX_PLATFORMS", "proof-coordinator.collateral-max-platforms", collateral_max_keys, 1, 4096, "64", false, "platforms (FMSPC and CA) whose collateral is kept"),
+	NUM(P "COLLATERAL_MAX_STALE", "proof-coordinator.collateral-max-stale", collateral_max_stale_s, 0, 31536000, "0", false, "seconds after its expiry that collateral may serve where no newer can be had"),
+	TEXT(P "DCAP_ROOT_FILE", NULL, "proof-coordinator.dcap-root-file", dcap_root_file, "", false, "PEM file of a root CA to trust instead of Intel's; for tests"),
+
 	GROUP("Modes"),
 	FLAG("ETHREX_TDX_DEV_MODE", NULL, "tdx-dev-mode", tdx_dev_mode, "false", false, "accept 20-byte payloads for a dev-mode TDXVerifier; nothing is attested"),
 	FLAG(P "DEV_MODE", NULL, "proof-coordinator.dev-mode", exec_only, "false", false, "only Exec proofs are needed; for a contract that requires none"),

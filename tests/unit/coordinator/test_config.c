@@ -148,6 +148,32 @@ static void test_all_mistakes_at_once(void **state)
 	unsetenv("ETHREX_PROOF_COORDINATOR_LISTEN_PROT");
 }
 
+static void test_collateral_settings(void **state)
+{
+	(void)state;
+	assert_true(load(true, 0, NULL));
+	assert_string_equal(c.collateral_sources, "https://api.trustedservices.intel.com");
+	assert_false(c.collateral_early);
+	assert_int_equal(c.collateral_max_stale_s, 0);
+	setenv("ETHREX_PROOF_COORDINATOR_COLLATERAL_SOURCES",
+	       "pccs+https://pccs.example:8081,dir:/var/lib/collateral", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_COLLATERAL_UPDATE", "early", 1);
+	assert_true(load(true, 0, NULL));
+	assert_true(c.collateral_early);
+	setenv("ETHREX_PROOF_COORDINATOR_COLLATERAL_SOURCES", "http://pccs.example", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_COLLATERAL_ROOT_CRL_URL", "ftp://127.0.0.1/x", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_COLLATERAL_UPDATE", "late", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_COLLATERAL_CA_FILE", "/nonexistent/ca.pem", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_DCAP_ROOT_FILE", "/nonexistent/root.pem", 1);
+	assert_false(load(true, 0, NULL));
+	assert_non_null(strstr(errors, "COLLATERAL_SOURCES: \"http://pccs.example:80\" is plain "
+				       "http and not on this host"));
+	assert_non_null(strstr(errors, "COLLATERAL_ROOT_CRL_URL: "));
+	assert_non_null(strstr(errors, "COLLATERAL_UPDATE: \"late\" is not standard or early"));
+	assert_non_null(strstr(errors, "COLLATERAL_CA_FILE: cannot read \"/nonexistent/ca.pem\""));
+	assert_non_null(strstr(errors, "DCAP_ROOT_FILE: cannot read \"/nonexistent/root.pem\""));
+}
+
 static void test_a_bad_key_is_not_quoted(void **state)
 {
 	(void)state;
@@ -231,6 +257,7 @@ int main(void)
 	    TEST(test_flag_wins_over_environment_over_file),
 	    TEST(test_older_name),
 	    TEST(test_all_mistakes_at_once),
+	    TEST(test_collateral_settings),
 	    TEST(test_a_bad_key_is_not_quoted),
 	    TEST(test_key_file_that_all_may_read),
 	    TEST(test_printing_masks_secrets),

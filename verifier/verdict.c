@@ -36,6 +36,7 @@ const char *tdxv_error_name(enum tdxv_error e)
 	case TDXV_ERR_QUOTE_FORMAT: return "malformed quote";
 	case TDXV_ERR_POLICY_FORMAT: return "malformed policy";
 	case TDXV_ERR_CERT_FORMAT: return "malformed certificate";
+	case TDXV_ERR_PIECE_FORMAT: return "malformed collateral";
 	case TDXV_ERR_NO_MEMORY: return "out of memory";
 	case TDXV_ERR_ARGUMENT: return "invalid argument";
 	}

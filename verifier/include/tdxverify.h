@@ -59,6 +59,7 @@ enum tdxv_error {
 	TDXV_ERR_CERT_FORMAT,   /* no PEM, no certificate, or one outside of Intel's profile */
 	TDXV_ERR_NO_MEMORY,     /* an allocation failed */
 	TDXV_ERR_ARGUMENT,      /* the call makes no sense as asked; the sentence says why */
+	TDXV_ERR_PIECE_FORMAT,  /* the bytes are no piece of collateral of that kind */
 };
 
 /* A fixed phrase for each error; never NULL. */
@@ -227,6 +228,32 @@ struct tdxv_collateral_facts {
 };
 
 void tdxv_collateral_facts(struct tdxv_collateral_facts *out, const struct tdxv_collateral *c);
+
+/* -- Pieces ---------------------------------------------------------------------------------- */
+
+/* One piece of collateral taken apart, for one who stores it elsewhere, as an on-chain PCCS does.
+ * Nothing is verified here. What does not apply is empty or zero. */
+struct tdxv_piece {
+	struct tdxv_bytes exact;      /* JSON: the signed object byte for byte; else the DER */
+	struct tdxv_bytes tbs;        /* what the signature covers; for JSON the same as exact */
+	struct tdxv_bytes name;       /* a certificate's common name; a JSON object's id */
+	uint8_t signature[64];        /* r||s */
+	int64_t valid_from, valid_to; /* notBefore and notAfter, thisUpdate.., issueDate.. */
+	bool has_fmspc;
+	uint8_t fmspc[6];
+	uint32_t evaluation_number; /* tcbEvaluationDataNumber */
+};
+
+/* A response {"<member>":{...},"signature":"..."}; members are tcbInfo, enclaveIdentity and
+ * tcbEvaluationDataNumbers. Views into the response. */
+enum tdxv_error tdxv_piece_json(struct tdxv_piece *out, const char *member,
+				struct tdxv_bytes response, struct tdxv_why *why);
+/* Certificate number index, from 0, of a PEM chain. Decoded into room, where the views point. */
+enum tdxv_error tdxv_piece_certificate(struct tdxv_piece *out, uint8_t *room, size_t room_size,
+				       struct tdxv_bytes pem, unsigned index, struct tdxv_why *why);
+/* A CRL in DER, PEM or hex. Decoded into room, of raw.n bytes or more, where the views point. */
+enum tdxv_error tdxv_piece_crl(struct tdxv_piece *out, uint8_t *room, struct tdxv_bytes raw,
+			       struct tdxv_why *why);
 
 /* -- Policy ---------------------------------------------------------------------------------- */
 

@@ -107,6 +107,8 @@ static const struct revert_entry table[] = {
      "the TCB info for TDX has a version that the PCCS does not take"},
     {0x31ab78b5, "TCB_TDX_ID_Invalid()", "", "the TCB info's id is not TDX"},
     {0x10182796, "ParsingFailed()", "", "the JSON could not be parsed on chain"},
+    {0x331b9eaa, "Use_Async_Upsert()", "",
+     "this DAO takes TCB info in several steps only (asynchronous uploads), from its attesters"},
     /* Automata PCCS: enclave identity. */
     {0x9ac04499, "Enclave_Id_Expired()", "",
      "the chain's time is outside the identity's issueDate and nextUpdate: fetch it again"},

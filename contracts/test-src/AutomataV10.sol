@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+pragma solidity =0.8.31;
+
+import "./AutomataDaos.sol";
+
+// STAND-INS FOR TESTS of Automata's release 1.0, the one that ethrex deploys. One DAO for each kind
+// of collateral, open to everybody; expired collateral verifies; what is missing reverts without
+// data.
+
+contract AutomataV10TcbDao is StandInTcbDao {
+    mapping(bytes32 key => uint32) private _numbers;
+
+    constructor(AutomataPcsDao pcs) StandInJsonDao(pcs) {}
+
+    function FMSPC_TCB_KEY(uint8 tcbId, bytes6 fmspc, uint32 version) public pure override returns (bytes32) {
+        return keccak256(abi.encodePacked(bytes4(0xbb69b29c), tcbId, fmspc, version));
+    }
+
+    function upsertFmspcTcb(TcbInfoJsonObj calldata info) external returns (bytes32 key) {
+        uint32 number = Reading.number(info.tcbInfoStr, "tcbEvaluationDataNumber");
+        key = _keyOf(info.tcbInfoStr);
+        if (number < _numbers[key]) revert TCB_Out_Of_Date();
+        _put(key, info.tcbInfoStr, info.signature);
+        _numbers[key] = number;
+    }
+}
+
+contract AutomataV10IdentityDao is StandInIdentityDao {
+    constructor(AutomataPcsDao pcs) StandInJsonDao(pcs) {}
+
+    function ENCLAVE_ID_KEY(uint256 id, uint256 version) public pure override returns (bytes32) {
+        return keccak256(abi.encodePacked(bytes4(0xff818fce), id, version));
+    }
+
+    function upsertEnclaveIdentity(
+        uint256 id,
+        uint256 version,
+        EnclaveIdentityJsonObj calldata identity
+    ) external returns (bytes32 key) {
+        _check(id, version, identity.identityStr);
+        key = ENCLAVE_ID_KEY(id, version);
+        _put(key, identity.identityStr, identity.signature);
+    }
+}
+
+contract AutomataV10Router {
+    AutomataPcsDao public immutable pcsDaoAddr = new AutomataPcsDao();
+    AutomataV10IdentityDao public immutable qeIdDaoAddr = new AutomataV10IdentityDao(pcsDaoAddr);
+    AutomataV10TcbDao public immutable fmspcTcbDaoAddr = new AutomataV10TcbDao(pcsDaoAddr);
+
+    /// Present, whatever its dates.
+    function hasAll(bytes6 fmspc, uint8 ca) external view returns (bool) {
+        return
+            _pcs(ROOT, false) &&
+            _pcs(ROOT, true) &&
+            _pcs(ca, false) &&
+            _pcs(ca, true) &&
+            _pcs(SIGNING, false) &&
+            _has(qeIdDaoAddr, qeIdDaoAddr.ENCLAVE_ID_KEY(2, 4)) &&
+            _has(fmspcTcbDaoAddr, fmspcTcbDaoAddr.FMSPC_TCB_KEY(1, fmspc, 3));
+    }
+
+    function _pcs(uint8 ca, bool crl) private view returns (bool) {
+        return _has(pcsDaoAddr, pcsDaoAddr.PCS_KEY(ca, crl));
+    }
+
+    function _has(StandInDao dao, bytes32 key) private view returns (bool) {
+        (, uint64 to) = dao.getCollateralValidity(key);
+        return to != 0;
+    }
+}
+
+contract AutomataV10QuoteVerifier {
+    AutomataV10Router public immutable pccsRouter = new AutomataV10Router();
+    address public constant P256_VERIFIER = address(0x100);
+    uint16 public constant quoteVersion = 4;
+}
+
+/// Deploys the whole stack.
+contract AutomataV10 is StandInEntry {
+    AutomataV10QuoteVerifier private immutable _verifier = new AutomataV10QuoteVerifier();
+
+    function quoteVerifiers(uint16 version) public view returns (address) {
+        return version == 4 ? address(_verifier) : address(0);
+    }
+
+    /// Body at 13, MRTD at 149.
+    function _verify(bytes calldata quote) internal view override returns (bool, bytes memory) {
+        if (quote.length < 48) return (false, "Quote length is less than Header length");
+        (uint16 version, bytes4 tee) = _kind(quote);
+        if (quoteVerifiers(version) == address(0)) return (false, "Unsupported quote version");
+        if (tee != 0x81000000) return (false, "Unknown TEE type");
+        if (quote.length < 636) return (false, "Quote length is less than minimum");
+        if (!_verifier.pccsRouter().hasAll(fmspc, ca)) revert();
+        return (true, abi.encodePacked(version, tee, uint8(0), fmspc, quote[48:632]));
+    }
+}

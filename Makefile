@@ -5,12 +5,13 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 KILL9_CYCLES ?= 1000
+DIFFERENTIAL_CASES ?= 20000
 
 # Settings given on the command line (make init PROOF_COORDINATOR_ADDRESS=0.0.0.0 ...) reach the
 # devnet as environment, as they do in ethrex: make exports those by itself, and those only. The
 # defaults above stay here, so that a soak's KILL9_CYCLES is not make test's.
 
-.PHONY: help init down status test bench fuzz lint soak test-docker build install clean
+.PHONY: help init down status test bench fuzz fuzz-differential lint soak test-docker build install clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
@@ -40,6 +41,11 @@ bench: build ## ratios against floors measured in the same run
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	@scripts/install-deps test
 	@scripts/run-fuzzers $(FUZZ_SECONDS)
+
+fuzz-differential: build ## library and contract over DIFFERENTIAL_CASES (20000) random structures and every flipped byte
+	@scripts/install-deps test
+	@DIFFERENTIAL_STRIDE=1 DIFFERENTIAL_CASES=$(DIFFERENTIAL_CASES) \
+		/usr/bin/python3 -m pytest -q -rs tests/scenario/test_dcap_differential.py
 
 lint: ## formatting and clang-tidy
 	@scripts/install-deps test

@@ -86,7 +86,7 @@ static size_t sign(uint8_t out[80], enum forge_key k, const void *p, size_t n)
 	return len;
 }
 
-static void sign_raw(uint8_t out[64], enum forge_key k, const void *p, size_t n)
+void forge_sign(uint8_t out[64], enum forge_key k, const void *p, size_t n)
 {
 	uint8_t der[80];
 	const uint8_t *q = der;
@@ -255,14 +255,13 @@ static void extensions(struct buf *out, const struct forge_cert *c, const struct
 	wrap(out, 0xa3, &seq);
 }
 
-static void seal(struct buf *out, struct buf *tbs, enum forge_key signer)
+void forge_seal(struct buf *out, const uint8_t *tbs, size_t size, enum forge_key signer)
 {
 	struct buf outer = fresh(), bits = fresh();
 	uint8_t sig[81] = {0};
-	size_t n = sign(sig + 1, signer, tbs->p, tbs->len);
+	size_t n = sign(sig + 1, signer, tbs, size);
 
-	must(buf_add(&outer, tbs->p, tbs->len));
-	buf_free(tbs);
+	must(buf_add(&outer, tbs, size));
 	ecdsa_sha256(&outer);
 	tlv(&bits, 0x03, sig, n + 1);
 	must(buf_add(&outer, bits.p, bits.len));
@@ -270,15 +269,20 @@ static void seal(struct buf *out, struct buf *tbs, enum forge_key signer)
 	wrap(out, 0x30, &outer);
 }
 
-static void pem(struct buf *out, const char *label, struct buf *der)
+void forge_pem(struct buf *out, const char *label, const uint8_t *der, size_t n)
 {
-	char *text = malloc(der->len * 2 + 8);
+	char *text = malloc(n * 2 + 8);
 
-	EVP_EncodeBlock((uint8_t *)text, der->p, (int)der->len);
+	EVP_EncodeBlock((uint8_t *)text, der, (int)n);
 	must(buf_printf(out, "-----BEGIN %s-----\n", label) && buf_add_str(out, text) &&
 	     buf_printf(out, "\n-----END %s-----\n", label));
 	free(text);
-	buf_free(der);
+}
+
+static void seal(struct buf *out, struct buf *tbs, enum forge_key signer)
+{
+	forge_seal(out, tbs->p, tbs->len, signer);
+	buf_free(tbs);
 }
 
 static void cert(struct buf *out, const struct forge_cert *c, const struct forge *pck)
@@ -304,7 +308,8 @@ static void cert(struct buf *out, const struct forge_cert *c, const struct forge
 	extensions(&tbs, c, pck);
 	wrap(&seq, 0x30, &tbs);
 	seal(&der, &seq, c->signer);
-	pem(out, "CERTIFICATE", &der);
+	forge_pem(out, "CERTIFICATE", der.p, der.len);
+	buf_free(&der);
 }
 
 static void crl(struct buf *out, const struct forge_crl *c)
@@ -372,7 +377,7 @@ static void sign_body(struct buf *out, const char *what, struct buf *body, enum 
 	uint8_t raw[64];
 	char hex[129];
 
-	sign_raw(raw, signer, body->p, body->len);
+	forge_sign(raw, signer, body->p, body->len);
 	hex_encode(hex, raw, 64);
 	must(buf_printf(out, "{\"%s\":", what) && buf_add(out, body->p, body->len) &&
 	     buf_printf(out, ",\"signature\":\"%s\"}", hex));
@@ -467,7 +472,7 @@ static void quote(struct buf *out, const struct forge *f, const struct buf *ca,
 		le(out, (uint32_t)tdxv_body_size(f->body_type), 4);
 	}
 	must(buf_add(out, f->body, tdxv_body_size(f->body_type)));
-	sign_raw(sig, f->quote_signer, out->p, out->len);
+	forge_sign(sig, f->quote_signer, out->p, out->len);
 	key(f->attestation_key);
 	memcpy(joined, keys[f->attestation_key].point + 1, 64);
 	joined[63] ^= f->key_off_curve;
@@ -483,7 +488,7 @@ static void quote(struct buf *out, const struct forge *f, const struct buf *ca,
 	{
 		uint8_t qe_sig[64];
 
-		sign_raw(qe_sig, f->qe_report_signer, report, sizeof report);
+		forge_sign(qe_sig, f->qe_report_signer, report, sizeof report);
 		must(buf_add(&tail, qe_sig, 64));
 	}
 	le(&tail, f->auth_size, 2);
@@ -515,9 +520,10 @@ void forge_resign(uint8_t *bytes, size_t n)
 	memcpy(joined, q.attestation_key.p, 64);
 	memcpy(joined + 64, q.qe_auth_data.p, q.qe_auth_data.n);
 	SHA256(joined, 64 + q.qe_auth_data.n, bytes + (q.qe_report.p - bytes) + 320);
-	sign_raw(bytes + (q.qe_report_signature.p - bytes), KEY_PCK, q.qe_report.p, q.qe_report.n);
-	sign_raw(bytes + (q.signature.p - bytes), KEY_ATTESTATION, q.signed_part.p,
-		 q.signed_part.n);
+	forge_sign(bytes + (q.qe_report_signature.p - bytes), KEY_PCK, q.qe_report.p,
+		   q.qe_report.n);
+	forge_sign(bytes + (q.signature.p - bytes), KEY_ATTESTATION, q.signed_part.p,
+		   q.signed_part.n);
 }
 
 /* -- Together -- */

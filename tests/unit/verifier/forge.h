@@ -92,6 +92,12 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body);
 void forge_build(struct forged *out, const struct forge *f);
 /* Signs the QE report and the quote anew in place, when it still has the layout of a quote. */
 void forge_resign(uint8_t *quote, size_t n);
+/* Signs n bytes: r||s. */
+void forge_sign(uint8_t out[64], enum forge_key signer, const void *p, size_t n);
+/* Appends SEQUENCE{tbs, ecdsa-with-SHA256, signature}: a certificate or CRL. */
+void forge_seal(struct buf *out, const uint8_t *tbs, size_t n, enum forge_key signer);
+/* Appends PEM, its base64 in one line. */
+void forge_pem(struct buf *out, const char *label, const uint8_t *der, size_t n);
 void forged_free(struct forged *x);
 void forged_input(struct tdxv_collateral_input *in, const struct forged *x);
 /* The whole way: collateral, verification, verdict. The collateral goes to *c. */

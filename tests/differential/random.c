@@ -209,6 +209,80 @@ static void edit_body(struct buf *text, struct rng *r, const char *name, char *w
 	buf_free(&body);
 }
 
+/* -- Levels -- */
+
+static const char *random_advisories(struct rng *r)
+{
+	/* The text of one string of an array; the quotes inside make it several. */
+	static const char *const text[] = {
+	    NULL,
+	    "INTEL-SA-00001",
+	    "INTEL-SA-00001\",\"INTEL-SA-00002",
+	    "A\",\"B\",\"A",
+	    "thirty-one-characters-have-one.",
+	    "thirty-two-characters-have-none.",
+	    "thirty-three-characters-have-two.",
+	    "sixty-three-characters-are-the-most-that-an-identifier-may-have",
+	    "sixty-four-characters-are-more-than-what-an-identifier-may-have."};
+
+	return text[rng_below(r, sizeof text / sizeof text[0] - (rng_below(r, 8) != 0))];
+}
+
+/* SVN of the i-th level: mostly all different, often down to 0. */
+static unsigned random_svn(struct rng *r, unsigned start, unsigned i)
+{
+	return rng_below(r, 30) ? (start + 3 * i) % 7 : (unsigned)rng_below(r, 7);
+}
+
+static void random_level(struct forge_level *l, struct rng *r, unsigned svn, size_t statuses)
+{
+	static const char *const status[] = {"UpToDate",
+					     "OutOfDate",
+					     "Revoked",
+					     "SWHardeningNeeded",
+					     "ConfigurationNeeded",
+					     "ConfigurationAndSWHardeningNeeded",
+					     "OutOfDateConfigurationNeeded"};
+
+	size_t k = rng_below(r, statuses);
+
+	k = k == 2 && rng_below(r, 4) ? 0 : k; /* less often Revoked, which ends the matter */
+	*l = (struct forge_level){.sgx = svn,
+				  .pcesvn = (unsigned)rng_below(r, 11),
+				  .tdx = (unsigned)rng_below(r, 6),
+				  .status = status[k],
+				  .date = "2024-03-13T00:00:00Z",
+				  .advisory = random_advisories(r)};
+}
+
+/* Levels in any order, and SVNs around them. */
+static void random_levels(struct forge *f, struct rng *r)
+{
+	unsigned i, start = (unsigned)rng_below(r, 7);
+
+	f->n_levels = 1 + (unsigned)rng_below(r, 8);
+	for (i = 0; i < f->n_levels; i++)
+		random_level(&f->level[i], r, random_svn(r, start, i), 7);
+	f->n_module_levels = 1 + (unsigned)rng_below(r, 4);
+	for (i = 0; i < f->n_module_levels; i++)
+		random_level(&f->module_level[i], r, random_svn(r, start, i), 3);
+	f->n_qe_levels = 1 + (unsigned)rng_below(r, 4);
+	for (i = 0; i < f->n_qe_levels; i++)
+		random_level(&f->qe_level[i], r, random_svn(r, start + 1, i), 3);
+	for (i = 0; i < 4; i++) {
+		f->comp_svn[rng_below(r, 16)] = (uint8_t)(3 + rng_below(r, 4));
+		f->body[2 + rng_below(r, 14)] = (uint8_t)(3 + rng_below(r, 4));
+		f->body[TDXV_TD_TEE_TCB_SVN2 + 2 + rng_below(r, 14)] =
+		    (uint8_t)(3 + rng_below(r, 4));
+	}
+	f->pcesvn = 6 + (unsigned)rng_below(r, 8);
+	f->body[0] = (uint8_t)rng_below(r, 8);
+	f->body[1] = (uint8_t)rng_below(r, 2);
+	f->body[TDXV_TD_TEE_TCB_SVN2] = (uint8_t)rng_below(r, 8);
+	f->body[TDXV_TD_TEE_TCB_SVN2 + 1] = (uint8_t)rng_below(r, 2);
+	f->qe_report[258] = (uint8_t)rng_below(r, 8);
+}
+
 /* -- Together -- */
 
 static void base(struct forge *f, struct rng *r)
@@ -230,15 +304,17 @@ static void base(struct forge *f, struct rng *r)
 
 static void one(FILE *out, struct rng *r, unsigned number)
 {
-	static const char *const kind[] = {"quote",   "PEM",         "PCK",
-					   "PCK CA",  "TCB signing", "root CRL",
-					   "PCK CRL", "TCB info",    "QE identity"};
+	static const char *const kind[] = {"quote",       "PEM",      "PCK",     "PCK CA",
+					   "TCB signing", "root CRL", "PCK CRL", "TCB info",
+					   "QE identity", "levels"};
 	char what[160] = "", id[256];
-	size_t k = rng_below(r, 9);
+	size_t k = rng_below(r, 10);
 	struct forge f;
 	struct forged x;
 
 	base(&f, r);
+	if (k == 9)
+		random_levels(&f, r);
 	forge_build(&x, &f);
 	switch (k) {
 	case 0: edit_bytes(&x.quote, r, what, sizeof what); break;
@@ -249,7 +325,8 @@ static void one(FILE *out, struct rng *r, unsigned number)
 	case 5: edit_crl(&x.root_crl, r, KEY_ROOT, what, sizeof what); break;
 	case 6: edit_crl(&x.pck_crl, r, KEY_CA, what, sizeof what); break;
 	case 7: edit_body(&x.tcb_info, r, "tcbInfo", what, sizeof what); break;
-	default: edit_body(&x.qe_identity, r, "enclaveIdentity", what, sizeof what); break;
+	case 8: edit_body(&x.qe_identity, r, "enclaveIdentity", what, sizeof what); break;
+	default: break;
 	}
 	snprintf(id, sizeof id, "random %u: %s: %s", number, kind[k], what);
 	subject_write_forged(out, id, &x, FORGE_NOW, FORGE_NOW);

@@ -1,18 +1,20 @@
 // Deploys the L1 side of a devnet on a node with unlocked accounts (anvil), so no key is needed.
 // Settings come from the environment, named as ethrex's deployer names them; the addresses go to
 // an env file. Where the recorded contracts are still on the chain, nothing is done.
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
+import { deployContract } from "./artifacts.mjs";
 import { Chain, L2_CHAIN_ID } from "./devnet/batches.mjs";
+import { MEASUREMENTS } from "./measurements.mjs";
 import { Rpc, cast, die, isTrue, readEnvFile } from "./tools.mjs";
 
 const USAGE = `usage: deploy.mjs --rpc URL --env FILE
 environment:
   ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER, ETHREX_L2_TDX   true: deploy the TDXVerifier, require TDX proofs
   ETHREX_TDX_DEV_MODE                                  true: it takes 20 address bytes for a quote
-  ETHREX_DEPLOYER_DCAP_ADDRESS                         quote verifier, needed without dev mode
+  ETHREX_DEPLOYER_DCAP_ADDRESS                         quote verifier (default without dev mode: a new DcapVerifier, whose
+  ETHREX_DEPLOYER_DCAP_ROOT_KEY                        trusted root key is this: 128 hex digits x||y, default Intel's)
   ETHREX_DEPLOYER_TDX_MRTD, _RTMR0, _RTMR1, _RTMR2     48-byte measurements (default: ethrex's)
   ETHREX_L2_SP1, ETHREX_L2_RISC0                       true: require these proofs as well, by
   ETHREX_DEPLOYER_{SP1,RISC0}_VERIFIER_ADDRESS         this verifier and
@@ -23,38 +25,14 @@ environment:
   ETHREX_DEPLOYER_GENESIS_STATE_ROOT                   default: the state before the devnet's batch 1
 `;
 
-// The image that ethrex's TDXVerifier was published for; its sample quote carries the same.
-const MEASUREMENTS = {
-	MRTD: "0x91eb2b44d141d4ece09f0c75c2c53d247a3c68edd7fafe8a3520c942a604a407de03ae6dc5f87f27428b2538873118b7",
-	RTMR0: "0x4f3d617a1c89bd9a89ea146c15b04383b7db7318f41a851802bba8eace5a6cf71050e65f65fd50176e4f006764a42643",
-	RTMR1: "0x53827a034d1e4c7f13fd2a12aee4497e7097f15a04794553e12fe73e2ffb8bd57585e771951115a13ec4d7e6bc193038",
-	RTMR2: "0x2ca1a728ff13c36195ad95e8f725bf00d7f9c5d6ed730fb8f50cccad692ab81aefc83d594819375649be934022573528",
-};
 const NOBODY = "0x" + "00".repeat(20);
 // Dev mode never calls the quote verifier, but its constructor argument must not be zero.
 const NO_DCAP = "0x00000000000000000000000000000000000000AA";
 const MIN_DELAY_SECONDS = 30;
 const ZERO = "0x" + "00".repeat(32);
 
-const here = dirname(fileURLToPath(import.meta.url));
-
-function artifact(name) {
-	const path = join(here, "out", `${name}.json`);
-	if (!existsSync(path)) throw new Error(`${path} is missing: run node contracts/compile.mjs first`);
-	return JSON.parse(readFileSync(path));
-}
-
-// The ABI type of a constructor argument, tuples spelt out as cast wants them.
-function typeOf(input) {
-	if (!input.type.startsWith("tuple")) return input.type;
-	return `(${input.components.map(typeOf).join(",")})${input.type.slice("tuple".length)}`;
-}
-
 async function deploy(rpc, from, name, args) {
-	const { abi, bytecode } = artifact(name);
-	const inputs = abi.find((entry) => entry.type === "constructor")?.inputs ?? [];
-	const encoded = cast("abi-encode", `constructor(${inputs.map(typeOf).join(",")})`, ...args);
-	const receipt = await rpc.send({ from, data: bytecode + encoded.slice(2) });
+	const receipt = await deployContract(rpc, from, name, args);
 	console.log(`${name} at ${receipt.contractAddress} (${Number(receipt.gasUsed)} gas)`);
 	return receipt.contractAddress;
 }
@@ -73,8 +51,11 @@ function settings(env) {
 	const tdx = isTrue(env.ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER) || isTrue(env.ETHREX_L2_TDX);
 	const devMode = isTrue(env.ETHREX_TDX_DEV_MODE);
 	const dcap = env.ETHREX_DEPLOYER_DCAP_ADDRESS || (devMode ? NO_DCAP : undefined);
-	if (tdx && !dcap)
-		throw new Error("a TDXVerifier that checks quotes needs ETHREX_DEPLOYER_DCAP_ADDRESS; without one set ETHREX_TDX_DEV_MODE=true");
+	const deployDcap = isTrue(env.ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER) && !dcap;
+	if (tdx && !dcap && !deployDcap)
+		throw new Error("a TDXVerifier that checks quotes needs ETHREX_DEPLOYER_DCAP_ADDRESS, or ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER=true for a new one; without either set ETHREX_TDX_DEV_MODE=true");
+	const rootKey = (env.ETHREX_DEPLOYER_DCAP_ROOT_KEY || "00".repeat(64)).replace(/^0x/, "").toLowerCase();
+	if (!/^[0-9a-f]{128}$/.test(rootKey)) throw new Error(`ETHREX_DEPLOYER_DCAP_ROOT_KEY is not 128 hex digits: ${rootKey}`);
 	const measurements = Object.entries(MEASUREMENTS).map(([name, known]) => {
 		const value = env[`ETHREX_DEPLOYER_TDX_${name}`] || known;
 		if (!/^(0x)?[0-9a-fA-F]{96}$/.test(value)) throw new Error(`ETHREX_DEPLOYER_TDX_${name} is not 48 bytes of hex: ${value}`);
@@ -84,6 +65,7 @@ function settings(env) {
 		tdx,
 		devMode,
 		dcap,
+		rootKey: deployDcap ? rootKey : undefined,
 		measurements,
 		sp1: otherType(env, "SP1"),
 		risc0: otherType(env, "RISC0"),
@@ -123,6 +105,11 @@ async function main() {
 	const sender = process.env.ETHREX_DEPLOYER_PROOF_SENDER_L1_ADDRESS || accounts[1];
 	const registrar = process.env.ETHREX_DEPLOYER_TDX_REGISTRAR_L1_ADDRESS || accounts[2];
 
+	// Deployed first, for what follows counts on the nonces between.
+	const dcap = s.rootKey
+		? await deploy(rpc, deployer, "DcapVerifier", ["0x" + s.rootKey.slice(0, 64), "0x" + s.rootKey.slice(64)])
+		: s.dcap;
+
 	// Timelock and bridge must know the proposer, which must know them: it comes last, and a
 	// contract's address follows from its deployer's nonce.
 	const nonce = Number(await rpc.call("eth_getTransactionCount", deployer, "latest"));
@@ -133,7 +120,7 @@ async function main() {
 		String(MIN_DELAY_SECONDS), `[${committer},${sender},${registrar}]`, `[${deployer}]`, deployer, foreseen,
 	]);
 	const tdxVerifier = s.tdx
-		? await deploy(rpc, deployer, "TDXVerifier", [s.dcap, timelock, String(s.devMode), ...s.measurements])
+		? await deploy(rpc, deployer, "TDXVerifier", [dcap, timelock, String(s.devMode), ...s.measurements])
 		: NOBODY;
 	const proposer = await deploy(rpc, deployer, "OnChainProposer", [
 		"(" + [

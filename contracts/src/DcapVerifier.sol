@@ -7,7 +7,6 @@ import {Memory} from "./dcap/Memory.sol";
 import {P256} from "./dcap/P256.sol";
 import {Platform} from "./dcap/Pck.sol";
 import {Quote, Quotes} from "./dcap/Quote.sol";
-import {Refused} from "./dcap/Refused.sol";
 import {Tcb} from "./dcap/Tcb.sol";
 import {Cert, X509} from "./dcap/X509.sol";
 
@@ -54,10 +53,10 @@ contract DcapVerifier is DcapStore {
         return _answer(rawQuote, true);
     }
 
-    /// The output alone. Reverts with Refused(reason) for a quote that is not good.
+    /// The output alone. Reverts with the reason for a quote that is not good.
     function reportOf(bytes calldata rawQuote, bool v11) external view returns (bytes memory) {
         Quote memory q = Quotes.parse(rawQuote);
-        if (q.version == 5 && !v11) revert Refused("the output of v1.0 knows no quote of version 5");
+        if (q.version == 5 && !v11) revert("the output of v1.0 knows no quote of version 5");
         // The certification data is not signed. Only the first certificate is read; the rest of the
         // chain is what is stored here.
         (Cert memory leaf, Platform memory pck) = _parser.pck(rawQuote[q.cert:q.cert + q.certSize]);
@@ -80,41 +79,37 @@ contract DcapVerifier is DcapStore {
         if (msg.value != 0) revert No_Fee_Is_Asked();
         try this.reportOf(rawQuote, v11) returns (bytes memory output) {
             return (true, output);
+        } catch Error(string memory reason) {
+            return (false, bytes(reason));
         } catch (bytes memory e) {
-            bool refused = bytes4(e) == Refused.selector;
+            // Want of gas is no verdict.
             assembly ("memory-safe") {
-                // What is no refusal, as want of gas, is passed on.
-                if iszero(refused) {
-                    revert(add(e, 32), mload(e))
-                }
-                // Behind selector and offset: length and text.
-                e := add(e, 68)
+                revert(add(e, 32), mload(e))
             }
-            return (false, e);
         }
     }
 
     // -- The PCK certificate ---------------------------------------------------------------------
 
     function _checkLeaf(Cert memory leaf) private view {
-        if (leaf.commonName != LEAF_NAME) revert Refused("the certificate is no PCK certificate");
+        if (leaf.commonName != LEAF_NAME) revert("the certificate is no PCK certificate");
         if (leaf.isCa || leaf.usage & X509.USAGE_SIGN == 0)
-            revert Refused("the PCK certificate is a CA's, or may not sign");
-        if (block.timestamp < leaf.from) revert Refused("the PCK certificate is not valid yet");
-        if (block.timestamp > leaf.to) revert Refused("the PCK certificate has expired");
+            revert("the PCK certificate is a CA's, or may not sign");
+        if (block.timestamp < leaf.from) revert("the PCK certificate is not valid yet");
+        if (block.timestamp > leaf.to) revert("the PCK certificate has expired");
         (uint8 ca, Piece memory piece, bytes memory issuer) = _issuer(leaf.issuer);
-        if (piece.revoked) revert Refused("the PCK CA is revoked");
-        if (!_isNow(piece.from, piece.to)) revert Refused("the PCK CA's certificate has expired");
+        if (piece.revoked) revert("the PCK CA is revoked");
+        if (!_isNow(piece.from, piece.to)) revert("the PCK CA's certificate has expired");
         (bytes32 x, bytes32 y) = (_word(issuer, CERT_X), _word(issuer, CERT_Y));
         if (!P256.verify(leaf.digest, leaf.r, leaf.s, x, y))
-            revert Refused("the PCK certificate is not signed by the PCK CA");
+            revert("the PCK certificate is not signed by the PCK CA");
 
         piece = _pieces[PCS_KEY(ca, true)];
-        if (piece.blob == address(0)) revert Refused("the PCK CRL is missing");
-        if (!_isNow(piece.from, piece.to)) revert Refused("the PCK CRL has expired");
+        if (piece.blob == address(0)) revert("the PCK CRL is missing");
+        if (!_isNow(piece.from, piece.to)) revert("the PCK CRL has expired");
         bytes memory crl = Blob.read(piece.blob);
-        if (bytes20(_word(crl, SIGNER)) != P256.id(x, y)) revert Refused("the PCK CRL is of a former key of the PCK CA");
-        if (_isListed(crl, leaf.serial)) revert Refused("the PCK certificate is revoked");
+        if (bytes20(_word(crl, SIGNER)) != P256.id(x, y)) revert("the PCK CRL is of a former key of the PCK CA");
+        if (_isListed(crl, leaf.serial)) revert("the PCK certificate is revoked");
     }
 
     /// The stored CA of that name.
@@ -125,7 +120,7 @@ contract DcapVerifier is DcapStore {
             blob = Blob.read(piece.blob);
             if (_word(blob, CERT_SUBJECT) == name) return (ca, piece, blob);
         }
-        revert Refused("the certificate of the CA that issued the PCK certificate is missing");
+        revert("the certificate of the CA that issued the PCK certificate is missing");
     }
 
     /// The id of the key that TCB info and QE identity must be signed with.
@@ -135,13 +130,13 @@ contract DcapVerifier is DcapStore {
         _checkPiece(_pieces[PCS_KEY(ROOT, false)], "the root certificate");
         _checkPiece(_pieces[PCS_KEY(ROOT, true)], "the root CRL");
         _checkPiece(_pieces[PCS_KEY(SIGNING, false)], "the TCB signing certificate");
-        revert Refused("the TCB signing certificate is revoked");
+        revert("the TCB signing certificate is revoked");
     }
 
     function _checkPiece(Piece memory piece, string memory what) private view {
-        if (piece.blob == address(0)) revert Refused(string.concat(what, " is missing"));
-        if (block.timestamp < piece.from) revert Refused(string.concat(what, " is not valid yet"));
-        if (block.timestamp > piece.to) revert Refused(string.concat(what, " has expired"));
+        if (piece.blob == address(0)) revert(string.concat(what, " is missing"));
+        if (block.timestamp < piece.from) revert(string.concat(what, " is not valid yet"));
+        if (block.timestamp > piece.to) revert(string.concat(what, " has expired"));
     }
 
     // -- Signatures ------------------------------------------------------------------------------
@@ -153,17 +148,17 @@ contract DcapVerifier is DcapStore {
             bytes calldata report = quote[at + Quotes.QE_REPORT:at + Quotes.QE_SIGNATURE];
             (bytes32 r, bytes32 s) = _pair(quote, at + Quotes.QE_SIGNATURE);
             if (!P256.verify(sha256(report), uint256(r), uint256(s), leaf.x, leaf.y))
-                revert Refused("the QE report is not signed with the PCK certificate's key");
+                revert("the QE report is not signed with the PCK certificate's key");
             bytes32 bound = sha256(
                 bytes.concat(quote[at + Quotes.KEY:at + Quotes.KEY + 64], quote[q.auth:q.auth + q.authSize])
             );
             (bytes32 hash, bytes32 padding) = _pair(report, QE_REPORTDATA);
-            if (hash != bound) revert Refused("the QE report does not vouch for the attestation key");
-            if (padding != 0) revert Refused("the rest of the QE report's data is not zero");
+            if (hash != bound) revert("the QE report does not vouch for the attestation key");
+            if (padding != 0) revert("the rest of the QE report's data is not zero");
             (bytes32 x, bytes32 y) = _pair(quote, at + Quotes.KEY);
             (r, s) = _pair(quote, at);
             if (!P256.verify(sha256(quote[:at - 4]), uint256(r), uint256(s), x, y))
-                revert Refused("the quote is not signed with the attestation key");
+                revert("the quote is not signed with the attestation key");
         }
     }
 
@@ -185,17 +180,17 @@ contract DcapVerifier is DcapStore {
     ) private view returns (uint256 status, bytes memory advisories) {
         uint256 qe = _qeStatus(quote[q.signature + Quotes.QE_REPORT:q.signature + Quotes.QE_SIGNATURE], signer);
         uint256 info = _document(FMSPC_TCB_KEY(TDX, pck.fmspc, TCB_INFO_VERSION), signer, "the TCB info for the platform's FMSPC");
-        if (Memory.number(info, info + Tcb.PLAIN) != pck.pceid) revert Refused("the TCB info is for another PCE");
+        if (Memory.number(info, info + Tcb.PLAIN) != pck.pceid) revert("the TCB info is for another PCE");
         bytes calldata body = quote[q.body:q.body + q.bodySize];
         _checkModule(body, info);
         uint256 at;
         (status, at) = _converged(info, pck, uint128(bytes16(body)), qe);
         if (q.bodyType == Quotes.TD15) {
             (uint256 current,) = _converged(info, pck, uint128(bytes16(body[TEE_TCB_SVN_2:])), qe);
-            if (current == Tcb.REVOKED) revert Refused("the TCB that the TD runs on now is revoked");
+            if (current == Tcb.REVOKED) revert("the TCB that the TD runs on now is revoked");
             status = Tcb.relaunch(status, current);
         }
-        if (status == Tcb.REVOKED) revert Refused("the TCB is revoked");
+        if (status == Tcb.REVOKED) revert("the TCB is revoked");
         advisories = Tcb.advisories(at);
     }
 
@@ -208,15 +203,15 @@ contract DcapVerifier is DcapStore {
     ) private pure returns (uint256 status, uint256 advisories) {
         bool found;
         (found, status, advisories) = Tcb.platform(info, pck.svns, pck.pcesvn, svn);
-        if (!found) revert Refused("the platform is below every TCB level");
+        if (!found) revert("the platform is below every TCB level");
         status = Tcb.converge(status, qe);
         uint256 major = (svn >> 112) & 0xff;
         if (major == 0) return (status, advisories);
         (bool known,, uint256 levels) = Tcb.module(info, major);
-        if (!known) revert Refused("the TCB info has no identity for the TDX module's version");
+        if (!known) revert("the TCB info has no identity for the TDX module's version");
         uint256 module;
         (found, module) = Tcb.isvsvn(levels, svn >> 120);
-        if (!found) revert Refused("the TDX module is below every TCB level");
+        if (!found) revert("the TDX module is below every TCB level");
         status = Tcb.converge(status, module);
     }
 
@@ -227,11 +222,11 @@ contract DcapVerifier is DcapStore {
         if (major != 0) {
             bool known;
             (known, identity,) = Tcb.module(info, major);
-            if (!known) revert Refused("the TCB info has no identity for the TDX module's version");
+            if (!known) revert("the TCB info has no identity for the TDX module's version");
         }
-        if (bytes8(body[SEAMATTRIBUTES:]) != 0) revert Refused("SEAMATTRIBUTES are not zero");
+        if (bytes8(body[SEAMATTRIBUTES:]) != 0) revert("SEAMATTRIBUTES are not zero");
         if (keccak256(body[MRSIGNERSEAM:SEAMATTRIBUTES + 8]) != identity)
-            revert Refused("MRSIGNERSEAM or SEAMATTRIBUTES are not those of the TDX module");
+            revert("MRSIGNERSEAM or SEAMATTRIBUTES are not those of the TDX module");
     }
 
     /// The QE against its identity: its status, or a refusal.
@@ -239,17 +234,17 @@ contract DcapVerifier is DcapStore {
         uint256 id = _document(ENCLAVE_ID_KEY(TD_QE, IDENTITY_VERSION), signer, "the QE identity");
         uint256 masks = Memory.number(id, id + 8);
         if (uint32(bytes4(report[QE_MISCSELECT:])) & (masks & 0xffffffff) != masks >> 32)
-            revert Refused("the QE's MISCSELECT is not the identity's");
+            revert("the QE's MISCSELECT is not the identity's");
         masks = uint256(Memory.load(id + ID_ATTRIBUTES));
         if (uint128(bytes16(report[QE_ATTRIBUTES:])) & (masks & type(uint128).max) != masks >> 128)
-            revert Refused("the QE's attributes are not the identity's");
+            revert("the QE's attributes are not the identity's");
         if (bytes32(report[QE_MRSIGNER:]) != Memory.load(id + ID_MRSIGNER))
-            revert Refused("the QE's MRSIGNER is not the identity's");
+            revert("the QE's MRSIGNER is not the identity's");
         if (Quotes.le16(report, QE_ISVPRODID) != Memory.number(id + ID_ISVPRODID, id + ID_LEVELS))
-            revert Refused("the QE's ISVPRODID is not the identity's");
+            revert("the QE's ISVPRODID is not the identity's");
         bool found;
         (found, status) = Tcb.isvsvn(id + ID_LEVELS, Quotes.le16(report, QE_ISVSVN));
-        if (!found) revert Refused("the QE is below every TCB level");
+        if (!found) revert("the QE is below every TCB level");
     }
 
     /// Where in memory the content of a stored document begins.
@@ -257,7 +252,7 @@ contract DcapVerifier is DcapStore {
         Piece memory piece = _pieces[key];
         if (!_isNow(piece.from, piece.to)) _checkPiece(piece, what);
         bytes memory blob = Blob.read(piece.blob);
-        if (bytes20(_word(blob, SIGNER)) != signer) revert Refused(string.concat(what, " is signed with a former key"));
+        if (bytes20(_word(blob, SIGNER)) != signer) revert(string.concat(what, " is signed with a former key"));
         (content,) = Memory.span(blob);
         content += CONTENT;
     }

@@ -3,7 +3,6 @@ pragma solidity =0.8.31;
 
 import {Der} from "./Der.sol";
 import {Memory} from "./Memory.sol";
-import {Refused} from "./Refused.sol";
 import {X509} from "./X509.sol";
 
 struct Crl {
@@ -36,7 +35,7 @@ library Crls {
 
     function _toBeSigned(Crl memory c, uint256 p, uint256 end) private pure {
         (uint256 v, uint256 next) = Der.take(p, end, Der.INTEGER);
-        if (Der.integer(v, next, 8) != 1) revert Refused("a CRL that is not of version 2");
+        if (Der.integer(v, next, 8) != 1) revert("a CRL that is not of version 2");
         p = Der.algorithm(next, end);
         (, next) = Der.take(p, end, Der.SEQUENCE);
         c.issuer = Memory.keccak(p, next);
@@ -60,7 +59,7 @@ library Crls {
             uint256 entry;
             (entry, p) = Der.take(p, end, Der.SEQUENCE);
             (uint256 v, uint256 next) = Der.take(entry, p, Der.INTEGER);
-            if (v == next) revert Refused("a malformed CRL entry");
+            if (v == next) revert("a malformed CRL entry");
             // A longer number is no certificate's that could be accepted.
             if (next - v <= 21) {
                 uint256 serial = Memory.number(v, next);
@@ -84,7 +83,7 @@ library Crls {
             uint256 v;
             (v, p) = Der.take(p, end, Der.SEQUENCE);
             (bytes32 oid, bool critical,,) = Der.extension(v, p);
-            if (critical && oid != REASON) revert Refused("a CRL entry with an unknown critical extension");
+            if (critical && oid != REASON) revert("a CRL entry with an unknown critical extension");
         }
     }
 
@@ -97,9 +96,9 @@ library Crls {
             (bytes32 oid, bool critical,,) = Der.extension(v, p);
             if (oid == NUMBER) number = true;
             else if (oid == X509.AKI) authority = true;
-            else if (critical) revert Refused("a CRL with an unknown critical extension");
+            else if (critical) revert("a CRL with an unknown critical extension");
         }
-        if (!number || !authority) revert Refused("a CRL without CRL number or authority key id");
+        if (!number || !authority) revert("a CRL without CRL number or authority key id");
     }
 
     /// Whether the list of a stored CRL, in memory between two addresses, names the serial number.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.31;
 
-import {Refused} from "./Refused.sol";
 import {Time} from "./Time.sol";
 
 /// A strict reader of DER in memory. Positions are memory addresses. An element's value ends where
@@ -41,13 +40,13 @@ library Der {
             next := add(value, size)
             ok := and(ok, iszero(gt(next, end)))
         }
-        if (!ok) revert Refused("malformed DER");
+        if (!ok) revert("malformed DER");
     }
 
     /// The element at p, whatever its tag. Nothing that Intel issues has a tag above 30.
     function any(uint256 p, uint256 end) internal pure returns (uint256 tag, uint256 value, uint256 next) {
         tag = first(p);
-        if (tag & 0x1f == 0x1f) revert Refused("malformed DER");
+        if (tag & 0x1f == 0x1f) revert("malformed DER");
         (value, next) = take(p, end, tag);
     }
 
@@ -60,7 +59,7 @@ library Der {
     function only(uint256 p, uint256 end, uint256 tag) internal pure returns (uint256 value) {
         uint256 next;
         (value, next) = take(p, end, tag);
-        if (next != end) revert Refused("malformed DER: something follows");
+        if (next != end) revert("malformed DER: something follows");
     }
 
     function first(uint256 p) internal pure returns (uint256 b) {
@@ -97,20 +96,20 @@ library Der {
             ok := and(ok, iszero(gt(size, maxBytes)))
             n := shr(shl(3, sub(32, size)), mload(value))
         }
-        if (!ok) revert Refused("malformed DER: an integer");
+        if (!ok) revert("malformed DER: an integer");
     }
 
     /// Takes the AlgorithmIdentifier, which must be ECDSA with SHA-256.
     function algorithm(uint256 p, uint256 end) internal pure returns (uint256 next) {
         uint256 value;
         (value, next) = take(p, end, SEQUENCE);
-        if (word(value, next) != ECDSA_SHA256) revert Refused("a signature algorithm other than ECDSA with SHA-256");
+        if (word(value, next) != ECDSA_SHA256) revert("a signature algorithm other than ECDSA with SHA-256");
     }
 
     /// The BIT STRING that ends a certificate or CRL: ECDSA-Sig-Value.
     function signature(uint256 p, uint256 end) internal pure returns (uint256 r, uint256 s) {
         uint256 value = only(p, end, BIT_STRING);
-        if (value + 2 > end || first(value) != 0) revert Refused("malformed DER: a signature");
+        if (value + 2 > end || first(value) != 0) revert("malformed DER: a signature");
         p = only(value + 1, end, SEQUENCE);
         uint256 next;
         (value, next) = take(p, end, INTEGER);
@@ -133,13 +132,13 @@ library Der {
             (ok, century) = Time.twoDigits(value);
             value += 2;
         }
-        if (!ok || first(value + 12) != 0x5a) revert Refused("malformed DER: a time");
+        if (!ok || first(value + 12) != 0x5a) revert("malformed DER: a time");
         uint256 digits;
         assembly ("memory-safe") {
             digits := shr(160, mload(value))
         }
         (ok, t) = Time.fromDigits(century, digits);
-        if (!ok) revert Refused("malformed DER: a time");
+        if (!ok) revert("malformed DER: a time");
     }
 
     /// An extension of a certificate, CRL or CRL entry; value and end of its content.
@@ -151,7 +150,7 @@ library Der {
         oid = word(v, next);
         if (peek(next, end, BOOLEAN)) {
             (v, next) = take(next, end, BOOLEAN);
-            if (next != v + 1) revert Refused("malformed DER: an extension");
+            if (next != v + 1) revert("malformed DER: an extension");
             critical = first(v) != 0;
         }
         value = only(next, end, OCTET_STRING);

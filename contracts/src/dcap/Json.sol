@@ -2,7 +2,6 @@
 pragma solidity =0.8.31;
 
 import {Memory} from "./Memory.sol";
-import {Refused} from "./Refused.sol";
 import {Time} from "./Time.sol";
 
 /// Collateral is signed over its exact bytes, so it is read in place. Repeated keys are refused,
@@ -13,10 +12,11 @@ library Json {
         uint256 end;
         uint256 depth;
         uint256 top; // of the stack of keys
+        uint256 advisories; // seen so far
     }
 
     uint256 private constant MAX_KEYS = 64; // of one object
-    uint256 private constant MAX_DEPTH = 16;
+    uint256 private constant MAX_DEPTH = 15; // 16 with the object that holds body and signature
 
     uint256 private constant ONES = 0x0101010101010101010101010101010101010101010101010101010101010101;
     uint256 private constant LOW = 0x7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f;
@@ -33,7 +33,7 @@ library Json {
     function open(bytes memory json) internal pure returns (Reader memory r) {
         (r.at, r.end) = Memory.span(json);
         if (json.length < 2 || json[0] != "{" || json[json.length - 1] != "}")
-            revert Refused("JSON: the text is not one object");
+            revert("JSON: the text is not one object");
         uint256[] memory keys = new uint256[](MAX_KEYS * MAX_DEPTH);
         uint256 first;
         assembly ("memory-safe") {
@@ -43,22 +43,22 @@ library Json {
     }
 
     function close(Reader memory r) internal pure {
-        if (r.at != r.end) revert Refused("JSON: something follows the object");
+        if (r.at != r.end) revert("JSON: something follows the object");
     }
 
     /// The next byte that is not white space; 0 at the end.
     function peek(Reader memory r) internal pure returns (uint256 c) {
-        uint256 p = r.at;
-        uint256 end = r.end;
         assembly ("memory-safe") {
+            let p := mload(r)
+            let end := mload(add(r, 32))
             for {} lt(p, end) { p := add(p, 1) } {
                 c := byte(0, mload(p))
                 // Tab, newline, return, space.
                 if iszero(and(shr(c, 0x100002600), 1)) { break }
                 c := 0
             }
+            mstore(r, p)
         }
-        r.at = p;
     }
 
     function take(Reader memory r, uint256 c) internal pure returns (bool) {
@@ -71,7 +71,7 @@ library Json {
 
     /// A string's bytes, between the quotes.
     function _string(Reader memory r) private pure returns (uint256 from, uint256 to, bool plain) {
-        if (!take(r, 0x22)) revert Refused("JSON: a string is expected");
+        if (!take(r, 0x22)) revert("JSON: a string is expected");
         from = r.at;
         uint256 end = r.end;
         bool ok;
@@ -101,7 +101,7 @@ library Json {
             }
             ok := and(ok, lt(to, end))
         }
-        if (!ok) revert Refused("JSON: a string with a control character or without an end");
+        if (!ok) revert("JSON: a string with a control character or without an end");
         unchecked {
             r.at = to + 1;
         }
@@ -110,7 +110,7 @@ library Json {
     function text(Reader memory r) internal pure returns (uint256 from, uint256 to) {
         bool plain;
         (from, to, plain) = _string(r);
-        if (!plain) revert Refused("JSON: an escape in a string that must be plain");
+        if (!plain) revert("JSON: an escape in a string that must be plain");
     }
 
     /// Up to 31 bytes of a string, the length in the last byte; a hash for longer ones.
@@ -128,9 +128,9 @@ library Json {
     }
 
     function _enter(Reader memory r, uint256 open_) private pure {
-        if (!take(r, open_)) revert Refused("JSON: an object or array is expected");
+        if (!take(r, open_)) revert("JSON: an object or array is expected");
         unchecked {
-            if (++r.depth > MAX_DEPTH) revert Refused("JSON: too deeply nested");
+            if (++r.depth > MAX_DEPTH) revert("JSON: too deeply nested");
         }
     }
 
@@ -143,13 +143,18 @@ library Json {
 
     function member(Reader memory r, uint256 mark) internal pure returns (bool more, bytes32 key) {
         unchecked {
-            if (take(r, 0x7d)) {
+            uint256 c = peek(r);
+            if (c == 0x7d) {
+                ++r.at;
                 --r.depth;
                 r.top = mark;
                 return (false, 0);
             }
             uint256 top = r.top;
-            if (top != mark && !take(r, 0x2c)) revert Refused("JSON: a comma or } is expected");
+            if (top != mark) {
+                if (c != 0x2c) revert("JSON: a comma or } is expected");
+                ++r.at;
+            }
             key = word(r);
             bool repeated;
             assembly ("memory-safe") {
@@ -157,13 +162,13 @@ library Json {
                     repeated := or(repeated, eq(mload(p), key))
                 }
             }
-            if (repeated) revert Refused("JSON: a member is repeated");
-            if (top - mark == 32 * MAX_KEYS) revert Refused("JSON: an object with too many members");
+            if (repeated) revert("JSON: a member is repeated");
+            if (top - mark == 32 * MAX_KEYS) revert("JSON: an object with too many members");
             assembly ("memory-safe") {
                 mstore(top, key)
             }
             r.top = top + 32;
-            if (!take(r, 0x3a)) revert Refused("JSON: a colon is expected");
+            if (!take(r, 0x3a)) revert("JSON: a colon is expected");
             return (true, key);
         }
     }
@@ -175,11 +180,16 @@ library Json {
     /// Whether there is one more element; `index` counts those before.
     function element(Reader memory r, uint256 index) internal pure returns (bool) {
         unchecked {
-            if (take(r, 0x5d)) {
+            uint256 c = peek(r);
+            if (c == 0x5d) {
+                ++r.at;
                 --r.depth;
                 return false;
             }
-            if (index != 0 && !take(r, 0x2c)) revert Refused("JSON: a comma or ] is expected");
+            if (index != 0) {
+                if (c != 0x2c) revert("JSON: a comma or ] is expected");
+                ++r.at;
+            }
             return true;
         }
     }
@@ -203,7 +213,7 @@ library Json {
             c := byte(0, mload(p))
             ok := and(ok, iszero(or(eq(c, 0x2e), or(eq(c, 0x65), eq(c, 0x45)))))
         }
-        if (!ok || n > max) revert Refused("JSON: an unsigned integer in range is expected");
+        if (!ok || n > max) revert("JSON: an unsigned integer in range is expected");
         r.at = p;
     }
 
@@ -231,7 +241,7 @@ library Json {
                 to := add(to, 1)
             }
         }
-        if (!ok) revert Refused("JSON: hex digits are missing, too many, or none");
+        if (!ok) revert("JSON: hex digits are missing, too many, or none");
     }
 
     /// At most 32 bytes of hex as a number.
@@ -257,7 +267,7 @@ library Json {
                 ok = ok && fine;
             }
         }
-        if (!ok) revert Refused("JSON: a time like 2026-01-31T00:00:00Z is expected");
+        if (!ok) revert("JSON: a time like 2026-01-31T00:00:00Z is expected");
     }
 
     // "    -  -  T  :  :  Z"
@@ -275,7 +285,7 @@ library Json {
         if (h == OUT_OF_DATE) return 4;
         if (h == OUT_OF_DATE_CONFIGURATION) return 5;
         if (h == REVOKED) return 6;
-        revert Refused("JSON: an unknown TCB status");
+        revert("JSON: an unknown TCB status");
     }
 
     /// Any value.
@@ -291,11 +301,11 @@ library Json {
                     do {
                         if (c == 0x7b) {
                             _string(r);
-                            if (!take(r, 0x3a)) revert Refused("JSON: a colon is expected");
+                            if (!take(r, 0x3a)) revert("JSON: a colon is expected");
                         }
                         skip(r);
                     } while (take(r, 0x2c));
-                    if (!take(r, close_)) revert Refused("JSON: a comma or an end is expected");
+                    if (!take(r, close_)) revert("JSON: a comma or an end is expected");
                 }
                 --r.depth;
             } else {
@@ -324,7 +334,7 @@ library Json {
             }
             ok := iszero(gt(p, end))
         }
-        if (!ok || p == r.at) revert Refused("JSON: a value is expected");
+        if (!ok || p == r.at) revert("JSON: a value is expected");
         r.at = p;
     }
 }

@@ -4,7 +4,6 @@ pragma solidity =0.8.31;
 import {Json} from "./Json.sol";
 import {Memory} from "./Memory.sol";
 import {Names} from "./Names.sol";
-import {Refused} from "./Refused.sol";
 
 /// TCB levels of a TDX module or of the QE: {"tcb":{"isvsvn":n},"tcbDate","tcbStatus"}. Packed as
 /// three bytes a level, SVN and status, highest first.
@@ -13,6 +12,7 @@ library Levels {
 
     uint256 private constant MAX = 16;
     uint256 private constant MAX_ADVISORIES = 64; // of one level
+    uint256 private constant MAX_ADVISORIES_IN_ALL = 1024;
     uint256 private constant MAX_ADVISORY = 63;
 
     uint256 private constant OUT_OF_DATE = 4;
@@ -24,16 +24,16 @@ library Levels {
         uint256 n;
         Json.array(r);
         for (; Json.element(r, n); ++n) {
-            if (n == MAX) revert Refused("more than 16 TCB levels of a module or enclave");
+            if (n == MAX) revert("more than 16 TCB levels of a module or enclave");
             uint256 level = _level(r);
             uint256 i = n;
             for (; i > 0 && sorted[i - 1] >> 8 <= level >> 8; --i) {
-                if (sorted[i - 1] >> 8 == level >> 8) revert Refused("two TCB levels with the same isvsvn");
+                if (sorted[i - 1] >> 8 == level >> 8) revert("two TCB levels with the same isvsvn");
                 sorted[i] = sorted[i - 1];
             }
             sorted[i] = level;
         }
-        if (n == 0) revert Refused("there are no TCB levels");
+        if (n == 0) revert("there are no TCB levels");
         packed = abi.encodePacked(uint8(n));
         for (uint256 i = 0; i < n; ++i) {
             packed = abi.encodePacked(packed, uint24(sorted[i]));
@@ -55,7 +55,7 @@ library Levels {
             } else if (key == Names.TCB_STATUS) {
                 uint256 status = Json.status(r);
                 if (status != 0 && status != OUT_OF_DATE && status != REVOKED)
-                    revert Refused("a status that a module or enclave cannot have");
+                    revert("a status that a module or enclave cannot have");
                 level |= status;
                 seen |= 4;
             } else if (key == Names.ADVISORIES) {
@@ -64,7 +64,7 @@ library Levels {
                 Json.skip(r);
             }
         }
-        if (seen != 7) revert Refused("a TCB level without tcb, tcbDate or tcbStatus");
+        if (seen != 7) revert("a TCB level without tcb, tcbDate or tcbStatus");
     }
 
     function _isvsvn(Json.Reader memory r) private pure returns (uint256 svn) {
@@ -76,7 +76,7 @@ library Levels {
             if (key == Names.ISVSVN) (svn, seen) = (Json.number(r, 0xffff), true);
             else Json.skip(r);
         }
-        if (!seen) revert Refused("a tcb without isvsvn");
+        if (!seen) revert("a tcb without isvsvn");
     }
 
     /// The first byte counts; each advisory follows with its length in front.
@@ -86,11 +86,11 @@ library Levels {
         Json.array(r);
         for (; Json.element(r, n); ++n) {
             (uint256 from, uint256 to) = Json.text(r);
-            if (n == MAX_ADVISORIES) revert Refused("more than 64 advisories of a TCB level");
-            if (from == to || to - from > MAX_ADVISORY) revert Refused("an advisory of impossible length");
+            if (n == MAX_ADVISORIES || r.advisories++ == MAX_ADVISORIES_IN_ALL) revert("too many advisories");
+            if (from == to || to - from > MAX_ADVISORY) revert("an advisory of impossible length");
             bytes memory id = Memory.copy(from, to);
             for (uint256 i = 0; i < id.length; ++i) {
-                if (id[i] <= 0x20 || id[i] > 0x7e) revert Refused("an advisory with a strange character");
+                if (id[i] <= 0x20 || id[i] > 0x7e) revert("an advisory with a strange character");
             }
             packed = abi.encodePacked(packed, uint8(id.length), id);
         }

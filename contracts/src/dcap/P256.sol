@@ -16,8 +16,11 @@ library P256 {
             mstore(add(p, 96), x)
             mstore(add(p, 128), y)
             mstore(0, 0)
-            ok := staticcall(gas(), 0x100, p, 160, 0, 32)
-            ok := and(and(ok, eq(returndatasize(), 32)), eq(mload(0), 1))
+            // It fails for want of gas only, which is no verdict.
+            if iszero(staticcall(gas(), 0x100, p, 160, 0, 32)) {
+                revert(0, 0)
+            }
+            ok := and(eq(returndatasize(), 32), eq(mload(0), 1))
         }
     }
 

@@ -3,7 +3,6 @@ pragma solidity =0.8.31;
 
 import {Der} from "./Der.sol";
 import {Memory} from "./Memory.sol";
-import {Refused} from "./Refused.sol";
 
 /// What a PCK certificate says of its platform.
 struct Platform {
@@ -23,7 +22,7 @@ library Pck {
     uint256 private constant ALL_TCB = 0x7fffe; // 1 to 18
 
     function parse(uint256 p, uint256 end) internal pure returns (Platform memory out) {
-        if (p == 0) revert Refused("the PCK certificate has no SGX extension");
+        if (p == 0) revert("the PCK certificate has no SGX extension");
         p = Der.only(p, end, Der.SEQUENCE);
         uint256 seen;
         while (p != end) {
@@ -31,7 +30,7 @@ library Pck {
             (v, p) = Der.take(p, end, Der.SEQUENCE);
             uint256 k;
             (k, v) = _suffix(v, p, ARC, 9);
-            if (k > 31 || (k != 0 && (seen >> k) & 1 != 0)) revert Refused("SGX extension: an unknown or repeated entry");
+            if (k > 31 || (k != 0 && (seen >> k) & 1 != 0)) revert("SGX extension: an unknown or repeated entry");
             seen |= 1 << k;
             if (k == 1 || k == 6) _octets(v, p, 16); // PPID, platform instance id
             else if (k == 2) _tcb(out, v, p);
@@ -40,7 +39,7 @@ library Pck {
             else if (k == 5) _sgxType(v, p);
             else if (k == 7) _configuration(v, p);
         }
-        if (seen & NEEDED != NEEDED) revert Refused("SGX extension: PPID, TCB, PCEID, FMSPC or SGX type is missing");
+        if (seen & NEEDED != NEEDED) revert("SGX extension: PPID, TCB, PCEID, FMSPC or SGX type is missing");
     }
 
     /// Takes an OID; k is the number after the arc of n octets, 0 when it is of another family.
@@ -55,7 +54,7 @@ library Pck {
 
     function _octets(uint256 p, uint256 end, uint256 n) private pure returns (uint256) {
         p = Der.only(p, end, Der.OCTET_STRING);
-        if (end - p != n) revert Refused("SGX extension: an octet string of another size");
+        if (end - p != n) revert("SGX extension: an octet string of another size");
         return Memory.number(p, end);
     }
 
@@ -68,7 +67,7 @@ library Pck {
             (v, p) = Der.take(p, end, Der.SEQUENCE);
             uint256 k;
             (k, v) = _suffix(v, p, TCB_ARC, 10);
-            if (k == 0 || k > 18 || (seen >> k) & 1 != 0) revert Refused("SGX extension: an unknown or repeated TCB entry");
+            if (k == 0 || k > 18 || (seen >> k) & 1 != 0) revert("SGX extension: an unknown or repeated TCB entry");
             seen |= 1 << k;
             if (k == 18) {
                 _octets(v, p, 16); // CPUSVN: levels are matched by the components
@@ -77,15 +76,15 @@ library Pck {
             uint256 n = Der.integer(Der.only(v, p, Der.INTEGER), p, 2);
             if (k == 17) out.pcesvn = n;
             else if (n < 256) svns |= n << (8 * (16 - k));
-            else revert Refused("SGX extension: a TCB component above 255");
+            else revert("SGX extension: a TCB component above 255");
         }
-        if (seen != ALL_TCB) revert Refused("SGX extension: a TCB entry is missing");
+        if (seen != ALL_TCB) revert("SGX extension: a TCB entry is missing");
         out.svns = svns;
     }
 
     function _sgxType(uint256 p, uint256 end) private pure {
         p = Der.only(p, end, Der.ENUMERATED);
-        if (end - p != 1 || Der.first(p) > 2) revert Refused("SGX extension: an unknown SGX type");
+        if (end - p != 1 || Der.first(p) > 2) revert("SGX extension: an unknown SGX type");
     }
 
     function _configuration(uint256 p, uint256 end) private pure {
@@ -96,7 +95,7 @@ library Pck {
             uint256 k;
             (k, v) = _suffix(v, p, CONFIGURATION_ARC, 10);
             v = Der.only(v, p, Der.BOOLEAN);
-            if (k == 0 || k > 3 || p - v != 1) revert Refused("SGX extension: an unknown configuration flag");
+            if (k == 0 || k > 3 || p - v != 1) revert("SGX extension: an unknown configuration flag");
         }
     }
 }

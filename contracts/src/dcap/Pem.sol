@@ -2,7 +2,6 @@
 pragma solidity =0.8.31;
 
 import {Memory} from "./Memory.sol";
-import {Refused} from "./Refused.sol";
 
 /// The first certificate of a PEM text. 32 characters are looked at in one word: a byte plus a
 /// constant sets its top bit when the byte is at least some character, and no carry leaves a byte
@@ -20,7 +19,7 @@ library Pem {
     /// The DER of the certificate that the text begins with. What follows it is not looked at.
     function first(bytes calldata text) internal pure returns (bytes memory der) {
         if (text.length < BEGIN_SIZE || uint216(bytes27(text)) != BEGIN)
-            revert Refused("the certification data does not begin with a certificate in PEM");
+            revert("the certification data does not begin with a certificate in PEM");
         (uint256 from, uint256 to) = _compact(text[BEGIN_SIZE:]);
         return _decode(from, to);
     }
@@ -73,7 +72,7 @@ library Pem {
                 }
             }
         }
-        if (!ended) revert Refused("the certificate in PEM has no end");
+        if (!ended) revert("the certificate in PEM has no end");
     }
 
     /// The result is put behind the text.
@@ -82,7 +81,7 @@ library Pem {
         uint256 size;
         uint256 padding;
         unchecked {
-            if (to == from || (to - from) % 4 != 0) revert Refused("the certificate's base64 has an impossible length");
+            if (to == from || (to - from) % 4 != 0) revert("the certificate's base64 has an impossible length");
             if (Memory.number(to - 1, to) == 0x3d) padding = Memory.number(to - 2, to - 1) == 0x3d ? 2 : 1;
             size = (to - from) / 4 * 3;
         }
@@ -146,6 +145,6 @@ library Pem {
             mstore(der, sub(size, padding))
             mstore(0x40, and(add(out, 63), not(31)))
         }
-        if (!ok) revert Refused("the certificate's base64 has a character that cannot be there");
+        if (!ok) revert("the certificate's base64 has a character that cannot be there");
     }
 }

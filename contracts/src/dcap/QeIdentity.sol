@@ -4,7 +4,6 @@ pragma solidity =0.8.31;
 import {Json} from "./Json.sol";
 import {Levels} from "./Levels.sol";
 import {Names} from "./Names.sol";
-import {Refused} from "./Refused.sol";
 import {Document} from "./TcbInfo.sol";
 
 /// The identity of an enclave, version 2.
@@ -34,7 +33,7 @@ library QeIdentity {
             seen |= _member(r, key, d, f);
         }
         Json.close(r);
-        if (seen != HAS_ALL) revert Refused("QE identity: a member is missing");
+        if (seen != HAS_ALL) revert("QE identity: a member is missing");
         d.packed = abi.encodePacked(
             uint32(f.miscselect),
             uint32(f.miscselectMask),
@@ -57,7 +56,7 @@ library QeIdentity {
             return 1;
         }
         if (key == Names.VERSION) {
-            if (Json.number(r, type(uint32).max) != 2) revert Refused("QE identity: the version is not 2");
+            if (Json.number(r, type(uint32).max) != 2) revert("QE identity: the version is not 2");
             return 2;
         }
         if (key == Names.ISSUE_DATE) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.31;
 
-import {Refused} from "./Refused.sol";
 
 /// Where the parts of a TDX quote begin, as offsets into it.
 struct Quote {
@@ -37,26 +36,26 @@ library Quotes {
 
     function parse(bytes calldata quote) internal pure returns (Quote memory q) {
         unchecked {
-            if (quote.length > MAX_SIZE) revert Refused("a quote has at most 65536 bytes");
-            if (quote.length < 54) revert Refused("the quote ends inside its header");
+            if (quote.length > MAX_SIZE) revert("a quote has at most 65536 bytes");
+            if (quote.length < 54) revert("the quote ends inside its header");
             q.version = le16(quote, 0);
-            if (q.version != 4 && q.version != 5) revert Refused("the quote version is neither 4 nor 5");
-            if (le16(quote, 2) != 2) revert Refused("the attestation key type is not 2 (ECDSA P-256)");
-            if (le32(quote, 4) != 0x81) revert Refused("the TEE type is not 0x81 (TDX)");
-            if (bytes16(quote[12:28]) != INTEL_QE) revert Refused("the QE vendor id is not Intel's");
+            if (q.version != 4 && q.version != 5) revert("the quote version is neither 4 nor 5");
+            if (le16(quote, 2) != 2) revert("the attestation key type is not 2 (ECDSA P-256)");
+            if (le32(quote, 4) != 0x81) revert("the TEE type is not 0x81 (TDX)");
+            if (bytes16(quote[12:28]) != INTEL_QE) revert("the QE vendor id is not Intel's");
             (q.bodyType, q.body, q.bodySize) = (TD10, 48, TD10_SIZE);
             if (q.version == 5) {
                 q.body = 54;
                 q.bodyType = le16(quote, 48);
                 if (q.bodyType == TD15) q.bodySize = TD15_SIZE;
-                else if (q.bodyType != TD10) revert Refused("the body is neither a TD report 1.0 nor 1.5");
-                if (le32(quote, 50) != q.bodySize) revert Refused("the declared size is not that of the body's type");
+                else if (q.bodyType != TD10) revert("the body is neither a TD report 1.0 nor 1.5");
+                if (le32(quote, 50) != q.bodySize) revert("the declared size is not that of the body's type");
             }
             q.signature = q.body + q.bodySize + 4;
-            if (quote.length < q.signature + MIN_SIGNATURE) revert Refused("the quote ends inside its body or signature");
+            if (quote.length < q.signature + MIN_SIGNATURE) revert("the quote ends inside its body or signature");
             uint256 size = le32(quote, q.signature - 4);
             if (size < MIN_SIGNATURE || size > quote.length - q.signature)
-                revert Refused("the declared size of the signature data is not there");
+                revert("the declared size of the signature data is not there");
             _signature(quote, q, size);
         }
     }
@@ -64,16 +63,16 @@ library Quotes {
     /// Each size that is declared inside must fill what is declared around it.
     function _signature(bytes calldata quote, Quote memory q, uint256 size) private pure {
         unchecked {
-            if (le16(quote, q.signature + 128) != 6) revert Refused("the outer certification data type is not 6 (QE report)");
+            if (le16(quote, q.signature + 128) != 6) revert("the outer certification data type is not 6 (QE report)");
             q.auth = q.signature + AUTH;
             q.authSize = le16(quote, q.auth - 2);
             if (le32(quote, q.signature + 130) != size - QE_REPORT || q.authSize > size - MIN_SIGNATURE)
-                revert Refused("the sizes inside the signature data do not agree");
+                revert("the sizes inside the signature data do not agree");
             q.cert = q.auth + q.authSize + 6;
             q.certSize = le32(quote, q.cert - 4);
             if (q.certSize != size - MIN_SIGNATURE - q.authSize)
-                revert Refused("the sizes inside the signature data do not agree");
-            if (le16(quote, q.cert - 6) != 5) revert Refused("the certification data is not of type 5 (PCK chain)");
+                revert("the sizes inside the signature data do not agree");
+            if (le16(quote, q.cert - 6) != 5) revert("the certification data is not of type 5 (PCK chain)");
         }
     }
 

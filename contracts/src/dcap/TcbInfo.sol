@@ -4,7 +4,6 @@ pragma solidity =0.8.31;
 import {Json} from "./Json.sol";
 import {Levels} from "./Levels.sol";
 import {Names} from "./Names.sol";
-import {Refused} from "./Refused.sol";
 
 /// What is kept of a signed JSON document.
 struct Document {
@@ -67,10 +66,10 @@ library TcbInfo {
             (bool more, bytes32 key) = Json.member(r, mark);
             if (!more) break;
             if (key == Names.ID) {
-                if (Json.word(r) != TDX) revert Refused("TCB info: the id is not TDX");
+                if (Json.word(r) != TDX) revert("TCB info: the id is not TDX");
                 seen |= HAS_ID;
             } else if (key == Names.VERSION) {
-                if (Json.number(r, type(uint32).max) != 3) revert Refused("TCB info: the version is not 3");
+                if (Json.number(r, type(uint32).max) != 3) revert("TCB info: the version is not 3");
                 seen |= HAS_VERSION;
             } else if (key == Names.ISSUE_DATE) {
                 d.from = Json.time(r);
@@ -92,7 +91,7 @@ library TcbInfo {
                 seen |= HAS_NUMBER;
             } else if (key == Names.TDX_MODULE) {
                 (Module memory m, uint256 has) = _module(r);
-                if (has != MODULE_PLAIN) revert Refused("TCB info: tdxModule lacks a member");
+                if (has != MODULE_PLAIN) revert("TCB info: tdxModule lacks a member");
                 plain = _identity(m);
                 seen |= HAS_MODULE;
             } else if (key == Names.TDX_MODULES) {
@@ -105,7 +104,7 @@ library TcbInfo {
             }
         }
         Json.close(r);
-        if (seen != HAS_ALL) revert Refused("TCB info: a member is missing");
+        if (seen != HAS_ALL) revert("TCB info: a member is missing");
         d.packed = abi.encodePacked(uint16(pceid), plain, modules, levels);
     }
 
@@ -163,15 +162,15 @@ library TcbInfo {
         uint256 n;
         Json.array(r);
         for (; Json.element(r, n); ++n) {
-            if (n == MAX_MODULES) revert Refused("TCB info: more than 16 TDX module identities");
+            if (n == MAX_MODULES) revert("TCB info: more than 16 TDX module identities");
             (Module memory m, uint256 has) = _module(r);
-            if (has != MODULE_ALL) revert Refused("TCB info: a TDX module identity lacks a member");
+            if (has != MODULE_ALL) revert("TCB info: a TDX module identity lacks a member");
             if (m.major != 0 && (majors >> m.major) & 1 != 0)
-                revert Refused("TCB info: a TDX module identity is repeated");
+                revert("TCB info: a TDX module identity is repeated");
             majors |= 1 << m.major;
             packed = abi.encodePacked(packed, uint8(m.major), _identity(m), m.levels);
         }
-        if (n == 0) revert Refused("TCB info: there are no TDX module identities");
+        if (n == 0) revert("TCB info: there are no TDX module identities");
         packed[0] = bytes1(uint8(n));
     }
 
@@ -182,21 +181,21 @@ library TcbInfo {
         uint256 n;
         Json.array(r);
         for (; Json.element(r, n); ++n) {
-            if (n == MAX_LEVELS) revert Refused("TCB info: more than 64 TCB levels");
+            if (n == MAX_LEVELS) revert("TCB info: more than 64 TCB levels");
             Level memory level = _level(r);
             uint256 i = n;
             for (; i > 0; --i) {
                 Level memory other = sorted[i - 1];
                 if (other.platform > level.platform) break;
                 if (other.platform == level.platform) {
-                    if (other.tdx == level.tdx) revert Refused("TCB info: two TCB levels with the same SVNs");
+                    if (other.tdx == level.tdx) revert("TCB info: two TCB levels with the same SVNs");
                     if (other.tdx > level.tdx) break;
                 }
                 sorted[i] = other;
             }
             sorted[i] = level;
         }
-        if (n == 0) revert Refused("TCB info: there are no TCB levels");
+        if (n == 0) revert("TCB info: there are no TCB levels");
         packed = abi.encodePacked(uint8(n));
         bytes memory advisories;
         for (uint256 i = 0; i < n; ++i) {
@@ -231,7 +230,7 @@ library TcbInfo {
                 Json.skip(r);
             }
         }
-        if (seen != 7) revert Refused("a TCB level without tcb, tcbDate or tcbStatus");
+        if (seen != 7) revert("a TCB level without tcb, tcbDate or tcbStatus");
     }
 
     function _tcb(Json.Reader memory r) private pure returns (uint256 platform, uint256 tdx) {
@@ -251,12 +250,12 @@ library TcbInfo {
                 pcesvn = Json.number(r, 0xffff);
                 seen |= 4;
             } else if (bytes10(key) == "sgxtcbcomp") {
-                revert Refused("TCB info: components of version 2");
+                revert("TCB info: components of version 2");
             } else {
                 Json.skip(r);
             }
         }
-        if (seen != 7) revert Refused("TCB info: a TCB level lacks components or pcesvn");
+        if (seen != 7) revert("TCB info: a TCB level lacks components or pcesvn");
         platform = platform << 16 | pcesvn;
     }
 
@@ -278,9 +277,9 @@ library TcbInfo {
                         Json.skip(r);
                     }
                 }
-                if (!seen || n == 16) revert Refused("TCB info: not 16 components with an svn each");
+                if (!seen || n == 16) revert("TCB info: not 16 components with an svn each");
             }
-            if (n != 16) revert Refused("TCB info: not 16 components with an svn each");
+            if (n != 16) revert("TCB info: not 16 components with an svn each");
         }
     }
 }

@@ -3,7 +3,6 @@ pragma solidity =0.8.31;
 
 import {Der} from "./Der.sol";
 import {Memory} from "./Memory.sol";
-import {Refused} from "./Refused.sol";
 
 /// A certificate as far as this verifier needs it.
 struct Cert {
@@ -54,7 +53,7 @@ library X509 {
     /// extension lies, 0 when it has none.
     function parse(uint256 p, uint256 end) internal view returns (Cert memory c, uint256 sgx, uint256 sgxEnd) {
         unchecked {
-            if (end - p > MAX_SIZE) revert Refused("a certificate of more than 2048 bytes");
+            if (end - p > MAX_SIZE) revert("a certificate of more than 2048 bytes");
             p = Der.only(p, end, Der.SEQUENCE);
             (uint256 tbs, uint256 next) = Der.take(p, end, Der.SEQUENCE);
             (c.r, c.s) = Der.signature(Der.algorithm(next, end), end);
@@ -67,19 +66,19 @@ library X509 {
         unchecked {
             (uint256 v, uint256 next) = Der.take(p, end, Der.CONTEXT_0);
             v = Der.only(v, next, Der.INTEGER);
-            if (Der.integer(v, next, 8) != 2) revert Refused("a certificate that is not of version 3");
+            if (Der.integer(v, next, 8) != 2) revert("a certificate that is not of version 3");
             (v, next) = Der.take(next, end, Der.INTEGER);
             // RFC 5280 allows 20 octets. One zero octet too many has been seen with others: fine.
-            if (v == next || next - v > 21 || Der.first(v) > 0x7f) revert Refused("a malformed serial number");
+            if (v == next || next - v > 21 || Der.first(v) > 0x7f) revert("a malformed serial number");
             c.serial = Memory.number(v, next);
-            if (c.serial >> 160 != 0) revert Refused("a serial number of more than 20 octets");
+            if (c.serial >> 160 != 0) revert("a serial number of more than 20 octets");
             p = Der.algorithm(next, end);
             (, next) = Der.take(p, end, Der.SEQUENCE);
             c.issuer = Memory.keccak(p, next);
             (v, p) = Der.take(next, end, Der.SEQUENCE);
             (c.from, v) = Der.time(v, p);
             (c.to, v) = Der.time(v, p);
-            if (v != p) revert Refused("a malformed validity");
+            if (v != p) revert("a malformed validity");
             (v, next) = Der.take(p, end, Der.SEQUENCE);
             c.subject = Memory.keccak(p, next);
             c.commonName = _commonName(v, next);
@@ -100,9 +99,9 @@ library X509 {
                 set = next;
                 (uint256 oid, uint256 oidEnd) = Der.take(v, next, Der.OID);
                 (, v, next) = Der.any(oidEnd, next);
-                if (next != set) revert Refused("a malformed name");
+                if (next != set) revert("a malformed name");
                 if (Der.word(oid, oidEnd) != COMMON_NAME) continue;
-                if (seen) revert Refused("a name with two common names");
+                if (seen) revert("a name with two common names");
                 seen = true;
                 name = Der.word(v, next);
             }
@@ -115,7 +114,7 @@ library X509 {
             bool known = Der.word(v, next) == P256_KEY;
             v = Der.only(next, end, Der.BIT_STRING);
             if (!known || end - v != 66 || Memory.number(v, v + 2) != 4)
-                revert Refused("a public key that is no uncompressed P-256 point");
+                revert("a public key that is no uncompressed P-256 point");
             c.x = Memory.load(v + 2);
             c.y = Memory.load(v + 34);
         }
@@ -145,16 +144,16 @@ library X509 {
             } else if (oid == CRL_POINTS) {
                 seen |= HAS_CRL_POINTS;
             } else if (oid == SGX) {
-                if (sgx != 0) revert Refused("a repeated SGX extension");
+                if (sgx != 0) revert("a repeated SGX extension");
                 (sgx, sgxEnd) = (value, valueEnd);
             } else if (critical) {
-                revert Refused("an unknown critical extension");
+                revert("an unknown critical extension");
             }
-            if (seen & bit != 0) revert Refused("a repeated extension");
+            if (seen & bit != 0) revert("a repeated extension");
             seen |= bit;
         }
         if (seen != HAS_ALL)
-            revert Refused("AKI, SKI, CRL distribution points, keyUsage or basicConstraints is missing");
+            revert("AKI, SKI, CRL distribution points, keyUsage or basicConstraints is missing");
     }
 
     function _isCa(uint256 p, uint256 end) private pure returns (bool isCa) {
@@ -162,7 +161,7 @@ library X509 {
         uint256 v;
         if (Der.peek(p, end, Der.BOOLEAN)) {
             (v, p) = Der.take(p, end, Der.BOOLEAN);
-            if (p != v + 1) revert Refused("malformed basicConstraints");
+            if (p != v + 1) revert("malformed basicConstraints");
             isCa = Der.first(v) == 0xff;
         }
         if (p != end) {
@@ -173,7 +172,7 @@ library X509 {
 
     function _usage(uint256 p, uint256 end) private pure returns (uint256) {
         p = Der.only(p, end, Der.BIT_STRING);
-        if (end < p + 2 || end > p + 3 || Der.first(p) > 7) revert Refused("malformed keyUsage");
+        if (end < p + 2 || end > p + 3 || Der.first(p) > 7) revert("malformed keyUsage");
         return Der.first(p + 1);
     }
 }

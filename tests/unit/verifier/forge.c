@@ -194,6 +194,24 @@ static void sgx_entry(struct buf *out, const uint8_t *oid, size_t n, uint8_t tag
 	wrap(out, 0x30, &b);
 }
 
+/* Platform instance id, and the configuration: three flags. */
+static void platform_entries(struct buf *list, uint8_t oid[11])
+{
+	struct buf flags = fresh(), seq = fresh(), entry = fresh();
+	uint8_t id[16] = {9};
+
+	oid[9] = 6;
+	sgx_entry(list, oid, 10, 0x04, id, 16);
+	oid[9] = 7;
+	tlv(&entry, 0x06, oid, 10);
+	for (oid[10] = 1; oid[10] <= 3; oid[10]++)
+		sgx_entry(&flags, oid, 11, 0x01, "\xff", 1);
+	wrap(&seq, 0x30, &flags);
+	must(buf_add(&entry, seq.p, seq.len));
+	buf_free(&seq);
+	wrap(list, 0x30, &entry);
+}
+
 static void sgx_extension(struct buf *out, const struct forge *f)
 {
 	uint8_t oid[11] = {0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01}, ppid[16] = {7};
@@ -225,6 +243,8 @@ static void sgx_extension(struct buf *out, const struct forge *f)
 		sgx_entry(&list, oid, 10, 0x04, f->fmspc, 6);
 	oid[9] = 5;
 	sgx_entry(&list, oid, 10, 0x0a, "\x01", 1);
+	if (f->has_platform)
+		platform_entries(&list, oid);
 	wrap(out, 0x30, &list);
 }
 

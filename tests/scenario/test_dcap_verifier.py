@@ -21,7 +21,7 @@ BUILD = pathlib.Path(os.environ.get("BUILD_DIR") or REPO / "build" / "release")
 CASES = BUILD / "tests" / "differential" / "differential-cases"
 TDX_QUOTE = BUILD / "verifier" / "tdx-quote"
 # Every k-th byte of the real quote is changed; all of them with 1.
-FLIP_STRIDE = int(os.environ.get("FLIP_STRIDE") or 7)
+FLIP_STRIDE = int(os.environ.get("FLIP_STRIDE") or 3)
 
 ROOT, PROCESSOR, PLATFORM, SIGNING = range(4)
 SIGNER = "0x39618efD10b14136ab416d6aCFfF8E36b23533A9".lower()
@@ -275,23 +275,20 @@ def test_nothing_goes_back(full, vector):
 
 
 def test_collateral_counts_in_its_time_only(dcap, vector):
-    dcap.upload(vector, "root", "root_crl", "ca", "signing")
     early, late = Vector("pos0004"), Vector("pos0237")
-    with refused("Crl_Expired(uint8)", PLATFORM):
-        dcap.upload(early, "pck_crl")
-    with refused("Enclave_Id_Expired()"):
-        dcap.upload(early, "identity")
-    with refused("TCB_Expired()"):
-        dcap.upload(early, "tcb_info")
-    with refused("Crl_Expired(uint8)", PLATFORM):
-        dcap.upload(late, "pck_crl")
+    dcap.upload(vector, "root")
     with refused("Crl_Expired(uint8)", ROOT):
         dcap.upload(late, "root_crl")
-    # The signing key of that time had another certificate, but was the same key.
-    with refused("TCB_Expired()"):
-        dcap.upload(late, "tcb_info")
     with refused("Certificate_Expired(uint8)", SIGNING):
         dcap.upload(late, "signing")
+    dcap.upload(vector, "ca", "signing")
+    for other in (early, late):  # signed with the key of today, in 2024 under another certificate
+        with refused("Crl_Expired(uint8)", PLATFORM):
+            dcap.upload(other, "pck_crl")
+        with refused("Enclave_Id_Expired()"):
+            dcap.upload(other, "identity")
+        with refused("TCB_Expired()"):
+            dcap.upload(other, "tcb_info")
 
 
 def test_only_the_trusted_root(l1, vector):
@@ -369,7 +366,7 @@ def test_expiry_is_looked_at_with_each_quote(full, vector):
     assert full.verify(vector.quote) == (False, "the TCB info for the platform's FMSPC has expired")
     full.upload(newer, "tcb_info")
     ok, report = full.verify(vector.quote)
-    assert ok and report[6] == 4  # OutOfDate by now
+    assert ok and report[:7].hex() == "00048100000000"
 
 
 @pytest.fixture(scope="module")
@@ -414,9 +411,9 @@ def test_a_revoked_certificate_is_not_taken(l1, forged):
 
 
 def test_no_flipped_bit_is_accepted(full, vector, l1):
-    """One bit of each byte, in turn. What may change are the bytes after the first certificate's end
-    line: the CA and the root are those that are stored."""
-    quote = vector.quote
+    """One bit of each byte up to the declared length, in turn. What may change are the bytes after the
+    first certificate's end line: the CA and the root are those that are stored."""
+    quote = vector.quote[: 636 + int.from_bytes(vector.quote[632:636], "little")]
     unread = quote.index(END) + len(END)
     at = [i for i in range(len(quote)) if i < unread and i % FLIP_STRIDE == 0] + list(range(unread, len(quote), 40 * FLIP_STRIDE))
 

@@ -60,17 +60,19 @@ library Quotes {
         }
     }
 
-    /// Each size that is declared inside must fill what is declared around it.
+    /// What the outer certification data declares is filled to the last byte. Bytes may follow it
+    /// inside the signature data, as behind the quote: nobody reads them.
     function _signature(bytes calldata quote, Quote memory q, uint256 size) private pure {
         unchecked {
             if (le16(quote, q.signature + 128) != 6) revert("the outer certification data type is not 6 (QE report)");
             q.auth = q.signature + AUTH;
             q.authSize = le16(quote, q.auth - 2);
-            if (le32(quote, q.signature + 130) != size - QE_REPORT || q.authSize > size - MIN_SIGNATURE)
+            uint256 outer = le32(quote, q.signature + 130) + QE_REPORT;
+            if (outer > size || outer < MIN_SIGNATURE + q.authSize)
                 revert("the sizes inside the signature data do not agree");
             q.cert = q.auth + q.authSize + 6;
             q.certSize = le32(quote, q.cert - 4);
-            if (q.certSize != size - MIN_SIGNATURE - q.authSize)
+            if (q.certSize != outer - MIN_SIGNATURE - q.authSize)
                 revert("the sizes inside the signature data do not agree");
             if (le16(quote, q.cert - 6) != 5) revert("the certification data is not of type 5 (PCK chain)");
         }

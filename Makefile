@@ -11,7 +11,7 @@ DIFFERENTIAL_CASES ?= 20000
 # devnet as environment, as they do in ethrex: make exports those by itself, and those only. The
 # defaults above stay here, so that a soak's KILL9_CYCLES is not make test's.
 
-.PHONY: help init down status test bench fuzz fuzz-differential lint soak test-docker build install clean
+.PHONY: help init down status test bench fuzz fuzz-differential register-example lint soak test-docker build install clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
@@ -46,6 +46,11 @@ fuzz-differential: build ## library and contract over DIFFERENTIAL_CASES (20000)
 	@scripts/install-deps test
 	@DIFFERENTIAL_STRIDE=1 DIFFERENTIAL_CASES=$(DIFFERENTIAL_CASES) \
 		/usr/bin/python3 -m pytest -q -rs tests/scenario/test_dcap_differential.py
+
+register-example: ## registers the sample TDX quote through DcapVerifier on a fresh L1; prints the gas of every step
+	@scripts/install-deps build
+	@node contracts/compile.mjs
+	@node contracts/register-example.mjs
 
 lint: ## formatting and clang-tidy
 	@scripts/install-deps test

@@ -33,7 +33,10 @@ const inputFor = (files, runs, evmVersion) => ({
 		optimizer: { enabled: true, runs },
 		evmVersion,
 		metadata: { bytecodeHash: "none" },
-		outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } },
+		// What lies in a directory of its own is part of a contract above it.
+		outputSelection: Object.fromEntries(
+			files.filter((file) => file.split("/").length === 2).map((file) => [file, { "*": ["abi", "evm.bytecode.object"] }]),
+		),
 	},
 });
 

@@ -21,6 +21,8 @@ library Json {
     uint256 private constant ONES = 0x0101010101010101010101010101010101010101010101010101010101010101;
     uint256 private constant LOW = 0x7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f;
 
+    uint256 private constant HEX_DIGITS = 0x7e0000007e03ff000000000000; // a bit for each of 0-9 A-F a-f
+
     bytes32 internal constant UP_TO_DATE = keccak256("UpToDate");
     bytes32 internal constant SW_HARDENING = keccak256("SWHardeningNeeded");
     bytes32 internal constant CONFIGURATION_AND_SW_HARDENING = keccak256("ConfigurationAndSWHardeningNeeded");
@@ -34,12 +36,12 @@ library Json {
         (r.at, r.end) = Memory.span(json);
         if (json.length < 2 || json[0] != "{" || json[json.length - 1] != "}")
             revert("JSON: the text is not one object");
-        uint256[] memory keys = new uint256[](MAX_KEYS * MAX_DEPTH);
-        uint256 first;
+        uint256 keys;
         assembly ("memory-safe") {
-            first := add(keys, 32)
+            keys := mload(0x40)
+            mstore(0x40, add(keys, mul(32, mul(MAX_KEYS, MAX_DEPTH))))
         }
-        r.top = first;
+        r.top = keys;
     }
 
     function close(Reader memory r) internal pure {
@@ -223,23 +225,20 @@ library Json {
         bool ok = end - p == 2 * size;
         out = new bytes(ok ? size : 0);
         assembly ("memory-safe") {
+            let good := 1
             let to := add(out, 32)
             for {} lt(p, end) { p := add(p, 2) } {
                 let w := mload(p)
-                let value := 0
-                for { let i := 0 } lt(i, 2) { i := add(i, 1) } {
-                    let c := byte(i, w)
-                    let digit := sub(c, 0x30)
-                    if gt(digit, 9) {
-                        digit := sub(or(c, 0x20), 0x57) // 'a' is 10
-                        if or(lt(digit, 10), gt(digit, 15)) { ok := 0 }
-                    }
-                    value := or(shl(4, value), digit)
-                }
-                if iszero(ok) { break }
-                mstore8(to, value)
+                let a := byte(0, w)
+                let b := byte(1, w)
+                good := and(good, and(shr(a, HEX_DIGITS), shr(b, HEX_DIGITS)))
+                // A letter's low bits count from 1 and stand for 10: nine more.
+                a := add(and(a, 15), mul(9, shr(6, a)))
+                b := add(and(b, 15), mul(9, shr(6, b)))
+                mstore8(to, add(shl(4, a), b))
                 to := add(to, 1)
             }
+            ok := and(ok, good)
         }
         if (!ok) revert("JSON: hex digits are missing, too many, or none");
     }

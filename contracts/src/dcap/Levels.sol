@@ -88,11 +88,16 @@ library Levels {
             (uint256 from, uint256 to) = Json.text(r);
             if (n == MAX_ADVISORIES || r.advisories++ == MAX_ADVISORIES_IN_ALL) revert("too many advisories");
             if (from == to || to - from > MAX_ADVISORY) revert("an advisory of impossible length");
-            bytes memory id = Memory.copy(from, to);
-            for (uint256 i = 0; i < id.length; ++i) {
-                if (id[i] <= 0x20 || id[i] > 0x7e) revert("an advisory with a strange character");
+            bool strange;
+            for (uint256 p = from; p != to; ) {
+                assembly ("memory-safe") {
+                    // Visible ASCII is 0x21 to 0x7e.
+                    strange := or(strange, gt(sub(byte(0, mload(p)), 0x21), 0x5d))
+                    p := add(p, 1)
+                }
             }
-            packed = abi.encodePacked(packed, uint8(id.length), id);
+            if (strange) revert("an advisory with a strange character");
+            packed = abi.encodePacked(packed, uint8(to - from), Memory.copy(from, to));
         }
         packed[0] = bytes1(uint8(n));
     }

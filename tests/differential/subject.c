@@ -222,14 +222,18 @@ static void put_pieces(FILE *out, const struct tdxv_collateral_input *in)
 
 /* -- The whole line -- */
 
-/* The leaf that the quote carries in PEM. */
-static bool leaf_of(uint8_t der[CERT_DER_MAX], size_t *n, struct tdxv_bytes quote)
+/* The leaf that the quote carries in PEM. *leads: nothing stands in front of it. */
+static bool leaf_of(uint8_t der[CERT_DER_MAX], size_t *n, bool *leads, struct tdxv_bytes quote)
 {
+	static const char begin[] = "-----BEGIN CERTIFICATE-----";
 	struct tdxv_quote q;
 	bool wrong;
 
-	return tdxv_quote_parse(&q, quote.p, quote.n, NULL) == TDXV_OK && q.cert_type == 5 &&
-	       tdxv__pem_next(&q.cert_data, "CERTIFICATE", der, CERT_DER_MAX, n, &wrong);
+	if (tdxv_quote_parse(&q, quote.p, quote.n, NULL) != TDXV_OK || q.cert_type != 5)
+		return false;
+	*leads = q.cert_data.n >= sizeof begin - 1 &&
+		 memcmp(q.cert_data.p, begin, sizeof begin - 1) == 0;
+	return tdxv__pem_next(&q.cert_data, "CERTIFICATE", der, CERT_DER_MAX, n, &wrong);
 }
 
 static void put_canonical(FILE *out, const struct subject *s, const struct tdxv_collateral *c)
@@ -237,12 +241,14 @@ static void put_canonical(FILE *out, const struct subject *s, const struct tdxv_
 	static struct tdxv_verdict v;
 	struct buf chain = fresh(), quote = fresh();
 	uint8_t der[CERT_DER_MAX];
+	bool leads;
 	size_t n;
 
-	if (!leaf_of(der, &n, s->quote)) {
+	if (!leaf_of(der, &n, &leads, s->quote)) {
 		fputs(",\"canonical\":null}\n", out);
 		return;
 	}
+	fprintf(out, ",\"leaf_leads\":%s", leads ? "true" : "false");
 	subject_rewrap(&quote, s->quote.p, s->quote.n, der, n);
 	put_hex(out, "leaf_quote", quote.p, quote.len);
 	buf_free(&quote);

@@ -20,9 +20,10 @@ struct subject {
 };
 
 /*
- * Writes {"id", "uploaded", "now", "root_key", pieces..., "quote", "leaf_quote", "library",
- * "canonical"}; bytes are hex.
+ * Writes {"id", "uploaded", "now", "root_key", pieces..., "quote", "leaf_leads", "leaf_quote",
+ * "library", "canonical"}; bytes are hex.
  *
+ * leaf_leads: whether the quote's certification data begins with its leaf, in PEM.
  * leaf_quote: the quote with its certification data replaced by the leaf in DER, where it has one.
  * library: the verdict on the quote: "authentic", "status", "failed" checks, "summary", and as
  * "v1_0" and "v1_1" the bytes that a contract of that layout returns, or null.

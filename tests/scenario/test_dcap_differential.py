@@ -12,7 +12,7 @@ from l1 import L1, REPO, VECTORS, compile_contracts
 BUILD = pathlib.Path(os.environ.get("BUILD_DIR") or REPO / "build" / "release")
 PROGRAM = BUILD / "tests" / "differential" / "differential-cases"
 # One of this many bytes of a quote and its collateral is changed; all with 1.
-STRIDE = int(os.environ.get("DIFFERENTIAL_STRIDE") or 61)
+STRIDE = int(os.environ.get("DIFFERENTIAL_STRIDE") or 97)
 RANDOM_CASES = int(os.environ.get("DIFFERENTIAL_CASES") or 500)
 SEED = int(os.environ.get("DIFFERENTIAL_SEED") or 1)
 
@@ -26,10 +26,10 @@ def chain():
     node.close()
 
 
-def run(chain, title, capsys, *args, late_crls=False, tolerate_stricter=False):
+def run(chain, title, capsys, *args, late_crls=False, only=lambda subject: True):
     tally = Tally()
-    for subject in subjects(PROGRAM, *args):
-        tally.compare(subject, chain.ask(subject, late_crls), tolerate_stricter)
+    for subject in filter(only, subjects(PROGRAM, *args)):
+        tally.compare(subject, chain.ask(subject, late_crls))
     with capsys.disabled():
         print(f"\n{title}: {tally}")
     assert not tally.disagreements, "\n".join(tally.disagreements[:20])
@@ -51,13 +51,15 @@ def test_forged(chain, capsys):
 
 def test_crls_that_come_last(chain, capsys):
     """What a CRL revokes is refused although it was uploaded before."""
-    run(chain, "forged, CRLs last", capsys, "forged", 1000, late_crls=True)
+
+    def revokes(subject):
+        return any("revoked" in check for check in subject["library"]["failed"])
+
+    tally = run(chain, "CRLs last", capsys, "forged", 1000, late_crls=True, only=revokes)
+    assert tally.cases >= 6
 
 
 def test_random(chain, capsys):
-    """Random structures, signed by whoever signs them. Here the contract may be stricter: how often
-    it is, is shown."""
-    tally = run(chain, f"random, seed {SEED}", capsys, "random", SEED, RANDOM_CASES, tolerate_stricter=True)
-    assert tally.cases == RANDOM_CASES
-    # Stricter must stay the exception, or the two would hardly have been compared.
-    assert len(tally.stricter) < RANDOM_CASES // 4
+    """Random structures, signed by whoever signs them."""
+    tally = run(chain, f"random, seed {SEED}", capsys, "random", SEED, RANDOM_CASES)
+    assert tally.cases == RANDOM_CASES and tally.accepted > RANDOM_CASES // 10

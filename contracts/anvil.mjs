@@ -19,7 +19,8 @@ function freePort() {
 /** Osaka, with the gas cap of one transaction; run(rpc) gets it, and it ends with that. */
 export async function withAnvil(timestamp, run) {
 	const port = await freePort();
-	const args = ["--silent", "--host", "127.0.0.1", "--port", String(port), "--hardfork", "osaka", "--enable-tx-gas-limit", "--timestamp", String(timestamp)];
+	const args = ["--silent", "--host", "127.0.0.1", "--port", String(port)];
+	args.push("--hardfork", "osaka", "--enable-tx-gas-limit", "--timestamp", String(timestamp));
 	const anvil = spawn(binary, args, { stdio: "ignore" });
 	const rpc = new Rpc(`http://127.0.0.1:${port}`);
 	try {

@@ -21,7 +21,8 @@ export function needVectors() {
 const read = (name) => readFileSync(join(VECTORS, "dcap", name));
 
 function pem(name) {
-	return [...read(name).toString().matchAll(/-----BEGIN CERTIFICATE-----([^-]*)-----END/g)].map((m) => Buffer.from(m[1], "base64"));
+	const found = read(name).toString().matchAll(/-----BEGIN CERTIFICATE-----([^-]*)-----END/g);
+	return [...found].map(([, text]) => Buffer.from(text, "base64"));
 }
 
 /** {"NAME":{...},"signature":"..."}: the object's exact bytes, which are what is signed, and r||s. */

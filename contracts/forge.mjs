@@ -3,7 +3,8 @@ import { createHash, generateKeyPairSync, sign } from "node:crypto";
 
 function der(tag, ...parts) {
 	const body = Buffer.concat(parts);
-	const size = body.length < 0x80 ? [body.length] : body.length < 0x100 ? [0x81, body.length] : [0x82, body.length >> 8, body.length & 0xff];
+	const n = body.length;
+	const size = n < 0x80 ? [n] : n < 0x100 ? [0x81, n] : [0x82, n >> 8, n & 0xff];
 	return Buffer.concat([Buffer.from([tag, ...size]), body]);
 }
 
@@ -23,8 +24,9 @@ function time(seconds) {
 
 /** A name as Intel writes it. */
 function name(commonName) {
-	const parts = [["550403", commonName], ["55040a", "Intel Corporation"], ["550407", "Santa Clara"], ["550408", "CA"], ["550406", "US"]];
-	return sequence(...parts.map(([id, text]) => der(0x31, sequence(oid(id), der(id === "550406" ? 0x13 : 0x0c, Buffer.from(text))))));
+	const utf8 = (id, text) => der(0x31, sequence(oid(id), der(0x0c, Buffer.from(text))));
+	const place = [utf8("55040a", "Intel Corporation"), utf8("550407", "Santa Clara"), utf8("550408", "CA")];
+	return sequence(utf8("550403", commonName), ...place, der(0x31, sequence(oid("550406"), der(0x13, Buffer.from("US")))));
 }
 
 function seal(tbs, signer) {
@@ -62,15 +64,15 @@ export function forgeCa(now) {
 	const [from, to] = [now - 86400, now + 86400 * 30];
 	const [ROOT, CA] = ["Intel SGX Root CA", "Intel SGX PCK Platform CA"];
 	const entry = (serial) => sequence(integer(serial), time(from), sequence(extension("551d15", hex("0a0101"))));
-	const extensions = sequence(extension("551d14", hex("020101")), extension("551d23", sequence(der(0x80, Buffer.alloc(20, 7)))));
+	const number = extension("551d14", hex("020101")), authority = extension("551d23", sequence(der(0x80, Buffer.alloc(20, 7))));
 	return {
 		rootKey: [x, y].map((n) => "0x" + Buffer.from(n, "base64url").toString("hex")),
 		root: certificate(ROOT, ROOT, rootKey, rootKey, from, to),
 		ca: certificate(CA, ROOT, caKey, rootKey, from, to),
-		crl: (count) =>
-			seal(
-				sequence(hex("020101"), ECDSA_SHA256, name(CA), time(from), time(to), sequence(...serials(count).map(entry)), der(0xa0, extensions)),
-				caKey,
-			),
+		crl: (count) => {
+			const revoked = sequence(...serials(count).map(entry));
+			const head = [hex("020101"), ECDSA_SHA256, name(CA), time(from), time(to)];
+			return seal(sequence(...head, revoked, der(0xa0, sequence(number, authority))), caKey);
+		},
 	};
 }

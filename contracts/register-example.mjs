@@ -13,7 +13,8 @@ async function main() {
 	console.log(`chain time ${new Date(vector.now * 1000).toISOString()}, hardfork osaka, 16,777,216 gas a transaction at most`);
 	await withAnvil(vector.now, async (rpc) => {
 		const [me] = await rpc.call("eth_accounts");
-		const say = (what, receipt) => console.log(`${what.padEnd(48)}${Number(receipt.gasUsed).toLocaleString("en").padStart(12)} gas`);
+		const say = (what, { gasUsed }) =>
+			console.log(`${what.padEnd(40)}${Number(gasUsed).toLocaleString("en").padStart(12)} gas`);
 		const deploy = async (name, args) => {
 			const receipt = await deployContract(rpc, me, name, args);
 			say(`deploy ${name}`, receipt);
@@ -24,7 +25,8 @@ async function main() {
 			say(`upload ${piece}`, await rpc.send({ from: me, to: dcap, data: upload[piece](vector[piece]) }));
 		const timelock = await deploy("Timelock", ["30", `[${me}]`, `[${me}]`, me, me]);
 		const verifier = await deploy("TDXVerifier", [dcap, timelock, "false", ...Object.values(MEASUREMENTS)]);
-		say(`register, a quote of ${quote.length} bytes`, await rpc.send({ from: me, to: verifier, data: callWithBytes("register(bytes)", quote) }));
+		const data = callWithBytes("register(bytes)", quote);
+		say(`register, a quote of ${quote.length} bytes`, await rpc.send({ from: me, to: verifier, data }));
 		const signer = (await rpc.read(verifier, "authorizedSignature()")).toString(16).padStart(40, "0");
 		console.log(`authorizedSignature: 0x${signer}`);
 	});

@@ -179,7 +179,8 @@ contract DcapVerifier is DcapStore {
         bytes20 signer
     ) private view returns (uint256 status, bytes memory advisories) {
         uint256 qe = _qeStatus(quote[q.signature + Quotes.QE_REPORT:q.signature + Quotes.QE_SIGNATURE], signer);
-        uint256 info = _document(FMSPC_TCB_KEY(TDX, pck.fmspc, TCB_INFO_VERSION), signer, "the TCB info for the platform's FMSPC");
+        bytes32 key = FMSPC_TCB_KEY(TDX, pck.fmspc, TCB_INFO_VERSION);
+        uint256 info = _document(key, signer, "the TCB info for the platform's FMSPC");
         if (Memory.number(info, info + Tcb.PLAIN) != pck.pceid) revert("the TCB info is for another PCE");
         bytes calldata body = quote[q.body:q.body + q.bodySize];
         _checkModule(body, info);

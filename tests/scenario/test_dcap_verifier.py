@@ -15,7 +15,7 @@ import urllib.request
 import pytest
 
 from differential import subjects, uploads, with_bytes, with_signed
-from l1 import L1, REPO, VECTORS, ZERO, Reverted, cast, compile_contracts
+from l1 import CONTRACTS, L1, REPO, VECTORS, ZERO, Reverted, cast, compile_contracts
 
 BUILD = pathlib.Path(os.environ.get("BUILD_DIR") or REPO / "build" / "release")
 CASES = BUILD / "tests" / "differential" / "differential-cases"
@@ -152,6 +152,12 @@ def full(dcap, vector):
     return dcap
 
 
+@pytest.fixture(scope="module")
+def forged():
+    assert CASES.exists(), f"{CASES} is missing: build it first"
+    return {s["id"]: s for s in subjects(CASES, "forged", 100000)}
+
+
 # --- the sample quote ------------------------------------------------------------------------
 
 
@@ -164,7 +170,45 @@ def test_the_sample_quote_registers(full, l1):
     assert l1.address(verifier, "authorizedSignature()") == SIGNER
 
 
-@pytest.mark.parametrize("layout, entry", [("1.0", "verifyAndAttestOnChain(bytes)"), ("1.1", "verifyAndAttestOnChainV11(bytes)")])
+def test_the_script_that_registers_it(node):
+    need_vectors()
+    done = subprocess.run(["node", CONTRACTS / "register-example.mjs"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"authorizedSignature: {SIGNER}"
+
+
+def test_the_script_says_what_is_missing(tmp_path):
+    env = os.environ | {"VECTORS_DIR": str(tmp_path)}
+    done = subprocess.run(["node", CONTRACTS / "register-example.mjs"], capture_output=True, text=True, timeout=60, env=env)
+    assert done.returncode == 1 and f"{tmp_path}/dcap/MANIFEST.json is missing: set VECTORS_DIR" in done.stderr
+
+
+@pytest.mark.parametrize("root", [None, "forged"])
+def test_the_deployer_makes_one(l1, forged, tmp_path, root):
+    env = os.environ | {"ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER": "true"}
+    if root:
+        env["ETHREX_DEPLOYER_DCAP_ROOT_KEY"] = root = next(iter(forged.values()))["root_key"]
+    command = ["node", CONTRACTS / "deploy.mjs", "--rpc", l1.url, "--env", tmp_path / "env"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
+    assert done.returncode == 0, done.stderr
+    made = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
+    dcap = l1.address(made["ETHREX_DEPLOYER_TDX_VERIFIER_ADDRESS"], "quoteVerifier()")
+    assert l1.number(dcap, "dcapVerifierVersion()") == 1
+    # It trusts the root that it was told, Intel's by default.
+    s = forged["version 4: f->pck_crl.revoked = 13"]
+    l1.rpc("evm_setNextBlockTimestamp", s["now"])
+    l1.rpc("evm_mine")
+    upload_root = {"from": l1.accounts[0], "to": dcap, "data": "0x" + dict(uploads(s))["root"].hex()}
+    if root:
+        l1.transact(upload_root)
+    else:
+        with refused("Root_Key_Mismatch()"):
+            l1.transact(upload_root)
+
+
+@pytest.mark.parametrize(
+    "layout, entry", [("1.0", "verifyAndAttestOnChain(bytes)"), ("1.1", "verifyAndAttestOnChainV11(bytes)")]
+)
 def test_the_report_is_the_library_s(full, vector, tmp_path, layout, entry):
     names = {
         "tcb_info": "tcb_info.json", "qe_identity": "qe_identity.json", "tcb_signing_chain": "tcb_signing_chain.pem",
@@ -173,7 +217,8 @@ def test_the_report_is_the_library_s(full, vector, tmp_path, layout, entry):
     for key, name in names.items():
         shutil.copy(VECTORS / "dcap" / vector.files[key], tmp_path / name)
     (tmp_path / "quote").write_bytes(vector.quote)
-    command = [TDX_QUOTE, "report", tmp_path / "quote", "--collateral", tmp_path, "--layout", layout, "--raw", "--time", str(vector.now)]
+    command = [TDX_QUOTE, "report", tmp_path / "quote", "--collateral", tmp_path, "--layout", layout, "--raw"]
+    command += ["--time", str(vector.now)]
     wanted = subprocess.run(command, capture_output=True, timeout=60)
     assert wanted.returncode == 0, wanted.stderr
     assert full.verify(vector.quote, entry) == (True, wanted.stdout)
@@ -332,7 +377,8 @@ def test_what_is_too_big(full, vector):
 
 
 def test_no_fee_is_taken(full, vector, l1):
-    call = {"from": l1.accounts[0], "to": full.at, "value": "0x1", "data": "0x" + with_bytes("verifyAndAttestOnChain(bytes)", vector.quote).hex()}
+    data = "0x" + with_bytes("verifyAndAttestOnChain(bytes)", vector.quote).hex()
+    call = {"from": l1.accounts[0], "to": full.at, "value": "0x1", "data": data}
     with refused("No_Fee_Is_Asked()"):
         l1.rpc("eth_call", call, "latest")
 
@@ -367,12 +413,6 @@ def test_expiry_is_looked_at_with_each_quote(full, vector):
     full.upload(newer, "tcb_info")
     ok, report = full.verify(vector.quote)
     assert ok and report[:7].hex() == "00048100000000"
-
-
-@pytest.fixture(scope="module")
-def forged():
-    assert CASES.exists(), f"{CASES} is missing: build it first"
-    return {s["id"]: s for s in subjects(CASES, "forged", 100000)}
 
 
 @pytest.mark.parametrize(
@@ -415,12 +455,13 @@ def test_no_flipped_bit_is_accepted(full, vector, l1):
     first certificate's end line: the CA and the root are those that are stored."""
     quote = vector.quote[: 636 + int.from_bytes(vector.quote[632:636], "little")]
     unread = quote.index(END) + len(END)
-    at = [i for i in range(len(quote)) if i < unread and i % FLIP_STRIDE == 0] + list(range(unread, len(quote), 40 * FLIP_STRIDE))
+    at = [*range(0, unread, FLIP_STRIDE), *range(unread, len(quote), 40 * FLIP_STRIDE)]
 
     def ask(batch):
         body = []
         for i in batch:
-            data = with_bytes("verifyAndAttestOnChain(bytes)", quote[:i] + bytes([quote[i] ^ 1 << i % 8]) + quote[i + 1 :])
+            flipped = quote[:i] + bytes([quote[i] ^ 1 << i % 8]) + quote[i + 1 :]
+            data = with_bytes("verifyAndAttestOnChain(bytes)", flipped)
             call = {"from": l1.accounts[0], "to": full.at, "gas": "0xf42400", "data": "0x" + data.hex()}
             body.append({"jsonrpc": "2.0", "id": i, "method": "eth_call", "params": [call, "latest"]})
         request = urllib.request.Request(l1.url, json.dumps(body).encode(), {"content-type": "application/json"})

@@ -23,6 +23,10 @@ library Json {
 
     uint256 private constant HEX_DIGITS = 0x7e0000007e03ff000000000000; // a bit for each of 0-9 A-F a-f
 
+    // "    -  -  T  :  :  Z"
+    uint256 private constant PUNCTUATION = 0x000000002d00002d00005400003a00003a00005a000000000000000000000000;
+    uint256 private constant PUNCTUATION_MASK = 0x00000000ff0000ff0000ff0000ff0000ff0000ff000000000000000000000000;
+
     bytes32 internal constant UP_TO_DATE = keccak256("UpToDate");
     bytes32 internal constant SW_HARDENING = keccak256("SWHardeningNeeded");
     bytes32 internal constant CONFIGURATION_AND_SW_HARDENING = keccak256("ConfigurationAndSWHardeningNeeded");
@@ -269,10 +273,6 @@ library Json {
         if (!ok) revert("JSON: a time like 2026-01-31T00:00:00Z is expected");
     }
 
-    // "    -  -  T  :  :  Z"
-    uint256 private constant PUNCTUATION = 0x000000002d00002d00005400003a00003a00005a000000000000000000000000;
-    uint256 private constant PUNCTUATION_MASK = 0x00000000ff0000ff0000ff0000ff0000ff0000ff000000000000000000000000;
-
     /// A TCB status, as the number that the output has for it.
     function status(Reader memory r) internal pure returns (uint256) {
         (uint256 from, uint256 to) = text(r);
@@ -328,7 +328,9 @@ library Json {
                 case 0x66616c7365 { p := add(p, 5) }
                 default {
                     // + - . 0-9 E e
-                    for {} and(and(shr(byte(0, mload(p)), 0x200000002003ff680000000000), 1), lt(p, end)) {} { p := add(p, 1) }
+                    for {} lt(p, end) { p := add(p, 1) } {
+                        if iszero(and(shr(byte(0, mload(p)), 0x200000002003ff680000000000), 1)) { break }
+                    }
                 }
             }
             ok := iszero(gt(p, end))

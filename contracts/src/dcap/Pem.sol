@@ -37,9 +37,11 @@ library Pem {
                 if and(lt(add(p, 64), end), eq(byte(0, calldataload(add(p, 64))), 0x0a)) {
                     let a := calldataload(p)
                     let b := calldataload(add(p, 32))
-                    // All below 0x80 and, with 0x5f added, not: at least '!'.
-                    let low := not(or(a, b))
-                    let visible := and(add(and(a, not(HIGH)), mul(0x5f, ONES)), add(and(b, not(HIGH)), mul(0x5f, ONES)))
+                    let low := not(or(a, b)) // top bit: below 0x80
+                    let visible := and( // top bit: at least '!'
+                        add(and(a, not(HIGH)), mul(0x5f, ONES)),
+                        add(and(b, not(HIGH)), mul(0x5f, ONES))
+                    )
                     if eq(and(and(low, visible), HIGH), HIGH) {
                         mstore(to, a)
                         mstore(add(to, 32), b)
@@ -135,8 +137,11 @@ library Pem {
                     and(shr(16, w), 0x00000000ffffffffffff00000000000000000000ffffffffffff000000000000),
                     and(w, 0x00000000000000000000ffffffffffff00000000000000000000ffffffffffff)
                 )
-                w := or(shl(64, and(shr(32, w), shl(96, 0xffffffffffffffffffffffff))), shl(64, and(w, 0xffffffffffffffffffffffff)))
-                mstore(out, w)
+                w := or(
+                    and(shr(32, w), 0x0000000000000000ffffffffffffffffffffffff000000000000000000000000),
+                    and(w, 0x0000000000000000000000000000000000000000ffffffffffffffffffffffff)
+                )
+                mstore(out, shl(64, w))
                 out := add(out, 24)
             }
             // The bits of the last characters that belong to no byte must be zero.

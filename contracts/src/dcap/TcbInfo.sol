@@ -32,6 +32,7 @@ library TcbInfo {
         bytes levels;
     }
 
+    bytes32 private constant TDX = bytes32("TDX") | bytes32(uint256(3));
     uint256 private constant ONLY_SVN = 0x7b2273766e223a; // {"svn":
 
     uint256 private constant MAX_LEVELS = 64;
@@ -110,8 +111,6 @@ library TcbInfo {
         if (seen != HAS_ALL) revert("TCB info: a member is missing");
         d.packed = abi.encodePacked(uint16(pceid), plain, modules, levels);
     }
-
-    bytes32 private constant TDX = bytes32("TDX") | bytes32(uint256(3));
 
     /// MRSIGNERSEAM and SEAMATTRIBUTES, which are neighbours in the TD report.
     function _identity(Module memory m) private pure returns (bytes32) {

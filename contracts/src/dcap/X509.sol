@@ -68,7 +68,7 @@ library X509 {
             v = Der.only(v, next, Der.INTEGER);
             if (Der.integer(v, next, 8) != 2) revert("a certificate that is not of version 3");
             (v, next) = Der.take(next, end, Der.INTEGER);
-            // RFC 5280 allows 20 octets. One zero octet too many has been seen with others: fine.
+            // 20 octets (RFC 5280), and one in front for the sign.
             if (v == next || next - v > 21 || Der.first(v) > 0x7f) revert("a malformed serial number");
             c.serial = Memory.number(v, next);
             if (c.serial >> 160 != 0) revert("a serial number of more than 20 octets");

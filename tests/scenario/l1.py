@@ -167,4 +167,4 @@ def _abi_type(entry):
 
 
 def compile_contracts():
-    subprocess.run(["node", CONTRACTS / "compile.mjs"], check=True, timeout=300)
+    subprocess.run(["node", CONTRACTS / "compile.mjs"], check=True, timeout=900)

@@ -79,6 +79,29 @@ static void mutate(FILE *out, unsigned version, enum tdxv_body body)
 	forged_free(&good);
 }
 
+/* The serial number at each end of a long list, inside it, and beside it. */
+static void revocation(FILE *out)
+{
+	static const unsigned first[] = {1000, 936, 872, 871, 1001};
+	struct forge f;
+	char id[64];
+	size_t i;
+
+	for (i = 0; i < sizeof first / sizeof first[0]; i++) {
+		forge_init(&f);
+		f.pck.serial = f.ca.serial = 1000;
+		f.pck_crl.revoked = first[i];
+		f.pck_crl.more = 128;
+		snprintf(id, sizeof id, "PCK 1000, revoked %u to %u", first[i], first[i] + 128);
+		build_and_write(out, id, &f);
+		f.root_crl.revoked = first[i];
+		f.root_crl.more = 128;
+		f.pck_crl.revoked = 0;
+		snprintf(id, sizeof id, "CA 1000, revoked %u to %u", first[i], first[i] + 128);
+		build_and_write(out, id, &f);
+	}
+}
+
 static void statuses(FILE *out)
 {
 	struct forge f;
@@ -259,6 +282,7 @@ void cases_forged(FILE *out, unsigned stride)
 	kinds(out);
 	mutate(out, 4, TDXV_BODY_TD10);
 	mutate(out, 5, TDXV_BODY_TD15);
+	revocation(out);
 	statuses(out);
 	relaunch(out);
 	levels(out);

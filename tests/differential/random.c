@@ -298,6 +298,7 @@ static void base(struct forge *f, struct rng *r)
 	f->level[0].advisory = rng_below(r, 2) ? "INTEL-SA-00100" : NULL;
 	f->root_crl.revoked = rng_below(r, 2) ? 99 : 0;
 	f->pck_crl.revoked = rng_below(r, 2) ? 98 : 0;
+	f->root_crl.more = f->pck_crl.more = (unsigned)rng_below(r, 3);
 	f->has_platform = rng_below(r, 2);
 	if (rng_below(r, 4) == 0)
 		f->auth_size = (unsigned)rng_below(r, 100);

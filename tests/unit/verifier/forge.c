@@ -335,18 +335,20 @@ static void cert(struct buf *out, const struct forge_cert *c, const struct forge
 static void crl(struct buf *out, const struct forge_crl *c)
 {
 	struct buf tbs = fresh(), seq = fresh(), v = fresh(), entry = fresh(), list = fresh();
+	unsigned i;
 
 	integer(&tbs, 1);
 	ecdsa_sha256(&tbs);
 	name(&tbs, c->issuer);
 	when(&tbs, c->from);
 	when(&tbs, c->to);
-	if (c->revoked) {
-		integer(&entry, c->revoked);
+	for (i = 0; c->revoked && i <= c->more; i++) {
+		integer(&entry, c->revoked + i);
 		when(&entry, c->from);
 		wrap(&seq, 0x30, &entry);
-		wrap(&tbs, 0x30, &seq);
 	}
+	if (c->revoked)
+		wrap(&tbs, 0x30, &seq);
 	if (!c->no_number) {
 		integer(&v, 1);
 		extension(&list, "\x55\x1d\x14", 3, &v);
@@ -599,10 +601,20 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 				     false,
 				     0xc0,
 				     14};
-	f->root_crl = (struct forge_crl){"Intel SGX Root CA",    KEY_ROOT, FORGE_NOW - FORGE_DAY,
-					 FORGE_NOW + FORGE_YEAR, 0,        false};
-	f->pck_crl = (struct forge_crl){"Intel SGX PCK Platform CA", KEY_CA, FORGE_NOW - FORGE_DAY,
-					FORGE_NOW + 30 * FORGE_DAY,  0,      false};
+	f->root_crl = (struct forge_crl){"Intel SGX Root CA",
+					 KEY_ROOT,
+					 FORGE_NOW - FORGE_DAY,
+					 FORGE_NOW + FORGE_YEAR,
+					 0,
+					 false,
+					 0};
+	f->pck_crl = (struct forge_crl){"Intel SGX PCK Platform CA",
+					KEY_CA,
+					FORGE_NOW - FORGE_DAY,
+					FORGE_NOW + 30 * FORGE_DAY,
+					0,
+					false,
+					0};
 	memcpy(f->fmspc, "\x90\xc0\x6f\x00\x00\x00", 6);
 	memset(f->comp_svn, 5, 16);
 	f->pcesvn = 11;

@@ -40,6 +40,7 @@ struct forge_crl {
 	int64_t from, to;
 	unsigned revoked; /* a serial number, or 0 */
 	bool no_number;
+	unsigned more; /* entries after it, with the serial numbers that follow */
 };
 
 struct forge_level {

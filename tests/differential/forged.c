@@ -274,6 +274,11 @@ static void flips(FILE *out, unsigned stride)
 	}
 	buf_add(&x.quote, "padding", 7);
 	subject_write_forged(out, "bytes after the quote", &x, FORGE_NOW, FORGE_NOW);
+	while (x.quote.len < TDXV_QUOTE_MAX)
+		buf_add(&x.quote, "", 1);
+	subject_write_forged(out, "the longest quote", &x, FORGE_NOW, FORGE_NOW);
+	buf_add(&x.quote, "", 1);
+	subject_write_forged(out, "a quote that is too long", &x, FORGE_NOW, FORGE_NOW);
 	forged_free(&x);
 }
 

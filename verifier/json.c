@@ -254,9 +254,10 @@ bool tdxv__json_skip(struct json *j, struct tdxv_bytes *raw)
 	skip_space(j);
 	start = j->at;
 	for (;;) {
-		uint8_t c = tdxv__json_peek(j);
+		/* White space after the value is none of its bytes. */
+		uint8_t c = want_value ? tdxv__json_peek(j) : 0;
 
-		if (want_value && (c == '{' || c == '[')) {
+		if (c == '{' || c == '[') {
 			if (base + top >= JSON_DEPTH_MAX)
 				return tdxv__json_fail(j, "too deeply nested");
 			j->at++;

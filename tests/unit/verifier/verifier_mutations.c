@@ -271,9 +271,39 @@ static void every_byte_of_collateral_counts(void **state)
 	forged_free(&x);
 }
 
+/* Signed is the object from brace to brace, whatever stands around it. */
+static void white_space_around_the_body_is_free(void **state)
+{
+	static const char begin[] = "{ \n\"signature\":", middle[] = " ,\n\t\"tcbInfo\" : ",
+			  end[] = "\r\n }";
+	struct tdxv_collateral *c;
+	struct forge f;
+	struct forged x;
+	size_t body = strlen("{\"tcbInfo\":"), signature = 130; /* with its quotes */
+	size_t n;
+	struct buf text;
+
+	(void)state;
+	forge_init(&f);
+	forge_build(&x, &f);
+	n = x.tcb_info.len - body - strlen(",\"signature\":") - signature - 1;
+	buf_init(&text, x.tcb_info.max);
+	assert_true(buf_add_str(&text, begin) &&
+		    buf_add(&text, x.tcb_info.p + x.tcb_info.len - 1 - signature, signature) &&
+		    buf_add_str(&text, middle) && buf_add(&text, x.tcb_info.p + body, n) &&
+		    buf_add_str(&text, end));
+	buf_free(&x.tcb_info);
+	x.tcb_info = text;
+	forged_verify(&v, &c, &x, NULL, FORGE_NOW);
+	assert_true(v.accepted);
+	tdxv_collateral_free(c);
+	forged_free(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(white_space_around_the_body_is_free),
 	    cmocka_unit_test(good_ones_pass),
 	    cmocka_unit_test(openssl_agrees),
 	    cmocka_unit_test(every_mutation_is_refused),

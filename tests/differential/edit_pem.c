@@ -82,6 +82,26 @@ static const char *at_end(struct buf *out, struct rng *r, const uint8_t *s, size
 	return "another end of the base64";
 }
 
+/* A character that gives the same six bits to a decoder which does not look at ranges. */
+static const char *look_alike(struct buf *out, struct rng *r, const uint8_t *s, size_t n)
+{
+	static const char real[] = "+/ACDEabcdef0123/B", like[] = ":;<>?@[\\]^_`{|}~,.";
+	size_t end = (size_t)(end_of_leaf(s, n) - s), at = 28 + rng_below(r, end - 28), k = 0, i;
+
+	for (; at < end; at++) {
+		k = rng_below(r, sizeof real - 1);
+		for (i = 0; i < sizeof real - 1 && s[at] != real[k]; i++)
+			k = (k + 1) % (sizeof real - 1);
+		if (s[at] == real[k])
+			break;
+	}
+	buf_add(out, s, at);
+	if (at < end)
+		buf_add(out, like + k, 1);
+	buf_add(out, s + at + (at < end), n - at - (at < end));
+	return "a look-alike character";
+}
+
 static const char *blocks(struct buf *out, struct rng *r, const uint8_t *s, size_t n)
 {
 	static const char *const text[] = {
@@ -122,10 +142,11 @@ void edit_pem(struct buf *out, struct rng *r, const uint8_t *text, size_t n, cha
 {
 	const char *did;
 
-	switch (rng_below(r, 5)) {
+	switch (rng_below(r, 6)) {
 	case 0: did = whole(out, r, text, n); break;
 	case 1: did = blocks(out, r, text, n); break;
 	case 2: did = at_end(out, r, text, n); break;
+	case 3: did = look_alike(out, r, text, n); break;
 	default: did = at_random(out, r, text, n); break;
 	}
 	snprintf(what, cap, "%s", did);

@@ -222,6 +222,8 @@ static void sgx_extension(struct buf *out, const struct forge *f)
 	sgx_entry(&list, oid, 10, 0x04, ppid, 16);
 	oid[9] = 2;
 	for (i = 1; i <= 17; i++) {
+		if (i == f->no_tcb_entry)
+			continue;
 		entry = fresh();
 		oid[10] = (uint8_t)i;
 		tlv(&entry, 0x06, oid, 11);
@@ -229,7 +231,8 @@ static void sgx_extension(struct buf *out, const struct forge *f)
 		wrap(&tcb, 0x30, &entry);
 	}
 	oid[10] = 18;
-	sgx_entry(&tcb, oid, 11, 0x04, f->comp_svn, 16);
+	if (f->no_tcb_entry != 18)
+		sgx_entry(&tcb, oid, 11, 0x04, f->comp_svn, 16);
 	entry = fresh();
 	tlv(&entry, 0x06, oid, 10);
 	wrap(&tcb_seq, 0x30, &tcb);

@@ -54,6 +54,7 @@ struct forge {
 	/* SGX extension */
 	uint8_t fmspc[6], pceid[2], comp_svn[16];
 	unsigned pcesvn;
+	unsigned no_tcb_entry;       /* the one of 1 to 18 that is left out, or 0 */
 	bool no_fmspc, has_platform; /* has_platform: the entries that only a Platform CA writes */
 	/* TCB info */
 	const char *tcb_id, *tcb_issued, *tcb_next, *tcb_fmspc, *tcb_pceid, *tcb_extra;

@@ -110,7 +110,7 @@ static bool setup_once(struct prover *p)
 
 	memcpy(report_data, p->address.b, 20);
 	buf_init(&m.payload, QUOTE_SIZE_MAX);
-	if (!quote_from_kernel(&m.payload, report_data, &why)) {
+	if (!quote_from_kernel(&m.payload, p->options.reports, report_data, &stop, &why)) {
 		printf("Error creating quote: %s\n", why.text);
 		m.payload.len = 0;
 		buf_add(&m.payload, p->address.b, 20);
@@ -285,6 +285,8 @@ int main(int argc, char **argv)
 		puts("WARNING: the built-in devnet executor executes NOTHING: it signs what the "
 		     "headers "
 		     "of its input say. Never use it outside of a devnet.");
+	if (p.options.prover_type == PROVER_TDX && strcmp(p.options.reports, QUOTE_REPORTS) != 0)
+		printf("WARNING: quotes come from %s, not from the kernel.\n", p.options.reports);
 	if (p.options.prover_type == PROVER_TDX) {
 		if (!make_key(&p, &why)) {
 			fprintf(stderr, "quote-gen: %s\n", why.text);

@@ -39,6 +39,9 @@ static const struct option {
      "ms without a byte from the coordinator before giving up"},
     {"--setup-timeout", "QUOTE_GEN_SETUP_TIMEOUT", NUMBER_AT(setup_timeout_ms), 100, 86400000,
      "900000", "ms to wait for the registration on L1"},
+    {"--tsm-report-dir", "QUOTE_GEN_TSM_REPORT_DIR", TEXT_AT(reports), QUOTE_REPORTS,
+     "where quotes come from: the kernel's configfs-tsm; a devnet without TDX names the "
+     "directory of its stand-in"},
 };
 #define TABLE_SIZE (sizeof table / sizeof *table)
 

@@ -4,6 +4,7 @@
 
 #include "encoding/why.h"
 #include "protocol/proofdata.h"
+#include "quote-gen/quote.h"
 
 struct options {
 	char host[256];
@@ -14,6 +15,7 @@ struct options {
 	uint64_t interval_ms;         /* between two requests, and before a retry */
 	uint64_t batches;             /* stop after so many; 0: never */
 	uint64_t input_max, output_max, executor_timeout_ms;
+	char reports[QUOTE_REPORTS_MAX];
 	uint64_t connect_timeout_ms, io_timeout_ms, setup_timeout_ms;
 };
 

@@ -10,12 +10,17 @@
 #include "encoding/bytes.h"
 #include "encoding/why.h"
 
-#define REPORT_DATA_SIZE 64
-#define QUOTE_SIZE_MAX   (32 * 1024)
+#define REPORT_DATA_SIZE  64
+#define QUOTE_SIZE_MAX    (32 * 1024)
+#define QUOTE_REPORTS     "/sys/kernel/config/tsm/report"
+#define QUOTE_REPORTS_MAX 1024 /* characters of a path to such a directory */
 
-/* Appends the quote to out (ceiling: at least QUOTE_SIZE_MAX). False with the sentence: there is no
- * such interface, or the TDX module gave none. */
-bool quote_from_kernel(struct buf *out, const uint8_t report_data[REPORT_DATA_SIZE],
+/* Appends the quote to out (ceiling: at least QUOTE_SIZE_MAX). `reports` is QUOTE_REPORTS, or an
+ * ordinary directory in which something plays the kernel: there an attribute may come up to 5 s
+ * after its directory, the quote up to 30 s after the question. False with the sentence: there is
+ * no such interface, the TDX module gave none, or *stop was set meanwhile. */
+bool quote_from_kernel(struct buf *out, const char *reports,
+		       const uint8_t report_data[REPORT_DATA_SIZE], const volatile int *stop,
 		       struct why *why);
 
 #endif

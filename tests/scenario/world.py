@@ -42,6 +42,10 @@ FLAVOURS = {
 P = "ETHREX_PROOF_COORDINATOR_"
 
 
+def software_qe_program():
+    return program("tests", "software-qe", "software-qe")
+
+
 def program(*parts):
     path = BUILD.joinpath(*parts)
     if not path.exists():
@@ -330,11 +334,79 @@ class Coordinator(Process):
         return rows
 
 
-class Prover(Process):
-    """quote-gen."""
+class SoftwareQE(Process):
+    """Plays the kernel and the quoting enclave for provers that look into `reports`."""
 
-    def __init__(self, world, coordinator, name="prover", prover_type="TDX", executor="builtin-devnet", **more):
+    def __init__(self, world, *flags, name="software-qe"):
         super().__init__(world.dir / f"{name}.log")
+        self.pki, self.reports, self.flags = world.pki(), world.dir / f"{name}-reports", flags
+        self.reports.mkdir()
+
+    def start(self, *flags):
+        """Once more with other flags: another kind of enclave from then on."""
+        before, self.flags = len(self.log()), flags or self.flags
+        self.spawn([software_qe_program(), "serve", "--pki", self.pki, "--report-dir", self.reports, *self.flags])
+        self.saw("NOTHING IS ATTESTED", start=before)
+        return self
+
+    def quote(self, report_data=b"", *flags):
+        """One quote, without a request; report_data is filled up with zeros."""
+        data = bytes(report_data).ljust(64, b"\0").hex()
+        argv = [software_qe_program(), "quote", "--pki", self.pki, "--report-data", data, *(flags or self.flags)]
+        return subprocess.run([str(a) for a in argv], check=True, capture_output=True, timeout=PATIENCE).stdout
+
+
+class Pccs(Process):
+    """Serves the world's collateral, or what the flags say, and misbehaves on request."""
+
+    def __init__(self, world, *flags, name="pccs"):
+        super().__init__(world.dir / f"{name}.log")
+        self.flags, self.port = flags or ("--dir", world.pki()), free_port()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        before = len(self.log())
+        self.spawn([REPO / "tests" / "test-pccs" / "test-pccs", "--port", self.port, *self.flags], env=clean_env())
+        self.saw("^test-pccs serves", start=before)
+        return self
+
+    def get(self, target):
+        """(status, headers, body)"""
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            link.request("GET", target)
+            reply = link.getresponse()
+            return reply.status, reply.headers, reply.read()
+        finally:
+            link.close()
+
+    def mode(self, *modes, **one):
+        """mode("slow", match="tcb", times=1, seconds=2), mode("ok"), or several as dictionaries."""
+        if one or (modes and isinstance(modes[0], str)):
+            modes = [{"mode": modes[0], **one}]
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            link.request("POST", "/_test/mode", json.dumps(list(modes)))
+            reply = link.getresponse()
+            assert reply.status == 200, reply.read()
+        finally:
+            link.close()
+
+    def requests(self):
+        return json.loads(self.get("/_test/requests")[2])
+
+
+class Prover(Process):
+    """quote-gen; with a SoftwareQE its key comes in a quote."""
+
+    def __init__(self, world, coordinator, name="prover", prover_type="TDX", executor="builtin-devnet", qe=None,
+                 **more):
+        super().__init__(world.dir / f"{name}.log")
+        if qe:
+            more["QUOTE_GEN_TSM_REPORT_DIR"] = qe.reports
         self.env = clean_env(
             ETHREX_PROOF_COORDINATOR_URL=f"127.0.0.1:{coordinator.port}", QUOTE_GEN_EXECUTOR=executor,
             QUOTE_GEN_PROVER_TYPE=prover_type, QUOTE_GEN_INTERVAL=50, VERGEN_GIT_SHA=COMMIT_HASH, **more)
@@ -345,7 +417,9 @@ class Prover(Process):
 
     @property
     def address(self):
-        return "0x" + self.saw(r"Sending quote ([0-9a-f]{40})$")[1]
+        sent = bytes.fromhex(self.saw(r"Sending quote ([0-9a-f]{40,})$")[1])
+        at = 0 if len(sent) == 20 else {4: 568, 5: 574}[sent[0]]  # report data, quotes v4 and v5
+        return "0x" + sent[at:at + 20].hex()
 
     def processed(self):
         return [int(n) for n in re.findall(r"^Processed batch (\d+)$", self.log(), re.M)]
@@ -396,6 +470,19 @@ class World:
 
     def prover(self, coordinator, *args, **more):
         return self.add(Prover(self, coordinator, *args, **more))
+
+    def pki(self, *flags):
+        """The directory of this world's platform and collateral; flags (software-qe pki) renew it."""
+        where = self.dir / "pki"
+        if flags or not where.exists():
+            subprocess.run([str(a) for a in (software_qe_program(), "pki", where, *flags)], check=True, timeout=PATIENCE)
+        return where
+
+    def software_qe(self, *flags, **more):
+        return self.add(SoftwareQE(self, *flags, **more).start())
+
+    def pccs(self, *flags, **more):
+        return self.add(Pccs(self, *flags, **more).start())
 
     def sequencer(self, coordinator, *flags, **more):
         return self.add(Sequencer(self, coordinator, *flags, **more))

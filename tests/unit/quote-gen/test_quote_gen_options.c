@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
-static const char *const names[] = {"ETHREX_TDX_DEV_MODE", "ETHREX_PROOF_COORDINATOR_URL",
-				    "QUOTE_GEN_EXECUTOR",  "QUOTE_GEN_PROVER_TYPE",
-				    "QUOTE_GEN_INTERVAL",  "QUOTE_GEN_BATCHES",
-				    "VERGEN_GIT_SHA"};
+static const char *const names[] = {"ETHREX_TDX_DEV_MODE",      "ETHREX_PROOF_COORDINATOR_URL",
+				    "QUOTE_GEN_EXECUTOR",       "QUOTE_GEN_PROVER_TYPE",
+				    "QUOTE_GEN_INTERVAL",       "QUOTE_GEN_BATCHES",
+				    "QUOTE_GEN_TSM_REPORT_DIR", "VERGEN_GIT_SHA"};
 
 static int clean(void **state)
 {
@@ -86,6 +86,23 @@ static void flags_and_environment(void **state)
 	assert_int_equal(o.prover_type, PROVER_EXEC);
 }
 
+static void where_quotes_come_from(void **state)
+{
+	struct options o;
+	struct why why;
+
+	(void)state;
+	setenv("QUOTE_GEN_EXECUTOR", "/bin/prove", 1);
+	assert_int_equal(read_args(&o, &why, NULL, NULL, NULL, NULL), OPTIONS_RUN);
+	assert_string_equal(o.reports, "/sys/kernel/config/tsm/report");
+	setenv("QUOTE_GEN_TSM_REPORT_DIR", "/run/reports", 1);
+	assert_int_equal(read_args(&o, &why, NULL, NULL, NULL, NULL), OPTIONS_RUN);
+	assert_string_equal(o.reports, "/run/reports");
+	assert_int_equal(read_args(&o, &why, "--tsm-report-dir", "/tmp/r", NULL, NULL),
+			 OPTIONS_RUN);
+	assert_string_equal(o.reports, "/tmp/r");
+}
+
 static void wrong(const char *flag, const char *value, const char *words)
 {
 	struct options o;
@@ -139,6 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(where_the_coordinator_is, clean),
 	    cmocka_unit_test_setup(flags_and_environment, clean),
+	    cmocka_unit_test_setup(where_quotes_come_from, clean),
 	    cmocka_unit_test_setup(mistakes_are_named, clean),
 	    cmocka_unit_test_setup(help_and_version_end_it, clean),
 	};

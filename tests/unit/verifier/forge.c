@@ -461,9 +461,8 @@ static void qe_identity(struct buf *out, const struct forge *f)
 			"\"miscselectMask\":\"FFFFFFFF\",\"attributes\":\"%s\","
 			"\"attributesMask\":\"FBFFFFFFFFFFFFFF0000000000000000\","
 			"\"mrsigner\":\"%s\",\"isvprodid\":%u",
-			f->qe_id, f->qe_version, f->qe_issued, f->qe_next,
-			f->qe_number ? f->qe_number : f->tcb_number, f->qe_misc, f->qe_attributes,
-			f->qe_mrsigner, f->qe_prodid));
+			f->qe_id, f->qe_version, f->qe_issued, f->qe_next, f->tcb_number,
+			f->qe_misc, f->qe_attributes, f->qe_mrsigner, f->qe_prodid));
 	isvsvn_levels(&b, f->qe_level, f->n_qe_levels);
 	must(buf_add_str(&b, "}"));
 	sign_body(out, "enclaveIdentity", &b, f->qe_signer);
@@ -507,9 +506,13 @@ static void quote(struct buf *out, const struct forge *f, const struct buf *ca,
 		SHA256(joined, 64 + f->auth_size, report + 320);
 
 	must(buf_add(&tail, report, sizeof report));
-	cert(&chain, &f->pck, f);
-	must(buf_add(&chain, ca->p, ca->len) && buf_add(&chain, root->p, root->len));
-	must(buf_add(&chain, "", 1)); /* the NUL that real ones end in */
+	if (f->pck_chain.n) {
+		must(buf_add(&chain, f->pck_chain.p, f->pck_chain.n));
+	} else {
+		cert(&chain, &f->pck, f);
+		must(buf_add(&chain, ca->p, ca->len) && buf_add(&chain, root->p, root->len));
+		must(buf_add(&chain, "", 1)); /* the NUL that real ones end in */
+	}
 	{
 		uint8_t qe_sig[64];
 
@@ -676,6 +679,12 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 	f->cert_type = 5;
 	f->attestation_key = f->quote_signer = KEY_ATTESTATION;
 	f->qe_report_signer = KEY_PCK;
+}
+
+void forge_root_key(uint8_t point[64])
+{
+	key(KEY_ROOT);
+	memcpy(point, keys[KEY_ROOT].point + 1, 64);
 }
 
 void forge_init(struct forge *f)

@@ -81,6 +81,8 @@ struct forge {
 	bool key_off_curve; /* of the attestation key, for which the QE report vouches all the same
 			     */
 	enum forge_key attestation_key, quote_signer, qe_report_signer;
+	struct tdxv_bytes
+	    pck_chain; /* carried as it is instead of a chain made anew, unless empty */
 };
 
 struct forged {
@@ -105,6 +107,8 @@ void forged_input(struct tdxv_collateral_input *in, const struct forged *x);
 /* The whole way: collateral, verification, verdict. The collateral goes to *c. */
 void forged_verify(struct tdxv_verdict *v, struct tdxv_collateral **c, const struct forged *x,
 		   const struct tdxv_policy *policy, int64_t now);
+/* The root's public key, x||y. */
+void forge_root_key(uint8_t point[64]);
 void forge_keys_free(void);
 
 #endif

@@ -1,0 +1,270 @@
+"""The software quoting enclave of the tests: what it makes verifies, what it breaks does not, and
+quote-gen cannot tell it from the kernel."""
+
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+
+import pytest
+
+from l1 import REPO
+from world import PATIENCE, Process, SoftwareQE, clean_env, program, software_qe_program, until
+
+
+class Bench:
+    """A directory for the parts, without a chain."""
+
+    def __init__(self, where):
+        self.dir, self.parts = where, []
+
+    def pki(self, *flags):
+        where = self.dir / "pki"
+        if flags or not where.exists():
+            assert make(where, *flags) == ""
+        return where
+
+    def start(self, part):
+        self.parts.append(part)
+        return part.start()
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = Bench(tmp_path)
+    yield made
+    for part in made.parts:
+        part.kill()
+
+
+def call(*argv):
+    return subprocess.run([str(a) for a in argv], capture_output=True, timeout=PATIENCE, check=False)
+
+
+def make(where, *flags):
+    """What `pki` says to a refusal; empty when it did as it was told."""
+    done = call(software_qe_program(), "pki", where, *flags)
+    assert (done.returncode == 0) == (done.stderr == b"")
+    return done.stderr.decode()
+
+
+def quote(where, *flags):
+    done = call(software_qe_program(), "quote", "--pki", where, *flags)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def verdict(where, bytes_of_quote, *flags):
+    path = where.parent / "quote.bin"
+    path.write_bytes(bytes_of_quote)
+    done = call(program("verifier", "tdx-quote"), "verify", path, "--json", "--collateral", where, "--root",
+                where / "root_ca.pem", *flags)
+    assert done.returncode in (0, 1), done.stderr
+    found = json.loads(done.stdout)
+    failed = [c["check"] for c in found["checks"] if c["status"] == "fail"]
+    assert (done.returncode == 0) == (failed == [])
+    return found["tcb_status"], failed
+
+
+@pytest.mark.parametrize("flags", [(), ("--version", "v5"), ("--version", "v5-td10")], ids=["v4", "v5", "v5-td10"])
+def test_quotes_verify(bench, flags):
+    data = bytes(range(64))
+    made = quote(bench.pki(), "--report-data", data.hex(), *flags)
+    assert data in made and verdict(bench.pki(), made) == ("UpToDate", [])
+
+
+@pytest.mark.parametrize("flags, failed", [
+    (("--break", "signature"), ["quote_signature"]),
+    (("--break", "qe-signature"), ["qe_report_signature"]),
+    (("--break", "binding"), ["qe_report_binding"]),
+    (("--break", "chain"), ["pck_leaf_signature"]),
+    (("--debug-td",), ["policy_debug"]),
+    (("--tcb-svn", "3"), ["policy_tcb_status"]),
+    (("--rtmr1", "00" * 48), []),
+], ids=lambda v: "-".join(v) if isinstance(v, tuple) else None)
+def test_broken_quotes(bench, flags, failed):
+    assert verdict(bench.pki(), quote(bench.pki(), *flags))[1] == failed
+
+
+@pytest.mark.parametrize("flags, status, failed", [
+    (("--tcb-status", "OutOfDate", "--evaluation", "18"), "OutOfDate", ["policy_tcb_status"]),
+    (("--tcb-status", "Revoked"), "Revoked", ["policy_tcb_status"]),
+    (("--expired", "tcb_info"), "UpToDate", ["tcb_info_time"]),
+    (("--expired", "qe_identity"), "UpToDate", ["qe_identity_time"]),
+    (("--expired", "pck_crl"), "UpToDate", ["pck_crl_time"]),
+    (("--expired", "root_ca_crl"), "UpToDate", ["root_crl_time"]),
+    (("--revoked", "pck"), "UpToDate", ["pck_leaf_not_revoked"]),
+    (("--revoked", "ca"), "UpToDate", ["pck_ca_not_revoked"]),
+    (("--revoked", "tcb-signing"), "UpToDate", ["tcb_signing_not_revoked", "qe_signing_not_revoked"]),
+], ids=lambda v: "-".join(v) if isinstance(v, tuple) else None)
+def test_collateral_is_renewed_under_the_same_certificates(bench, flags, status, failed):
+    where = bench.pki()
+    made = quote(where)
+    before = {name: (where / name).read_bytes() for name in os.listdir(where)}
+    assert verdict(where, made) == ("UpToDate", [])
+    bench.pki("--age", "60", *flags)
+    assert verdict(where, made) == (status, failed)
+    after = {name: (where / name).read_bytes() for name in os.listdir(where)}
+    changed = {name for name in after if before[name] != after[name]}
+    assert changed == {"tcb_info.json", "qe_identity.json", "pck_crl.der", "root_ca_crl.der"}
+    bench.pki("--age", "30")
+    assert verdict(where, made) == ("UpToDate", [])
+
+
+def test_collateral_is_good_for_thirty_days(bench):
+    made, now = quote(bench.pki()), int(time.time())
+    assert verdict(bench.pki(), made, "--time", str(now - 86000))[1] == []
+    assert verdict(bench.pki(), made, "--time", str(now + 29 * 86400))[1] == []
+    assert "tcb_info_time" in verdict(bench.pki(), made, "--time", str(now + 31 * 86400))[1]
+
+
+def test_keys_are_the_same_everywhere(tmp_path):
+    assert make(tmp_path / "a") == make(tmp_path / "b", "--fmspc", "00906ed50000", "--ca", "processor") == ""
+    key = (tmp_path / "a" / "root_ca_key.hex").read_text()
+    assert re.fullmatch("[0-9a-f]{128}", key) and key == (tmp_path / "b" / "root_ca_key.hex").read_text()
+    assert verdict(tmp_path / "b", quote(tmp_path / "b")) == ("UpToDate", [])
+    assert verdict(tmp_path / "a", quote(tmp_path / "b"))[1] != []
+
+
+def test_the_default_image_is_the_one_that_the_devnet_deploys(bench):
+    text = (REPO / "contracts" / "deploy.mjs").read_text()
+    wanted = {name.lower(): value for name, value in re.findall(r"(MRTD|RTMR\d): \"0x([0-9a-f]{96})\"", text)}
+    (bench.dir / "quote.bin").write_bytes(quote(bench.pki()))
+    done = call(program("verifier", "tdx-quote"), "measurements", "--json", bench.dir / "quote.bin")
+    found = json.loads(done.stdout)
+    assert len(wanted) == 4 and {name: found[name] for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("argv, words", [
+    (("pki", "DIR", "--fmspc", "90c06f"), '"90c06f" is not 12 hex digits'),
+    (("pki", "DIR", "--fmspc", "90c06f00000g"), '"90c06f00000g" is not 12 hex digits'),
+    (("pki", "DIR", "--ca", "root"), '"root" is neither platform nor processor'),
+    (("pki", "DIR", "--tcb-status", "Fine"), '"Fine" is no status'),
+    (("pki", "DIR", "--expired", "everything"), '"everything" is not tcb_info'),
+    (("pki", "DIR", "--revoked", "root"), '"root" is not pck'),
+    (("pki", "DIR", "--age", "-1"), '--age: "-1" cannot be'),
+    (("pki", "DIR", "--break", "signature"), '"--break" is not a flag of this verb'),
+    (("pki", "/nonexistent/dir"), "cannot make /nonexistent/dir"),
+    (("serve", "--pki", "DIR"), "--report-dir is needed"),
+    (("serve", "--report-dir", "DIR"), "--pki is needed"),
+    (("quote", "--pki", "DIR", "--break", "everything"), '"everything" cannot be'),
+    (("quote", "--pki", "DIR", "--rtmr1", "00"), '--rtmr1: "00" cannot be'),
+    (("quote", "--pki", "DIR", "--version", "v3"), '"v3" cannot be'),
+    (("quote", "--pki", "DIR", "--report-data"), "--report-data needs a value"),
+    (("quote", "--pki", "/nonexistent"), "cannot read /nonexistent/pck_chain.pem"),
+], ids=lambda v: " ".join(v[:1] + v[-2:]) if isinstance(v, tuple) else None)
+def test_wrong_flags_are_named(tmp_path, argv, words):
+    done = call(software_qe_program(), *(tmp_path / "pki" if a == "DIR" else a for a in argv))
+    assert done.returncode in (1, 64) and words in done.stderr.decode() and done.stdout == b""
+
+
+def test_another_platform_needs_another_directory(bench):
+    assert "is a platform of FMSPC 90c06f000000" in make(bench.pki(), "--fmspc", "00906ed50000")
+    assert make(bench.pki(), "--fmspc", "90c06f000000") == ""
+
+
+# --- the directory that plays configfs-tsm ---
+
+
+def ask(reports, name, data):
+    """As a guest does by hand; the quote and the generations before and after."""
+    request = reports / name
+    request.mkdir()
+    until("the attributes", (request / "provider").exists)
+    assert (request / "provider").read_text() == "tdx_guest\n"
+    before = int((request / "generation").read_text())
+    fd = os.open(request / "inblob", os.O_WRONLY)
+    os.write(fd, data)
+    os.close(fd)
+    until("the quote", (request / "outblob").exists)
+    made = (request / "outblob").read_bytes()
+    return made, int((request / "generation").read_text()) - before
+
+
+def test_requests_side_by_side(bench):
+    qe = bench.start(SoftwareQE(bench))
+    answers = {}
+
+    def one(i):
+        answers[i] = ask(qe.reports, f"request-{i}", bytes([i]) * 64)
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    for i in range(20):
+        made, steps = answers[i]
+        assert steps == 1 and bytes([i]) * 64 in made
+        assert verdict(qe.pki, made) == ("UpToDate", [])
+    until("the requests' directories are gone", lambda: os.listdir(qe.reports) == [])
+
+
+def test_what_is_no_question_gets_no_answer(bench):
+    qe = bench.start(SoftwareQE(bench))
+    (qe.reports / "half").mkdir()
+    until("the attributes", (qe.reports / "half" / "provider").exists)
+    (qe.reports / "half" / "inblob").write_bytes(bytes(32))
+    qe.saw("half: inblob has 32 bytes, not 64")
+    assert not (qe.reports / "half" / "outblob").exists()
+    assert qe.stop() == 0
+    qe.start()
+    assert os.listdir(qe.reports) == []
+
+
+class Guest(Process):
+    """quote-gen with nobody to send its quote to."""
+
+    def __init__(self, bench, reports, coordinator="127.0.0.1:1"):
+        super().__init__(bench.dir / "guest.log")
+        self.env = clean_env(ETHREX_PROOF_COORDINATOR_URL=coordinator, QUOTE_GEN_EXECUTOR="builtin-devnet",
+                             QUOTE_GEN_TSM_REPORT_DIR=reports, QUOTE_GEN_INTERVAL=50)
+
+    def start(self):
+        self.spawn([program("quote-gen", "quote-gen")], env=self.env)
+        return self
+
+    def quote(self):
+        return bytes.fromhex(self.saw("Sending quote ([0-9a-f]{41,})$")[1])
+
+
+@pytest.mark.parametrize("flags", [(), ("--version", "v5"), ("--delay", "700")], ids=["v4", "v5", "slow"])
+def test_quote_gen_takes_its_quotes_there(bench, flags):
+    qe = bench.start(SoftwareQE(bench, *flags))
+    guest = bench.start(Guest(bench, qe.reports))
+    guest.saw(f"WARNING: quotes come from {qe.reports}, not from the kernel")
+    assert verdict(qe.pki, guest.quote()) == ("UpToDate", [])
+    until("a second request", lambda: len(re.findall("^Sending quote", guest.log(), re.M)) >= 2)
+    assert len(set(re.findall("request (quote-gen-[0-9-]+):", qe.log()))) >= 2
+    assert "Error creating quote" not in guest.log()
+    assert guest.stop() == 0
+
+
+@pytest.mark.parametrize("flaw, words", [
+    ("provider", 'the report provider is "sev_guest", not tdx_guest'),
+    ("generation", "the TDX module gave no quote: Resource temporarily unavailable"),
+])
+def test_quote_gen_refuses_what_the_kernel_would_not_do(bench, flaw, words):
+    qe = bench.start(SoftwareQE(bench, "--break", flaw))
+    guest = bench.start(Guest(bench, qe.reports))
+    guest.saw(f"^Error creating quote: {re.escape(words)}$")
+    assert re.search(r"^Sending quote [0-9a-f]{40}$", guest.log(), re.M)
+
+
+def test_quote_gen_gives_up_where_nobody_answers(bench):
+    (bench.dir / "empty").mkdir()
+    guest = bench.start(Guest(bench, bench.dir / "empty"))
+    until("a request", lambda: os.listdir(bench.dir / "empty"))
+    before = time.monotonic()
+    assert guest.stop() == 0 and time.monotonic() - before < 5
+    assert os.listdir(bench.dir / "empty") == []
+    guest = bench.start(Guest(bench, bench.dir / "absent"))
+    guest.saw("^Error creating quote: the kernel has no .*/absent .*: No such file or directory$")
+
+
+def test_nothing_of_it_is_installed(tmp_path):
+    build = program("tests", "software-qe", "software-qe").parents[2]
+    done = subprocess.run(["cmake", "--install", build, "--prefix", tmp_path], capture_output=True, check=True, timeout=120)
+    assert b"quote-gen" in done.stdout and b"software-qe" not in done.stdout and b"pccs" not in done.stdout

@@ -6,7 +6,6 @@ names the build whose programs are tried (default: build/release).
 
 import http.client
 import json
-import os
 import pathlib
 import re
 import shlex
@@ -18,12 +17,10 @@ import subprocess
 import threading
 import time
 
-import pytest
+from l1 import BIN, CONTRACTS, L1, ZERO, Signer, cast, compile_contracts, free_port
+from process import PATIENCE, Process, clean_env, program, until
+from standins import Pccs, SoftwareQE, make_pki, root_key, upload_collateral
 
-from l1 import BIN, CONTRACTS, L1, REPO, ZERO, Signer, cast, compile_contracts, free_port
-
-BUILD = pathlib.Path(os.environ.get("BUILD_DIR") or REPO / "build" / "release")
-PATIENCE = 90  # seconds; the sender alone repeats itself only every half minute
 L2_CHAIN_ID = 560048
 COMMIT_HASH = "52e4b64"
 BATCHES = 64  # described in the templates: as many as any test feeds
@@ -38,80 +35,10 @@ FLAVOURS = {
     "tdx": {"ETHREX_L2_TDX": "true", "ETHREX_TDX_DEV_MODE": "true"},
     "production": {"ETHREX_L2_TDX": "true", "ETHREX_DEPLOYER_DCAP_ADDRESS": "0x" + "aa" * 20},
     "exec": {},
+    # A TDXVerifier whose quote verifier trusts the root of make_pki(); provers need a SoftwareQE.
+    "dcap": {"ETHREX_L2_TDX": "true"},
 }
 P = "ETHREX_PROOF_COORDINATOR_"
-
-
-def software_qe_program():
-    return program("tests", "software-qe", "software-qe")
-
-
-def program(*parts):
-    path = BUILD.joinpath(*parts)
-    if not path.exists():
-        pytest.fail(f"{path} is not built")
-    return path
-
-
-def clean_env(**more):
-    """The environment without anybody's settings."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ETHREX_", "QUOTE_GEN_", "POWERCUT_"))}
-    return {**kept, "VECTORS_DIR": "/nonexistent", **{k: str(v) for k, v in more.items()}}
-
-
-def until(what, condition, seconds=PATIENCE, pause=0.05):
-    """What condition() returns as soon as it is true."""
-    end = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < end, f"within {seconds} s this did not happen: {what}"
-        time.sleep(pause)
-
-
-class Process:
-    """A process whose output goes to a file; started again it appends."""
-
-    def __init__(self, log):
-        self.log_path, self.process = pathlib.Path(log), None
-
-    def spawn(self, argv, **options):
-        with open(self.log_path, "ab") as out:
-            self.process = subprocess.Popen(
-                [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                start_new_session=True, **options)
-
-    @property
-    def alive(self):
-        return self.process is not None and self.process.poll() is None
-
-    def signal(self, number):
-        self.process.send_signal(number)
-
-    def kill(self):
-        if self.alive:
-            self.process.kill()
-        if self.process:
-            self.process.wait(PATIENCE)
-
-    def stop(self):
-        """SIGTERM; the exit status."""
-        if self.alive:
-            self.process.terminate()
-        return self.process.wait(PATIENCE) if self.process else None
-
-    def log(self):
-        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
-
-    def saw(self, pattern, seconds=PATIENCE, start=0):
-        """Waits for a line that fits, from character `start` of the log on; returns the match."""
-        def look():
-            found = re.search(pattern, self.log()[start:], re.M)
-            assert found or self.alive or re.search(pattern, self.log()[start:], re.M), (
-                f"ended before /{pattern}/: {self.log()[-2000:]}")
-            return found
-        return until(f"/{pattern}/ in {self.log_path.name}", look, seconds)
 
 
 class Node(L1):
@@ -156,8 +83,11 @@ class Templates:
             state, env = self.where / f"{flavour}.json", self.where / f"{flavour}.env"
             node = Node(state, self.where / "anvil.log")
             try:
+                settings = dict(FLAVOURS[flavour])
+                if flavour == "dcap":
+                    settings["ETHREX_DEPLOYER_DCAP_ROOT_KEY"] = root_key(self.where / "pki")
                 subprocess.run(["node", CONTRACTS / "deploy.mjs", "--rpc", node.url, "--env", env],
-                               env=clean_env(**FLAVOURS[flavour]), check=True, timeout=120, stdout=subprocess.DEVNULL)
+                               env=clean_env(**settings), check=True, timeout=120, stdout=subprocess.DEVNULL)
             finally:
                 node.close()
             self.made[flavour] = (state, dict(line.split("=", 1) for line in env.read_text().splitlines()))
@@ -334,71 +264,6 @@ class Coordinator(Process):
         return rows
 
 
-class SoftwareQE(Process):
-    """Plays the kernel and the quoting enclave for provers that look into `reports`."""
-
-    def __init__(self, world, *flags, name="software-qe"):
-        super().__init__(world.dir / f"{name}.log")
-        self.pki, self.reports, self.flags = world.pki(), world.dir / f"{name}-reports", flags
-        self.reports.mkdir()
-
-    def start(self, *flags):
-        """Once more with other flags: another kind of enclave from then on."""
-        before, self.flags = len(self.log()), flags or self.flags
-        self.spawn([software_qe_program(), "serve", "--pki", self.pki, "--report-dir", self.reports, *self.flags])
-        self.saw("NOTHING IS ATTESTED", start=before)
-        return self
-
-    def quote(self, report_data=b"", *flags):
-        """One quote, without a request; report_data is filled up with zeros."""
-        data = bytes(report_data).ljust(64, b"\0").hex()
-        argv = [software_qe_program(), "quote", "--pki", self.pki, "--report-data", data, *(flags or self.flags)]
-        return subprocess.run([str(a) for a in argv], check=True, capture_output=True, timeout=PATIENCE).stdout
-
-
-class Pccs(Process):
-    """Serves the world's collateral, or what the flags say, and misbehaves on request."""
-
-    def __init__(self, world, *flags, name="pccs"):
-        super().__init__(world.dir / f"{name}.log")
-        self.flags, self.port = flags or ("--dir", world.pki()), free_port()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self):
-        before = len(self.log())
-        self.spawn([REPO / "tests" / "test-pccs" / "test-pccs", "--port", self.port, *self.flags], env=clean_env())
-        self.saw("^test-pccs serves", start=before)
-        return self
-
-    def get(self, target):
-        """(status, headers, body)"""
-        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        try:
-            link.request("GET", target)
-            reply = link.getresponse()
-            return reply.status, reply.headers, reply.read()
-        finally:
-            link.close()
-
-    def mode(self, *modes, **one):
-        """mode("slow", match="tcb", times=1, seconds=2), mode("ok"), or several as dictionaries."""
-        if one or (modes and isinstance(modes[0], str)):
-            modes = [{"mode": modes[0], **one}]
-        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        try:
-            link.request("POST", "/_test/mode", json.dumps(list(modes)))
-            reply = link.getresponse()
-            assert reply.status == 200, reply.read()
-        finally:
-            link.close()
-
-    def requests(self):
-        return json.loads(self.get("/_test/requests")[2])
-
-
 class Prover(Process):
     """quote-gen; with a SoftwareQE its key comes in a quote."""
 
@@ -456,6 +321,7 @@ class World:
         self.proposer = env["ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS"]
         self.timelock = env["ETHREX_TIMELOCK_ADDRESS"]
         self.verifier = env["ETHREX_DEPLOYER_TDX_VERIFIER_ADDRESS"]
+        self.dcap = env.get("ETHREX_DEPLOYER_DCAP_ADDRESS")
         self.env_file = self.dir / "contracts.env"
         self.env_file.write_text("".join(f"{k}={v}\n" for k, v in env.items()))
 
@@ -473,16 +339,17 @@ class World:
 
     def pki(self, *flags):
         """The directory of this world's platform and collateral; flags (software-qe pki) renew it."""
-        where = self.dir / "pki"
-        if flags or not where.exists():
-            subprocess.run([str(a) for a in (software_qe_program(), "pki", where, *flags)], check=True, timeout=PATIENCE)
-        return where
+        return make_pki(self.dir / "pki", *flags)
 
     def software_qe(self, *flags, **more):
         return self.add(SoftwareQE(self, *flags, **more).start())
 
     def pccs(self, *flags, **more):
         return self.add(Pccs(self, *flags, **more).start())
+
+    def upload_collateral(self, pccs, **more):
+        """What that server has becomes what the quote verifier on the chain goes by."""
+        return upload_collateral(self.l1, self.dcap, pccs, **more)
 
     def sequencer(self, coordinator, *flags, **more):
         return self.add(Sequencer(self, coordinator, *flags, **more))

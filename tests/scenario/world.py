@@ -36,7 +36,7 @@ FLAVOURS = {
     "production": {"ETHREX_L2_TDX": "true", "ETHREX_DEPLOYER_DCAP_ADDRESS": "0x" + "aa" * 20},
     "exec": {},
     # A TDXVerifier whose quote verifier trusts the root of make_pki(); provers need a SoftwareQE.
-    "dcap": {"ETHREX_L2_TDX": "true"},
+    "dcap": {"ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER": "true"},
 }
 P = "ETHREX_PROOF_COORDINATOR_"
 
@@ -321,7 +321,6 @@ class World:
         self.proposer = env["ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS"]
         self.timelock = env["ETHREX_TIMELOCK_ADDRESS"]
         self.verifier = env["ETHREX_DEPLOYER_TDX_VERIFIER_ADDRESS"]
-        self.dcap = env.get("ETHREX_DEPLOYER_DCAP_ADDRESS")
         self.env_file = self.dir / "contracts.env"
         self.env_file.write_text("".join(f"{k}={v}\n" for k, v in env.items()))
 
@@ -401,6 +400,11 @@ class World:
         return number
 
     # --- what the chain says ---
+
+    @property
+    def dcap(self):
+        """The quote verifier behind the TDXVerifier."""
+        return self.l1.address(self.verifier, "quoteVerifier()")
 
     @property
     def verified(self):

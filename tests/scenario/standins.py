@@ -60,6 +60,11 @@ class Pccs(Process):
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def source(self):
+        """As a coordinator's setting names it."""
+        return self.url if "--pcs" in self.flags else "pccs+" + self.url
+
     def start(self):
         before = len(self.log())
         self.spawn([REPO / "tests" / "test-pccs" / "test-pccs", "--port", self.port, *self.flags], env=clean_env())

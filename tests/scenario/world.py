@@ -137,6 +137,8 @@ class Coordinator(Process):
             "SEND_INTERVAL": 200, "CONFIRMATIONS": 1, "PROVER_TIMEOUT": 2000, "DISK_FLOOR_BYTES": 0,
             "RPC_TIMEOUT": 2000, "LOG_LEVEL": "debug",
         })
+        if world.sources:
+            self.change(COLLATERAL_SOURCES=",".join(world.sources), DCAP_ROOT_FILE=world.pki() / "root_ca.pem")
         self.change(**settings)
         self.preload = {}
 
@@ -315,7 +317,7 @@ class World:
         self.templates, self.dir, self.flavour = templates, directory, flavour
         self.dir.mkdir(parents=True, exist_ok=True)
         state, env = templates.chain(flavour)
-        self.parts, self.fed = [], 0
+        self.parts, self.sources, self.fed = [], [], 0
         shutil.copy(state, self.dir / "l1.json")
         self.l1 = Node(self.dir / "l1.json", self.dir / "anvil.log")
         self.proposer = env["ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS"]
@@ -344,7 +346,10 @@ class World:
         return self.add(SoftwareQE(self, *flags, **more).start())
 
     def pccs(self, *flags, **more):
-        return self.add(Pccs(self, *flags, **more).start())
+        """A source of collateral for the coordinators that are made later, after those there are."""
+        server = self.add(Pccs(self, *flags, **more).start())
+        self.sources.append(server.source)
+        return server
 
     def upload_collateral(self, pccs, **more):
         """What that server has becomes what the quote verifier on the chain goes by."""

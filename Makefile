@@ -21,7 +21,7 @@ build: ## the programs, in build/release
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release -- --quiet
 
-init: build ## a whole devnet: L1, contracts, coordinator, sequencer, prover; batches verified on L1
+init: build ## a whole devnet: L1, contracts, coordinator, sequencer, prover; batches verified on L1 (scripts/devnet --help: its settings)
 	@scripts/devnet up
 
 down: ## stop the devnet

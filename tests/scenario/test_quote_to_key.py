@@ -3,7 +3,7 @@ and what stops it. No coordinator takes part."""
 
 import pytest
 
-from l1 import Reverted
+from l1 import Reverted, free_port
 from world import Key
 
 EVERYTHING = {"root certificate", "root CRL", "PCK CA certificate", "TCB signing certificate", "PCK CRL", "QE identity",
@@ -31,6 +31,16 @@ def test_a_quote_becomes_a_registered_key(world):
     assert world.signer == first.address
     register(world, world.qe.quote(second.payload))
     assert world.signer == second.address
+
+
+def test_what_quote_gen_sends_registers_its_key(world):
+    class Nobody:
+        port = free_port()
+
+    world.upload_collateral(world.collateral)
+    prover = world.prover(Nobody, qe=world.qe).start()
+    register(world, bytes.fromhex(prover.saw(r"^Sending quote ([0-9a-f]{41,})$")[1]))
+    assert world.signer == prover.address
 
 
 def test_without_collateral_nothing_is_registered(world):

@@ -116,6 +116,10 @@ def test_collateral_is_good_for_thirty_days(bench):
     assert verdict(bench.pki(), made, "--time", str(now - 86000))[1] == []
     assert verdict(bench.pki(), made, "--time", str(now + 29 * 86400))[1] == []
     assert "tcb_info_time" in verdict(bench.pki(), made, "--time", str(now + 31 * 86400))[1]
+    bench.pki("--valid", "100")
+    assert verdict(bench.pki(), made, "--time", str(now + 60))[1] == []
+    ended = verdict(bench.pki(), made, "--time", str(now + 200))[1]
+    assert set(ended) == {"tcb_info_time", "qe_identity_time", "pck_crl_time", "root_crl_time"}
 
 
 def test_keys_are_the_same_everywhere(tmp_path):

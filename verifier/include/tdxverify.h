@@ -542,6 +542,24 @@ size_t tdxv_time_text(char *out, size_t cap, int64_t t);
 /* Reads that form only; false for anything else. */
 bool tdxv_time_parse(int64_t *t, const char *s, size_t n);
 
+/* -- What is short ----------------------------------------------------------------------------- */
+
+/* An SVN below what the TCB info or the QE identity asks of a platform that is not out of date. */
+struct tdxv_shortfall {
+	char what[48]; /* "SGX TCB component 3", "TDX module SVN", "quoting enclave SVN" */
+	unsigned have, need;
+};
+
+/*
+ * Compares the platform of a verdict with the lowest level that is neither OutOfDate nor Revoked,
+ * of the platform, of its TDX module and of the quoting enclave. At most cap are written, in that
+ * order; the number that there are is returned, 0 for a platform that is not behind, or when the
+ * quote or the collateral could not be read. With collateral of Intel's early update it tells what
+ * the next TCB recovery will ask for.
+ */
+size_t tdxv_tcb_shortfalls(struct tdxv_shortfall *out, size_t cap, const struct tdxv_verdict *v,
+			   const struct tdxv_collateral *c);
+
 /* -- On-chain report ------------------------------------------------------------------------- */
 
 enum tdxv_report_layout {

@@ -461,8 +461,9 @@ static void qe_identity(struct buf *out, const struct forge *f)
 			"\"miscselectMask\":\"FFFFFFFF\",\"attributes\":\"%s\","
 			"\"attributesMask\":\"FBFFFFFFFFFFFFFF0000000000000000\","
 			"\"mrsigner\":\"%s\",\"isvprodid\":%u",
-			f->qe_id, f->qe_version, f->qe_issued, f->qe_next, f->tcb_number,
-			f->qe_misc, f->qe_attributes, f->qe_mrsigner, f->qe_prodid));
+			f->qe_id, f->qe_version, f->qe_issued, f->qe_next,
+			f->qe_number ? f->qe_number : f->tcb_number, f->qe_misc, f->qe_attributes,
+			f->qe_mrsigner, f->qe_prodid));
 	isvsvn_levels(&b, f->qe_level, f->n_qe_levels);
 	must(buf_add_str(&b, "}"));
 	sign_body(out, "enclaveIdentity", &b, f->qe_signer);

@@ -49,7 +49,7 @@ fuzz-differential: build ## library and contract over DIFFERENTIAL_CASES (20000)
 
 register-example: ## registers the sample TDX quote through DcapVerifier on a fresh L1; prints the gas of every step
 	@scripts/install-deps build
-	@node contracts/compile.mjs
+	@node contracts/compile.mjs devnet dcap
 	@node contracts/register-example.mjs
 
 lint: ## formatting and clang-tidy

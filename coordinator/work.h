@@ -208,10 +208,10 @@ bool work_next_to_judge(const struct work *w, struct work_judge_at *after,
 			struct work_candidate *out);
 
 /* state: GOOD, BAD or UNDECIDED; it may change again later. signer: NULL, or whom a TDX proof
- * recovers to. When the batch wants the type again, the source that failed does not get it back
- * before a lease's time is over. Of the bad, and of the good by a key that has another good one
- * here, only the last max_candidates are remembered; older ones go through gone.
- * False: the id is gone. */
+ * recovers to. When the batch wants the type again, a source that failed does not get it back
+ * before a lease's time is over, and one whose proof is good but does not count, for a few polls.
+ * Of the bad, and of the good by a key that has another good one here, only the last max_candidates
+ * are remembered; older ones go through gone. False: the id is gone. */
 bool work_judged(struct work *w, uint64_t id, enum work_state state,
 		 const struct eth_address *signer, uint64_t now_ms, const struct work_gone *gone);
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PASS_OVER_MIN_MS 2000 /* provers ask every few seconds */
+
 const char *work_state_name(enum work_state state)
 {
 	switch (state) {
@@ -362,6 +364,18 @@ static void slot_avoid(struct work *w, struct slot *s, struct source *source, ui
 	s->avoid_until_ms = until_ms;
 }
 
+/* A genuine proof by a key that does not count just now: several provers may share its source, and
+ * one of the others is the one whose proof counts. So the source is passed over for a few polls
+ * only, of a length that keeps provers in step from meeting the same batch for ever. */
+static uint64_t pass_over_ms(const struct work *w, uint64_t id)
+{
+	uint64_t poll = w->limits.lease_ms / 120;
+
+	if (poll < PASS_OVER_MIN_MS)
+		poll = PASS_OVER_MIN_MS;
+	return poll * (1 + id % 3);
+}
+
 bool work_judged(struct work *w, uint64_t id, enum work_state state,
 		 const struct eth_address *signer, uint64_t now_ms, const struct work_gone *gone)
 {
@@ -380,8 +394,10 @@ bool work_judged(struct work *w, uint64_t id, enum work_state state,
 	candidate_set_state(w, c, state);
 	c->has_signer = signer != NULL;
 	c->signer = signer ? *signer : (struct eth_address){0};
-	if (state != WORK_UNDECIDED && !candidate_counts(w, c))
+	if (state == WORK_BAD)
 		slot_avoid(w, s, c->source, until_ms);
+	if (state == WORK_GOOD && !candidate_counts(w, c))
+		slot_avoid(w, s, c->source, now_ms + pass_over_ms(w, id));
 	if (state == WORK_UNDECIDED && type == PROVER_TDX) {
 		slot_avoid(w, s, c->source, until_ms);
 		if (!s->lease.ticket && !slot_satisfied(w, s, type))

@@ -103,7 +103,9 @@ enum rpc_parsed_kind rpc_parse_reply(struct rpc_parsed *out, struct span body, u
 
 	*out = (struct rpc_parsed){.kind = RPC_PARSED_BAD};
 	buf_init(&out->data, RPC_ERROR_DATA_MAX);
-	out->root = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &je);
+	/* A node may quote what a contract said in its message, zero bytes and all. */
+	out->root =
+	    json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &je);
 	if (!out->root) {
 		char text[96];
 

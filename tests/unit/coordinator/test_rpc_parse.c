@@ -122,10 +122,10 @@ static void test_errors(void **state)
 	/* the request could not be read, so the id is null */
 	assert_int_equal(parse(&p,
 			       "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"
-			       "\"message\":\"bad\\u001b[31m\\nrequest\"}}",
+			       "\"message\":\"bad\\u001b[31m\\nreq\\u0000est\"}}",
 			       &why),
 			 RPC_PARSED_ERROR);
-	assert_string_equal(p.message, "bad [31m request");
+	assert_string_equal(p.message, "bad [31m req est");
 	rpc_parsed_free(&p);
 }
 

@@ -163,7 +163,44 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 		upload_finish(r->upload);
 		return MHD_YES;
 	}
+	if (r->committing) {
+		suspend(r);
+		return MHD_YES;
+	}
 	return r->status ? send_answer(r) : MHD_YES;
+}
+
+static void on_durable(void *arg, enum store_rc rc, const struct why *why)
+{
+	struct admin_request *r = arg;
+
+	r->committing = false;
+	r->status = r->status_after;
+	if (r->gone) {
+		request_free(r);
+		return;
+	}
+	if (rc != STORE_OK) {
+		r->body.len = 0;
+		admin_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_kept",
+			    "done, but a restart would forget it: %s", why->text);
+	}
+	resume(r);
+}
+
+void admin_commit(struct admin_request *r, const struct store_change *changes, size_t n)
+{
+	struct daemon *d = r->admin->daemon;
+
+	r->status_after = r->status;
+	r->status = 0;
+	r->committing = true;
+	if (store_commit(d->store, changes, n, on_durable, r) == STORE_OK)
+		return;
+	r->committing = false;
+	r->body.len = 0;
+	admin_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_kept",
+		    "done, but a restart would forget it: the store's queue is full");
 }
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **slot,
@@ -177,7 +214,9 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
 	*slot = NULL;
 	if (!r)
 		return;
-	if (!r->upload) {
+	if (r->committing) {
+		r->gone = true;
+	} else if (!r->upload) {
 		request_free(r);
 	} else if (r->finishing) {
 		r->gone = true; /* the durable part goes on; its end frees the request */

@@ -20,7 +20,7 @@ void admin_answer(struct admin_request *r, unsigned status, const char *type)
 	r->content_type = type;
 }
 
-static void answer_json(struct admin_request *r, unsigned status, json_t *j)
+void admin_json(struct admin_request *r, unsigned status, json_t *j)
 {
 	char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
 
@@ -40,7 +40,7 @@ void admin_error(struct admin_request *r, unsigned status, const char *code, con
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	answer_json(r, status, json_pack("{s:s, s:s}", "code", code, "message", text));
+	admin_json(r, status, json_pack("{s:s, s:s}", "code", code, "message", text));
 }
 
 /* ---- who may ask ---- */
@@ -75,29 +75,32 @@ static bool token_is_right(const struct admin_request *r)
 
 /* ---- what can be asked ---- */
 
-static void on_health(struct admin_request *r)
+static void on_health(struct admin_request *r, const char *rest)
 {
+	(void)rest;
 	buf_add_str(&r->body, "ok\n");
 	admin_answer(r, MHD_HTTP_OK, "text/plain");
 }
 
-static void on_ready(struct admin_request *r)
+static void on_ready(struct admin_request *r, const char *rest)
 {
 	const struct daemon *d = r->admin->daemon;
 
+	(void)rest;
 	buf_add_str(&r->body, d->ready ? "ready\n" : d->draining ? "draining\n" : "starting\n");
 	admin_answer(r, d->ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain");
 }
 
-static void on_metrics(struct admin_request *r)
+static void on_metrics(struct admin_request *r, const char *rest)
 {
 	bool ok = metrics_write(&r->body, r->admin->daemon);
 
+	(void)rest;
 	admin_answer(r, ok ? MHD_HTTP_OK : MHD_HTTP_INTERNAL_SERVER_ERROR,
 		     "text/plain; version=0.0.4");
 }
 
-static json_t *address_json(const struct eth_address *a)
+json_t *admin_address(const struct eth_address *a)
 {
 	char text[ETH_ADDRESS_TEXT_SIZE];
 
@@ -134,7 +137,7 @@ static json_t *l1_json(const struct daemon *d)
 			 "l2_chain_id", (json_int_t)(f ? f->l2_chain_id : 0),
 			 "last_committed_batch", (json_int_t)(f ? f->committed : 0),
 			 "last_verified_batch", (json_int_t)(f ? f->verified : 0), "needs", needs,
-			 "signer", address_json(f ? &f->signer : NULL), "endpoints", endpoints,
+			 "signer", admin_address(f ? &f->signer : NULL), "endpoints", endpoints,
 			 "sender", sender, "next", settle_sentence(d->settle));
 }
 
@@ -161,7 +164,7 @@ static json_t *batch_json(const struct work_batch_info *b)
 			 (json_int_t)b->input_bytes, "types", types);
 }
 
-static void on_status(struct admin_request *r)
+static void on_status(struct admin_request *r, const char *rest)
 {
 	const struct daemon *d = r->admin->daemon;
 	json_t *batches = json_array();
@@ -171,45 +174,22 @@ static void on_status(struct admin_request *r)
 	struct why why = {""};
 	int shown;
 
+	(void)rest;
 	work_counts(d->work, &counts);
 	for (shown = 0; shown < BATCHES_SHOWN && work_next_batch(d->work, from, now, &b); shown++) {
 		json_array_append_new(batches, batch_json(&b));
 		from = b.batch + 1;
 	}
 	work_oldest_waiting(d->work, now, &waiting, &why);
-	answer_json(r, MHD_HTTP_OK,
-		    json_pack("{s:s, s:b, s:b, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:s}, s:o}",
-			      "version", VERSION, "ready", d->ready, "tdx_dev_mode",
-			      d->config.tdx_dev_mode, "uptime_s",
-			      (json_int_t)((now - d->started_ms) / 1000), "l1", l1_json(d), "work",
-			      "batches", (json_int_t)counts.batches, "inputs",
-			      (json_int_t)counts.inputs, "input_bytes", (json_int_t)d->input_bytes,
-			      "leases", (json_int_t)counts.leases, "oldest_waiting", why.text,
-			      "batches", batches));
-}
-
-static void on_provers(struct admin_request *r)
-{
-	const struct daemon *d = r->admin->daemon;
-	const struct registrar_prover *p;
-	json_t *list = json_array();
-	struct why why;
-	size_t i;
-
-	for (i = 0; (p = registrar_at(d->registrar, i)); i++) {
-		why.text[0] = '\0';
-		registrar_describe(d->registrar, &p->signer, daemon_now_ms(), &why);
-		json_array_append_new(
-		    list, json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:I}", "signer",
-				    address_json(&p->signer), "state", why.text, "payload",
-				    p->kind == REGISTRAR_DEV     ? "dev"
-				    : p->kind == REGISTRAR_QUOTE ? "quote"
-								 : "none",
-				    "source", p->source, "first_seen_ms",
-				    (json_int_t)p->first_seen_ms, "last_seen_ms",
-				    (json_int_t)p->last_seen_ms, "proofs", (json_int_t)p->proofs));
-	}
-	answer_json(r, MHD_HTTP_OK, json_pack("{s:o}", "provers", list));
+	admin_json(r, MHD_HTTP_OK,
+		   json_pack("{s:s, s:b, s:b, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:s}, s:o}",
+			     "version", VERSION, "ready", d->ready, "tdx_dev_mode",
+			     d->config.tdx_dev_mode, "uptime_s",
+			     (json_int_t)((now - d->started_ms) / 1000), "l1", l1_json(d), "work",
+			     "batches", (json_int_t)counts.batches, "inputs",
+			     (json_int_t)counts.inputs, "input_bytes", (json_int_t)d->input_bytes,
+			     "leases", (json_int_t)counts.leases, "oldest_waiting", why.text,
+			     "batches", batches));
 }
 
 static void on_put_batch(struct admin_request *r, const char *number)
@@ -240,43 +220,54 @@ static void on_put_batch(struct admin_request *r, const char *number)
 		admin_error(r, MHD_HTTP_BAD_REQUEST, "bad_request", "%s", why.text);
 }
 
-#define BATCHES "/api/v1/batches/"
-
-static const struct {
+/* prefix: what follows the URL is the run function's rest; else the URL must end there. */
+static const struct route {
 	const char *method, *url;
-	bool open; /* without the token */
-	void (*run)(struct admin_request *r);
+	bool open, prefix; /* open: without the token */
+	void (*run)(struct admin_request *r, const char *rest);
 } routes[] = {
-    {"GET", "/healthz", true, on_health},          {"GET", "/readyz", true, on_ready},
-    {"GET", "/metrics", true, on_metrics},         {"GET", "/api/v1/status", false, on_status},
-    {"GET", "/api/v1/provers", false, on_provers},
+    {"GET", "/healthz", true, false, on_health},
+    {"GET", "/readyz", true, false, on_ready},
+    {"GET", "/metrics", true, false, on_metrics},
+    {"GET", "/api/v1/status", false, false, on_status},
+    {"PUT", "/api/v1/batches/", false, true, on_put_batch},
+    {"GET", "/api/v1/provers", false, false, admin_provers},
+    {"POST", "/api/v1/provers/", false, true, admin_change_prover},
+    {"GET", "/api/v1/verdicts", false, true, admin_verdicts},
+    {"GET", "/api/v1/tcb-status", false, false, admin_tcb},
+    {"GET", "/api/v1/collateral", false, false, admin_collateral},
+    {"POST", "/api/v1/collateral/refresh", false, false, admin_collateral_refresh},
 };
+
+static bool serves(const struct route *route, const char *url)
+{
+	const size_t n = strlen(route->url);
+
+	return strncmp(url, route->url, n) == 0 && (route->prefix || !url[n]);
+}
 
 void admin_route(struct admin_request *r, const char *method, const char *url)
 {
-	bool is_put = strcmp(method, "PUT") == 0 && strncmp(url, BATCHES, strlen(BATCHES)) == 0;
+	const struct route *found = NULL;
 	bool known_url = false;
-	size_t i, n = sizeof routes / sizeof *routes;
+	size_t i;
 
-	for (i = 0; i < n; i++) {
-		if (strcmp(url, routes[i].url) != 0)
+	for (i = 0; i < sizeof routes / sizeof *routes && !found; i++) {
+		if (!serves(&routes[i], url))
 			continue;
 		known_url = true;
 		if (strcmp(method, routes[i].method) == 0)
-			break;
+			found = &routes[i];
 	}
-	if (!host_is_local(r)) {
+	if (!host_is_local(r))
 		admin_error(r, MHD_HTTP_FORBIDDEN, "bad_host", "the Host header is not loopback's");
-	} else if (i == n && !is_put) {
+	else if (!found)
 		admin_error(r, known_url ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND,
 			    known_url ? "bad_method" : "not_found", "%s %.200s is not served",
 			    method, url);
-	} else if ((is_put || !routes[i].open) && !token_is_right(r)) {
+	else if (!found->open && !token_is_right(r))
 		admin_error(r, MHD_HTTP_UNAUTHORIZED, "bad_token",
 			    "Authorization: Bearer TOKEN is missing or wrong");
-	} else if (is_put) {
-		on_put_batch(r, url + strlen(BATCHES));
-	} else {
-		routes[i].run(r);
-	}
+	else
+		found->run(r, url + strlen(found->url));
 }

@@ -1,4 +1,4 @@
-/*~ Stop 7 of the tour: here L1 becomes facts. Each row of the table below is one question; a phase
+/* Here L1 becomes facts. Each row of the table below is one question; a phase
  * is asked at once, the next phase when all answers are in, and only a whole round is published. */
 #include "coordinator/chain.h"
 
@@ -26,6 +26,11 @@ enum question {
 	Q_VERIFIER_OLD,
 	Q_OWNER,
 	Q_DEV_MODE,
+	Q_QUOTE_VERIFIER,
+	Q_MRTD,
+	Q_RTMR0,
+	Q_RTMR1,
+	Q_RTMR2,
 	Q_PROBE,
 	Q_COMMITTED,
 	Q_VERIFIED,
@@ -52,6 +57,11 @@ static const struct row {
     [Q_VERIFIER_OLD] = {"TDXVERIFIER()", AT_PROPOSER, 0},
     [Q_OWNER] = {"owner()", AT_PROPOSER, 0},
     [Q_DEV_MODE] = {"isDevMode()", AT_VERIFIER, 1},
+    [Q_QUOTE_VERIFIER] = {"quoteVerifier()", AT_VERIFIER, 1},
+    [Q_MRTD] = {"MRTD()", AT_VERIFIER, 1},
+    [Q_RTMR0] = {"RTMR0()", AT_VERIFIER, 1},
+    [Q_RTMR1] = {"RTMR1()", AT_VERIFIER, 1},
+    [Q_RTMR2] = {"RTMR2()", AT_VERIFIER, 1},
     [Q_PROBE] = {"verifyBatches(uint256,bytes[],bytes[],bytes[])", AT_PROPOSER, 1},
     [Q_COMMITTED] = {"lastCommittedBatch()", AT_PROPOSER, 2},
     [Q_VERIFIED] = {"lastVerifiedBatch()", AT_PROPOSER, 2},
@@ -60,9 +70,14 @@ static const struct row {
     [Q_PAUSED] = {"paused()", AT_PROPOSER, 2},
 };
 
+/* ABI-encoded bytes of length 48: offset, length, 48 bytes padded to 64. */
+#define MEASUREMENT_ANSWER 128
+
 struct answer {
 	enum chain_read_kind kind;
 	struct uint256 word;
+	bool has_measurement;
+	uint8_t measurement[48];
 	struct eth_revert revert;
 };
 
@@ -89,6 +104,7 @@ struct chain {
 	int phase;
 	unsigned outstanding, rounds;
 	uint64_t block;
+	int64_t block_time, head_time; /* of the round under way, and of the last whole one */
 	struct asked asked[Q_COUNT];
 	struct answer answer[Q_COUNT];
 	char failed[768]; /* of this round */
@@ -124,6 +140,7 @@ static void on_reply(void *arg, const struct rpc_reply *reply)
 	case RPC_ERROR:
 		if (reply->node_error == NODE_REVERTED || reply->has_data) {
 			read.kind = CHAIN_READ_REVERTED;
+			read.data = reply->data;
 			revert_read(&read.revert, reply->data);
 		} else {
 			read.kind = CHAIN_READ_FAILED;
@@ -142,39 +159,59 @@ static void on_reply(void *arg, const struct rpc_reply *reply)
 	free(p);
 }
 
+static bool put_hex(struct buf *b, struct span data)
+{
+	char *hex = malloc(2 * data.n + 1);
+	bool ok = hex != NULL;
+
+	if (ok) {
+		hex_encode(hex, data.p, data.n);
+		ok = buf_add_str(b, hex);
+	}
+	free(hex);
+	return ok;
+}
+
+/* "[{"to":...,"data":...},block]", and the replaced code. */
+static bool put_params(struct buf *b, const struct chain_call *call)
+{
+	char text[ETH_ADDRESS_TEXT_SIZE];
+	bool ok;
+
+	eth_address_print(text, call->to);
+	ok = buf_printf(b, "[{\"to\":\"%s\"", text);
+	if (call->from) {
+		eth_address_print(text, call->from);
+		ok = ok && buf_printf(b, ",\"from\":\"%s\"", text);
+	}
+	ok = ok && buf_add_str(b, ",\"data\":\"0x") && put_hex(b, call->calldata) &&
+	     buf_add_str(b, "\"},");
+	ok = ok && (call->block ? buf_printf(b, "\"0x%" PRIx64 "\"", call->block)
+				: buf_add_str(b, "\"latest\""));
+	if (call->replaced) {
+		eth_address_print(text, call->replaced);
+		ok = ok && buf_printf(b, ",{\"%s\":{\"code\":\"0x", text) &&
+		     put_hex(b, call->code) && buf_add_str(b, "\"}}");
+	}
+	return ok && buf_add_str(b, "]") && buf_add(b, "", 1);
+}
+
 bool chain_call(struct chain *c, const struct chain_call *call, chain_read_cb *cb, void *arg)
 {
 	struct pending_call *p = calloc(1, sizeof *p);
 	struct rpc_call_options options = {.avoid = call->avoid};
-	char text[ETH_ADDRESS_TEXT_SIZE], *hex = malloc(2 * call->calldata.n + 1);
 	struct why why = {""};
 	struct buf params;
 	bool ok = false;
 
 	buf_init(&params, 2 * CALL_BODY_MAX);
-	if (!p || !hex || !c->d->rpc)
-		goto out;
-	*p = (struct pending_call){cb, arg};
-	hex_encode(hex, call->calldata.p, call->calldata.n);
-	eth_address_print(text, call->to);
-	ok = buf_printf(&params, "[{\"to\":\"%s\"", text);
-	if (call->from) {
-		eth_address_print(text, call->from);
-		ok = ok && buf_printf(&params, ",\"from\":\"%s\"", text);
+	if (p && c->d->rpc && put_params(&params, call)) {
+		*p = (struct pending_call){cb, arg};
+		ok = rpc_call(c->d->rpc, "eth_call", (const char *)params.p, &options, on_reply, p,
+			      &why) != 0;
 	}
-	ok = ok && buf_printf(&params, ",\"data\":\"0x%s\"},", hex);
-	ok = ok && (call->block ? buf_printf(&params, "\"0x%" PRIx64 "\"]", call->block)
-				: buf_add_str(&params, "\"latest\"]"));
-	ok = ok && buf_add(&params, "", 1);
 	if (!ok)
-		goto out;
-	ok = rpc_call(c->d->rpc, "eth_call", (const char *)params.p, &options, on_reply, p, &why) !=
-	     0;
-	if (ok)
-		p = NULL; /* the callback's now */
-out:
-	free(p);
-	free(hex);
+		free(p); /* else the callback's now */
 	buf_free(&params);
 	return ok;
 }
@@ -245,7 +282,23 @@ static bool same_facts(const struct chain_facts *a, const struct chain_facts *b)
 	       a->has_tdx_verifier == b->has_tdx_verifier && a->tdx_dev_mode == b->tdx_dev_mode &&
 	       eth_address_equal(&a->proposer, &b->proposer) &&
 	       eth_address_equal(&a->tdx_verifier, &b->tdx_verifier) &&
-	       eth_address_equal(&a->signer, &b->signer);
+	       eth_address_equal(&a->signer, &b->signer) &&
+	       a->has_measurements == b->has_measurements &&
+	       memcmp(a->measurement, b->measurement, sizeof a->measurement) == 0 &&
+	       eth_address_equal(&a->quote_verifier, &b->quote_verifier);
+}
+
+/* What a production TDXVerifier demands of a quote. */
+static void take_measurements(struct chain_facts *f, const struct answer *a)
+{
+	int i;
+
+	f->has_measurements = a[Q_QUOTE_VERIFIER].kind == CHAIN_READ_OK;
+	f->quote_verifier = as_address(&a[Q_QUOTE_VERIFIER]);
+	for (i = 0; i < CHAIN_MEASUREMENTS; i++) {
+		f->has_measurements = f->has_measurements && a[Q_MRTD + i].has_measurement;
+		memcpy(f->measurement[i], a[Q_MRTD + i].measurement, 48);
+	}
 }
 
 static void round_done(struct chain *c)
@@ -276,6 +329,8 @@ static void round_done(struct chain *c)
 		f.tdx_verifier = as_address(&a[Q_VERIFIER]);
 		f.tdx_dev_mode = is_true(&a[Q_DEV_MODE]);
 		f.signer = as_address(&a[Q_SIGNER]);
+		if (!f.tdx_dev_mode)
+			take_measurements(&f, a);
 	}
 	if (c->trouble[0] || !c->fresh)
 		log_event(LOG_INFO, "l1_read",
@@ -294,6 +349,7 @@ static void round_done(struct chain *c)
 		keep_facts(c);
 	}
 	c->fresh = true;
+	c->head_time = c->block_time;
 	c->rounds++;
 	c->round = false;
 	settle_on_chain(c->d);
@@ -366,6 +422,10 @@ static void on_answer(void *arg, const struct chain_read *read)
 	if (c->closing)
 		return;
 	a->kind = read->kind;
+	a->has_measurement = read->kind == CHAIN_READ_OK && read->data.n >= MEASUREMENT_ANSWER &&
+			     read->data.p[31] == 32 && read->data.p[63] == 48;
+	if (a->has_measurement)
+		memcpy(a->measurement, read->data.p + 64, 48);
 	if (read->kind == CHAIN_READ_OK && read->data.n >= 32)
 		memcpy(a->word.be, read->data.p, 32);
 	else if (read->kind == CHAIN_READ_OK)
@@ -426,19 +486,24 @@ static void run_phase(struct chain *c, int phase)
 		phase_done(c);
 }
 
-static void on_block_number(void *arg, const struct rpc_reply *reply)
+static void on_head(void *arg, const struct rpc_reply *reply)
 {
 	struct chain *c = arg;
-	struct why why = {""};
+	struct rpc_block head = {0};
+	struct why why = {"the node knows no latest block"};
+	bool found = false;
 
 	if (c->closing)
 		return;
-	if (reply->status != RPC_OK || !rpc_parse_u64(reply->result, &c->block, &why)) {
+	if (reply->status != RPC_OK || !rpc_parse_block(reply->result, &found, &head, &why) ||
+	    !found) {
 		snprintf(c->failed, sizeof c->failed, "%s",
 			 reply->status == RPC_OK ? why.text : reply->sentence);
 		round_failed(c);
 		return;
 	}
+	c->block = head.number;
+	c->block_time = (int64_t)head.timestamp;
 	run_phase(c, c->fresh && c->rounds % STATIC_EVERY ? 2 : 0);
 }
 
@@ -453,7 +518,8 @@ void chain_refresh(struct chain *c)
 		return;
 	}
 	c->round = true;
-	if (!rpc_call(c->d->rpc, "eth_blockNumber", "[]", NULL, on_block_number, c, &why)) {
+	if (!rpc_call(c->d->rpc, "eth_getBlockByNumber", "[\"latest\",false]", NULL, on_head, c,
+		      &why)) {
 		snprintf(c->failed, sizeof c->failed, "%s", why.text);
 		round_failed(c);
 	}
@@ -637,6 +703,11 @@ const struct chain_facts *chain_facts(const struct chain *c)
 bool chain_is_fresh(const struct chain *c)
 {
 	return c->fresh;
+}
+
+int64_t chain_head_time(const struct chain *c)
+{
+	return c->head_time;
 }
 
 const char *chain_trouble(const struct chain *c)

@@ -17,7 +17,8 @@ struct daemon;
 struct chain;
 
 /* Plain old data: kept in the store as it is, under a version. */
-#define CHAIN_FACTS_VERSION 1
+#define CHAIN_FACTS_VERSION 2
+#define CHAIN_MEASUREMENTS  4 /* MRTD, RTMR0, RTMR1, RTMR2 */
 struct chain_facts {
 	uint32_t version;
 	uint32_t
@@ -30,6 +31,10 @@ struct chain_facts {
 	struct eth_address signer;
 	bool has_tdx_verifier, tdx_dev_mode;
 	bool paused;
+	/* of a production TDXVerifier */
+	bool has_measurements;
+	uint8_t measurement[CHAIN_MEASUREMENTS][48];
+	struct eth_address quote_verifier;
 };
 
 bool chain_new(struct chain **out, struct daemon *d, struct why *why);
@@ -47,6 +52,9 @@ void chain_free(struct chain *c);
 const struct chain_facts *chain_facts(const struct chain *c);
 /* Has this run read a whole round? */
 bool chain_is_fresh(const struct chain *c);
+/* The head's timestamp in the last round, in seconds; 0: no round in this run. What a dry run and
+ * the contracts take for now. */
+int64_t chain_head_time(const struct chain *c);
 /* The last failure, "" after a good round. */
 const char *chain_trouble(const struct chain *c);
 
@@ -60,7 +68,7 @@ enum chain_read_kind {
 };
 struct chain_read {
 	enum chain_read_kind kind;
-	struct span data;         /* OK: ABI-encoded result */
+	struct span data;         /* OK: ABI-encoded result; REVERTED: what the contract said */
 	struct eth_revert revert; /* REVERTED */
 	const char *sentence;     /* FAILED */
 	int endpoint;
@@ -73,6 +81,9 @@ struct chain_call {
 	struct span calldata;
 	uint64_t block; /* 0: latest */
 	uint32_t avoid; /* endpoints, see rpc.h */
+	/* As if this contract had that code; NULL: all is as it is. Not every node can do it. */
+	const struct eth_address *replaced;
+	struct span code;
 };
 /* eth_call. The callback comes later, unless the daemon is stopping. False: too many calls. */
 bool chain_call(struct chain *c, const struct chain_call *call, chain_read_cb *cb, void *arg);

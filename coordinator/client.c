@@ -78,7 +78,40 @@ static bool exchange_open(struct exchange *x, const struct config *c, const char
 	return true;
 }
 
-static int exchange_run(struct exchange *x, const struct config *c, bool quiet)
+static void print_raw(const struct buf *reply, FILE *to)
+{
+	if (reply->len)
+		fwrite(reply->p, 1, reply->len, to);
+}
+
+/* The sentence of an answer that is {"code","message"}, else all of it. */
+static void print_sentence(const struct buf *reply, FILE *to)
+{
+	json_t *j = json_loadb((const char *)reply->p, reply->len, 0, NULL);
+	const char *sentence = json_string_value(json_object_get(j, "message"));
+
+	if (sentence)
+		fprintf(to, "%s\n", sentence);
+	else
+		print_raw(reply, to);
+	json_decref(j);
+}
+
+static void print_shown(const struct buf *reply, void (*show)(const json_t *))
+{
+	json_t *j = json_loadb((const char *)reply->p, reply->len, 0, NULL);
+
+	if (j)
+		show(j);
+	else
+		print_raw(reply, stdout);
+	json_decref(j);
+}
+
+enum output { QUIET, RAW, SENTENCE, SHOWN };
+
+static int exchange_run(struct exchange *x, const struct config *c, enum output output,
+			void (*show)(const json_t *))
 {
 	long status = 0;
 	CURLcode rc = curl_easy_perform(x->curl);
@@ -91,9 +124,14 @@ static int exchange_run(struct exchange *x, const struct config *c, bool quiet)
 	} else {
 		curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status);
 		code = status < 300 ? DONE : REFUSED;
-		if (!quiet || code != DONE)
-			fwrite(x->reply.p ? x->reply.p : (const uint8_t *)"", 1, x->reply.len,
-			       code == DONE ? stdout : stderr);
+		if (code != DONE && (output == QUIET || output == RAW))
+			print_raw(&x->reply, stderr);
+		else if (code != DONE || output == SENTENCE)
+			print_sentence(&x->reply, code == DONE ? stdout : stderr);
+		else if (output == SHOWN)
+			print_shown(&x->reply, show);
+		else if (output == RAW)
+			print_raw(&x->reply, stdout);
 	}
 	curl_slist_free_all(x->headers);
 	curl_easy_cleanup(x->curl);
@@ -101,18 +139,30 @@ static int exchange_run(struct exchange *x, const struct config *c, bool quiet)
 	return code;
 }
 
-int client_get(const struct config *c, const char *path)
+int client_get(const struct config *c, const char *path, void (*show)(const json_t *))
 {
 	struct exchange x;
 
-	return exchange_open(&x, c, path) ? exchange_run(&x, c, false) : UNREACHABLE;
+	return exchange_open(&x, c, path) ? exchange_run(&x, c, show ? SHOWN : RAW, show)
+					  : UNREACHABLE;
+}
+
+int client_post(const struct config *c, const char *path)
+{
+	struct exchange x;
+
+	if (!exchange_open(&x, c, path))
+		return UNREACHABLE;
+	curl_easy_setopt(x.curl, CURLOPT_POST, 1L);
+	curl_easy_setopt(x.curl, CURLOPT_POSTFIELDSIZE, 0L);
+	return exchange_run(&x, c, SENTENCE, NULL);
 }
 
 int client_healthcheck(const struct config *c)
 {
 	struct exchange x;
 
-	return exchange_open(&x, c, "/readyz") ? exchange_run(&x, c, true) : UNREACHABLE;
+	return exchange_open(&x, c, "/readyz") ? exchange_run(&x, c, QUIET, NULL) : UNREACHABLE;
 }
 
 int client_put_input(const struct config *c, const char *batch, const char *commit_hash,
@@ -152,7 +202,7 @@ int client_put_input(const struct config *c, const char *batch, const char *comm
 	curl_easy_setopt(x.curl, CURLOPT_UPLOAD, 1L);
 	curl_easy_setopt(x.curl, CURLOPT_READDATA, f);
 	curl_easy_setopt(x.curl, CURLOPT_INFILESIZE_LARGE, size);
-	code = exchange_run(&x, c, false);
+	code = exchange_run(&x, c, RAW, NULL);
 	fclose(f);
 	return code;
 }

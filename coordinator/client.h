@@ -4,10 +4,14 @@
 
 #include "coordinator/config.h"
 
+#include <jansson.h>
+
 /* Exit codes: 0 done; 1 the daemon refused (the sentence is on stderr); 2 it cannot be reached. */
 
-/* GET path, printed on stdout. */
-int client_get(const struct config *c, const char *path);
+/* GET path, printed on stdout as it came or, where show is not NULL, by it. */
+int client_get(const struct config *c, const char *path, void (*show)(const json_t *));
+/* POST without a body; the answer's sentence is printed. */
+int client_post(const struct config *c, const char *path);
 /* Uploads a file ("-": stdin is not a file and is refused) as the input of a batch. */
 int client_put_input(const struct config *c, const char *batch, const char *commit_hash,
 		     const char *file);

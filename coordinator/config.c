@@ -439,6 +439,10 @@ static void check_together(struct loader *l, bool need_chain)
 			"ETHREX_MIN_RETRY_DELAY (%" PRIu64 " s) is more than "
 			"ETHREX_MAX_RETRY_DELAY (%" PRIu64 " s)",
 			c->min_retry_delay_s, c->max_retry_delay_s);
+	c->register_by_file = strcmp(c->register_route, "file") == 0;
+	if (!c->register_by_file && strcmp(c->register_route, "direct") != 0)
+		mistake(l, "ETHREX_PROOF_COORDINATOR_REGISTER_ROUTE: \"%s\" is not direct or file",
+			c->register_route);
 	split_urls(l);
 	check_collateral(l);
 	if (!need_chain)

@@ -66,6 +66,19 @@ struct config {
 	uint64_t register_gas_per_day;
 	uint64_t prover_silence_ms;
 
+	/* attestation */
+	char policy_file[CONFIG_TEXT_MAX];
+	uint64_t max_verifications, max_refusals, max_verdicts;
+	uint64_t max_clock_skew_s, expiry_warning_s;
+	struct eth_address enclave_id_dao, fmspc_tcb_dao, pcs_dao,
+	    pck_dao; /* zero: found on chain */
+	bool has_enclave_id_dao, has_fmspc_tcb_dao, has_pcs_dao, has_pck_dao;
+	bool collateral_look_ahead;
+	bool no_onchain_pccs;
+	uint64_t onchain_margin_s;
+	char register_route[CONFIG_TEXT_MAX];
+	bool register_by_file;
+
 	/* collateral */
 	char collateral_sources[CONFIG_TEXT_MAX], collateral_root_crl_url[CONFIG_TEXT_MAX];
 	char collateral_ca_file[CONFIG_TEXT_MAX], collateral_update_text[CONFIG_TEXT_MAX];

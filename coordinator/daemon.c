@@ -1,7 +1,9 @@
 #include "coordinator/daemon.h"
 
 #include "coordinator/admin.h"
+#include "coordinator/attestation.h"
 #include "coordinator/claim.h"
+#include "coordinator/enroll.h"
 #include "coordinator/notify.h"
 #include "coordinator/proofs.h"
 #include "coordinator/session.h"
@@ -19,6 +21,7 @@
 #include <unistd.h>
 
 #define TOKEN_BYTES 32
+#define WATCH_MS    5000 /* between two looks at what time does to the evidence */
 
 uint64_t daemon_now_ms(void)
 {
@@ -48,10 +51,11 @@ static void on_handle_closed(uv_handle_t *h)
 static void close_loop_parts(struct daemon *d)
 {
 	uv_handle_t *handles[] = {(uv_handle_t *)&d->on_term, (uv_handle_t *)&d->on_int,
-				  (uv_handle_t *)&d->on_hup, (uv_handle_t *)&d->drain_timer};
+				  (uv_handle_t *)&d->on_hup, (uv_handle_t *)&d->drain_timer,
+				  (uv_handle_t *)&d->watch_timer};
 	size_t i;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < sizeof handles / sizeof *handles; i++) {
 		d->closing++;
 		uv_close(handles[i], on_handle_closed);
 	}
@@ -61,13 +65,42 @@ static void close_loop_parts(struct daemon *d)
 	}
 }
 
+static void on_early_closed(void *arg)
+{
+	struct daemon *d = arg;
+
+	d->collateral_early = NULL;
+	close_loop_parts(d);
+	part_closed(d);
+}
+
+static void on_collateral_closed(void *arg)
+{
+	struct daemon *d = arg;
+
+	d->collateral = NULL;
+	if (d->collateral_early)
+		collateral_close(d->collateral_early, on_early_closed, d);
+	else
+		on_early_closed(d);
+}
+
+static void after_attestation(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->collateral)
+		collateral_close(d->collateral, on_collateral_closed, d);
+	else
+		on_collateral_closed(d);
+}
+
 static void on_rpc_closed(void *arg)
 {
 	struct daemon *d = arg;
 
 	d->rpc = NULL;
-	close_loop_parts(d);
-	part_closed(d);
+	attestation_close(d->attestation, after_attestation, d);
 }
 
 static void part_closed(void *arg)
@@ -179,6 +212,7 @@ static void on_reload_signal(uv_signal_t *h, int number)
 	struct daemon *d = h->data;
 	char *argv[2], flag[] = "--env-file";
 	char text[4096] = "", *line, *save = NULL;
+	struct why why = {""};
 	struct config *fresh;
 	unsigned changed = 0;
 	FILE *notes;
@@ -204,6 +238,8 @@ static void on_reload_signal(uv_signal_t *h, int number)
 		changed = config_reload(&d->config, fresh, notes);
 		log_configure(d->config.log_level, d->config.log_format);
 		settle_reload(d);
+		if (!attestation_reload(d->attestation, &why))
+			fprintf(notes, "%s: the former policy stays\n", why.text);
 	}
 	fclose(notes);
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
@@ -221,6 +257,14 @@ void daemon_keep_fact(struct daemon *d, const char *key, const void *value, size
 	const struct store_change change = {
 	    .kind = CHANGE_FACT_PUT,
 	    .fact = {.key = span_of(key, strlen(key)), .value = span_of(value, n)}};
+
+	store_commit_lazy(d->store, &change, 1);
+}
+
+void daemon_drop_fact(struct daemon *d, const char *key)
+{
+	const struct store_change change = {.kind = CHANGE_FACT_DEL,
+					    .fact = {.key = span_of(key, strlen(key))}};
 
 	store_commit_lazy(d->store, &change, 1);
 }
@@ -324,6 +368,71 @@ static bool make_rpc(struct daemon *d, struct why *why)
 	return d->rpc != NULL;
 }
 
+static void on_collateral_changed(void *arg, const struct collateral_key *key,
+				  const struct collateral_set *set)
+{
+	struct daemon *d = arg;
+	char name[COLLATERAL_KEY_SIZE], from[32], to[32];
+
+	collateral_key_text(name, key);
+	tdxv_time_text(from, sizeof from, set->facts.valid_from);
+	tdxv_time_text(to, sizeof to, set->facts.valid_to);
+	log_event(LOG_INFO, "collateral", "platform=%s valid_from=%s valid_to=%s evaluation=%u",
+		  name, from, to, set->facts.tcb_evaluation_number);
+	attestation_changed(d->attestation);
+}
+
+static void on_collateral_note(void *arg, const struct collateral_key *key, const char *sentence)
+{
+	char name[COLLATERAL_KEY_SIZE] = "";
+
+	(void)arg;
+	if (key)
+		collateral_key_text(name, key);
+	log_event(LOG_WARN, "collateral_trouble", "platform=%s reason=%s", name, sentence);
+}
+
+static bool make_collateral(struct daemon *d, struct why *why)
+{
+	const struct config *c = &d->config;
+	struct collateral_settings s = {.sources = c->collateral_sources,
+					.root_crl_url = c->collateral_root_crl_url,
+					.ca_file = c->collateral_ca_file,
+					.root_file = c->dcap_root_file,
+					.data_dir = c->data_dir,
+					.update = c->collateral_early ? COLLATERAL_EARLY
+								      : COLLATERAL_STANDARD,
+					.tcb_evaluation_number = (uint32_t)c->collateral_number,
+					.timeout_ms = (uint32_t)c->collateral_timeout_ms,
+					.piece_max = c->collateral_piece_max,
+					.max_keys = (unsigned)c->collateral_max_keys,
+					.max_stale = (int64_t)c->collateral_max_stale_s,
+					.on_changed = on_collateral_changed,
+					.on_note = on_collateral_note,
+					.arg = d};
+
+	const int64_t now = (int64_t)(daemon_now_ms() / 1000);
+
+	uv_random(NULL, NULL, &s.seed, sizeof s.seed, 0, NULL);
+	if (!collateral_new(&d->collateral, &d->loop, &s, now, why))
+		return false;
+	if (c->collateral_early || c->collateral_number || !c->collateral_look_ahead)
+		return true;
+	s.update = COLLATERAL_EARLY;
+	s.data_dir = "";
+	s.on_changed = NULL;
+	s.on_note = NULL;
+	return collateral_new(&d->collateral_early, &d->loop, &s, now, why);
+}
+
+static void on_watch(uv_timer_t *t)
+{
+	struct daemon *d = t->data;
+
+	if (!d->closing && !d->draining)
+		attestation_tick(d->attestation);
+}
+
 static bool make_server(struct daemon *d, struct why *why)
 {
 	const struct config *c = &d->config;
@@ -411,7 +520,9 @@ static bool start(struct daemon *d, struct why *why)
 	sender_intent_init(&intent);
 	ok = make_token(d, why) && make_work(d, why) && chain_new(&d->chain, d, why) &&
 	     proofs_new(&d->proofs, d, why) && session_new(&d->session, d, why) &&
-	     settle_new(&d->settle, d, why) && daemon_load(d, &intent, why) && make_rpc(d, why);
+	     make_collateral(d, why) && attestation_new(&d->attestation, d, why) &&
+	     enroll_new(&d->enroll, d, why) && settle_new(&d->settle, d, why) &&
+	     daemon_load(d, &intent, why) && make_rpc(d, why);
 	if (ok)
 		settle_restore(d);
 	if (ok && intent.id)
@@ -422,6 +533,7 @@ static bool start(struct daemon *d, struct why *why)
 	d->ready = true;
 	announce(d);
 	chain_start(d->chain);
+	uv_timer_start(&d->watch_timer, on_watch, WATCH_MS, WATCH_MS);
 	return true;
 }
 
@@ -431,7 +543,9 @@ static void start_signals(struct daemon *d)
 	uv_signal_init(&d->loop, &d->on_int);
 	uv_signal_init(&d->loop, &d->on_hup);
 	uv_timer_init(&d->loop, &d->drain_timer);
+	uv_timer_init(&d->loop, &d->watch_timer);
 	d->on_term.data = d->on_int.data = d->on_hup.data = d->drain_timer.data = d;
+	d->watch_timer.data = d;
 	uv_signal_start(&d->on_term, on_stop_signal, SIGTERM);
 	uv_signal_start(&d->on_int, on_stop_signal, SIGINT);
 	uv_signal_start(&d->on_hup, on_reload_signal, SIGHUP);
@@ -472,6 +586,8 @@ int daemon_run(struct config *config)
 	chain_free(d->chain);
 	session_free(d->session);
 	settle_free(d->settle);
+	enroll_free(d->enroll);
+	attestation_free(d->attestation);
 	proofs_free(d->proofs);
 	work_free(d->work);
 	registrar_free(d->registrar);

@@ -21,6 +21,9 @@
 #include <regex.h>
 
 struct admin;
+struct attestation;
+struct collateral;
+struct enroll;
 struct session;
 struct proofs;
 struct settle;
@@ -32,7 +35,7 @@ struct daemon_counters {
 	uint64_t setups[REGISTRAR_RETRY + 1]; /* by enum registrar_answer */
 	uint64_t judged[WORK_UNDECIDED + 1];  /* by enum work_state */
 	uint64_t txs[SENDER_CANCELLED + 1];   /* by enum sender_outcome */
-	uint64_t gas_verify, gas_register;
+	uint64_t gas_verify, gas_register, gas_upload;
 	uint64_t inputs_stored, inputs_refused;
 };
 
@@ -48,6 +51,10 @@ struct daemon {
 	struct rpc *rpc;
 	struct chain *chain;
 	struct sender_io *sender;
+	struct collateral *collateral;
+	struct collateral *collateral_early; /* to look ahead; NULL: not wanted */
+	struct attestation *attestation;
+	struct enroll *enroll;
 	struct settle *settle;
 	struct proofs *proofs;
 	struct session *session;
@@ -62,7 +69,7 @@ struct daemon {
 	int key_claims[2]; /* descriptors; -1: none */
 
 	uv_signal_t on_term, on_int, on_hup;
-	uv_timer_t drain_timer;
+	uv_timer_t drain_timer, watch_timer;
 	bool ready, draining;
 	unsigned closing; /* parts that have not said yet that they are closed */
 	int exit_code;
@@ -81,6 +88,7 @@ void daemon_fail(struct daemon *d, const char *event, const char *sentence);
 bool daemon_load(struct daemon *d, struct sender_intent *open_intent, struct why *why);
 
 /* Keeps a named value durably; failures are logged and the next change tries again. */
+void daemon_drop_fact(struct daemon *d, const char *key);
 void daemon_keep_fact(struct daemon *d, const char *key, const void *value, size_t n);
 
 #define EXIT_CONFIG 78 /* sysexits.h: wrong settings, or a contract of another kind */

@@ -1,4 +1,5 @@
-/*~ Stop 2 of the tour: what an earlier run made durable becomes the state in memory. */
+/* What an earlier run made durable becomes the state in memory. */
+#include "coordinator/attestation.h"
 #include "coordinator/daemon.h"
 #include "coordinator/input_file.h"
 #include "coordinator/proofs.h"
@@ -37,8 +38,20 @@ static bool load_fact(void *arg, const struct store_fact *row, struct why *why)
 	struct loading *l = arg;
 	struct chain_facts facts;
 	uint64_t gas[2];
+	struct eth_address promoted;
+	char hex[65];
 
 	(void)why;
+	if (row->key.n == strlen(ATTESTATION_FACT) + 64 &&
+	    memcmp(row->key.p, ATTESTATION_FACT, strlen(ATTESTATION_FACT)) == 0) {
+		text_of(hex, sizeof hex, span_of(row->key.p + strlen(ATTESTATION_FACT), 64));
+		attestation_restore_verdict(l->d->attestation, hex, row->value);
+		return true;
+	}
+	if (is_key(row, SETTLE_PROMOTED_FACT) && row->value.n == sizeof promoted.b) {
+		memcpy(promoted.b, row->value.p, sizeof promoted.b);
+		registrar_restore_promoted(l->d->registrar, &promoted);
+	}
 	if (is_key(row, "register_gas") && row->value.n == sizeof gas) {
 		memcpy(gas, row->value.p, sizeof gas);
 		registrar_restore_gas(l->d->registrar, gas[0], gas[1]);
@@ -166,7 +179,8 @@ static bool load_prover(void *arg, const struct store_prover *row, struct why *w
 				     .first_seen_ms = row->first_seen_ms,
 				     .last_seen_ms = row->last_seen_ms,
 				     .last_proof_ms = row->last_proof_ms,
-				     .proofs = row->proofs_good};
+				     .proofs = row->proofs_good,
+				     .revoked = row->state == PROVER_ROW_REVOKED};
 
 	memcpy(p.signer.b, row->signer, 20);
 	text_of(p.source, sizeof p.source, row->source);

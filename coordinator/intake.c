@@ -1,4 +1,4 @@
-/*~ Stop 4 of the tour: a batch input comes in. The bytes that a prover will get are the bytes that
+/*~ Stop 5 of the tour: a batch input comes in. The bytes that a prover will get are the bytes that
  * were put, so they are checked on their way to the disk and never again. */
 #include "coordinator/intake.h"
 

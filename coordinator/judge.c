@@ -1,4 +1,4 @@
-/*~ Stop 6 of the tour: a signature becomes a verdict, without gas and without asking anybody. */
+/*~ Stop 7 of the tour: a signature becomes a verdict, without gas and without asking anybody. */
 #include "coordinator/judge.h"
 
 #include "ethereum/key.h"

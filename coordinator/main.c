@@ -1,7 +1,11 @@
+#include "coordinator/appraisal.h"
 #include "coordinator/client.h"
+#include "coordinator/client_show.h"
 #include "coordinator/config.h"
 #include "coordinator/daemon.h"
+#include "coordinator/whole_file.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +18,11 @@ static int verb_config(int argc, char **argv);
 static int verb_put_input(int argc, char **argv);
 static int verb_status(int argc, char **argv);
 static int verb_provers(int argc, char **argv);
+static int verb_explain(int argc, char **argv);
+static int verb_tcb_status(int argc, char **argv);
+static int verb_collateral(int argc, char **argv);
+static int verb_promote(int argc, char **argv);
+static int verb_revoke(int argc, char **argv);
 static int verb_metrics(int argc, char **argv);
 static int verb_healthcheck(int argc, char **argv);
 static int verb_help(int argc, char **argv);
@@ -28,7 +37,15 @@ static const struct verb {
     {"put-input", verb_put_input, "BATCH COMMIT_HASH FILE [SETTINGS]",
      "give a running coordinator the input of a batch"},
     {"status", verb_status, "[SETTINGS]", "what a running coordinator does and waits for (JSON)"},
-    {"provers", verb_provers, "[SETTINGS]", "the prover keys that it knows (JSON)"},
+    {"provers", verb_provers, "[--json] [SETTINGS]", "the prover keys: who, state, TCB, expiry"},
+    {"explain", verb_explain, "QUOTE|HASH [--json] [SETTINGS]",
+     "why a quote (a file, or its SHA-256) was refused"},
+    {"tcb-status", verb_tcb_status, "[--json] [SETTINGS]",
+     "the evidence of each key, and the collateral here and on chain"},
+    {"collateral", verb_collateral, "[refresh|--json] [SETTINGS]",
+     "what is cached from which source; refresh: fetch it anew"},
+    {"promote", verb_promote, "ADDRESS [SETTINGS]", "register this key next"},
+    {"revoke", verb_revoke, "ADDRESS [SETTINGS]", "never register this key again"},
     {"metrics", verb_metrics, "[SETTINGS]", "its numbers (Prometheus text)"},
     {"healthcheck", verb_healthcheck, "[SETTINGS]", "exit 0 if provers are served"},
     {"help", verb_help, "", "this text and every setting"},
@@ -40,13 +57,26 @@ static bool load_for_client(struct config *c, int argc, char **argv)
 	return config_load(c, argc, argv, false, stderr);
 }
 
-static int client_verb(int argc, char **argv, const char *path)
+/* show: unless the first argument is --json. */
+static int client_verb(int argc, char **argv, const char *path, void (*show)(const json_t *))
+{
+	static struct config c;
+	const bool json = argc > 0 && strcmp(argv[0], "--json") == 0;
+	int code = EXIT_CONFIG;
+
+	if (load_for_client(&c, argc - json, argv + json))
+		code = client_get(&c, path, json ? NULL : show);
+	config_wipe(&c);
+	return code;
+}
+
+static int client_post_verb(int argc, char **argv, const char *path)
 {
 	static struct config c;
 	int code = EXIT_CONFIG;
 
 	if (load_for_client(&c, argc, argv))
-		code = client_get(&c, path);
+		code = client_post(&c, path);
 	config_wipe(&c);
 	return code;
 }
@@ -91,17 +121,116 @@ static int verb_put_input(int argc, char **argv)
 
 static int verb_status(int argc, char **argv)
 {
-	return client_verb(argc, argv, "/api/v1/status");
+	return client_verb(argc, argv, "/api/v1/status", NULL);
 }
 
 static int verb_provers(int argc, char **argv)
 {
-	return client_verb(argc, argv, "/api/v1/provers");
+	return client_verb(argc, argv, "/api/v1/provers", show_provers);
+}
+
+static int verb_tcb_status(int argc, char **argv)
+{
+	return client_verb(argc, argv, "/api/v1/tcb-status", show_tcb_status);
+}
+
+static int verb_collateral(int argc, char **argv)
+{
+	if (argc > 0 && strcmp(argv[0], "refresh") == 0)
+		return client_post_verb(argc - 1, argv + 1, "/api/v1/collateral/refresh");
+	return client_verb(argc, argv, "/api/v1/collateral", show_collateral);
+}
+
+static int change_prover(int argc, char **argv, const char *verb)
+{
+	char path[128];
+
+	if (argc < 1 || strlen(argv[0]) + 1 != ETH_ADDRESS_TEXT_SIZE) {
+		fprintf(stderr,
+			"usage: proof-coordinator %s ADDRESS [SETTINGS]; the address is 0x and 40 "
+			"hex digits\n",
+			verb);
+		return USAGE_ERROR;
+	}
+	snprintf(path, sizeof path, "/api/v1/provers/%s/%s", argv[0], verb);
+	return client_post_verb(argc - 1, argv + 1, path);
+}
+
+static int verb_promote(int argc, char **argv)
+{
+	return change_prover(argc, argv, "promote");
+}
+
+static int verb_revoke(int argc, char **argv)
+{
+	return change_prover(argc, argv, "revoke");
+}
+
+static bool is_hash(const char *text)
+{
+	const size_t n = strspn(text, "0123456789abcdefABCDEF");
+
+	return n >= 4 && n <= 64 && !text[n];
+}
+
+/* The hash of the quote in a file, which may be bytes or hex. */
+static bool quote_hash(char out[65], const char *path)
+{
+	struct refusal_key whole, ignored;
+	struct buf text, quote;
+	struct tdxv_quote q;
+	struct why why = {""};
+	const char *hex;
+	size_t n;
+	bool ok;
+
+	buf_init(&text, 4 * TDXV_QUOTE_MAX);
+	buf_init(&quote, TDXV_QUOTE_MAX);
+	ok = whole_file_read(&text, path, &why);
+	if (ok) {
+		hex = (const char *)text.p;
+		for (n = text.len; n && isspace((unsigned char)hex[n - 1]); n--)
+			;
+		if (!hex_decode_buf(&quote, hex, n)) {
+			quote.len = 0;
+			ok = buf_add(&quote, text.p, text.len);
+		}
+		if (!ok)
+			why_set(&why, "%s is longer than a quote can be", path);
+	}
+	if (ok) {
+		appraisal_keys(&whole, &ignored, &q, buf_span(&quote));
+		hex_encode(out, whole.sha256, 32);
+	} else {
+		fprintf(stderr, "proof-coordinator: %s\n", why.text);
+	}
+	buf_free(&text);
+	buf_free(&quote);
+	return ok;
+}
+
+static int verb_explain(int argc, char **argv)
+{
+	char hash[65], path[128];
+	size_t i;
+
+	if (argc < 1) {
+		fputs("usage: proof-coordinator explain QUOTE|HASH [--json] [SETTINGS]\n", stderr);
+		return USAGE_ERROR;
+	}
+	if (is_hash(argv[0]))
+		snprintf(hash, sizeof hash, "%s", argv[0]);
+	else if (!quote_hash(hash, argv[0]))
+		return EXIT_FAILURE;
+	for (i = 0; hash[i]; i++)
+		hash[i] = (char)tolower((unsigned char)hash[i]);
+	snprintf(path, sizeof path, "/api/v1/verdicts/%s", hash);
+	return client_verb(argc - 1, argv + 1, path, show_verdict);
 }
 
 static int verb_metrics(int argc, char **argv)
 {
-	return client_verb(argc, argv, "/metrics");
+	return client_verb(argc, argv, "/metrics", NULL);
 }
 
 static int verb_healthcheck(int argc, char **argv)

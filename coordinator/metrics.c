@@ -1,6 +1,9 @@
 #include "coordinator/metrics.h"
 
+#include "coordinator/attestation.h"
+#include "coordinator/collateral.h"
 #include "coordinator/daemon.h"
+#include "coordinator/enroll.h"
 #include "coordinator/session.h"
 
 #include <inttypes.h>
@@ -108,14 +111,52 @@ static void write_l1(struct out *o, const struct daemon *d)
 	head(o, "gas_used_total", "counter", "Gas used on L1, by kind.");
 	labelled(o, "gas_used_total", "kind", "verify", d->counters.gas_verify);
 	labelled(o, "gas_used_total", "kind", "register", d->counters.gas_register);
+	labelled(o, "gas_used_total", "kind", "upload", d->counters.gas_upload);
 	plain(o, "register_gas_today", "gauge", "Gas that registrations used or hold today (UTC).",
 	      registrar_gas_used(d->registrar, daemon_now_ms(), &day));
 	plain(o, "provers", "gauge", "Prover keys known.", registrar_count(d->registrar));
-	plain(o, "setups_waiting", "gauge", "ProverSetups waiting for a registration.",
+	plain(o, "setups_waiting", "gauge",
+	      "ProverSetups being verified, or waiting for a registration.",
 	      session_waiting_setups(d->session));
 	head(o, "setups_total", "counter", "ProverSetups, by answer.");
 	for (i = 0; i <= REGISTRAR_RETRY; i++)
 		labelled(o, "setups_total", "answer", setups[i], d->counters.setups[i]);
+}
+
+static void write_attestation(struct out *o, const struct daemon *d)
+{
+	static const char *const verdicts[] = {"attested", "refused", "retry"};
+	const struct attestation_counters *c = attestation_counters(d->attestation);
+	const int64_t left = attestation_seconds_left(d->attestation, chain_head_time(d->chain));
+	struct collateral_source_info source;
+	uint64_t answers[COLLATERAL_OUTCOME_COUNT] = {0};
+	size_t i;
+	int v;
+
+	head(o, "quotes_total", "counter", "Quotes that provers offered, by verdict.");
+	for (v = 0; v <= ATTESTATION_RETRY; v++)
+		labelled(o, "quotes_total", "verdict", verdicts[v], c->verdicts[v]);
+	plain(o, "quotes_remembered_total", "counter", "Refused before, and not looked at again.",
+	      c->remembered);
+	plain(o, "quotes_penalised_total", "counter",
+	      "Not looked at, since their source had offered bad ones.", c->penalties);
+	plain(o, "quote_rechecks_total", "counter", "Kept quotes verified again.", c->rechecks);
+	plain(o, "quotes_unfit_total", "counter", "Kept quotes that no longer pass.",
+	      c->became_unfit);
+	if (left != INT64_MAX) {
+		head(o, "evidence_expires_seconds", "gauge",
+		     "Until the first piece of evidence of a kept key ends.");
+		o->ok = o->ok && buf_printf(o->b, P "evidence_expires_seconds %" PRId64 "\n", left);
+	}
+	plain(o, "collateral_uploads_total", "counter", "Pieces uploaded to the on-chain PCCS.",
+	      enroll_uploads(d->enroll));
+	for (i = 0; d->collateral && collateral_source_at(d->collateral, i, &source); i++)
+		for (v = 0; v < COLLATERAL_OUTCOME_COUNT; v++)
+			answers[v] += source.count[v];
+	head(o, "collateral_answers_total", "counter", "Answers of collateral sources.");
+	for (v = 0; v < COLLATERAL_OUTCOME_COUNT; v++)
+		labelled(o, "collateral_answers_total", "outcome",
+			 collateral_outcome_name((enum collateral_outcome)v), answers[v]);
 }
 
 bool metrics_write(struct buf *out, const struct daemon *d)
@@ -130,6 +171,7 @@ bool metrics_write(struct buf *out, const struct daemon *d)
 		write_server(&o, server_counters(d->server));
 	write_work(&o, d);
 	write_l1(&o, d);
+	write_attestation(&o, d);
 	if (d->store) {
 		store_stats(d->store, &stats);
 		plain(&o, "store_transactions_total", "counter",

@@ -5,5 +5,6 @@ add_library(coordinator_pccs STATIC
   ${CMAKE_CURRENT_LIST_DIR}/pccs_find.c
   ${CMAKE_CURRENT_LIST_DIR}/pccs_judge.c
   ${CMAKE_CURRENT_LIST_DIR}/dcap_words.c
-  ${CMAKE_CURRENT_LIST_DIR}/register_call.c)
+  ${CMAKE_CURRENT_LIST_DIR}/register_call.c
+  ${CMAKE_CURRENT_LIST_DIR}/rehearsal.c)
 target_link_libraries(coordinator_pccs PUBLIC encoding ethereum verifier PRIVATE PkgConfig::CRYPTO)

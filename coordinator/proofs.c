@@ -1,4 +1,4 @@
-/*~ Stop 5 of the tour: persist, then speak. The ACK is sent from the callback of the commit. */
+/*~ Stop 6 of the tour: persist, then speak. The ACK is sent from the callback of the commit. */
 #include "coordinator/proofs.h"
 
 #include "coordinator/daemon.h"

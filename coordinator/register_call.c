@@ -29,7 +29,7 @@ static bool read_quote(struct tdxv_quote *q, struct span quote, struct why *why)
 static void put_length(uint8_t *measured, size_t n)
 {
 	for (size_t i = 0; i < 4; i++)
-		measured[i - 4] = (uint8_t)(n >> 8 * i);
+		(measured - 4)[i] = (uint8_t)(n >> 8 * i);
 }
 
 /* The certification data is the end of all that encloses it, so each length shrinks alike. */

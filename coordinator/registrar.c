@@ -132,7 +132,10 @@ bool prover_put(struct registrar *r, const struct registrar_prover *row)
 
 bool registrar_restore(struct registrar *r, const struct registrar_prover *prover)
 {
-	if (prover_find(r, &prover->signer) || !prover_put(r, prover))
+	struct registrar_prover row = *prover;
+
+	row.fit = row.kind == REGISTRAR_QUOTE ? REGISTRAR_FIT_UNKNOWN : REGISTRAR_FIT;
+	if (prover_find(r, &prover->signer) || !prover_put(r, &row))
 		return false;
 	if (r->signer_known && eth_address_equal(&r->signer, &prover->signer))
 		r->active_proof_ms = prover->last_proof_ms;
@@ -212,13 +215,8 @@ static enum registrar_answer check_for_contract(const struct registrar *r, struc
 		return REGISTRAR_RETRY;
 	}
 	eth_address_print(verifier, &r->verifier);
-	if (!r->dev_mode && is_quote) {
-		why_set(why,
-			"production TDXVerifier %s: local quote verification is not available in "
-			"this build, so the quote of %zu bytes is not registered",
-			verifier, payload.n);
-		return REGISTRAR_REFUSE;
-	}
+	if (!r->dev_mode && is_quote)
+		return REGISTRAR_ACK_STANDBY;
 	if (!r->dev_mode) {
 		why_set(
 		    why,
@@ -246,6 +244,12 @@ static enum registrar_answer check_for_contract(const struct registrar *r, struc
 	return REGISTRAR_ACK_STANDBY;
 }
 
+bool registrar_wants_attestation(const struct registrar *r, struct span payload)
+{
+	return r->contract_known && !r->dev_mode && payload_is_quote(payload) &&
+	       payload.n <= REGISTRAR_PAYLOAD_MAX;
+}
+
 static enum registrar_answer check_payload(const struct registrar *r, struct span payload,
 					   struct why *why)
 {
@@ -261,25 +265,43 @@ static enum registrar_answer check_payload(const struct registrar *r, struct spa
 		return REGISTRAR_REFUSE;
 	}
 	answer = check_for_contract(r, payload, is_quote, why);
-	if (answer == REGISTRAR_ACK_STANDBY && memcmp(payload.p, zero.b, sizeof zero.b) == 0) {
+	if (answer == REGISTRAR_ACK_STANDBY && !is_quote &&
+	    memcmp(payload.p, zero.b, sizeof zero.b) == 0) {
 		why_set(why, "the payload is the zero address 0x%040d, which is nobody's key", 0);
 		return REGISTRAR_REFUSE;
 	}
 	return answer;
 }
 
-bool registrar_check(const struct registrar *r, struct span payload, const char *source,
-		     uint64_t now_ms, struct registrar_check *out, struct why *why)
+bool registrar_check(const struct registrar *r, struct span payload,
+		     const struct eth_address *attested, const char *source, uint64_t now_ms,
+		     struct registrar_check *out, struct why *why)
 {
+	const bool is_quote = registrar_wants_attestation(r, payload);
 	const struct registrar_prover *known, *evict;
 	struct registrar_prover *p = &out->prover;
 	struct eth_address signer;
+	char text[ETH_ADDRESS_TEXT_SIZE];
 
 	*out = (struct registrar_check){.answer = check_payload(r, payload, why)};
 	if (out->answer != REGISTRAR_ACK_STANDBY)
 		return false;
-	memcpy(signer.b, payload.p, sizeof signer.b);
+	if (is_quote && !attested) {
+		why_set(why, "the quote of %zu bytes has not been verified", payload.n);
+		out->answer = REGISTRAR_RETRY;
+		return false;
+	}
+	if (is_quote)
+		signer = *attested;
+	else
+		memcpy(signer.b, payload.p, sizeof signer.b);
 	known = prover_find(r, &signer);
+	if (known && known->revoked) {
+		eth_address_print(text, &signer);
+		why_set(why, "the operator revoked the key %s", text);
+		out->answer = REGISTRAR_REFUSE;
+		return false;
+	}
 	if (known && known->refused.text[0] && span_eq(known->payload, payload)) {
 		why_set(why, "this payload was refused before: %s", known->refused.text);
 		out->answer = REGISTRAR_REFUSE;
@@ -302,7 +324,9 @@ bool registrar_check(const struct registrar *r, struct span payload, const char 
 	else
 		p->first_seen_ms = now_ms;
 	p->signer = signer;
-	p->kind = REGISTRAR_DEV;
+	p->kind = is_quote ? REGISTRAR_QUOTE : REGISTRAR_DEV;
+	p->fit = REGISTRAR_FIT;
+	p->unfit.text[0] = '\0';
 	p->payload = payload;
 	p->last_seen_ms = now_ms;
 	p->refused.text[0] = '\0';
@@ -321,6 +345,7 @@ bool registrar_setup(struct registrar *r, const struct registrar_check *check, s
 	if (known) {
 		row.proofs = known->proofs;
 		row.last_proof_ms = known->last_proof_ms;
+		row.revoked = known->revoked;
 	} else if (r->n == r->settings.max_provers && check->has_evicted) {
 		evict = prover_find(r, &check->evicted);
 	}
@@ -348,6 +373,10 @@ enum registrar_answer registrar_answer(const struct registrar *r, const struct e
 		why_set(why, "%s", p->refused.text);
 		return REGISTRAR_REFUSE;
 	}
+	if (p->revoked) {
+		why_set(why, "the operator revoked the key %s", text);
+		return REGISTRAR_REFUSE;
+	}
 	if (!r->signer_known) {
 		why_set(why, "L1 has not yet said which key the TDXVerifier holds");
 		return REGISTRAR_RETRY;
@@ -371,8 +400,80 @@ enum registrar_answer registrar_answer(const struct registrar *r, const struct e
 	}
 	if (registrar_held_up(r, now_ms, why))
 		return REGISTRAR_RETRY;
+	/* That may take days, and proofs that come meanwhile are kept. */
+	if (r->settings.external_route) {
+		why_set(why, "the registration of %s waits to be sent by somebody else", text);
+		return REGISTRAR_ACK_STANDBY;
+	}
 	why_set(why, "%s is the next to be registered", text);
 	return REGISTRAR_WAIT;
+}
+
+/* ---- the operator, and time ---- */
+
+void registrar_set_fit(struct registrar *r, const struct eth_address *signer,
+		       enum registrar_fit fit, const char *sentence)
+{
+	struct registrar_prover *p = prover_find(r, signer);
+
+	if (!p)
+		return;
+	p->fit = fit;
+	why_set(&p->unfit, "%s", fit == REGISTRAR_UNFIT ? sentence : "");
+}
+
+bool registrar_promote(struct registrar *r, const struct eth_address *signer, struct why *why)
+{
+	const struct registrar_prover *p = prover_find(r, signer);
+	char text[ETH_ADDRESS_TEXT_SIZE];
+
+	eth_address_print(text, signer);
+	if (!p)
+		why_set(why, "%s is not registered here: no prover has shown its quote", text);
+	else if (prover_is_active(r, p))
+		why_set(why, "%s is the contract's key already", text);
+	else if (p->revoked)
+		why_set(why, "%s was revoked", text);
+	else if (p->refused.text[0])
+		why_set(why, "%s was refused: %.380s", text, p->refused.text);
+	else if (p->fit != REGISTRAR_FIT)
+		why_set(why, "the quote of %s does not pass now: %.380s", text,
+			p->unfit.text[0] ? p->unfit.text : "it is not verified yet");
+	else if (p->kind != (r->dev_mode ? REGISTRAR_DEV : REGISTRAR_QUOTE))
+		why_set(why, "what %s has shown cannot be registered with this contract", text);
+	else {
+		r->promoted = true;
+		r->promoted_key = *signer;
+		return true;
+	}
+	return false;
+}
+
+void registrar_restore_promoted(struct registrar *r, const struct eth_address *signer)
+{
+	r->promoted = true;
+	r->promoted_key = *signer;
+}
+
+const struct eth_address *registrar_promoted(const struct registrar *r)
+{
+	return r->promoted ? &r->promoted_key : NULL;
+}
+
+bool registrar_revoke(struct registrar *r, const struct eth_address *signer, struct why *why)
+{
+	struct registrar_prover *p = prover_find(r, signer);
+	char text[ETH_ADDRESS_TEXT_SIZE];
+
+	eth_address_print(text, signer);
+	if (!p) {
+		why_set(why, "%s is not registered here", text);
+		return false;
+	}
+	p->revoked = true;
+	if (r->promoted && eth_address_equal(&r->promoted_key, signer))
+		r->promoted = false;
+	return true;
 }
 
 /* ---- for people ---- */
@@ -392,6 +493,12 @@ void registrar_describe(const struct registrar *r, const struct eth_address *sig
 		why_set(out, "not registered here");
 	else if (p->refused.text[0])
 		why_set(out, "refused: %.400s", p->refused.text);
+	else if (p->revoked)
+		why_set(out, "revoked by the operator%s, %.60s",
+			prover_is_active(r, p) ? ", but still on chain" : "", shown.text);
+	else if (p->fit == REGISTRAR_UNFIT)
+		why_set(out, "%s, %.60s, but its quote no longer passes: %.300s",
+			prover_is_active(r, p) ? "active" : "standby", shown.text, p->unfit.text);
 	else if (prover_is_active(r, p) && r->work_available && proofs &&
 		 r->silent_ms >= r->settings.silence_ms)
 		why_set(out, "active, %.60s, silent for %" PRIu64 " s", shown.text,
@@ -403,5 +510,6 @@ void registrar_describe(const struct registrar *r, const struct eth_address *sig
 	else if (p == registrar_target(r, now_ms, NULL))
 		why_set(out, "next to be registered, %.60s", shown.text);
 	else
-		why_set(out, "standby, %.60s", shown.text);
+		why_set(out, "standby, %.60s%s", shown.text,
+			p->fit == REGISTRAR_FIT_UNKNOWN ? ", its quote is not verified yet" : "");
 }

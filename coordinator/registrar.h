@@ -10,6 +10,10 @@
  *   - an active that is silent while there is work yields to a key that has shown a proof;
  *   - a switch waits until the old key's proofs are verified, or set aside after a deadline;
  *   - register and verifyBatches are never both in flight; gas per day is a budget.
+ *   - a quote counts only while it is fit (verified here, and still so with today's collateral); an
+ *     active whose quote no longer is yields to a fit key that has shown a proof;
+ *   - before a quote is registered the chain is prepared for it: its collateral is uploaded first;
+ *   - the operator may promote a key, or revoke one for good.
  * A key has shown a proof when a proof for a committed batch recovers to it.
  *
  * Pure, as work.h: time is an argument, the caller makes changes durable and then tells.
@@ -32,6 +36,9 @@ struct registrar_settings {
 	uint64_t gas_per_day;                /* UTC days */
 	uint64_t gas_per_registration;       /* what one must be able to use, or it is not begun */
 	uint64_t retry_min_ms, retry_max_ms; /* between failed registrations; doubles */
+	/* register is sent by somebody else (governance): no prover and no verifyBatches waits for
+	 * it. */
+	bool external_route;
 };
 
 struct registrar;
@@ -48,6 +55,13 @@ enum registrar_payload_kind {
 	REGISTRAR_NONE,  /* the key is known from the chain and its proofs only */
 };
 
+/* Would what is asked of a payload now still be true of it? */
+enum registrar_fit {
+	REGISTRAR_FIT_UNKNOWN, /* a quote that this run has not verified yet */
+	REGISTRAR_FIT,
+	REGISTRAR_UNFIT, /* for now: other collateral, policy or contract may change it */
+};
+
 struct registrar_prover {
 	struct eth_address signer;
 	enum registrar_payload_kind kind;
@@ -57,6 +71,9 @@ struct registrar_prover {
 	uint64_t last_proof_ms; /* 0: none shown */
 	uint64_t proofs;        /* shown */
 	struct why refused;     /* empty: not refused */
+	enum registrar_fit fit;
+	struct why unfit; /* why, where it is */
+	bool revoked;     /* by the operator: never registered again */
 };
 
 /* ---- what the chain says ---- */
@@ -101,18 +118,25 @@ enum registrar_answer {
 	REGISTRAR_RETRY,       /* cannot be decided or done now; the sentence says why */
 };
 
-/* What the rules say about a payload, before anything is stored. False: *answer is REFUSE or RETRY.
- * True: out->prover is the row to make durable (payload borrows from the argument). has_evicted:
- * the table is full, and this one is forgotten with registrar_setup(): delete its row in the same
- * group. It is not active, and never showed a proof or not within silence_ms. */
+/* Is this a quote for a production contract, so that it has to be verified before
+ * registrar_check()? */
+bool registrar_wants_attestation(const struct registrar *r, struct span payload);
+
+/* What the rules say about a payload, before anything is stored. attested: the key that a verified
+ * quote vouches for; NULL for a payload that needs no verification.
+ * False: *answer is REFUSE or RETRY. True: out->prover is the row to make durable (payload borrows
+ * from the argument). has_evicted: the table is full, and this one is forgotten with
+ * registrar_setup(): delete its row in the same group. It is not active, and never showed a proof
+ * or not within silence_ms. */
 struct registrar_check {
 	enum registrar_answer answer;
 	struct registrar_prover prover;
 	bool has_evicted;
 	struct eth_address evicted;
 };
-bool registrar_check(const struct registrar *r, struct span payload, const char *source,
-		     uint64_t now_ms, struct registrar_check *out, struct why *why);
+bool registrar_check(const struct registrar *r, struct span payload,
+		     const struct eth_address *attested, const char *source, uint64_t now_ms,
+		     struct registrar_check *out, struct why *why);
 
 /* The row is durable. False: out of memory, or the table is full of others now: delete the row. */
 bool registrar_setup(struct registrar *r, const struct registrar_check *check, struct why *why);
@@ -121,7 +145,22 @@ bool registrar_setup(struct registrar *r, const struct registrar_check *check, s
 enum registrar_answer registrar_answer(const struct registrar *r, const struct eth_address *signer,
 				       uint64_t now_ms, struct why *why);
 
-/* At the start, for each stored row. False: out of memory, the table is full, or it is there. */
+/* A kept quote was verified again. The sentence is copied; only UNFIT has one. */
+void registrar_set_fit(struct registrar *r, const struct eth_address *signer,
+		       enum registrar_fit fit, const char *sentence);
+
+/* The operator's word: this key is registered next, whoever is active; it must be known and able
+ * to be registered. Forgotten once the contract holds it. */
+bool registrar_promote(struct registrar *r, const struct eth_address *signer, struct why *why);
+/* At the start: as an earlier run was told. */
+void registrar_restore_promoted(struct registrar *r, const struct eth_address *signer);
+/* NULL: none. */
+const struct eth_address *registrar_promoted(const struct registrar *r);
+/* This key is never registered again; where the contract holds it, any fit key replaces it. */
+bool registrar_revoke(struct registrar *r, const struct eth_address *signer, struct why *why);
+
+/* At the start, for each stored row. A quote's fitness is unknown then. False: out of memory, the
+ * table is full, or it is there. */
 bool registrar_restore(struct registrar *r, const struct registrar_prover *prover);
 void registrar_restore_gas(struct registrar *r, uint64_t day, uint64_t used);
 
@@ -129,6 +168,8 @@ void registrar_restore_gas(struct registrar *r, uint64_t day, uint64_t used);
 
 enum registrar_action {
 	REGISTRAR_NOTHING,
+	REGISTRAR_PREPARE,   /* make the chain ready for this quote, then registrar_prepared() or
+			      * registrar_register_failed() */
 	REGISTRAR_REGISTER,  /* send register(payload of signer); no verifyBatches until it is over
 			      */
 	REGISTRAR_SET_ASIDE, /* signer's proofs will not be verified: lease their batches again,
@@ -138,11 +179,14 @@ struct registrar_step {
 	enum registrar_action action;
 	struct eth_address signer; /* to register, or whose proofs are set aside */
 	struct eth_address next;   /* SET_ASIDE: the key that will be registered then */
-	struct span payload;       /* REGISTER; borrowed */
+	struct span payload;       /* PREPARE, REGISTER; borrowed */
 };
 /* Nothing has a sentence too. Repeats its answer until told of the event. */
 void registrar_next(struct registrar *r, uint64_t now_ms, struct registrar_step *out,
 		    struct why *why);
+
+/* The chain has what verifying this key's quote needs. Holds until a registration ends. */
+void registrar_prepared(struct registrar *r, const struct eth_address *signer);
 
 void registrar_set_aside_done(struct registrar *r, const struct eth_address *signer);
 
@@ -166,6 +210,13 @@ void registrar_register_failed(struct registrar *r, const struct eth_address *si
 /* A proof for a committed batch recovers to this key. False: the key is neither known nor the
  * contract's, and nothing happened. */
 bool registrar_proof_shown(struct registrar *r, const struct eth_address *signer, uint64_t now_ms);
+
+/* Preparing costs gas of the same budget. Does it allow this much more today? */
+bool registrar_gas_allows(const struct registrar *r, uint64_t gas, uint64_t now_ms,
+			  struct why *why);
+/* What is left of today's budget. */
+uint64_t registrar_gas_left(const struct registrar *r, uint64_t now_ms);
+void registrar_gas_spent(struct registrar *r, uint64_t gas, uint64_t now_ms);
 
 /* ---- for people and for the judge ---- */
 

@@ -40,6 +40,13 @@ struct registrar {
 	bool chosen;
 	struct eth_address chosen_key;
 
+	bool promoted;
+	struct eth_address promoted_key;
+	bool by_operator; /* the contract's key is there at the operator's word */
+
+	bool prepared; /* the chain, for prepared_key's quote */
+	struct eth_address prepared_key;
+
 	bool draining, aside;
 	struct eth_address drain_to;
 	uint64_t drain_until_ms;

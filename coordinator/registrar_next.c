@@ -62,7 +62,7 @@ static uint64_t gas_of_day(const struct registrar *r, uint64_t now_ms)
 	return now_ms / DAY_MS == r->gas_day ? r->gas_used : 0;
 }
 
-static void gas_add(struct registrar *r, uint64_t gas, uint64_t now_ms)
+void registrar_gas_spent(struct registrar *r, uint64_t gas, uint64_t now_ms)
 {
 	r->gas_used = gas_of_day(r, now_ms) + gas;
 	r->gas_day = now_ms / DAY_MS;
@@ -80,7 +80,7 @@ uint64_t registrar_gas_used(const struct registrar *r, uint64_t now_ms, uint64_t
 	return gas_of_day(r, now_ms) + (r->registering ? r->registering_gas : 0);
 }
 
-static bool gas_allows(const struct registrar *r, uint64_t gas, uint64_t now_ms, struct why *why)
+bool registrar_gas_allows(const struct registrar *r, uint64_t gas, uint64_t now_ms, struct why *why)
 {
 	uint64_t used = gas_of_day(r, now_ms), budget = r->settings.gas_per_day;
 
@@ -93,6 +93,13 @@ static bool gas_allows(const struct registrar *r, uint64_t gas, uint64_t now_ms,
 	return false;
 }
 
+uint64_t registrar_gas_left(const struct registrar *r, uint64_t now_ms)
+{
+	const uint64_t used = gas_of_day(r, now_ms), budget = r->settings.gas_per_day;
+
+	return used < budget ? budget - used : 0;
+}
+
 bool registrar_held_up(const struct registrar *r, uint64_t now_ms, struct why *why)
 {
 	if (now_ms < r->retry_at_ms) {
@@ -100,7 +107,7 @@ bool registrar_held_up(const struct registrar *r, uint64_t now_ms, struct why *w
 			r->failure.text, (r->retry_at_ms - now_ms + 999) / 1000);
 		return true;
 	}
-	return !gas_allows(r, r->settings.gas_per_registration, now_ms, why);
+	return !registrar_gas_allows(r, r->settings.gas_per_registration, now_ms, why);
 }
 
 /* ---- who should be registered ---- */
@@ -110,8 +117,8 @@ static bool can_be_registered(const struct registrar *r, const struct registrar_
 	/* The kind must be the contract's: a quote's header is no address, an address no quote. */
 	enum registrar_payload_kind kind = r->dev_mode ? REGISTRAR_DEV : REGISTRAR_QUOTE;
 
-	return p->kind == kind && p->refused.text[0] == '\0' &&
-	       !eth_address_equal(&p->signer, &r->signer) &&
+	return p->kind == kind && p->refused.text[0] == '\0' && !p->revoked &&
+	       p->fit == REGISTRAR_FIT && !eth_address_equal(&p->signer, &r->signer) &&
 	       (!r->dev_mode || r->settings.allow_dev_mode);
 }
 
@@ -143,37 +150,77 @@ static const struct registrar_prover *target_when_none(const struct registrar *r
 	return best;
 }
 
+/* The standby whose proof is the newest. since_ms: only proofs later than that tell that it is
+ * alive now; bare: one that has shown none will do where there is no better. */
+static const struct registrar_prover *best_standby(const struct registrar *r, uint64_t since_ms,
+						   bool bare)
+{
+	const struct registrar_prover *best = NULL;
+	size_t i;
+
+	for (i = 0; i < r->n; i++) {
+		const struct registrar_prover *p = &r->provers[i];
+
+		if (can_be_registered(r, p) &&
+		    (bare || (p->proofs && p->last_proof_ms > since_ms)) &&
+		    (!best || p->last_proof_ms > best->last_proof_ms))
+			best = p;
+	}
+	return best;
+}
+
+/* A contract's key that should not stay, whatever it shows. True: *best may be set. */
+static bool active_must_go(const struct registrar *r, const struct registrar_prover **best,
+			   struct why *why)
+{
+	const struct registrar_prover *active = prover_find(r, &r->signer);
+	char text[ETH_ADDRESS_TEXT_SIZE];
+
+	if (!active || (!active->revoked && active->fit != REGISTRAR_UNFIT))
+		return false;
+	eth_address_print(text, &r->signer);
+	*best = best_standby(r, 0, active->revoked);
+	if (!*best && active->revoked)
+		why_set(why,
+			"the registered key %s is revoked, but there is no other to replace it",
+			text);
+	else if (!*best)
+		why_set(
+		    why,
+		    "the quote of the registered key %s no longer passes (%.200s), but no other "
+		    "key has shown a proof",
+		    text, active->unfit.text);
+	return true;
+}
+
 const struct registrar_prover *registrar_target(const struct registrar *r, uint64_t now_ms,
 						struct why *why)
 {
-	const struct registrar_prover *best = NULL;
+	const struct registrar_prover *best = NULL, *promoted;
 	char text[ETH_ADDRESS_TEXT_SIZE];
-	size_t i;
 
 	if (!r->contract_known || !r->signer_known) {
 		why_set(why,
 			"L1 has not yet said which TDXVerifier there is and which key it holds");
 		return NULL;
 	}
+	promoted = r->promoted ? prover_find(r, &r->promoted_key) : NULL;
+	if (promoted && can_be_registered(r, promoted))
+		return promoted;
 	if (!registrar_signer(r)) {
 		best = target_when_none(r, now_ms);
 		if (!best)
 			why_set(why, "no key is registered, and no prover that could be");
 		return best;
 	}
+	if (active_must_go(r, &best, why))
+		return best;
 	eth_address_print(text, &r->signer);
-	if (r->active_proof_ms && r->silent_ms < r->settings.silence_ms) {
+	if ((r->active_proof_ms || r->by_operator) && r->silent_ms < r->settings.silence_ms) {
 		why_set(why, "the registered key %s is at work", text);
 		return NULL;
 	}
-	/* Only a proof later than the active's last one tells that a standby is alive now. */
-	for (i = 0; i < r->n; i++) {
-		const struct registrar_prover *p = &r->provers[i];
-
-		if (can_be_registered(r, p) && p->proofs && p->last_proof_ms > r->active_proof_ms &&
-		    (!best || p->last_proof_ms > best->last_proof_ms))
-			best = p;
-	}
+	best = best_standby(r, r->active_proof_ms, false);
 	if (best)
 		return best;
 	if (r->active_proof_ms)
@@ -246,11 +293,30 @@ void registrar_next(struct registrar *r, uint64_t now_ms, struct registrar_step 
 		registrar_switch_over(r);
 		return;
 	}
+	eth_address_print(text, &target->signer);
+	r->chosen = true;
+	r->chosen_key = target->signer;
+	if (target->kind == REGISTRAR_QUOTE &&
+	    !(r->prepared && eth_address_equal(&r->prepared_key, &target->signer))) {
+		*out = (struct registrar_step){.action = REGISTRAR_PREPARE,
+					       .signer = target->signer,
+					       .next = target->signer,
+					       .payload = target->payload};
+		why_set(why, "the chain is being prepared for the quote of %s", text);
+		return;
+	}
+	if (r->settings.external_route) {
+		registrar_switch_over(r);
+		*out = (struct registrar_step){.action = REGISTRAR_REGISTER,
+					       .signer = target->signer,
+					       .next = target->signer,
+					       .payload = target->payload};
+		why_set(why, "the registration of %s waits for somebody else to send it", text);
+		return;
+	}
 	if (!drained(r, target, now_ms, out, why))
 		return;
 	r->hold_verify = true;
-	r->chosen = true;
-	r->chosen_key = target->signer;
 	if (r->verify_in_flight) {
 		why_set(why, "a registration waits for verifyBatches, which is in flight");
 		return;
@@ -259,11 +325,18 @@ void registrar_next(struct registrar *r, uint64_t now_ms, struct registrar_step 
 				       .signer = target->signer,
 				       .next = target->signer,
 				       .payload = target->payload};
-	eth_address_print(text, &target->signer);
-	if (registrar_signer(r))
-		why_set(why, "%s has shown a proof and replaces the key on chain", text);
+	if (r->promoted && eth_address_equal(&r->promoted_key, &target->signer))
+		why_set(why, "%s is registered at the operator's word", text);
+	else if (registrar_signer(r))
+		why_set(why, "%s replaces the key on chain", text);
 	else
 		why_set(why, "no key is registered: %s is the first", text);
+}
+
+void registrar_prepared(struct registrar *r, const struct eth_address *signer)
+{
+	r->prepared = true;
+	r->prepared_key = *signer;
 }
 
 void registrar_set_aside_done(struct registrar *r, const struct eth_address *signer)
@@ -315,7 +388,7 @@ bool registrar_register_begin(struct registrar *r, const struct eth_address *sig
 			r->unverified);
 		return false;
 	}
-	if (!gas_allows(r, gas_limit, now_ms, why))
+	if (!registrar_gas_allows(r, gas_limit, now_ms, why))
 		return false;
 	registrar_register_resume(r, signer, gas_limit);
 	return true;
@@ -332,6 +405,7 @@ static void failed(struct registrar *r, const char *reason, uint64_t now_ms)
 		wait = r->settings.retry_max_ms;
 	r->failures++;
 	r->chosen = false;
+	r->prepared = false;
 	r->retry_at_ms = now_ms + wait;
 	why_set(&r->failure, "%s", reason);
 	/* The contract still holds the old key, and its proofs count again. */
@@ -342,7 +416,7 @@ void registrar_register_done(struct registrar *r, uint64_t gas_used, uint64_t no
 {
 	if (!r->registering)
 		return;
-	gas_add(r, gas_used, now_ms);
+	registrar_gas_spent(r, gas_used, now_ms);
 	r->registering = false;
 	r->reading_back = true;
 	r->mined = true;
@@ -353,7 +427,7 @@ void registrar_register_failed(struct registrar *r, const struct eth_address *si
 {
 	struct registrar_prover *p = prover_find(r, signer);
 
-	gas_add(r, gas_used, now_ms);
+	registrar_gas_spent(r, gas_used, now_ms);
 	if (r->registering && eth_address_equal(&r->registering_key, signer))
 		r->registering = false;
 	failed(r, reason, now_ms);
@@ -371,6 +445,10 @@ static void signer_take(struct registrar *r, const struct eth_address *signer)
 	r->active_proof_ms = p ? p->last_proof_ms : 0;
 	r->silent_ms = 0;
 	r->chosen = false;
+	r->prepared = false;
+	r->by_operator = r->promoted && eth_address_equal(&r->promoted_key, signer);
+	if (r->by_operator)
+		r->promoted = false;
 	r->mined = r->mined && eth_address_equal(&r->registering_key, signer);
 	registrar_switch_over(r);
 }

@@ -564,7 +564,8 @@ void sender_describe(const struct sender *s, uint64_t now_ms, char *out, size_t 
 			(unsigned long long)s->intent.first_batch,
 			(unsigned long long)s->intent.last_batch);
 	else
-		why_set(&text, "register a prover key");
+		why_set(&text, s->intent.kind == SENDER_REGISTER ? "register a prover key"
+								 : "upload collateral");
 	if (a && (at == PH_FOLLOW || at == PH_BROADCAST)) {
 		char hash[9];
 

@@ -35,7 +35,7 @@
 #define SENDER_TX_BYTES_MAX    (128u * 1024)
 #define SENDER_REVERT_DATA_MAX 4096u
 
-enum sender_kind { SENDER_VERIFY, SENDER_REGISTER };
+enum sender_kind { SENDER_VERIFY, SENDER_REGISTER, SENDER_UPLOAD /* collateral */ };
 
 #define SENDER_OUTCOME_LIST(X)                                                                     \
 	X(SENDER_CONFIRMED, "confirmed")                                                           \
@@ -68,7 +68,7 @@ struct sender_intent {
 	enum sender_kind kind;
 	struct eth_address from, to;
 	uint64_t first_batch, last_batch; /* VERIFY */
-	struct eth_address signer;        /* REGISTER: the key to be registered */
+	struct eth_address signer;        /* REGISTER, UPLOAD: the key to be registered */
 	uint64_t gas;                     /* limit of the newest attempt; 0 before the first */
 	struct buf calldata;
 	struct buf raw; /* the newest attempt, signed; empty before the first */
@@ -134,6 +134,7 @@ enum sender_action_kind {
 	/* eth_sendRawTransaction(raw), preferably to none of `avoid`. -> SENDER_EV_SENT */
 	SENDER_BROADCAST,
 	/* VERIFY: lastVerifiedBatch() >= last_batch? REGISTER: authorizedSignature() == signer?
+	 * UPLOAD: false, for its owner reads the chain again anyway.
 	 * -> SENDER_EV_GOAL */
 	SENDER_CHECK_GOAL,
 	/* The end; no event. The owner stores the outcome and removes the intent. A crash before

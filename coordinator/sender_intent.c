@@ -107,7 +107,7 @@ bool sender_intent_decode(struct sender_intent *in, struct span blob, struct why
 		why_set(why, "the stored intent ends early, after %zu bytes", blob.n);
 		goto bad;
 	}
-	if (kind > SENDER_REGISTER || n > SENDER_ATTEMPTS_MAX || (n > 0) != (in->raw.len > 0) ||
+	if (kind > SENDER_UPLOAD || n > SENDER_ATTEMPTS_MAX || (n > 0) != (in->raw.len > 0) ||
 	    b.n != n * 56) {
 		why_set(why,
 			"the stored intent has kind %llu, %llu attempts, %zu bytes of transaction "

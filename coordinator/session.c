@@ -1,7 +1,8 @@
-/*~ Stop 3 of the tour: a prover's message becomes an action. The table at the end says who may ask
+/*~ Stop 2 of the tour: a prover's message becomes an action. The table at the end says who may ask
  * what; nothing here waits for L1. */
 #include "coordinator/session.h"
 
+#include "coordinator/attestation.h"
 #include "coordinator/daemon.h"
 #include "coordinator/input_file.h"
 #include "coordinator/proofs.h"
@@ -22,11 +23,12 @@ struct delivery {
 	enum prover_type type;
 };
 
-/* A ProverSetup on its way to the disk, or waiting for its registration. */
+/* A ProverSetup being verified, on its way to the disk, or waiting for its registration. */
 struct setup {
 	struct setup *next;
 	struct session *session;
 	uint64_t conn;
+	char source[REGISTRAR_SOURCE_SIZE];
 	struct registrar_check check;
 	struct buf payload; /* what check.prover.payload points to */
 	bool kept;
@@ -256,6 +258,20 @@ static void count_setup(struct session *s, enum registrar_answer answer)
 	s->d->counters.setups[answer]++;
 }
 
+static void refuse_setup(struct setup *setup, enum registrar_answer answer, const char *sentence)
+{
+	struct session *s = setup->session;
+	struct conn *conn = s->d->server ? server_conn(s->d->server, setup->conn) : NULL;
+
+	count_setup(s, answer);
+	log_event(LOG_WARN, "setup_refused", "source=%s bytes=%zu reason=%s", setup->source,
+		  setup->payload.len, sentence);
+	if (conn)
+		reply_error(s, conn, answer == REGISTRAR_REFUSE ? "setup_refused" : "try_again",
+			    sentence);
+	setup_free(setup);
+}
+
 /* True when the setup is over. */
 static bool answer_setup(struct setup *setup)
 {
@@ -339,72 +355,99 @@ static void on_setup_kept(void *arg, enum store_rc rc, const struct why *why)
 	settle_tick(s->d);
 }
 
-static void on_prover_setup(struct session *s, struct conn *conn, const struct proofdata *m,
-			    const char *source)
+/* Registrar and store: the last steps of a setup. Consumes it when it is over. attested: the key
+ * that its quote vouches for, NULL for a payload that needs no verification. */
+static void enlist(struct setup *setup, const struct eth_address *attested)
 {
+	struct session *s = setup->session;
 	struct daemon *d = s->d;
-	static const struct proofdata ack = {.kind = MSG_PROVER_SETUP_ACK};
-	const struct chain_facts *facts = chain_facts(d->chain);
-	struct setup *setup = calloc(1, sizeof *setup);
+	struct conn *conn = d->server ? server_conn(d->server, setup->conn) : NULL;
 	struct store_change change[2];
 	struct why why = {""};
 	size_t n = 0;
 
-	if (!setup) {
-		reply_error(s, conn, "busy", "out of memory");
+	if (!registrar_check(d->registrar, buf_span(&setup->payload), attested, setup->source,
+			     daemon_now_ms(), &setup->check, &why)) {
+		refuse_setup(setup, setup->check.answer, why.text);
 		return;
-	}
-	setup->session = s;
-	setup->conn = conn_id(conn);
-	buf_init(&setup->payload, m->payload.max);
-	if (m->prover_type != PROVER_TDX) {
-		log_event(LOG_WARN, "setup_unneeded", "type=%s source=%s",
-			  prover_type_name(m->prover_type), source);
-		reply_message(conn, &ack);
-		goto out;
-	}
-	if (d->draining) {
-		reply_error(s, conn, "stopping", "the coordinator is stopping; try again later");
-		goto out;
-	}
-	if (facts && !facts->has_tdx_verifier) {
-		reply_error(
-		    s, conn, "setup_refused",
-		    "the OnChainProposer requires no TDX proofs, so there is no verifier to "
-		    "register a key with");
-		log_event(LOG_WARN, "setup_refused", "source=%s reason=%s", source,
-			  "the OnChainProposer requires no TDX proofs");
-		goto out;
-	}
-	if (!buf_add(&setup->payload, m->payload.p, m->payload.len)) {
-		reply_error(s, conn, "busy", "out of memory");
-		goto out;
-	}
-	if (!registrar_check(d->registrar, buf_span(&setup->payload), source, daemon_now_ms(),
-			     &setup->check, &why)) {
-		count_setup(s, setup->check.answer);
-		log_event(LOG_WARN, "setup_refused", "source=%s bytes=%zu reason=%s", source,
-			  m->payload.len, why.text);
-		reply_error(s, conn,
-			    setup->check.answer == REGISTRAR_REFUSE ? "setup_refused" : "try_again",
-			    why.text);
-		goto out;
 	}
 	settle_prover_row(&change[n++], &setup->check.prover);
 	if (setup->check.has_evicted) {
 		change[n] = (struct store_change){.kind = CHANGE_PROVER_DEL};
 		memcpy(change[n++].prover.signer, setup->check.evicted.b, 20);
 	}
-	if (store_commit(d->store, change, n, on_setup_kept, setup) != STORE_OK) {
+	if (store_commit(d->store, change, n, on_setup_kept, setup) == STORE_OK)
+		return;
+	if (conn)
 		reply_error(s, conn, "try_again", "the store's queue is full");
-		goto out;
+	setup_free(setup);
+}
+
+static void on_attested(void *arg, const struct attestation_result *result)
+{
+	struct setup *setup = arg;
+
+	switch (result->rc) {
+	case ATTESTED: enlist(setup, &result->signer); break;
+	case ATTESTATION_REFUSED: refuse_setup(setup, REGISTRAR_REFUSE, result->sentence); break;
+	case ATTESTATION_RETRY: refuse_setup(setup, REGISTRAR_RETRY, result->sentence); break;
 	}
+}
+
+/* What can be said of a setup without looking at its payload. True: it was answered. */
+static bool answered_at_once(struct session *s, struct conn *conn, const struct proofdata *m,
+			     const char *source)
+{
+	static const struct proofdata ack = {.kind = MSG_PROVER_SETUP_ACK};
+	static const char no_verifier[] = "the OnChainProposer requires no TDX proofs, so there is "
+					  "no verifier to register a key with";
+	const struct chain_facts *facts = chain_facts(s->d->chain);
+
+	if (m->prover_type != PROVER_TDX) {
+		log_event(LOG_WARN, "setup_unneeded", "type=%s source=%s",
+			  prover_type_name(m->prover_type), source);
+		reply_message(conn, &ack);
+	} else if (s->d->draining) {
+		reply_error(s, conn, "stopping", "the coordinator is stopping; try again later");
+	} else if (facts && !facts->has_tdx_verifier) {
+		log_event(LOG_WARN, "setup_refused", "source=%s reason=%s", source, no_verifier);
+		reply_error(s, conn, "setup_refused", no_verifier);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void on_prover_setup(struct session *s, struct conn *conn, const struct proofdata *m,
+			    const char *source)
+{
+	struct attestation_result result;
+	struct setup *setup;
+
+	if (answered_at_once(s, conn, m, source))
+		return;
+	setup = calloc(1, sizeof *setup);
+	if (!setup) {
+		reply_error(s, conn, "busy", "out of memory");
+		return;
+	}
+	setup->session = s;
+	setup->conn = conn_id(conn);
+	snprintf(setup->source, sizeof setup->source, "%s", source);
+	buf_init(&setup->payload, m->payload.max);
 	setup->next = s->setups;
 	s->setups = setup;
-	return;
-out:
-	buf_free(&setup->payload);
-	free(setup);
+	if (!buf_add(&setup->payload, m->payload.p, m->payload.len)) {
+		reply_error(s, conn, "busy", "out of memory");
+		setup_free(setup);
+	} else if (!registrar_wants_attestation(s->d->registrar, buf_span(&setup->payload))) {
+		enlist(setup, NULL);
+	} else if (attestation_verify(s->d->attestation, buf_span(&setup->payload), source,
+				      on_attested, setup, &result)) {
+		conn_hold(conn, s->d->config.setup_timeout_ms);
+	} else {
+		on_attested(setup, &result);
+	}
 }
 
 /* ---- the table ---- */

@@ -2,9 +2,12 @@
  * gas is spent, and after any refusal the contract's own state decides what was achieved. */
 #include "coordinator/settle.h"
 
+#include "coordinator/attestation.h"
 #include "coordinator/daemon.h"
+#include "coordinator/enroll.h"
 #include "coordinator/intake.h"
 #include "coordinator/proofs.h"
+#include "coordinator/registration.h"
 #include "coordinator/session.h"
 #include "coordinator/settle_owner.h"
 #include "ethereum/abi.h"
@@ -13,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REFUSED_WAIT_MS       15000ull
-#define GAS_PER_REGISTRATION  60000ull /* a dev-mode register uses about 48,000 */
-#define REGISTER_GAS_HEADROOM 200000ull
+#define RESEND_POLLS         12u
+#define REFUSED_WAIT_MS      15000ull
+#define GAS_PER_REGISTRATION 60000ull /* a dev-mode register uses about 48,000 */
 
 struct settle {
 	struct daemon *d;
@@ -34,6 +37,7 @@ struct settle {
 	bool asking;
 	unsigned opinions;            /* that agreed so far */
 	struct sender_intent resumed; /* id 0: none */
+	struct eth_address offered;   /* whose registration waits in a file */
 };
 
 static bool make_sender(struct settle *s, struct why *why);
@@ -69,6 +73,7 @@ void settle_prover_row(struct store_change *out, const struct registrar_prover *
 	    .last_seen_ms = p->last_seen_ms,
 	    .last_proof_ms = p->last_proof_ms,
 	    .proofs_good = p->proofs,
+	    .state = p->revoked ? PROVER_ROW_REVOKED : PROVER_ROW_USUAL,
 	    .reason = span_of(p->refused.text, strlen(p->refused.text)),
 	};
 	memcpy(out->prover.signer, p->signer.b, 20);
@@ -83,14 +88,6 @@ void settle_keep_prover(struct daemon *d, const struct eth_address *signer)
 		return;
 	settle_prover_row(&change, p);
 	store_commit_lazy(d->store, &change, 1);
-}
-
-static void keep_gas(struct daemon *d)
-{
-	uint64_t kept[2];
-
-	kept[1] = registrar_gas_used(d->registrar, daemon_now_ms(), &kept[0]);
-	daemon_keep_fact(d, "register_gas", kept, sizeof kept);
 }
 
 /* ---- the chain's facts ---- */
@@ -121,6 +118,8 @@ static void tell_registrar(struct daemon *d, const struct chain_facts *f)
 	struct why why = {""};
 	char text[ETH_ADDRESS_TEXT_SIZE];
 
+	const bool promoting = registrar_promoted(d->registrar) != NULL;
+
 	registrar_set_contract(d->registrar, &f->tdx_verifier, f->tdx_dev_mode);
 	switch (registrar_set_signer(d->registrar, &f->signer, daemon_now_ms(), &why)) {
 	case REGISTRAR_SIGNER_SAME: break;
@@ -134,6 +133,8 @@ static void tell_registrar(struct daemon *d, const struct chain_facts *f)
 		log_event(LOG_WARN, "signer_changed", "reason=%s", why.text);
 		break;
 	}
+	if (promoting && !registrar_promoted(d->registrar))
+		daemon_drop_fact(d, SETTLE_PROMOTED_FACT);
 	/* Not simply the chain's: while a switch is under way, the key that comes. */
 	counting = registrar_counting_signer(d->registrar);
 	work_set_signer(d->work, counting ? WORK_SIGNER_IS : WORK_SIGNER_NONE, counting);
@@ -198,53 +199,12 @@ void settle_on_chain(struct daemon *d)
 	}
 	if (f->has_tdx_verifier)
 		tell_registrar(d, f);
+	attestation_on_chain(d->attestation);
 	if (!d->sender && !make_sender(d->settle, &why)) {
 		daemon_fail(d, "sender_failed", why.text);
 		return;
 	}
 	session_answer_setups(d->session);
-}
-
-/* ---- a registration ---- */
-
-static void start_registration(struct settle *s, const struct registrar_step *step)
-{
-	struct daemon *d = s->d;
-	const struct chain_facts *f = chain_facts(d->chain);
-	struct sender_wish wish = {.id = d->next_intent, .kind = SENDER_REGISTER};
-	struct abi_value arg = abi_bytes(step->payload);
-	char text[ETH_ADDRESS_TEXT_SIZE];
-	struct why why = {""};
-	struct buf calldata;
-
-	buf_init(&calldata, INTENT_MAX);
-	wish.to = f->tdx_verifier;
-	wish.signer = step->signer;
-	wish.gas_cap = f->tdx_dev_mode ? REGISTER_GAS_HEADROOM : 0;
-	eth_address_print(text, &step->signer);
-	if (!eth_key_address(&wish.from, &d->config.tdx_key) ||
-	    abi_encode_call(&calldata, "register(bytes)", &arg, 1, &why) != ETH_OK)
-		goto failed;
-	wish.calldata = buf_span(&calldata);
-	if (!registrar_register_begin(d->registrar, &step->signer,
-				      wish.gas_cap ? wish.gas_cap : d->config.tx_gas_cap,
-				      daemon_now_ms(), &why)) {
-		say(s, "registration waits: %s", why.text);
-		goto out;
-	}
-	if (!sender_io_wish(d->sender, &wish, &why)) {
-		registrar_register_failed(d->registrar, &step->signer, why.text, false, 0,
-					  daemon_now_ms());
-		goto failed;
-	}
-	d->next_intent++;
-	log_event(LOG_INFO, "registration_started", "signer=%s", text);
-	say(s, "registering %s", text);
-	goto out;
-failed:
-	log_event(LOG_ERROR, "registration_not_started", "signer=%s reason=%s", text, why.text);
-out:
-	buf_free(&calldata);
 }
 
 static void set_aside(struct settle *s, const struct registrar_step *step)
@@ -428,6 +388,11 @@ static void next_run(struct settle *s)
 		say(s, "%s", why.text);
 		return;
 	}
+	/* Whatever is sent would be refused, and a good proof would be blamed for it. */
+	if ((f->needed & WORK_TYPE_BIT(PROVER_TDX)) && !signer) {
+		say(s, "no key is registered yet: nothing can be verified");
+		return;
+	}
 	run_free(s);
 	s->run = (struct work_run){.batches = s->batches};
 	work_run(d->work, most, true, (f->needed & WORK_TYPE_BIT(PROVER_TDX)) ? signer : NULL,
@@ -461,9 +426,20 @@ void settle_tick(struct daemon *d)
 		registrar_next(d->registrar, daemon_now_ms(), &step, &why);
 		switch (step.action) {
 		case REGISTRAR_NOTHING: break;
+		case REGISTRAR_PREPARE: enroll_prepare(d->enroll, &step); break;
 		case REGISTRAR_SET_ASIDE: set_aside(s, &step); return;
-		case REGISTRAR_REGISTER: start_registration(s, &step); return;
+		case REGISTRAR_REGISTER:
+			if (!d->config.register_by_file) {
+				registration_start(d, &step, &why);
+				say(s, "%s", why.text);
+				return;
+			}
+			registration_offer(d, &step, &s->offered, &why);
+			say(s, "%s", why.text);
+			break;
 		}
+		if (enroll_send(d->enroll))
+			return;
 	}
 	if (daemon_now_ms() < s->not_before_ms)
 		return;
@@ -552,9 +528,44 @@ static void ask_again(struct settle *s, const struct eth_revert *r)
 		condemn(s, r);
 		return;
 	}
-	s->opinion_of = *r;
+	if (r != &s->opinion_of)
+		s->opinion_of = *r;
 	s->opinions = 0;
 	ask_another(s);
+}
+
+/* A proof by a key that the contract no longer holds is not bad: it is the key that went. */
+static void on_signer_now(void *arg, const struct chain_read *read)
+{
+	struct settle *s = arg;
+	const bool same = read->kind == CHAIN_READ_OK && read->data.n >= 32 &&
+			  memcmp(read->data.p + 12, s->run.signer.b, 20) == 0;
+
+	s->asking = false;
+	if (same) {
+		ask_again(s, &s->opinion_of);
+		return;
+	}
+	log_event(LOG_WARN, "verify_refused_for_another_key", "batch=%" PRIu64 " reason=%s",
+		  s->run.first,
+		  read->kind == CHAIN_READ_OK ? "the contract holds another key than its signer's"
+					      : "the contract does not say which key it holds");
+	s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
+	chain_refresh(s->d->chain);
+}
+
+static void ask_for_the_signer(struct settle *s, const struct eth_revert *r)
+{
+	struct daemon *d = s->d;
+	uint8_t selector[4];
+	const struct chain_call call = {.to = &chain_facts(d->chain)->tdx_verifier,
+					.calldata = span_of(selector, sizeof selector)};
+
+	abi_selector(selector, "authorizedSignature()");
+	s->opinion_of = *r;
+	s->asking = chain_call(d->chain, &call, on_signer_now, s);
+	if (!s->asking)
+		s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
 }
 
 static void verify_refused(struct settle *s, const struct sender_action *a)
@@ -576,7 +587,9 @@ static void verify_refused(struct settle *s, const struct sender_action *a)
 		s->limit = (s->run.n + 1) / 2;
 		return;
 	}
-	if (refused_type(&r, &type))
+	if (refused_type(&r, &type) && type == PROVER_TDX && s->run.has_signer)
+		ask_for_the_signer(s, &r);
+	else if (refused_type(&r, &type))
 		ask_again(s, &r);
 	else
 		s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
@@ -624,31 +637,6 @@ static void verify_over(struct settle *s, const struct sender_action *a)
 	}
 }
 
-static void registration_over(struct settle *s, const struct sender_action *a)
-{
-	struct daemon *d = s->d;
-	const struct eth_address *signer = &a->intent->signer;
-	char text[ETH_ADDRESS_TEXT_SIZE];
-	struct eth_revert r;
-	const char *reason;
-	uint64_t now = daemon_now_ms(), gas = a->has_receipt ? a->gas_used : 0;
-
-	eth_address_print(text, signer);
-	d->counters.gas_register += gas;
-	if (a->outcome == SENDER_CONFIRMED || a->outcome == SENDER_ALREADY_TRUE) {
-		registrar_register_done(d->registrar, gas, now);
-		log_event(LOG_INFO, "registered", "signer=%s gas=%" PRIu64, text, gas);
-	} else {
-		revert_read(&r, a->revert_data);
-		reason = r.kind == REVERT_NONE ? a->sentence : r.text;
-		registrar_register_failed(d->registrar, signer, reason, false, gas, now);
-		log_event(LOG_WARN, "registration_failed", "signer=%s outcome=%s reason=%s", text,
-			  sender_outcome_text(a->outcome), reason);
-	}
-	settle_keep_prover(d, signer);
-	keep_gas(d);
-}
-
 static void on_finished(void *arg, const struct sender_action *a)
 {
 	struct daemon *d = arg;
@@ -660,7 +648,12 @@ static void on_finished(void *arg, const struct sender_action *a)
 	store_commit_lazy(d->store, &change, 1);
 	switch (a->intent->kind) {
 	case SENDER_VERIFY: verify_over(s, a); break;
-	case SENDER_REGISTER: registration_over(s, a); break;
+	case SENDER_REGISTER: registration_over(d, a); break;
+	case SENDER_UPLOAD:
+		d->counters.gas_upload += a->has_receipt ? a->gas_used : 0;
+		enroll_upload_over(d->enroll, a);
+		registration_keep_gas(d);
+		break;
 	}
 	chain_refresh(d->chain);
 }
@@ -678,6 +671,7 @@ void settle_registrar_settings(const struct daemon *d, struct registrar_settings
 	    .gas_per_registration = GAS_PER_REGISTRATION,
 	    .retry_min_ms = 5000,
 	    .retry_max_ms = 600000,
+	    .external_route = d->config.register_by_file,
 	};
 }
 
@@ -709,6 +703,7 @@ bool settle_new(struct settle **out, struct daemon *d, struct why *why)
 /* A transaction is signed for one chain id, so the sender waits until L1 has named it. */
 static bool make_sender(struct settle *s, struct why *why)
 {
+	static const char *const kinds[] = {"verify", "register", "upload"};
 	const struct sender_io_owner owner = {settle_persist, settle_sign, settle_check_goal,
 					      on_finished, s->d};
 	struct sender_io_options options = {.fee_percentile = 50};
@@ -724,6 +719,9 @@ static bool make_sender(struct settle *s, struct why *why)
 	options.sender.bump_max_ms = (uint32_t)(c->max_retry_delay_s * 1000);
 	if (c->send_interval_ms < options.sender.poll_ms)
 		options.sender.poll_ms = (uint32_t)c->send_interval_ms;
+	/* Who looks more often also says it again sooner. */
+	if (RESEND_POLLS * options.sender.poll_ms < options.sender.resend_ms)
+		options.sender.resend_ms = RESEND_POLLS * options.sender.poll_ms;
 	uv_random(NULL, NULL, &options.sender.seed, sizeof options.sender.seed, 0, NULL);
 	d->sender = sender_io_new(&d->loop, d->rpc, &options, &owner, why);
 	if (!d->sender)
@@ -731,7 +729,7 @@ static bool make_sender(struct settle *s, struct why *why)
 	if (!s->resumed.id)
 		return true;
 	log_event(LOG_INFO, "intent_resumed", "id=%" PRIu64 " kind=%s attempts=%u", s->resumed.id,
-		  s->resumed.kind == SENDER_VERIFY ? "verify" : "register", s->resumed.n_attempts);
+		  kinds[s->resumed.kind], s->resumed.n_attempts);
 	return sender_io_resume(d->sender, &s->resumed, why);
 }
 
@@ -753,6 +751,6 @@ void settle_resume(struct settle *s, struct sender_intent *intent)
 	sender_intent_init(intent);
 	if (s->resumed.kind == SENDER_VERIFY)
 		registrar_set_verify_in_flight(d->registrar, true);
-	else
+	else if (s->resumed.kind == SENDER_REGISTER)
 		registrar_register_resume(d->registrar, &s->resumed.signer, s->resumed.gas);
 }

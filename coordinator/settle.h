@@ -33,6 +33,12 @@ void settle_registrar_settings(const struct daemon *d, struct registrar_settings
 /* What waits and why, for status output. */
 const char *settle_sentence(const struct settle *s);
 
+/* Whom the operator promoted, while it is not done: a fact of 20 bytes. */
+#define SETTLE_PROMOTED_FACT "promoted"
+
+/* store_prover.state */
+enum { PROVER_ROW_USUAL, PROVER_ROW_REVOKED };
+
 /* The row of a prover; borrows from it. */
 void settle_prover_row(struct store_change *out, const struct registrar_prover *prover);
 /* Has what is known of that prover kept, with the next commit: after a crash, a key that has

@@ -74,7 +74,7 @@ void settle_sign(void *arg, const struct sender_action *a)
 {
 	struct daemon *d = arg;
 	const struct config *c = &d->config;
-	const struct eth_key *key = a->intent->kind == SENDER_REGISTER ? &c->tdx_key : &c->l1_key;
+	const struct eth_key *key = a->intent->kind == SENDER_VERIFY ? &c->l1_key : &c->tdx_key;
 	struct sender_event e = {.kind = SENDER_EV_SIGNED, .ticket = a->ticket, .endpoint = -1};
 	struct why why = {""};
 	struct buf raw;
@@ -134,6 +134,13 @@ void settle_check_goal(void *arg, uint64_t ticket, const struct sender_intent *i
 	uint8_t selector[4] = {0};
 	struct chain_call call = {.calldata = span_of(selector, sizeof selector)};
 
+	if (in->kind == SENDER_UPLOAD) {
+		sender_io_answer(d->sender, &(struct sender_event){.kind = SENDER_EV_GOAL,
+								   .ticket = ticket,
+								   .endpoint = -1,
+								   .sentence = ""});
+		return;
+	}
 	abi_selector(selector,
 		     in->kind == SENDER_VERIFY ? "lastVerifiedBatch()" : "authorizedSignature()");
 	call.to = in->kind == SENDER_VERIFY ? &d->config.proposer : &in->to;

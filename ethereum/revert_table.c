@@ -183,6 +183,15 @@ static const struct revert_entry table[] = {
     {0x9bb42d4b, "Insufficient_Funds()", "", "the attestation fee was not paid in full"},
     {0x1356a63b, "BP_Not_Valid()", "", "the fee's basis points are out of range"},
     {0xc40a532b, "Withdrawal_Failed()", "", "the collected fees could not be paid out"},
+    /* DcapVerifier: what Automata's contracts have no name for. */
+    {0x88b31131, "No_Fee_Is_Asked()", "",
+     "ether was sent with the call: this verifier asks no fee and would keep it"},
+    {0xb9286123, "Too_Much_Collateral(uint256)", "size",
+     "this piece of collateral does not fit into the code of one contract (24575 bytes)"},
+    {0x639eda5f, "Unknown_CA(uint8)", "ca",
+     "certificates are kept for CAs 0 root, 1 processor, 2 platform and 3 signing"},
+    {0x83a974de, "Invalid_Key_Usage(uint8)", "ca",
+     "the certificate's key may not sign what its place is for"},
 };
 
 const struct revert_entry *revert_table(size_t *n)
@@ -202,7 +211,9 @@ static const struct reason reasons[] = {
     {"TDXVerifier: quote verification failed",
      "the DCAP contract refused the quote: ask verifyAndAttestOnChain for its reason"},
     {"TDXVerifier: Unsupported quote version", "the contract takes quotes of version 4 only"},
-    {"TDXVerifier: Quote is not of type TDX", "the quote is not from a TDX guest"},
+    {"TDXVerifier: Quote is not of type TDX",
+     "the quote is not from a TDX guest, or the quote verifier answers in another layout than this "
+     "contract reads (Automata v1.1)"},
     {"TDXVerifier: TCB_STATUS != OK", "the contract takes platforms whose TCB is up to date only"},
     {"TDXVerifier: debug attributes are set",
      "the guest runs in debug mode: its memory is open to the host"},

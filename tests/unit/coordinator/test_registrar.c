@@ -50,7 +50,7 @@ static enum registrar_answer setup(struct registrar *r, uint8_t k, uint64_t now)
 	struct registrar_check check;
 	struct why why;
 
-	if (!registrar_check(r, span_of(a.b, 20), "10.0.0.7", now, &check, &why))
+	if (!registrar_check(r, span_of(a.b, 20), NULL, "10.0.0.7", now, &check, &why))
 		return check.answer;
 	assert_true(registrar_setup(r, &check, &why));
 	return registrar_answer(r, &a, now, &why);
@@ -102,7 +102,7 @@ static enum registrar_answer refuse(const struct registrar *r, const void *p, si
 	struct registrar_check check;
 	struct why why = {{0}};
 
-	assert_false(registrar_check(r, span_of(p, n), "x", 5, &check, &why));
+	assert_false(registrar_check(r, span_of(p, n), NULL, "x", 5, &check, &why));
 	if (!strstr(why.text, words))
 		fail_msg("\"%s\" does not say \"%s\"", why.text, words);
 	return check.answer;
@@ -132,9 +132,7 @@ static void payloads_are_refused_in_words(void **state)
 	assert_int_equal(refuse(r, address, 20, "0x1100000000000000000000000000000000000000"),
 			 REGISTRAR_REFUSE);
 	assert_int_equal(refuse(r, address, 20, "bare address"), REGISTRAR_REFUSE);
-	assert_int_equal(refuse(r, quote, sizeof quote,
-				"local quote verification is not available in this build"),
-			 REGISTRAR_REFUSE);
+	assert_int_equal(refuse(r, quote, sizeof quote, "has not been verified"), REGISTRAR_RETRY);
 	registrar_set_contract(r, &verifier, true);
 	s.allow_dev_mode = false;
 	registrar_set_settings(r, &s);
@@ -554,7 +552,7 @@ static void the_table_keeps_who_matters(void **state)
 	setup(r, 2, 3);
 	setup(r, 3, 4);
 	setup(r, 2, 5);
-	assert_true(registrar_check(r, span_of(a.b, 20), "x", 10, &check, &why));
+	assert_true(registrar_check(r, span_of(a.b, 20), NULL, "x", 10, &check, &why));
 	assert_true(check.has_evicted);
 	a = key(3); /* the active is older, the second was heard of later */
 	assert_true(eth_address_equal(&check.evicted, &a));

@@ -71,7 +71,7 @@ static void step_setup(struct world *o)
 	struct registrar_check check;
 	struct why why = {{0}};
 
-	if (!registrar_check(o->r, span_of(a.b, 20), "x", o->now, &check, &why)) {
+	if (!registrar_check(o->r, span_of(a.b, 20), NULL, "x", o->now, &check, &why)) {
 		assert_true(strlen(why.text) > 10);
 		assert_true(o->refused[k]);
 		return;
@@ -135,6 +135,7 @@ static void step_next(struct world *o)
 	assert_true(strlen(why.text) > 5);
 	switch (step.action) {
 	case REGISTRAR_NOTHING: return;
+	case REGISTRAR_PREPARE: fail_msg("an address needs no preparing"); break;
 	case REGISTRAR_SET_ASIDE:
 		assert_int_equal(step.signer.b[0], o->on_chain);
 		assert_true(o->unverified > 0 && !o->verify_in_flight);

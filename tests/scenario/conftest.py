@@ -23,7 +23,7 @@ def templates(tmp_path_factory):
 
 @pytest.fixture
 def new_world(templates, tmp_path, request):
-    """A function that makes a world of a flavour: "tdx" (dev mode), "production", "dcap" or "exec"."""
+    """A function that makes a world of a flavour: one of world.FLAVOURS."""
     request.node.worlds = made = []
 
     def new(flavour="tdx", name=None):

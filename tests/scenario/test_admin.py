@@ -163,7 +163,7 @@ def test_verbs_tell_what_goes_on(world):
     assert [b["batch"] for b in status["batches"]] == [1, 2]
     assert status["batches"][0]["types"]["TDX"]["leased_to"] == "127.0.0.1"
     assert "batch 1" in status["work"]["oldest_waiting"]
-    provers = json.loads(c.verb("provers").stdout)["provers"]
+    provers = json.loads(c.verb("provers", "--json").stdout)["provers"]
     assert [p["state"] for p in provers] == ["active, no proof shown"]
     assert 'proof_coordinator_requests_total{answer="granted"} 1' in c.verb("metrics").stdout
     assert c.verb("healthcheck").returncode == 0

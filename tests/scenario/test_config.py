@@ -224,7 +224,7 @@ def test_unix_admin_socket_and_verbs(world, tmp_path_factory):
     assert (short / "d" / "admin.sock").stat().st_mode & 0o777 == 0o600
     assert c.verb("healthcheck").returncode == 0
     until("L1 read", lambda: json.loads(c.verb("status").stdout)["l1"]["readable"])
-    assert json.loads(c.verb("provers").stdout) == {"provers": []}
+    assert json.loads(c.verb("provers", "--json").stdout) == {"provers": []}
     assert "proof_coordinator_up 1" in c.verb("metrics").stdout
     assert free_port() and c.stop() == 0
     assert c.verb("healthcheck").returncode == 2

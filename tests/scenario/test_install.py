@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from l1 import REPO, VECTORS
-from world import BUILD
+from process import BUILD
 
 PREFIX = "/opt/tdx"  # not the one that the build was configured with
 EXAMPLE = VECTORS / "quote.example"

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from l1 import BIN, REPO, free_port
-from world import BUILD, clean_env, until
+from process import BUILD, clean_env, until
 
 DEADLINE = 300
 
@@ -100,3 +100,22 @@ def test_a_prover_of_ones_own_in_dev_mode(new_devnet):
         os.killpg(prover.pid, signal.SIGTERM)
         prover.wait(30)
     assert "Processed batch 2" in (d.dir / "prover.log").read_text()
+
+
+def test_production_mode_and_the_death_of_the_active_prover(new_devnet):
+    """From quotes of the software enclave to verified batches; then kill -9 of who is registered."""
+    d = new_devnet(ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER="true", ETHREX_PROOF_COORDINATOR_DEV_MODE="false",
+                   DEVNET_PROVERS=2, ETHREX_DEVNET_PCCS_PORT=free_port())
+    d.run("up")
+    assert d.verified() >= 2 and {"pccs", "software-qe", "prover", "prover-2"} <= set(d.pids())
+    log = d.dir / "logs" / "coordinator.log"
+
+    def registered():
+        return re.findall(r"event=registered signer=0x([0-9a-fA-F]{40})", log.read_text())
+
+    active = registered()[-1].lower()
+    mine = [name for name in ("prover", "prover-2") if active in (d.dir / "logs" / f"{name}.log").read_text()]
+    os.kill(d.pids()[mine[0]], signal.SIGKILL)
+    reached = d.verified()
+    until("the other is registered", lambda: registered()[-1].lower() != active, DEADLINE, 0.5)
+    until("batches go on", lambda: d.verified() > reached + 1, DEADLINE, 0.5)

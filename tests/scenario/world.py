@@ -31,12 +31,17 @@ COMMIT_BATCH = (
     "commitBatch(uint256,bytes32,bytes32,bytes32,bytes32,uint256,bytes32,"
     "(uint256,uint256,(address,address,address,uint256)[],bytes32[])[],(uint256,bytes32)[])"
 )
+# Of make_pki()'s platform and collateral.
+FMSPC, PLATFORM_CA, EVALUATION_NUMBER = "0x90c06f000000", 2, 17
 FLAVOURS = {
     "tdx": {"ETHREX_L2_TDX": "true", "ETHREX_TDX_DEV_MODE": "true"},
     "production": {"ETHREX_L2_TDX": "true", "ETHREX_DEPLOYER_DCAP_ADDRESS": "0x" + "aa" * 20},
     "exec": {},
     # A TDXVerifier whose quote verifier trusts the root of make_pki(); provers need a SoftwareQE.
     "dcap": {"ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER": "true"},
+    # The same with the stand-ins of Automata's contracts.
+    "automata-v1.0": {"ETHREX_L2_TDX": "true"},
+    "automata-v1.1": {"ETHREX_L2_TDX": "true"},
 }
 P = "ETHREX_PROOF_COORDINATOR_"
 
@@ -69,6 +74,18 @@ class Node(L1):
             return None
 
 
+def automata(l1, flavour):
+    """Deploys a stand-in of that release for quotes of make_pki()'s platform; returns its entry point."""
+    if flavour == "automata-v1.0":
+        entry = l1.deploy("AutomataV10")
+    else:
+        router = l1.deploy("AutomataV11Router", EVALUATION_NUMBER)
+        l1.send(router, "addNumber(uint32)", EVALUATION_NUMBER)
+        entry = l1.deploy("AutomataV11", router)
+    l1.send(entry, "setPlatform(bytes6,uint8)", FMSPC, PLATFORM_CA)
+    return entry
+
+
 class Templates:
     """Deployed chains to start from, and the batches, made once a run."""
 
@@ -84,6 +101,8 @@ class Templates:
             node = Node(state, self.where / "anvil.log")
             try:
                 settings = dict(FLAVOURS[flavour])
+                if flavour.startswith("automata-"):
+                    settings["ETHREX_DEPLOYER_DCAP_ADDRESS"] = automata(node, flavour)
                 if flavour == "dcap":
                     settings["ETHREX_DEPLOYER_DCAP_ROOT_KEY"] = root_key(self.where / "pki")
                 subprocess.run(["node", CONTRACTS / "deploy.mjs", "--rpc", node.url, "--env", env],
@@ -450,5 +469,5 @@ class Background:
         return self.results
 
 
-__all__ = ["Background", "COMMIT_HASH", "Coordinator", "Key", "L1_KEY", "Node", "P", "PATIENCE", "TDX_KEY", "Templates",
-           "World", "cast", "clean_env", "free_port", "program", "signal", "until"]
+__all__ = ["Background", "COMMIT_HASH", "Coordinator", "EVALUATION_NUMBER", "FMSPC", "Key", "L1_KEY", "Node", "P", "PATIENCE",
+           "TDX_KEY", "Templates", "World", "automata", "cast", "clean_env", "free_port", "program", "signal", "until"]

@@ -1,0 +1,284 @@
+"""The whole coordinator against Automata's on-chain PCCS (stand-ins of releases 1.0 and 1.1): found from
+the OnChainProposer alone, filled with exactly what is missing, and refused in words what cannot be."""
+
+import base64
+import json
+import re
+import time
+import urllib.parse
+
+import pytest
+from l1 import Reverted, cast
+from standins import signed_json
+from test_production import DAY, prove_until, production, refused
+from world import EVALUATION_NUMBER, FMSPC, L1_KEY, TDX_KEY, Key, automata, until
+
+ROOT, SIGNING = 0, 3
+CERTIFICATES = ["root CA certificate", "root CA CRL", "PCK Platform CA certificate", "TCB signing certificate",
+                "PCK CRL of the Platform CA"]
+JSON = ["TD_QE identity", "TCB info of FMSPC 90c06f000000"]
+TDX_SENDER = cast("wallet", "address", "--private-key", TDX_KEY)
+
+
+@pytest.fixture
+def old(new_world):
+    return new_world("automata-v1.0")
+
+
+@pytest.fixture
+def new(new_world):
+    return new_world("automata-v1.1")
+
+
+class Daos:
+    """The contracts behind an entry point."""
+
+    def __init__(self, l1, entry):
+        self.l1 = l1
+        self.router = l1.address(l1.address(entry, "quoteVerifiers(uint16)", 4), "pccsRouter()")
+        self.pcs = l1.address(self.router, "pcsDaoAddr()")
+
+    @property
+    def v10(self):
+        """(QE identities, TCB infos)"""
+        return self.l1.address(self.router, "qeIdDaoAddr()"), self.l1.address(self.router, "fmspcTcbDaoAddr()")
+
+    @property
+    def v11(self):
+        """(QE identities, TCB infos, evaluation numbers)"""
+        of_number = [self.l1.address(self.router, f"{kind}DaoVersionedAddr(uint32)", EVALUATION_NUMBER)
+                     for kind in ("qeId", "fmspcTcb")]
+        return *of_number, self.l1.address(self.router, "tcbEvalDaoAddr()")
+
+    def tcb_window(self, dao):
+        key = self.l1.call(dao, "FMSPC_TCB_KEY(uint8,bytes6,uint32)", 1, FMSPC, 3)
+        raw = self.l1.call(dao, "getCollateralValidity(bytes32)", key)[2:]
+        return int(raw[:64], 16), int(raw[64:], 16)
+
+
+def uploads(c):
+    return [e["what"] for e in c.events("collateral_uploaded")]
+
+
+def sent(world, who=TDX_SENDER):
+    return int(world.l1.rpc("eth_getTransactionCount", who, "latest"), 16)
+
+
+def grant(world, who, *daos):
+    for dao in daos:
+        world.l1.send(dao, "grantRoles(address,uint256)", who, 1)
+
+
+def put_numbers(world, daos):
+    """What an attester of Automata's does: the list of evaluation numbers."""
+    now = int(world.l1.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+    date = lambda t: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(t))
+    text = json.dumps({"id": "TDX", "version": 1, "issueDate": date(now - DAY), "nextUpdate": date(now + 20 * DAY)},
+                      separators=(",", ":"))
+    body = b'{"tcbEvaluationDataNumbers":%s,"signature":"%s"}' % (text.encode(), b"11" * 64)
+    data = cast("sig", "upsertTcbEvaluationData((string,bytes))") + f"{32:064x}" + signed_json(
+        body, "tcbEvaluationDataNumbers")
+    grant(world, world.l1.accounts[0], daos.v11[2])
+    world.l1.transact({"from": world.l1.accounts[0], "to": daos.v11[2], "data": data})
+
+
+def put_signing(world, pccs, daos):
+    """Root and TCB signing certificates, without which a list cannot be uploaded."""
+    chain = urllib.parse.unquote(pccs.get("/tdx/certification/v4/tcb?fmspc=90c06f000000")[1]["TCB-Info-Issuer-Chain"])
+    signing, root = (base64.b64decode(text) for text in re.findall("BEGIN CERTIFICATE-----(.*?)-----END", chain, re.S))
+    for ca, der in ((ROOT, root), (SIGNING, signing)):
+        world.l1.send(daos.pcs, "upsertPcsCertificates(uint8,bytes)", ca, "0x" + der.hex())
+
+
+def read_v11(world):
+    """From now on the TDXVerifier reads what release 1.1 answers."""
+    measurements = [cast("decode-abi", "f()(bytes)", world.l1.call(world.verifier, f"{name}()"))
+                    for name in ("MRTD", "RTMR0", "RTMR1", "RTMR2")]
+    model = world.l1.deploy("TDXVerifier", world.dcap, world.timelock, "false", *measurements)
+    code = world.l1.rpc("eth_getCode", world.l1.deploy("TDXVerifierV11", model), "latest")
+    world.l1.rpc("anvil_setCode", world.verifier, code)
+
+
+def test_v10_from_nothing_to_verified_batches(old):
+    pccs, qe = old.pccs(), old.software_qe()
+    c = production(old, pccs).start()
+    prover = old.prover(c, qe=qe).start()
+    c.saw("event=setup_acknowledged .*as=active", 90)
+    assert uploads(c) == CERTIFICATES + JSON
+    assert c.events("collateral_on_chain")[-1]["stack"] == "Automata v1.0"
+    old.feed(c, 2)
+    old.until_verified(2)
+    assert prover.processed() == [1, 2]
+    assert "Automata v1.0" in c.verb("tcb-status").stdout
+    # What is stored may be read by Automata's own contracts alone: windows and hashes were enough.
+    with pytest.raises(Reverted, match=cast("sig", "Unauthorized_Caller(address)")):
+        old.l1.call(Daos(old.l1, old.dcap).pcs, "getCertificateById(uint8)", ROOT, sender=TDX_SENDER)
+    # Newer JSON at the source: that goes up, and nothing else.
+    old.pki("--evaluation", "18")
+    assert c.verb("collateral", "refresh").returncode == 0
+    key = Key()
+    c.verb("revoke", prover.address)
+    until("registered", lambda: c.setup(qe.quote(key.payload)) is True and old.signer == key.address, 60, 1)
+    assert set(uploads(c)[7:]) <= {*JSON, "PCK CRL of the Platform CA", "root CA CRL"}, uploads(c)
+
+
+def test_v10_would_verify_with_what_has_expired(old):
+    """So it is looked at here."""
+    pccs, qe = old.pccs(), old.software_qe()
+    c = production(old, pccs, MAX_CLOCK_SKEW=0).start()
+    c.saw("event=l1_read")
+    first = Key()
+    assert c.setup(qe.quote(first.payload)) is True
+    old.l1.rpc("evm_increaseTime", 40 * DAY)
+    old.l1.rpc("evm_mine")
+    quote = qe.quote(Key().payload)
+    raw = old.l1.call(old.dcap, "verifyAndAttestOnChain(bytes)", "0x" + quote.hex())
+    assert int(raw[2:66], 16) == 1  # the contracts see nothing wrong
+
+    def stale():
+        answer = c.setup(quote)
+        return answer is not True and answer["Error"]["message"]
+
+    text = until("stale collateral is refused", stale)
+    assert re.search("expired|ended|no longer|old|until", text), text
+    assert old.signer == first.address
+
+
+def test_v10_expired_on_chain_is_replaced_unless_uploads_are_off(old):
+    pccs, qe = old.pccs(), old.software_qe()
+    old.pki("--valid", 2 * DAY)
+    c = production(old, pccs).start()
+    c.saw("event=l1_read")
+    assert c.setup(qe.quote(Key().payload)) is True
+    c.kill()
+    old.pki("--age", "10")
+    old.l1.rpc("evm_increaseTime", 4 * DAY)
+    old.l1.rpc("evm_mine")
+    before = sent(old)
+    other = production(old, pccs, name="other", MAX_CLOCK_SKEW=0, NO_ONCHAIN_PCCS="true").start()
+    other.saw("event=l1_read")
+    key = Key()
+    assert other.setup(qe.quote(key.payload)) is True  # as a standby
+    assert other.verb("promote", key.address).returncode == 0
+    text = other.saw("event=registration_not_prepared .*")[0]
+    assert "the PCCS's has expired: uploads are switched off here (--no-onchain-pccs)" in text, text
+    assert sent(old) == before
+    other.kill()
+    # With them it is replaced.
+    third = production(old, pccs, name="third", MAX_CLOCK_SKEW=0).start()
+    third.saw("event=l1_read")
+    assert third.setup(qe.quote(key.payload)) is True
+    assert third.verb("promote", key.address).returncode == 0
+    until("the key is registered", lambda: old.signer == key.address, 60)
+    assert uploads(third) == ["root CA CRL", "PCK CRL of the Platform CA", *JSON]
+
+
+def test_v10_filled_by_two_at_once(old):
+    """Whoever comes second is told Duplicate_Collateral, which is as good as success."""
+    pccs, qe = old.pccs(), old.software_qe()
+    both = [production(old, pccs, name=name, TDX_PRIVATE_KEY_FILE=old.secret(f"{name}.key", tdx_key),
+                       L1_PRIVATE_KEY_FILE=old.secret(f"{name}-l1.key", Key().key))
+            for name, tdx_key in (("one", TDX_KEY), ("two", L1_KEY))]
+    for c in both:
+        c.start()
+    for c in both:
+        c.saw("event=l1_read")
+    keys = [Key() for _ in both]
+    links = [c.connect() for c in both]
+    for link, key in zip(links, keys):
+        payload = list(qe.quote(key.payload))
+        link.sendall(json.dumps({"ProverSetup": {"prover_type": "TDX", "payload": payload}}).encode())
+    for c in both:
+        c.saw("event=setup_acknowledged", 90)
+    until("the uploads are read back", lambda: len(uploads(both[0]) + uploads(both[1])) == 7)
+    assert not any(c.events("registration_not_prepared") for c in both)
+    done = uploads(both[0]) + uploads(both[1])
+    assert sorted(done) == sorted(CERTIFICATES + JSON)
+    assert old.signer in [key.address for key in keys]
+
+
+def test_v10_addresses_by_setting(old):
+    """The settings override what the router says; the contracts still verify with their own."""
+    pccs, qe = old.pccs(), old.software_qe()
+    elsewhere = Daos(old.l1, automata(old.l1, "automata-v1.0"))
+    identities, tcbs = elsewhere.v10
+    c = production(old, pccs)
+    c.settings.update(ENCLAVE_ID_DAO=identities, FMSPC_TCB_DAO=tcbs, PCS_DAO=elsewhere.pcs)  # ethrex's own names
+    c.start()
+    c.saw("event=l1_read")
+    text = refused(c, qe.quote(Key().payload), "try_again")
+    assert "verifyAndAttestOnChain reverts: it reverts without a reason, which means collateral missing" in text, text
+    assert uploads(c) == CERTIFICATES + JSON
+    assert elsewhere.tcb_window(tcbs)[1] > 0
+    own = Daos(old.l1, old.dcap)
+    assert own.tcb_window(own.v10[1]) == (0, 0)
+
+
+def test_a_fee_is_refused_before_gas_is_spent(old):
+    pccs, qe = old.pccs(), old.software_qe()
+    old.l1.send(old.dcap, "setBp(uint16)", 100)
+    c = production(old, pccs).start()
+    c.saw("event=l1_read")
+    text = refused(c, qe.quote(Key().payload), "try_again")
+    assert re.search(r"asks a fee of 100 basis points of the gas \(getBp\(\)\)", text), text
+    assert sent(old) == 0
+    old.l1.send(old.dcap, "setBp(uint16)", 0)
+    key = Key()
+    until("registered", lambda: c.setup(qe.quote(key.payload)) is True, 60, 1)
+
+
+def test_a_sender_without_its_role_pays_nothing(old):
+    pccs, qe = old.pccs(), old.software_qe()
+    stranger = Key()
+    old.l1.rpc("anvil_setBalance", stranger.address, hex(10**20))
+    c = production(old, pccs, TDX_PRIVATE_KEY_FILE=old.secret("stranger.key", stranger.key)).start()
+    c.saw("event=l1_read")
+    text = refused(c, qe.quote(Key().payload), "try_again")
+    assert "register() would revert" in text and "no SEQUENCER role in the Timelock" in text, text
+    assert sent(old, stranger.address) == 0
+
+
+def test_v11_and_a_tdx_verifier_of_v10_are_told_apart_before_gas_is_spent(new):
+    pccs, qe = new.pccs(), new.software_qe()
+    daos = Daos(new.l1, new.dcap)
+    put_signing(new, pccs, daos)
+    put_numbers(new, daos)
+    grant(new, TDX_SENDER, *daos.v11)
+    c = production(new, pccs).start()
+    c.saw("event=l1_read")
+    text = refused(c, qe.quote(Key().payload), "try_again")
+    assert "answers in the layout of Automata v1.1" in text and "Quote is not of type TDX" in text, text
+    assert sent(new) == 0 and not uploads(c)
+
+
+def test_v11_with_versioned_daos_and_moved_offsets(new):
+    read_v11(new)
+    pccs, qe = new.pccs(), new.software_qe()
+    daos = Daos(new.l1, new.dcap)
+    c = production(new, pccs).start()
+    c.saw("event=l1_read")
+    # The list of evaluation numbers is Automata's attesters' business.
+    text = refused(c, qe.quote(Key().payload), "try_again")
+    assert "list of TCB evaluation numbers: it is not on the PCCS" in text, text
+    assert sent(new) == 0
+    put_signing(new, pccs, daos)
+    put_numbers(new, daos)
+    # So is what goes by number, as long as the sender has no such role.
+    key = Key()
+    quote = qe.quote(key.payload)
+
+    def unless_attester():
+        answer = c.setup(quote)
+        return answer is not True and "ATTESTER_ROLE" in answer["Error"]["message"] and answer["Error"]["message"]
+
+    text = until("the role is missed", unless_attester, 60, 1)
+    assert "the versioned DAO takes uploads only from its attesters (ATTESTER_ROLE)" in text, text
+    assert uploads(c) == [name for name in CERTIFICATES if name not in ("root CA certificate", "TCB signing certificate")]
+    grant(new, TDX_SENDER, *daos.v11)
+    until("registered", lambda: c.setup(quote) is True, 90, 1)
+    assert new.signer == key.address
+    assert uploads(c)[-2:] == JSON and c.events("collateral_on_chain")[-1]["stack"] == "Automata v1.1"
+    new.feed(c, 2)
+    prove_until(new, c, key, 2)
+    # Another image than the contract's is refused there as here.
+    assert "RTMR1 differs" in refused(c, qe.quote(Key().payload, "--rtmr1", "11" * 48))

@@ -1,0 +1,409 @@
+"""A quote's way in production mode: verdict, collateral on chain, registration, proofs. The quotes are the
+software enclave's, the chain and the contracts are real."""
+
+import json
+import re
+import time
+
+import pytest
+from l1 import REPO, cast
+from standins import make_pki
+from world import Key, until
+
+DAY = 86400
+
+
+@pytest.fixture
+def world(new_world):
+    return new_world("dcap")
+
+
+def production(world, pccs, **settings):
+    options = {
+        "ETHREX_TDX_DEV_MODE": "false", "COLLATERAL_SOURCES": f"pccs+{pccs.url}",
+        "DCAP_ROOT_FILE": world.pki() / "root_ca.pem", **settings}
+    return world.coordinator(**options)
+
+
+@pytest.fixture
+def pccs(world):
+    return world.pccs()
+
+
+@pytest.fixture
+def qe(world):
+    return world.software_qe()
+
+
+def refused(c, quote, code="setup_refused", **options):
+    answer = c.setup(quote, **options)
+    assert answer is not True, "the quote was accepted"
+    assert answer["Error"]["code"] == code, answer
+    return answer["Error"]["message"]
+
+
+def prove_until(world, c, key, last, seconds=60):
+    end = time.monotonic() + seconds
+    while world.verified < last:
+        assert time.monotonic() < end, c.log()[-3000:]
+        if world.prove(c, key) is None:
+            time.sleep(0.05)
+
+
+def test_a_quote_becomes_a_registered_key_and_batches_are_verified(world, pccs, qe):
+    c = production(world, pccs, POLICY_FILE=REPO / "config" / "policy.example.json").start()
+    prover = world.prover(c, qe=qe).start()
+    c.saw(r"event=setup_acknowledged .*as=active", 90)
+    text = c.verb("collateral").stdout
+    assert "90c06f000000-platform" in text and "ok 4" in text, text
+    uploads = [e["what"] for e in c.events("collateral_uploaded")]
+    assert len(uploads) == 7 and uploads[-2:] == ["TD_QE identity", "TCB info of FMSPC 90c06f000000"]
+    world.feed(c, 3)
+    world.until_verified(3)
+    assert prover.processed() == [1, 2, 3]
+    # A second coordinator's worth of knowledge: nothing is uploaded again.
+    c.stop()
+    c.start()
+    c.saw("event=quote_fit")
+    assert len(c.events("collateral_uploaded")) == 7
+    text = c.verb("provers").stdout
+    assert prover.address in text.lower() and "active" in text and "UpToDate" in text, text
+    text = c.verb("tcb-status").stdout
+    assert "DcapVerifier" in text or "not read yet" in text, text
+
+
+REFUSALS = [
+    # flags of the quote, what the sentence must say
+    (["--rtmr1", "11" * 48], r"RTMR1 differs from the TDXVerifier's: quote 1111111111111111\.\.\., contract 53827a034d1e4c7f\.\.\."),
+    (["--mrtd", "22" * 48], r"MRTD differs from the TDXVerifier's: quote 2222222222222222"),
+    (["--mrtd", "22" * 48, "--rtmr2", "33" * 48], r"MRTD differs.*RTMR2 differs"),
+    (["--debug-td"], r"can be debugged"),
+    (["--version", "v5"], r"version 5"),
+    (["--break", "signature"], r"quote is signed by the attestation key.*does not hold"),
+    (["--break", "qe-signature"], r"QE report is signed by the PCK key.*does not hold"),
+    (["--break", "binding"], r"QE report vouches for the attestation key"),
+    (["--break", "chain"], r"PCK"),
+    (["--break", "cut"], r"."),
+    (["--tcb-svn", "1"], r"below every level.*TDX TCB component 4 is 1 and must be 5"),
+]
+
+
+def test_each_refusal_is_a_sentence_and_costs_no_gas(world, pccs, qe):
+    c = production(world, pccs).start()
+    c.saw("event=l1_read")
+    for flags, words in REFUSALS:
+        quote = qe.quote(Key().payload, *flags)
+        source = f"127.0.1.{1 + REFUSALS.index((flags, words))}"  # nobody of them tries twice in a row
+        text = refused(c, quote, source=source)
+        assert re.search(words, text, re.S), (flags, text)
+        again = refused(c, quote, source=source)
+        assert again.startswith("refused before: "), again
+    assert int(world.signer, 16) == 0 and c.provers() == {}
+    sent = world.l1.rpc("eth_getTransactionCount", cast("wallet", "address", "--private-key", world.dir.joinpath(
+        "tdx.key").read_text().strip()), "latest")
+    assert int(sent, 16) == 0, "a refused quote cost gas"
+    # Collateral was fetched for the last one alone: the others' own chains or images did not hold.
+    assert len([r for r in pccs.requests() if "update=standard" in r and "/tcb" in r]) == 1, pccs.requests()
+
+
+def test_explain_says_what_was_wrong_also_after_a_restart(world, pccs, qe):
+    c = production(world, pccs).start()
+    c.saw("event=l1_read")
+    quote = qe.quote(Key().payload, "--rtmr0", "44" * 48)
+    refused(c, quote)
+    path = world.dir / "quote.bin"
+    path.write_bytes(quote)
+    done = c.verb("explain", path)
+    assert done.returncode == 0 and "RTMR0 differs" in done.stdout, done
+    time.sleep(1.5)  # verdicts are written lazily
+    c.kill()
+    c.start()
+    hexfile = world.dir / "quote.hex"
+    hexfile.write_text("0x" + quote.hex() + "\n")
+    done = c.verb("explain", hexfile, "--json")
+    verdict = json.loads(done.stdout)
+    assert verdict["answer"] == "refused" and "RTMR0" in verdict["reason"]
+    done = c.verb("explain", verdict["quote_sha256"][:12])
+    assert done.returncode == 0 and "RTMR0" in done.stdout
+    done = c.verb("explain", "deadbeef")
+    assert done.returncode == 1 and "no verdict" in done.stderr
+    done = c.verb("explain", world.dir / "nothing-there")
+    assert done.returncode == 1 and "cannot read" in done.stderr
+
+
+def test_the_policy_comes_on_top(world, pccs, qe):
+    policy = world.dir / "policy.json"
+    policy.write_text(json.dumps({"images": [{"name": "other", "rtmr3": "55" * 48}]}))
+    c = production(world, pccs, POLICY_FILE=policy).start()
+    c.saw("event=l1_read")
+    text = refused(c, qe.quote(Key().payload))
+    assert "RTMR3" in text or "image" in text, text
+    good = Key()
+    assert c.setup(qe.quote(good.payload, "--rtmr3", "55" * 48)) is True
+    assert world.signer == good.address
+
+
+def test_a_bad_policy_file_stops_the_start(world, pccs):
+    policy = world.dir / "policy.json"
+    policy.write_text('{"accepted_tcb_statuses": ["Revoked"]}')
+    c = production(world, pccs, POLICY_FILE=policy).start(ready=False)
+    c.saw(r"event=start_failed .*policy")
+
+
+TROUBLES = [
+    ({"mode": "status", "status": 429, "retry_after": 60}, "429|patience|requests"),
+    ({"mode": "status", "status": 404}, "404|no TCB info|not found|does not have"),
+    ({"mode": "status", "status": 500}, "500"),
+    ({"mode": "garbage"}, "."),
+    ({"mode": "bad-signature", "match": "tcb"}, "sign"),
+    ({"mode": "no-chain"}, "chain"),
+    ({"mode": "redirect", "location": "http://127.0.0.1:9/"}, "302|redirect"),
+]
+
+
+def test_collateral_trouble_is_named_and_then_over(world, pccs, qe):
+    """Each failure of the source is a sentence of its own; the quote can come again."""
+    sentences = set()
+    for number, (mode, words) in enumerate(TROUBLES):
+        pccs.mode(mode)
+        c = production(world, pccs, name=f"trouble{number}").start()
+        c.saw("event=l1_read")
+        text = refused(c, qe.quote(Key().payload), "try_again")
+        assert re.search(words, text), (mode, text)
+        sentences.add(re.sub(r"[0-9]+", "N", text))
+        c.kill()
+        world.parts.remove(c)
+    assert len(sentences) == len(TROUBLES), sentences
+    pccs.mode("ok")
+    c = production(world, pccs).start()
+    good = Key()
+    c.saw("event=l1_read")
+    assert c.setup(qe.quote(good.payload)) is True
+    assert world.signer == good.address
+
+
+def test_a_dead_source_does_not_matter_while_another_lives(world, pccs, qe):
+    c = production(world, pccs, COLLATERAL_SOURCES=f"pccs+http://127.0.0.1:9,pccs+{pccs.url}").start()
+    c.saw("event=l1_read")
+    key = Key()
+    assert c.setup(qe.quote(key.payload)) is True
+    text = c.verb("collateral").stdout
+    assert "unreachable" in text, text
+    # And none at all, once what is on disk is fresh.
+    pccs.kill()
+    c.kill()
+    c.start()
+    c.saw("event=quote_fit")
+    assert c.setup(qe.quote(Key().payload)) is True
+
+
+def test_collateral_from_a_directory(world, qe):
+    c = world.coordinator(ETHREX_TDX_DEV_MODE="false", COLLATERAL_SOURCES=f"dir:{world.pki()}",
+                          DCAP_ROOT_FILE=world.pki() / "root_ca.pem").start()
+    c.saw("event=l1_read")
+    key = Key()
+    assert c.setup(qe.quote(key.payload)) is True
+    assert world.signer == key.address
+
+
+def test_killed_at_every_step_and_still_registered(world, pccs, qe):
+    """kill -9 after each line of the way; in the end the key is registered and its batch verified."""
+    c = production(world, pccs)
+    key = Key()
+    quote = qe.quote(key.payload)
+    steps = ["event=state_loaded", "event=ready", "event=l1_read", "event=registration_preparing",
+             "event=collateral_upload_started", "event=collateral_uploaded",
+             "number=4 of=", "event=collateral_on_chain", "event=registration_started", "event=registered"]
+    for step in steps:
+        before = len(c.log())
+        c.start(ready=False)
+        if step not in ("event=state_loaded", "event=ready"):
+            until("it listens", lambda: "event=ready" in c.log()[before:])
+            until("L1 is read", lambda: "event=l1_read" in c.log()[before:])
+            offer(c, quote)
+        until(step, lambda: step in c.log()[before:] or int(world.signer, 16), 60)
+        c.kill()
+    before = len(c.log())
+    c.start()
+    until("L1 is read", lambda: "event=l1_read" in c.log()[before:])
+    assert c.setup(quote) is True
+    assert world.signer == key.address
+    world.feed(c, 2)
+    prove_until(world, c, key, 2)
+    # However often it was killed, no piece went up twice.
+    names = [e["what"] for e in c.events("collateral_uploaded")]
+    assert len(names) == len(set(names)), names
+
+
+def offer(c, quote):
+    """Sends a setup and does not wait for its answer."""
+    link = c.connect()
+    link.sendall(json.dumps({"ProverSetup": {"prover_type": "TDX", "payload": list(quote)}}).encode())
+    return link
+
+
+def test_gas_that_is_not_there_is_named(world, pccs, qe):
+    for name, setting, words in (("budget", "REGISTER_GAS_PER_DAY", "today's gas budget for registrations is exhausted"),
+                                 ("cap", "TX_GAS_CAP", "exceeds the cap of 100000")):
+        c = production(world, pccs, name=name, **{setting: 100000}).start()
+        c.saw("event=l1_read")
+        assert words in refused(c, qe.quote(Key().payload), "try_again")
+        assert not c.events("collateral_uploaded")
+        c.kill()
+
+
+def test_failover_among_three(world, pccs, qe):
+    c = production(world, pccs, PROVER_SILENCE=2000).start()
+    c.saw("event=l1_read")
+    keys = [Key() for _ in range(3)]
+    for key in keys:
+        assert c.setup(qe.quote(key.payload)) is True
+    assert world.signer == keys[0].address
+    states = [p["state"] for p in c.provers().values()]
+    assert sum("active" in s for s in states) == 1 and sum("standby" in s for s in states) == 2
+    world.feed(c, 2)
+    prove_until(world, c, keys[0], 2)
+    # The first falls silent; the second works on.
+    world.feed(c, 4)
+    prove_until(world, c, keys[1], 4, 90)
+    assert world.signer == keys[1].address
+    # At the operator's word the third takes over, without having shown anything.
+    done = c.verb("promote", keys[2].address)
+    assert done.returncode == 0 and "next" in done.stdout, done
+    until("the third is registered", lambda: world.signer == keys[2].address, 60)
+    done = c.verb("revoke", keys[2].address)
+    assert done.returncode == 0 and "revoked" in done.stdout, done
+    until("another is registered", lambda: world.signer in (keys[0].address, keys[1].address), 60)
+    assert "revoked" in refused(c, qe.quote(keys[2].payload))
+    assert "not registered here" in c.verb("promote", Key().address).stderr
+    assert c.verb("promote", "0x12").returncode == 64
+    # A revocation outlives a crash.
+    c.kill()
+    c.start()
+    c.saw("event=l1_read", start=c.log().rfind("event=ready"))
+    assert "revoked" in refused(c, qe.quote(keys[2].payload))
+
+
+def test_a_tcb_recovery_makes_a_registered_key_unfit(world, pccs, qe):
+    c = production(world, pccs, MAX_CLOCK_SKEW=0).start()
+    c.saw("event=l1_read")
+    key = Key()
+    assert c.setup(qe.quote(key.payload)) is True
+    world.pki("--tcb-status", "OutOfDate", "--evaluation", "18", "--age", "10")
+    assert c.verb("collateral", "refresh").returncode == 0
+    c.saw(r"event=quote_unfit .*OutOfDate")
+    assert "OutOfDate" in c.verb("provers").stdout
+    assert c.metric("quotes_unfit_total") == 1
+    other = Key()
+    quote = qe.quote(other.payload)
+    assert "OutOfDate" in refused(c, quote)
+    assert "refused before" in refused(c, quote)
+    # What the contract holds is still good for proofs, and nothing better is there.
+    world.feed(c, 1)
+    prove_until(world, c, key, 1)
+    assert world.signer == key.address
+    # With better collateral both pass again, the one that was refused too.
+    world.pki("--evaluation", "19", "--age", "5")
+    assert c.verb("collateral", "refresh").returncode == 0
+    c.saw("event=quote_fit", start=c.log().rfind("event=quote_unfit"))
+    assert c.setup(quote) is True
+
+
+def test_an_early_tcb_info_warns_ahead(world, qe):
+    """The standard TCB info is content with the platform, the early one asks for more."""
+    early = make_pki(world.dir / "early", "--tcb-status", "OutOfDate", "--evaluation", "18")
+    pccs = world.pccs("--dir", world.pki(), "--dir", early)
+    c = production(world, pccs).start()
+    c.saw("event=l1_read")
+    key = Key()
+    assert c.setup(qe.quote(key.payload)) is True
+    c.kill()  # a start verifies what is kept
+    c.start()
+    c.saw(r"event=tcb_recovery_ahead .*OutOfDate.* is \d+ and must be \d+")
+    shown = c.verb("provers").stdout
+    assert "at the next TCB recovery: " in shown and "must be" in shown, shown
+    # It is only a warning.
+    assert "UpToDate" in shown and world.signer == key.address
+    assert c.metric("quotes_unfit_total") == 0
+
+
+def test_expiry_in_the_middle(world, pccs, qe):
+    c = production(world, pccs, MAX_CLOCK_SKEW=0, SEND_INTERVAL=200).start()
+    c.saw("event=l1_read")
+    key = Key()
+    assert c.setup(qe.quote(key.payload)) is True
+    # A month passes on L1, and the source has nothing newer.
+    world.l1.rpc("evm_increaseTime", 27 * DAY)
+    world.l1.rpc("evm_mine")
+    c.saw(r"event=evidence_expires .*days=[0-6]")
+    world.l1.rpc("evm_increaseTime", 8 * DAY)
+    world.l1.rpc("evm_mine")
+    other = Key()
+
+    def stale():
+        answer = c.setup(qe.quote(Key().payload))
+        return answer is not True and answer["Error"]["message"]
+
+    text = until("stale collateral is refused", stale)
+    assert re.search("expired|ended|no longer|old|until", text), text
+    assert world.signer == key.address and other.address != key.address
+
+
+def test_a_reorg_that_drops_the_registration(world, pccs, qe):
+    c = production(world, pccs, CONFIRMATIONS=1).start()
+    c.saw("event=l1_read")
+    key = Key()
+    world.upload_collateral(pccs)
+    snapshot = world.l1.rpc("evm_snapshot")
+    assert c.setup(qe.quote(key.payload)) is True
+    assert world.signer == key.address
+    assert world.l1.rpc("evm_revert", snapshot) is True
+    assert int(world.signer, 16) == 0
+    until("registered again", lambda: world.signer == key.address, 90)
+
+
+def test_two_hostile_clients_flood_setups(world, pccs, qe):
+    c = production(world, pccs, MAX_VERIFICATIONS=4).start()
+    c.saw("event=l1_read")
+    bad = [qe.quote(Key().payload, "--break", "signature") for _ in range(6)]
+    bad += [qe.quote(Key().payload, "--rtmr1", f"{n:02x}" * 48) for n in range(6)]
+    answers = []
+    for n in range(60):
+        answer = c.setup(bad[n % len(bad)], source=f"127.0.0.{2 + n % 2}")
+        answers.append(answer["Error"]["message"])
+    assert any("one after the other" in a for a in answers), answers[-1]
+    assert any(a.startswith("refused before") for a in answers)
+    # An honest prover from elsewhere is served at once, and no gas went to the others.
+    key = Key()
+    assert c.setup(qe.quote(key.payload), source="127.0.0.9") is True
+    assert world.signer == key.address
+    assert c.metric('quotes_total{verdict="refused"}') <= len(bad)
+    assert c.metric("quotes_penalised_total") > 0
+
+
+def test_a_registration_for_governance(world, pccs, qe):
+    c = production(world, pccs, REGISTER_ROUTE="file").start()
+    c.saw("event=l1_read")
+    key = Key()
+    assert c.setup(qe.quote(key.payload)) is True  # as standby: it may work meanwhile
+    path = c.data / "proposals" / f"{cast('to-check-sum-address', key.address)}.json"
+    until("the proposal is written", path.exists, 60)
+    call = json.loads(path.read_text())
+    assert int(world.signer, 16) == 0 and call["to"].lower() == world.verifier.lower()
+    # Governance does it in its own time, and the registrar sees that it is done.
+    world.l1.transact({"from": world.l1.accounts[2], "to": call["to"], "data": call["data"]})
+    c.saw(f"event=signer_changed .*to {cast('to-check-sum-address', key.address)}")
+    world.feed(c, 1)
+    prove_until(world, c, key, 1)
+
+
+def test_no_onchain_pccs_leaves_the_uploads_to_others(world, pccs, qe):
+    c = production(world, pccs, NO_ONCHAIN_PCCS="true").start()
+    c.saw("event=l1_read")
+    quote = qe.quote(Key().payload)
+    text = refused(c, quote, "try_again")
+    assert not c.events("collateral_upload_started"), text
+    world.upload_collateral(pccs)
+    key = Key()
+    quote = qe.quote(key.payload)
+    until("registered", lambda: c.setup(quote) is True or world.signer == key.address, 60, 1)

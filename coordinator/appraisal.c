@@ -36,13 +36,6 @@ void appraisal_keys(struct refusal_key *whole, struct refusal_key *signed_part,
 	sha256(signed_part, q->signed_part.p, q->signed_part.n);
 }
 
-static void complain(struct buf *reasons, const char *sentence)
-{
-	if (reasons->len)
-		buf_add_str(reasons, "; ");
-	buf_add_str(reasons, sentence);
-}
-
 /* True when all passed. *lasting: what failed would fail at any time. */
 static bool own_ok(const struct tdxv_verdict *v, struct buf *reasons, bool *lasting)
 {
@@ -60,7 +53,7 @@ static bool own_ok(const struct tdxv_verdict *v, struct buf *reasons, bool *last
 		if (status != TDXV_FAIL)
 			continue; /* what it depends on has failed, and is named */
 		tdxv_check_sentence(sentence, sizeof sentence, v, own_checks[i]);
-		complain(reasons, sentence);
+		reasons_add(reasons, sentence);
 		if (own_checks[i] != TDXV_CHECK_PCK_CHAIN_TIME)
 			*lasting = true;
 	}
@@ -88,7 +81,7 @@ static bool rest_ok(const struct tdxv_verdict *v, struct buf *reasons)
 	for (i = 0; i < TDXV_CHECK_COUNT; i++)
 		if (v->check[i].status == TDXV_FAIL && !is_own((enum tdxv_check_id)i)) {
 			tdxv_check_sentence(sentence, sizeof sentence, v, (enum tdxv_check_id)i);
-			complain(reasons, sentence);
+			reasons_add(reasons, sentence);
 		}
 	return false;
 }
@@ -104,11 +97,11 @@ static void name_shortfalls(const struct tdxv_verdict *v, const struct tdxv_coll
 
 	for (i = 0; i < n && i < SHORTFALLS_NAMED; i++) {
 		why_set(&why, "%s is %u and must be %u", s[i].what, s[i].have, s[i].need);
-		complain(reasons, why.text);
+		reasons_add(reasons, why.text);
 	}
 	if (n > SHORTFALLS_NAMED) {
 		why_set(&why, "and %zu more", n - SHORTFALLS_NAMED);
-		complain(reasons, why.text);
+		reasons_add(reasons, why.text);
 	}
 }
 
@@ -139,7 +132,8 @@ static void weigh(struct appraisal *out, const struct appraisal_input *in,
 	if (q->tdx) {
 		memcpy(out->signer.b, q->body.p + TDXV_TD_REPORTDATA, sizeof out->signer.b);
 		if (eth_address_is_zero(&out->signer)) {
-			complain(reasons, "the report data names the zero address, nobody's key");
+			reasons_add(reasons,
+				    "the report data names the zero address, nobody's key");
 			ok = false;
 		}
 	}

@@ -72,17 +72,6 @@ void collateral_chain_headers(const char *name[2], enum collateral_part_id id)
 	name[1] = headers[id][1];
 }
 
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool collateral_url_decode(struct buf *out, const char *text, struct why *why)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -93,14 +82,13 @@ bool collateral_url_decode(struct buf *out, const char *text, struct why *why)
 		char c = text[i];
 
 		if (c == '%') {
-			int high = digit(text[i + 1]);
-			int low = high < 0 ? -1 : digit(text[i + 2]);
+			uint8_t byte;
 
-			if (low < 0) {
+			if (!text[i + 1] || !hex_decode(&byte, 1, text + i + 1, 2)) {
 				why_set(why, "a '%%' without two hex digits at offset %zu", i);
 				return false;
 			}
-			c = (char)(high << 4 | low);
+			c = (char)byte;
 			i += 2;
 			if (c != '\n' && c != '\r' && (c < 0x20 || c > 0x7e)) {
 				why_set(why, "byte 0x%02x at offset %zu is no text",

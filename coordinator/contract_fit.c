@@ -5,7 +5,7 @@
 #define HEX_SHOWN   8    /* bytes of a measurement that a sentence shows */
 #define DEBUG_FLAGS 0x0f /* low bits of the first attribute byte: DEBUG and the profiling bits */
 
-static void complain(struct buf *reasons, const char *sentence)
+void reasons_add(struct buf *reasons, const char *sentence)
 {
 	if (reasons->len)
 		buf_add_str(reasons, "; ");
@@ -28,7 +28,7 @@ bool contract_fits_quote(const struct tdxv_quote *q, const struct contract_image
 	size_t i;
 
 	if (!q->tdx) {
-		complain(reasons, "the quote is an SGX enclave's, the TDXVerifier wants a TD's");
+		reasons_add(reasons, "the quote is an SGX enclave's, the TDXVerifier wants a TD's");
 		return false;
 	}
 	if (q->version != 4 || q->body_type != TDXV_BODY_TD10) {
@@ -37,14 +37,14 @@ bool contract_fits_quote(const struct tdxv_quote *q, const struct contract_image
 		    "the quote has version %u with a %s, the TDXVerifier reads version 4 with a "
 		    "%s",
 		    q->version, tdxv_body_name(q->body_type), tdxv_body_name(TDXV_BODY_TD10));
-		complain(reasons, why.text);
+		reasons_add(reasons, why.text);
 	}
 	if (q->body.p[TDXV_TD_TDATTRIBUTES] & DEBUG_FLAGS) {
 		why_set(&why,
 			"the TD can be debugged: the low bits of its attributes are %x, the "
 			"TDXVerifier wants 0",
 			q->body.p[TDXV_TD_TDATTRIBUTES] & DEBUG_FLAGS);
-		complain(reasons, why.text);
+		reasons_add(reasons, why.text);
 	}
 	for (i = 0; i < sizeof registers / sizeof *registers; i++) {
 		const uint8_t *value = q->body.p + registers[i].at;
@@ -55,7 +55,7 @@ bool contract_fits_quote(const struct tdxv_quote *q, const struct contract_image
 		hex_encode(want, image->measurement[i], HEX_SHOWN);
 		why_set(&why, "%s differs from the TDXVerifier's: quote %s..., contract %s...",
 			registers[i].name, got, want);
-		complain(reasons, why.text);
+		reasons_add(reasons, why.text);
 	}
 	return reasons->len == before;
 }
@@ -68,6 +68,6 @@ bool contract_fits_status(enum tdxv_tcb_status status, struct buf *reasons)
 		return true;
 	why_set(&why, "the TCB status is %s, the TDXVerifier takes only UpToDate",
 		tdxv_tcb_status_name(status));
-	complain(reasons, why.text);
+	reasons_add(reasons, why.text);
 	return false;
 }

@@ -19,6 +19,9 @@ struct contract_image {
 	uint8_t measurement[4][48];
 };
 
+/* Appends one more sentence, behind "; " where there are some. */
+void reasons_add(struct buf *reasons, const char *sentence);
+
 /* Appends a sentence for each reason, joined by "; ". True: none. The body must be a TD's. */
 bool contract_fits_quote(const struct tdxv_quote *quote, const struct contract_image *image,
 			 struct buf *reasons);

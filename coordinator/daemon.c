@@ -410,7 +410,6 @@ static bool make_collateral(struct daemon *d, struct why *why)
 					.on_changed = on_collateral_changed,
 					.on_note = on_collateral_note,
 					.arg = d};
-
 	const int64_t now = (int64_t)(daemon_now_ms() / 1000);
 
 	uv_random(NULL, NULL, &s.seed, sizeof s.seed, 0, NULL);

@@ -1,22 +1,12 @@
 #include "coordinator/proposal.h"
 
+#include "coordinator/data_dir.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-static bool sync_directory(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool ok = fd >= 0 && fsync(fd) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
 
 static bool write_text(const char *path, const char *to, const char *signer, const char *data)
 {
@@ -51,10 +41,11 @@ bool proposal_write(char *path, size_t path_size, const char *data_dir,
 		return false;
 	}
 	hex_encode(data, calldata.p, calldata.n);
-	ok = (mkdir(directory, 0700) == 0 || errno == EEXIST) && write_text(fresh, to, who, data) &&
-	     rename(fresh, path) == 0 && sync_directory(directory) && sync_directory(data_dir);
-	if (!ok)
+	ok = data_dir_make(directory, why);
+	if (ok && (!write_text(fresh, to, who, data) || rename(fresh, path) != 0)) {
 		why_set(why, "cannot write %s: %s", path, strerror(errno));
+		ok = false;
+	}
 	free(data);
-	return ok;
+	return ok && data_dir_sync(directory, why);
 }

@@ -1,13 +1,13 @@
 #include "coordinator/daemon.h"
 
-#include "coordinator/admin.h"
-#include "coordinator/attestation.h"
-#include "coordinator/claim.h"
-#include "coordinator/enroll.h"
-#include "coordinator/notify.h"
-#include "coordinator/proofs.h"
-#include "coordinator/session.h"
-#include "coordinator/settle.h"
+#include "coordinator/admin/admin.h"
+#include "coordinator/base/notify.h"
+#include "coordinator/base/system.h"
+#include "coordinator/provers/quotes.h"
+#include "coordinator/server/session.h"
+#include "coordinator/transactions/prepare.h"
+#include "coordinator/transactions/verify_batches.h"
+#include "coordinator/work/proofs.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,14 +9,14 @@
 #ifndef COORDINATOR_DAEMON_H
 #define COORDINATOR_DAEMON_H
 
-#include "coordinator/chain.h"
-#include "coordinator/config.h"
-#include "coordinator/registrar.h"
-#include "coordinator/rpc.h"
-#include "coordinator/sender_io.h"
-#include "coordinator/server.h"
-#include "coordinator/store.h"
-#include "coordinator/work.h"
+#include "coordinator/config/config.h"
+#include "coordinator/l1/facts.h"
+#include "coordinator/l1/rpc.h"
+#include "coordinator/provers/registrar.h"
+#include "coordinator/sender/sender_io.h"
+#include "coordinator/server/server.h"
+#include "coordinator/store/store.h"
+#include "coordinator/work/work.h"
 
 #include <regex.h>
 

@@ -1,9 +1,9 @@
 /* What an earlier run made durable becomes the state in memory. */
-#include "coordinator/attestation.h"
 #include "coordinator/daemon.h"
-#include "coordinator/input_file.h"
-#include "coordinator/proofs.h"
-#include "coordinator/settle.h"
+#include "coordinator/provers/quotes.h"
+#include "coordinator/store/input_file.h"
+#include "coordinator/transactions/verify_batches.h"
+#include "coordinator/work/proofs.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

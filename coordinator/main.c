@@ -1,9 +1,9 @@
-#include "coordinator/appraisal.h"
-#include "coordinator/client.h"
-#include "coordinator/client_show.h"
-#include "coordinator/config.h"
+#include "coordinator/admin/client.h"
+#include "coordinator/admin/show.h"
+#include "coordinator/base/whole_file.h"
+#include "coordinator/config/config.h"
 #include "coordinator/daemon.h"
-#include "coordinator/whole_file.h"
+#include "coordinator/provers/quote_check.h"
 
 #include <ctype.h>
 #include <curl/curl.h>

@@ -2,7 +2,7 @@
  * The server room with a handler of one line, for benchmarks and scenario tests.
  * Prints "port N"; SIGTERM drains and ends it, SIGUSR1 prints the counters.
  */
-#include "coordinator/server.h"
+#include "coordinator/server/server.h"
 
 #include <fcntl.h>
 #include <getopt.h>

@@ -25,10 +25,10 @@ def test_every_error_code_is_in_the_protocol_page():
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| [^|]+ \|$", (REPO / "docs" / "PROTOCOL.md").read_text(), re.M)
     listed = [code for row in rows for code in re.findall(r"`(\w+)`", row)]
     assert len(listed) == len(set(listed)) > 20
-    source = {name: (REPO / name).read_text() for name in ("protocol/proofdata.h", "coordinator/server.c",
-                                                           "coordinator/session.c", "coordinator/proofs.c")}
+    source = {name: (REPO / name).read_text() for name in ("protocol/proofdata.h", "coordinator/server/server.c",
+                                                           "coordinator/server/session.c", "coordinator/work/proofs.c")}
     of_messages = set(re.findall(r'X\(PROTO_\w+, "(\w+)"\)', source["protocol/proofdata.h"]))
-    of_connections = set(re.findall(r'\[SERVER_BAD_\w+\] = "(\w+)"', source["coordinator/server.c"]))
+    of_connections = set(re.findall(r'\[SERVER_BAD_\w+\] = "(\w+)"', source["coordinator/server/server.c"]))
     assert len(of_messages) > 5 and len(of_connections) > 5
     unlisted = (of_messages | of_connections) - set(listed)
     # Not errors of a message that came in; and who says nothing is told nothing.

@@ -5,8 +5,8 @@
  * Promise: what passes has the contract's image and somebody's key, passes both times, and can be
  * put into a call of register(); what does not pass has a sentence.
  */
-#include "coordinator/appraisal.h"
-#include "coordinator/register_call.h"
+#include "coordinator/provers/quote_check.h"
+#include "coordinator/transactions/quote_call.h"
 #include "tests/fuzz/coordinator/edits.h"
 #include "tests/unit/verifier/forge.h"
 

@@ -6,7 +6,7 @@
  * Promise: an answer that is no good has a sentence, and so has a part that does not pass the
  * check.
  */
-#include "coordinator/collateral_internal.h"
+#include "coordinator/collateral/internal.h"
 #include "tests/fuzz/coordinator/edits.h"
 #include "tests/unit/verifier/forge.h"
 

@@ -1,5 +1,5 @@
 /* A node's bytes through every typed reader: no crash, no leak, and nothing over its ceiling. */
-#include "coordinator/rpc_parse.h"
+#include "coordinator/l1/rpc_parse.h"
 
 #include <stdlib.h>
 

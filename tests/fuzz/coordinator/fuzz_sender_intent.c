@@ -1,5 +1,5 @@
 /* A stored intent that was damaged: refused, or the same again when it is written back. */
-#include "coordinator/sender.h"
+#include "coordinator/sender/sender.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  *     collateral_probe forge DIR               forged collateral, its root and quote, a TLS key
  *     collateral_probe get SOURCES ROOT CA DATA  one set, at the time of the forged collateral
  */
-#include "coordinator/collateral.h"
+#include "coordinator/collateral/collateral.h"
 #include "tests/unit/verifier/forge.h"
 
 #include <openssl/evp.h>

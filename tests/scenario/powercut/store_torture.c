@@ -14,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "coordinator/input_file.h"
-#include "coordinator/store.h"
+#include "coordinator/store/input_file.h"
+#include "coordinator/store/store.h"
 
 #define SUBMITTERS       4
 #define PROOF_MAX        6000

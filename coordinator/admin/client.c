@@ -1,0 +1,208 @@
+#include "coordinator/admin/client.h"
+
+#include <ctype.h>
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REPLY_BYTES_MAX (16u << 20)
+
+enum { DONE = 0, REFUSED = 1, UNREACHABLE = 2 };
+
+struct exchange {
+	CURL *curl;
+	struct curl_slist *headers;
+	struct buf reply;
+	char error[CURL_ERROR_SIZE];
+};
+
+static size_t on_bytes(char *p, size_t one, size_t n, void *arg)
+{
+	struct buf *b = arg;
+
+	return buf_add(b, p, one * n) ? n : 0;
+}
+
+/* The daemon's own token where none is given: reading the file is the permission. */
+static bool find_token(const struct config *c, char out[CONFIG_TEXT_MAX])
+{
+	char path[CONFIG_TEXT_MAX + 32];
+	size_t n;
+	FILE *f;
+
+	if (c->admin_token[0]) {
+		memcpy(out, c->admin_token, CONFIG_TEXT_MAX);
+		return true;
+	}
+	snprintf(path, sizeof path, "%s/admin.token", c->data_dir);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	n = fread(out, 1, CONFIG_TEXT_MAX - 1, f);
+	fclose(f);
+	while (n && isspace((unsigned char)out[n - 1]))
+		n--;
+	out[n] = '\0';
+	return n > 0;
+}
+
+static bool exchange_open(struct exchange *x, const struct config *c, const char *path)
+{
+	char url[2 * CONFIG_TEXT_MAX], header[CONFIG_TEXT_MAX + 32], token[CONFIG_TEXT_MAX];
+	bool is_unix = strncmp(c->admin_listen, "unix:", 5) == 0;
+
+	memset(x, 0, sizeof *x);
+	buf_init(&x->reply, REPLY_BYTES_MAX);
+	x->curl = curl_easy_init();
+	if (!x->curl)
+		return false;
+	snprintf(url, sizeof url, "http://%s%s", is_unix ? "localhost" : c->admin_listen, path);
+	curl_easy_setopt(x->curl, CURLOPT_URL, url);
+	if (is_unix)
+		curl_easy_setopt(x->curl, CURLOPT_UNIX_SOCKET_PATH, c->admin_listen + 5);
+	curl_easy_setopt(x->curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(x->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(x->curl, CURLOPT_CONNECTTIMEOUT_MS, 5000L);
+	curl_easy_setopt(x->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(x->curl, CURLOPT_LOW_SPEED_TIME, 60L);
+	curl_easy_setopt(x->curl, CURLOPT_WRITEFUNCTION, on_bytes);
+	curl_easy_setopt(x->curl, CURLOPT_WRITEDATA, &x->reply);
+	curl_easy_setopt(x->curl, CURLOPT_ERRORBUFFER, x->error);
+	if (find_token(c, token)) {
+		snprintf(header, sizeof header, "Authorization: Bearer %s", token);
+		x->headers = curl_slist_append(NULL, header);
+		secret_wipe(header, sizeof header);
+		secret_wipe(token, sizeof token);
+		curl_easy_setopt(x->curl, CURLOPT_HTTPHEADER, x->headers);
+	}
+	return true;
+}
+
+static void print_raw(const struct buf *reply, FILE *to)
+{
+	if (reply->len)
+		fwrite(reply->p, 1, reply->len, to);
+}
+
+/* The sentence of an answer that is {"code","message"}, else all of it. */
+static void print_sentence(const struct buf *reply, FILE *to)
+{
+	json_t *j = json_loadb((const char *)reply->p, reply->len, 0, NULL);
+	const char *sentence = json_string_value(json_object_get(j, "message"));
+
+	if (sentence)
+		fprintf(to, "%s\n", sentence);
+	else
+		print_raw(reply, to);
+	json_decref(j);
+}
+
+static void print_shown(const struct buf *reply, void (*show)(const json_t *))
+{
+	json_t *j = json_loadb((const char *)reply->p, reply->len, 0, NULL);
+
+	if (j)
+		show(j);
+	else
+		print_raw(reply, stdout);
+	json_decref(j);
+}
+
+enum output { QUIET, RAW, SENTENCE, SHOWN };
+
+static int exchange_run(struct exchange *x, const struct config *c, enum output output,
+			void (*show)(const json_t *))
+{
+	long status = 0;
+	CURLcode rc = curl_easy_perform(x->curl);
+	int code = DONE;
+
+	if (rc != CURLE_OK) {
+		fprintf(stderr, "proof-coordinator: no answer from %s: %s\n", c->admin_listen,
+			x->error[0] ? x->error : curl_easy_strerror(rc));
+		code = UNREACHABLE;
+	} else {
+		curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status);
+		code = status < 300 ? DONE : REFUSED;
+		if (code != DONE && (output == QUIET || output == RAW))
+			print_raw(&x->reply, stderr);
+		else if (code != DONE || output == SENTENCE)
+			print_sentence(&x->reply, code == DONE ? stdout : stderr);
+		else if (output == SHOWN)
+			print_shown(&x->reply, show);
+		else if (output == RAW)
+			print_raw(&x->reply, stdout);
+	}
+	curl_slist_free_all(x->headers);
+	curl_easy_cleanup(x->curl);
+	buf_free(&x->reply);
+	return code;
+}
+
+int client_get(const struct config *c, const char *path, void (*show)(const json_t *))
+{
+	struct exchange x;
+
+	return exchange_open(&x, c, path) ? exchange_run(&x, c, show ? SHOWN : RAW, show)
+					  : UNREACHABLE;
+}
+
+int client_post(const struct config *c, const char *path)
+{
+	struct exchange x;
+
+	if (!exchange_open(&x, c, path))
+		return UNREACHABLE;
+	curl_easy_setopt(x.curl, CURLOPT_POST, 1L);
+	curl_easy_setopt(x.curl, CURLOPT_POSTFIELDSIZE, 0L);
+	return exchange_run(&x, c, SENTENCE, NULL);
+}
+
+int client_healthcheck(const struct config *c)
+{
+	struct exchange x;
+
+	return exchange_open(&x, c, "/readyz") ? exchange_run(&x, c, QUIET, NULL) : UNREACHABLE;
+}
+
+int client_put_input(const struct config *c, const char *batch, const char *commit_hash,
+		     const char *file)
+{
+	char path[512], *hash;
+	struct exchange x;
+	curl_off_t size;
+	FILE *f;
+	int code;
+
+	f = fopen(file, "re");
+	if (!f || fseeko(f, 0, SEEK_END) != 0 || (size = ftello(f)) < 0) {
+		fprintf(stderr, "proof-coordinator: cannot read the file \"%s\"\n", file);
+		if (f)
+			fclose(f);
+		return REFUSED;
+	}
+	rewind(f);
+	hash = curl_easy_escape(NULL, commit_hash, 0);
+	if (!hash || strspn(batch, "0123456789") != strlen(batch) || !*batch ||
+	    strlen(batch) > 20 || strlen(hash) > 256) {
+		fprintf(stderr,
+			"proof-coordinator: \"%.40s\" is not a batch number, or the commit "
+			"hash is too long\n",
+			batch);
+		curl_free(hash);
+		fclose(f);
+		return REFUSED;
+	}
+	snprintf(path, sizeof path, "/api/v1/batches/%s?commit_hash=%s", batch, hash);
+	curl_free(hash);
+	if (!exchange_open(&x, c, path)) {
+		fclose(f);
+		return UNREACHABLE;
+	}
+	curl_easy_setopt(x.curl, CURLOPT_UPLOAD, 1L);
+	curl_easy_setopt(x.curl, CURLOPT_READDATA, f);
+	curl_easy_setopt(x.curl, CURLOPT_INFILESIZE_LARGE, size);
+	code = exchange_run(&x, c, RAW, NULL);
+	fclose(f);
+	return code;
+}

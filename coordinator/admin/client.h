@@ -1,0 +1,21 @@
+/* client.h -- the verbs that talk to a running daemon through its admin listener. */
+#ifndef COORDINATOR_ADMIN_CLIENT_H
+#define COORDINATOR_ADMIN_CLIENT_H
+
+#include "coordinator/config/config.h"
+
+#include <jansson.h>
+
+/* Exit codes: 0 done; 1 the daemon refused (the sentence is on stderr); 2 it cannot be reached. */
+
+/* GET path, printed on stdout as it came or, where show is not NULL, by it. */
+int client_get(const struct config *c, const char *path, void (*show)(const json_t *));
+/* POST without a body; the answer's sentence is printed. */
+int client_post(const struct config *c, const char *path);
+/* Uploads a file ("-": stdin is not a file and is refused) as the input of a batch. */
+int client_put_input(const struct config *c, const char *batch, const char *commit_hash,
+		     const char *file);
+/* 0 if provers are served, else 1; prints nothing on success. */
+int client_healthcheck(const struct config *c);
+
+#endif

@@ -1,0 +1,72 @@
+/* admin_internal.h -- shared by the listener (admin.c) and the routes (admin_routes.c,
+ * admin_provers.c). */
+#ifndef COORDINATOR_ADMIN_INTERNAL_H
+#define COORDINATOR_ADMIN_INTERNAL_H
+
+#include "coordinator/admin/admin.h"
+#include "coordinator/store/store.h"
+#include "coordinator/work/upload.h"
+
+#include <jansson.h>
+
+#include <microhttpd.h>
+
+/* One HTTP request. It lives from its first line to libmicrohttpd's completion callback, and longer
+ * only while an upload's or a commit's callback can still name it. */
+struct admin_request {
+	struct admin *admin;
+	struct MHD_Connection *connection;
+	struct upload *upload; /* a PUT in progress */
+	bool committing;       /* the answer is there, and waits until it is durable */
+	unsigned status_after; /* that answer's */
+	bool suspended;
+	bool finishing;  /* the upload's end was asked for */
+	bool gone;       /* the client went away; free on the last callback */
+	bool checked;    /* method, host and token were looked at */
+	unsigned status; /* 0: not decided yet */
+	const char *content_type;
+	struct buf body;
+};
+
+struct admin {
+	struct daemon *daemon;
+	struct MHD_Daemon *http;
+	uv_poll_t poll;
+	uv_timer_t timer;
+	int listen_fd;
+	bool is_unix, closing;
+	unsigned handles;
+	char socket_path[CONFIG_TEXT_MAX];
+	void (*done)(void *arg);
+	void *done_arg;
+};
+
+/* Decides on a request from its first line. Leaves status 0 and starts an upload for a PUT. */
+void admin_route(struct admin_request *r, const char *method, const char *url);
+
+bool admin_start_upload(struct admin_request *r, uint64_t batch, const char *commit_hash,
+			struct why *why);
+
+/* The answer that was set is given once the changes are durable; where the disk refuses, another.
+ */
+void admin_commit(struct admin_request *r, const struct store_change *changes, size_t n);
+
+/* Takes j over. */
+void admin_json(struct admin_request *r, unsigned status, json_t *j);
+/* The address's checksummed text, null for the zero address and for NULL. */
+json_t *admin_address(const struct eth_address *a);
+
+/* admin_provers.c: what is behind these URLs; rest is what follows the prefix. */
+void admin_provers(struct admin_request *r, const char *rest);
+void admin_change_prover(struct admin_request *r, const char *rest);
+void admin_verdicts(struct admin_request *r, const char *rest);
+void admin_tcb(struct admin_request *r, const char *rest);
+void admin_collateral(struct admin_request *r, const char *rest);
+void admin_collateral_refresh(struct admin_request *r, const char *rest);
+
+/* Sets the answer. */
+void admin_answer(struct admin_request *r, unsigned status, const char *type);
+void admin_error(struct admin_request *r, unsigned status, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif

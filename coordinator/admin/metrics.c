@@ -1,0 +1,191 @@
+#include "coordinator/admin/metrics.h"
+
+#include "coordinator/collateral/collateral.h"
+#include "coordinator/daemon.h"
+#include "coordinator/provers/quotes.h"
+#include "coordinator/server/session.h"
+#include "coordinator/transactions/prepare.h"
+
+#include <inttypes.h>
+
+#define P "proof_coordinator_"
+
+struct out {
+	struct buf *b;
+	bool ok;
+};
+
+static void head(struct out *o, const char *name, const char *type, const char *help)
+{
+	o->ok = o->ok &&
+		buf_printf(o->b, "# HELP " P "%s %s\n# TYPE " P "%s %s\n", name, help, name, type);
+}
+
+static void plain(struct out *o, const char *name, const char *type, const char *help, uint64_t v)
+{
+	head(o, name, type, help);
+	o->ok = o->ok && buf_printf(o->b, P "%s %" PRIu64 "\n", name, v);
+}
+
+static void labelled(struct out *o, const char *name, const char *label, const char *value,
+		     uint64_t v)
+{
+	o->ok = o->ok && buf_printf(o->b, P "%s{%s=\"%s\"} %" PRIu64 "\n", name, label, value, v);
+}
+
+static void write_server(struct out *o, const struct server_counters *c)
+{
+	int i;
+
+	plain(o, "connections", "gauge", "Connections of provers now.", c->connections);
+	plain(o, "buffered_bytes", "gauge", "Bytes of unfinished messages and replies.",
+	      c->buffered);
+	plain(o, "connections_accepted_total", "counter", "Connections accepted.", c->accepted);
+	plain(o, "messages_total", "counter", "Whole messages received.", c->messages);
+	plain(o, "received_bytes_total", "counter", "Bytes received from provers.", c->bytes_in);
+	plain(o, "sent_bytes_total", "counter", "Bytes sent to provers.", c->bytes_out);
+	head(o, "connections_refused_total", "counter", "Connections refused, by reason.");
+	for (i = 0; i < SERVER_REFUSED_COUNT; i++)
+		labelled(o, "connections_refused_total", "reason",
+			 server_refusal_name((enum server_refusal)i), c->refused[i]);
+	head(o, "bad_messages_total", "counter",
+	     "Connections without a usable message, by reason.");
+	for (i = 0; i < SERVER_BAD_COUNT; i++)
+		labelled(o, "bad_messages_total", "reason", server_bad_name((enum server_bad)i),
+			 c->bad[i]);
+}
+
+static void write_work(struct out *o, const struct daemon *d)
+{
+	static const char *const requests[] = {"granted", "empty", "version_mismatch",
+					       "not_needed"};
+	static const char *const submits[] = {
+	    "accepted", "duplicate", "in_flight",    "unknown_batch", "not_needed",
+	    "not_yet",  "no_room",   "source_quota", "too_big",       "no_memory"};
+	struct work_counts counts;
+	int i;
+
+	work_counts(d->work, &counts);
+	plain(o, "batches", "gauge", "Unverified batches with an input.", counts.batches);
+	plain(o, "inputs", "gauge", "Stored inputs.", counts.inputs);
+	plain(o, "input_bytes", "gauge", "Bytes of stored inputs.", d->input_bytes);
+	plain(o, "leases", "gauge", "Batches that a prover works on.", counts.leases);
+	head(o, "proofs", "gauge", "Proofs kept, by state.");
+	for (i = WORK_CANDIDATE; i <= WORK_UNDECIDED; i++)
+		labelled(o, "proofs", "state", work_state_name((enum work_state)i),
+			 counts.candidates[i]);
+	head(o, "batches_wanting", "gauge", "Batches that want a proof of a type.");
+	for (i = 0; i < PROVER_TYPES; i++)
+		labelled(o, "batches_wanting", "type", prover_type_name((enum prover_type)i),
+			 counts.wanting[i]);
+	head(o, "requests_total", "counter", "Input requests, by answer.");
+	for (i = 0; i <= WORK_NOT_NEEDED; i++)
+		labelled(o, "requests_total", "answer", requests[i], d->counters.requests[i]);
+	head(o, "submits_total", "counter", "Proofs submitted, by what became of them.");
+	for (i = 0; i <= WORK_NO_MEMORY; i++)
+		labelled(o, "submits_total", "answer", submits[i], d->counters.submits[i]);
+	plain(o, "acks_total", "counter", "Proofs acknowledged.", d->counters.acks);
+	head(o, "judged_total", "counter", "Proofs judged, by verdict.");
+	for (i = WORK_GOOD; i <= WORK_UNDECIDED; i++)
+		labelled(o, "judged_total", "verdict", work_state_name((enum work_state)i),
+			 d->counters.judged[i]);
+	plain(o, "inputs_stored_total", "counter", "Inputs stored.", d->counters.inputs_stored);
+	plain(o, "inputs_refused_total", "counter", "Inputs refused.", d->counters.inputs_refused);
+}
+
+static void write_l1(struct out *o, const struct daemon *d)
+{
+	static const char *const setups[] = {"active", "standby", "waiting", "refused", "retry"};
+	const struct chain_facts *f = chain_facts(d->chain);
+	uint64_t day;
+	int i;
+
+	plain(o, "l1_readable", "gauge", "1 while the last look at L1 succeeded.",
+	      chain_is_fresh(d->chain) && !chain_trouble(d->chain)[0]);
+	plain(o, "last_committed_batch", "gauge", "lastCommittedBatch().", f ? f->committed : 0);
+	plain(o, "last_verified_batch", "gauge", "lastVerifiedBatch().", f ? f->verified : 0);
+	head(o, "transactions_total", "counter", "L1 transactions, by outcome.");
+	for (i = 0; i <= SENDER_CANCELLED; i++)
+		labelled(o, "transactions_total", "outcome",
+			 sender_outcome_text((enum sender_outcome)i), d->counters.txs[i]);
+	head(o, "gas_used_total", "counter", "Gas used on L1, by kind.");
+	labelled(o, "gas_used_total", "kind", "verify", d->counters.gas_verify);
+	labelled(o, "gas_used_total", "kind", "register", d->counters.gas_register);
+	labelled(o, "gas_used_total", "kind", "upload", d->counters.gas_upload);
+	plain(o, "register_gas_today", "gauge", "Gas that registrations used or hold today (UTC).",
+	      registrar_gas_used(d->registrar, daemon_now_ms(), &day));
+	plain(o, "provers", "gauge", "Prover keys known.", registrar_count(d->registrar));
+	plain(o, "setups_waiting", "gauge",
+	      "ProverSetups being verified, or waiting for a registration.",
+	      session_waiting_setups(d->session));
+	head(o, "setups_total", "counter", "ProverSetups, by answer.");
+	for (i = 0; i <= REGISTRAR_RETRY; i++)
+		labelled(o, "setups_total", "answer", setups[i], d->counters.setups[i]);
+}
+
+static void write_attestation(struct out *o, const struct daemon *d)
+{
+	static const char *const verdicts[] = {"attested", "refused", "retry"};
+	const struct attestation_counters *c = attestation_counters(d->attestation);
+	const int64_t left = attestation_seconds_left(d->attestation, chain_head_time(d->chain));
+	struct collateral_source_info source;
+	uint64_t answers[COLLATERAL_OUTCOME_COUNT] = {0};
+	size_t i;
+	int v;
+
+	head(o, "quotes_total", "counter", "Quotes that provers offered, by verdict.");
+	for (v = 0; v <= ATTESTATION_RETRY; v++)
+		labelled(o, "quotes_total", "verdict", verdicts[v], c->verdicts[v]);
+	plain(o, "quotes_remembered_total", "counter", "Refused before, and not looked at again.",
+	      c->remembered);
+	plain(o, "quotes_penalised_total", "counter",
+	      "Not looked at, since their source had offered bad ones.", c->penalties);
+	plain(o, "quote_rechecks_total", "counter", "Kept quotes verified again.", c->rechecks);
+	plain(o, "quotes_unfit_total", "counter", "Kept quotes that no longer pass.",
+	      c->became_unfit);
+	if (left != INT64_MAX) {
+		head(o, "evidence_expires_seconds", "gauge",
+		     "Until the first piece of evidence of a kept key ends.");
+		o->ok = o->ok && buf_printf(o->b, P "evidence_expires_seconds %" PRId64 "\n", left);
+	}
+	plain(o, "collateral_uploads_total", "counter", "Pieces uploaded to the on-chain PCCS.",
+	      enroll_uploads(d->enroll));
+	for (i = 0; d->collateral && collateral_source_at(d->collateral, i, &source); i++)
+		for (v = 0; v < COLLATERAL_OUTCOME_COUNT; v++)
+			answers[v] += source.count[v];
+	head(o, "collateral_answers_total", "counter", "Answers of collateral sources.");
+	for (v = 0; v < COLLATERAL_OUTCOME_COUNT; v++)
+		labelled(o, "collateral_answers_total", "outcome",
+			 collateral_outcome_name((enum collateral_outcome)v), answers[v]);
+}
+
+bool metrics_write(struct buf *out, const struct daemon *d)
+{
+	struct out o = {out, true};
+	struct store_stats stats;
+
+	plain(&o, "up", "gauge", "1 while provers are served.", d->ready);
+	head(&o, "start_time_seconds", "gauge", "When the process started (Unix time).");
+	o.ok = o.ok && buf_printf(out, P "start_time_seconds %.3f\n", (double)d->started_ms / 1000);
+	if (d->server)
+		write_server(&o, server_counters(d->server));
+	write_work(&o, d);
+	write_l1(&o, d);
+	write_attestation(&o, d);
+	if (d->store) {
+		store_stats(d->store, &stats);
+		plain(&o, "store_transactions_total", "counter",
+		      "Durable commits (one fsync each).", stats.transactions);
+		plain(&o, "store_groups_total", "counter", "Groups of changes stored.",
+		      stats.groups);
+		plain(&o, "store_failures_total", "counter", "Groups that the disk refused.",
+		      stats.groups_failed);
+		plain(&o, "store_refusals_total", "counter", "Groups refused for a full queue.",
+		      stats.groups_refused);
+		plain(&o, "store_queue", "gauge", "Groups waiting for the disk.", stats.queue);
+		head(&o, "store_commit_seconds_total", "counter", "Time spent in commits.");
+		o.ok = o.ok && buf_printf(out, P "store_commit_seconds_total %.6f\n",
+					  (double)stats.commit_ns_total / 1e9);
+	}
+	return o.ok;
+}

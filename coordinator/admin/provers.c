@@ -1,0 +1,286 @@
+/* Who proves, with what evidence, and how long that holds. */
+#include "coordinator/admin/internal.h"
+
+#include "coordinator/daemon.h"
+#include "coordinator/provers/quotes.h"
+#include "coordinator/transactions/prepare.h"
+#include "coordinator/transactions/verify_batches.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* ---- keys ---- */
+
+static json_t *time_json(int64_t t)
+{
+	char text[32];
+
+	if (t <= 0 || t == INT64_MAX)
+		return json_null();
+	tdxv_time_text(text, sizeof text, t);
+	return json_string(text);
+}
+
+static json_t *hex_json(const void *p, size_t n)
+{
+	char text[129];
+
+	hex_encode(text, p, n < 64 ? n : 64);
+	return json_string(text);
+}
+
+static json_t *evidence_json(const struct standing *s)
+{
+	if (!s)
+		return json_null();
+	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:o}", "ahead", s->early, "tcb_status",
+			 tdxv_tcb_status_name(s->tcb_status), "tcb_date", time_json(s->tcb_date),
+			 "valid_to", time_json(s->valid_to), "tcb_evaluation_number",
+			 (json_int_t)s->evaluation_number, "fmspc",
+			 hex_json(s->platform.fmspc, sizeof s->platform.fmspc), "quote_sha256",
+			 hex_json(s->quote_sha256, sizeof s->quote_sha256));
+}
+
+static json_t *prover_json(const struct daemon *d, const struct registrar_prover *p)
+{
+	static const char *const kinds[] = {"dev", "quote", "none"};
+	const struct eth_address *active = registrar_signer(d->registrar);
+	struct why why = {""};
+
+	registrar_describe(d->registrar, &p->signer, daemon_now_ms(), &why);
+	return json_pack(
+	    "{s:o, s:b, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "signer",
+	    admin_address(&p->signer), "active", active && eth_address_equal(active, &p->signer),
+	    "state", why.text, "payload", kinds[p->kind], "source", p->source, "first_seen_ms",
+	    (json_int_t)p->first_seen_ms, "last_seen_ms", (json_int_t)p->last_seen_ms,
+	    "last_proof_ms", (json_int_t)p->last_proof_ms, "proofs", (json_int_t)p->proofs,
+	    "evidence", evidence_json(attestation_standing(d->attestation, &p->signer)));
+}
+
+void admin_provers(struct admin_request *r, const char *rest)
+{
+	const struct daemon *d = r->admin->daemon;
+	const struct registrar_prover *p;
+	json_t *list = json_array();
+	size_t i;
+
+	(void)rest;
+	for (i = 0; (p = registrar_at(d->registrar, i)); i++)
+		json_array_append_new(list, prover_json(d, p));
+	admin_json(r, MHD_HTTP_OK, json_pack("{s:o}", "provers", list));
+}
+
+static void promote_key(struct admin_request *r, const struct eth_address *signer)
+{
+	struct daemon *d = r->admin->daemon;
+	const struct store_change change = {
+	    .kind = CHANGE_FACT_PUT,
+	    .fact = {.key = span_of(SETTLE_PROMOTED_FACT, strlen(SETTLE_PROMOTED_FACT)),
+		     .value = span_of(signer->b, sizeof signer->b)}};
+	char text[ETH_ADDRESS_TEXT_SIZE];
+	struct why why = {""};
+
+	if (!registrar_promote(d->registrar, signer, &why)) {
+		admin_error(r, MHD_HTTP_CONFLICT, "not_promoted", "%s", why.text);
+		return;
+	}
+	eth_address_print(text, signer);
+	log_event(LOG_INFO, "prover_promoted", "signer=%s", text);
+	admin_error(r, MHD_HTTP_OK, "promoted",
+		    "%s is registered next: proofs of the key on chain are verified first", text);
+	admin_commit(r, &change, 1);
+	settle_tick(d);
+}
+
+static void revoke_key(struct admin_request *r, const struct eth_address *signer)
+{
+	struct daemon *d = r->admin->daemon;
+	const bool promoted = registrar_promoted(d->registrar) != NULL;
+	struct store_change change;
+	char text[ETH_ADDRESS_TEXT_SIZE];
+	struct why why = {""};
+
+	if (!registrar_revoke(d->registrar, signer, &why)) {
+		admin_error(r, MHD_HTTP_CONFLICT, "not_revoked", "%s", why.text);
+		return;
+	}
+	eth_address_print(text, signer);
+	log_event(LOG_WARN, "prover_revoked", "signer=%s", text);
+	if (promoted && !registrar_promoted(d->registrar))
+		daemon_drop_fact(d, SETTLE_PROMOTED_FACT);
+	settle_prover_row(&change, registrar_find(d->registrar, signer));
+	registrar_describe(d->registrar, signer, daemon_now_ms(), &why);
+	admin_error(r, MHD_HTTP_OK, "revoked", "%s: %s", text, why.text);
+	admin_commit(r, &change, 1);
+	settle_tick(d);
+}
+
+void admin_change_prover(struct admin_request *r, const char *rest)
+{
+	char address[ETH_ADDRESS_TEXT_SIZE];
+	const char *verb = strchr(rest, '/');
+	struct eth_address signer;
+	struct why why = {""};
+	size_t n = verb ? (size_t)(verb - rest) : 0;
+
+	if (!verb || n >= sizeof address ||
+	    (strcmp(verb, "/promote") != 0 && strcmp(verb, "/revoke") != 0)) {
+		admin_error(r, MHD_HTTP_NOT_FOUND, "not_found",
+			    "POST to ADDRESS/promote or ADDRESS/revoke");
+		return;
+	}
+	memcpy(address, rest, n);
+	address[n] = '\0';
+	if (!eth_address_parse(&signer, address, &why)) {
+		admin_error(r, MHD_HTTP_BAD_REQUEST, "bad_address", "%s", why.text);
+		return;
+	}
+	if (strcmp(verb, "/promote") == 0)
+		promote_key(r, &signer);
+	else
+		revoke_key(r, &signer);
+}
+
+/* ---- verdicts ---- */
+
+void admin_verdicts(struct admin_request *r, const char *rest)
+{
+	const struct daemon *d = r->admin->daemon;
+	const json_t *found;
+
+	if (!rest[0]) {
+		admin_json(
+		    r, MHD_HTTP_OK,
+		    json_pack("{s:o}", "verdicts", attestation_verdict_list(d->attestation)));
+		return;
+	}
+	found = rest[0] == '/' ? attestation_verdict(d->attestation, rest + 1) : NULL;
+	if (found)
+		admin_json(r, MHD_HTTP_OK, json_deep_copy(found));
+	else
+		admin_error(r, MHD_HTTP_NOT_FOUND, "no_verdict",
+			    "no verdict is kept on a quote whose SHA-256 begins with \"%.64s\" (at "
+			    "least 4 digits)",
+			    rest + (rest[0] == '/'));
+}
+
+/* ---- collateral, here and on chain ---- */
+
+static json_t *sources_json(const struct collateral *c)
+{
+	json_t *list = json_array(), *counts;
+	struct collateral_source_info s;
+	size_t i;
+	int o;
+
+	for (i = 0; collateral_source_at(c, i, &s); i++) {
+		counts = json_object();
+		for (o = 0; o < COLLATERAL_OUTCOME_COUNT; o++)
+			if (s.count[o])
+				json_object_set_new(
+				    counts, collateral_outcome_name((enum collateral_outcome)o),
+				    json_integer((json_int_t)s.count[o]));
+		json_array_append_new(
+		    list, json_pack("{s:s, s:i, s:o, s:s, s:o}", "source", s.name,
+				    "failures_in_a_row", (int)s.failures, "rests_until",
+				    time_json(s.rest_until), "last_failure",
+				    s.last_failure ? s.last_failure : "", "answers", counts));
+	}
+	return list;
+}
+
+static json_t *platform_json(const struct collateral_info *info, int64_t now)
+{
+	const struct collateral_set *set = info->set;
+	char key[COLLATERAL_KEY_SIZE];
+	json_t *j;
+
+	collateral_key_text(key, &info->key);
+	j = json_pack("{s:s, s:b, s:o, s:s}", "platform", key, "fetching", info->fetching,
+		      "refresh_at", time_json(info->refresh_at), "last_failure",
+		      info->last_failure ? info->last_failure : "");
+	if (set)
+		json_object_update_new(j, json_pack("{s:o, s:o, s:b, s:I, s:o, s:s}", "valid_from",
+						    time_json(set->facts.valid_from), "valid_to",
+						    time_json(set->facts.valid_to), "stale",
+						    collateral_set_stale(set, now),
+						    "tcb_evaluation_number",
+						    (json_int_t)set->facts.tcb_evaluation_number,
+						    "fetched_at", time_json(set->fetched_at),
+						    "source", set->source[COLLATERAL_TCB_INFO]));
+	return j;
+}
+
+static json_t *platforms_json(const struct daemon *d)
+{
+	json_t *list = json_array();
+	struct collateral_info info;
+	struct why why = {""};
+	int64_t now = 0;
+	size_t i;
+
+	attestation_now(d->attestation, &now, &why);
+	for (i = 0; collateral_at(d->collateral, i, &info); i++)
+		json_array_append_new(list, platform_json(&info, now));
+	return list;
+}
+
+void admin_collateral(struct admin_request *r, const char *rest)
+{
+	const struct daemon *d = r->admin->daemon;
+
+	(void)rest;
+	admin_json(r, MHD_HTTP_OK,
+		   json_pack("{s:o, s:o}", "platforms", platforms_json(d), "sources",
+			     sources_json(d->collateral)));
+}
+
+void admin_collateral_refresh(struct admin_request *r, const char *rest)
+{
+	struct daemon *d = r->admin->daemon;
+	struct why why = {""};
+	int64_t now;
+
+	(void)rest;
+	if (!attestation_now(d->attestation, &now, &why)) {
+		admin_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_refreshed", "%s", why.text);
+		return;
+	}
+	collateral_refresh(d->collateral, NULL, now);
+	admin_error(r, MHD_HTTP_ACCEPTED, "refreshing", "%zu platforms are being fetched anew",
+		    collateral_count(d->collateral));
+}
+
+static json_t *on_chain_json(const struct daemon *d)
+{
+	const struct pccs *p = enroll_pccs(d->enroll);
+	json_t *items = json_array();
+	struct pccs_item item;
+	size_t i;
+
+	for (i = 0; pccs_describe(p, i, chain_head_time(d->chain), &item); i++)
+		json_array_append_new(items,
+				      json_pack("{s:s, s:o, s:s, s:o, s:o}", "what", item.name,
+						"dao", admin_address(&item.dao), "state", item.text,
+						"valid_from", time_json(item.valid_from),
+						"valid_to", time_json(item.valid_to)));
+	return json_pack("{s:s, s:I, s:s, s:o}", "stack", pccs_stack_name(pccs_stack(p)),
+			 "wanted_evaluation_number", (json_int_t)pccs_wanted_evaluation_number(p),
+			 "at", enroll_sentence(d->enroll), "items", items);
+}
+
+void admin_tcb(struct admin_request *r, const char *rest)
+{
+	const struct daemon *d = r->admin->daemon;
+	const struct registrar_prover *p;
+	json_t *provers = json_array();
+	size_t i;
+
+	(void)rest;
+	for (i = 0; (p = registrar_at(d->registrar, i)); i++)
+		if (p->kind == REGISTRAR_QUOTE)
+			json_array_append_new(provers, prover_json(d, p));
+	admin_json(r, MHD_HTTP_OK,
+		   json_pack("{s:o, s:o, s:o}", "provers", provers, "platforms", platforms_json(d),
+			     "on_chain", on_chain_json(d)));
+}

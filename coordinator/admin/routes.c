@@ -1,0 +1,273 @@
+#include "coordinator/admin/internal.h"
+
+#include "coordinator/admin/metrics.h"
+#include "coordinator/daemon.h"
+#include "coordinator/server/session.h"
+#include "coordinator/transactions/verify_batches.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCHES_SHOWN 50
+
+void admin_answer(struct admin_request *r, unsigned status, const char *type)
+{
+	r->status = status;
+	r->content_type = type;
+}
+
+void admin_json(struct admin_request *r, unsigned status, json_t *j)
+{
+	char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
+
+	if (text && buf_add_str(&r->body, text) && buf_add_str(&r->body, "\n"))
+		admin_answer(r, status, "application/json");
+	else
+		admin_answer(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain");
+	free(text);
+	json_decref(j);
+}
+
+void admin_error(struct admin_request *r, unsigned status, const char *code, const char *fmt, ...)
+{
+	char text[768];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	admin_json(r, status, json_pack("{s:s, s:s}", "code", code, "message", text));
+}
+
+/* ---- who may ask ---- */
+
+/* A browser that was sent to a hostile name that resolves to 127.0.0.1 says that name here. */
+static bool host_is_local(const struct admin_request *r)
+{
+	const char *host =
+	    MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+	size_t n;
+
+	if (r->admin->is_unix)
+		return true;
+	if (!host)
+		return false;
+	n = strcspn(host, ":");
+	/* Digits and dots only: 127.0.0.1.example.org is a name like any other. */
+	return (n == 9 && strncmp(host, "localhost", 9) == 0) ||
+	       (strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == n);
+}
+
+static bool token_is_right(const struct admin_request *r)
+{
+	const char *given = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND,
+							MHD_HTTP_HEADER_AUTHORIZATION);
+	const char *token = r->admin->daemon->admin_token;
+	size_t n = strlen(token);
+
+	return given && strncmp(given, "Bearer ", 7) == 0 && strlen(given + 7) == n &&
+	       secret_equal(given + 7, token, n);
+}
+
+/* ---- what can be asked ---- */
+
+static void on_health(struct admin_request *r, const char *rest)
+{
+	(void)rest;
+	buf_add_str(&r->body, "ok\n");
+	admin_answer(r, MHD_HTTP_OK, "text/plain");
+}
+
+static void on_ready(struct admin_request *r, const char *rest)
+{
+	const struct daemon *d = r->admin->daemon;
+
+	(void)rest;
+	buf_add_str(&r->body, d->ready ? "ready\n" : d->draining ? "draining\n" : "starting\n");
+	admin_answer(r, d->ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain");
+}
+
+static void on_metrics(struct admin_request *r, const char *rest)
+{
+	bool ok = metrics_write(&r->body, r->admin->daemon);
+
+	(void)rest;
+	admin_answer(r, ok ? MHD_HTTP_OK : MHD_HTTP_INTERNAL_SERVER_ERROR,
+		     "text/plain; version=0.0.4");
+}
+
+json_t *admin_address(const struct eth_address *a)
+{
+	char text[ETH_ADDRESS_TEXT_SIZE];
+
+	if (!a || eth_address_is_zero(a))
+		return json_null();
+	eth_address_print(text, a);
+	return json_string(text);
+}
+
+static json_t *l1_json(const struct daemon *d)
+{
+	const struct chain_facts *f = chain_facts(d->chain);
+	json_t *endpoints = json_array(), *needs = json_array();
+	struct rpc_endpoint_info info;
+	char sender[512] = "waits for L1 to name its chain id";
+	size_t i;
+	int t;
+	static const char *const states[] = {"unproven", "ready", "resting", "set_aside"};
+
+	for (i = 0; rpc_endpoint_info(d->rpc, i, &info); i++)
+		json_array_append_new(endpoints, json_pack("{s:s, s:s, s:i, s:s}", "endpoint",
+							   info.name, "state", states[info.state],
+							   "latency_ms", (int)info.latency_ms,
+							   "last_error", info.last_error));
+	for (t = 0; f && t < PROVER_TYPES; t++)
+		if (f->needed & WORK_TYPE_BIT(t))
+			json_array_append_new(needs,
+					      json_string(prover_type_name((enum prover_type)t)));
+	if (d->sender)
+		sender_io_describe(d->sender, sender, sizeof sender);
+	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:s}", "readable",
+			 chain_is_fresh(d->chain) && !chain_trouble(d->chain)[0], "trouble",
+			 chain_trouble(d->chain), "chain_id", (json_int_t)(f ? f->l1_chain_id : 0),
+			 "l2_chain_id", (json_int_t)(f ? f->l2_chain_id : 0),
+			 "last_committed_batch", (json_int_t)(f ? f->committed : 0),
+			 "last_verified_batch", (json_int_t)(f ? f->verified : 0), "needs", needs,
+			 "signer", admin_address(f ? &f->signer : NULL), "endpoints", endpoints,
+			 "sender", sender, "next", settle_sentence(d->settle));
+}
+
+static json_t *batch_json(const struct work_batch_info *b)
+{
+	json_t *types = json_object();
+	int t;
+
+	for (t = 0; t < PROVER_TYPES; t++) {
+		const struct work_type_info *i = &b->type[t];
+
+		if (!i->needed)
+			continue;
+		json_object_set_new(
+		    types, prover_type_name((enum prover_type)t),
+		    json_pack("{s:b, s:s, s:i, s:i, s:i}", "done", i->satisfied, "leased_to",
+			      i->leased ? i->lease_source : "", "unjudged",
+			      (int)(i->candidates[WORK_CANDIDATE] + i->candidates[WORK_UNDECIDED]),
+			      "good", (int)i->candidates[WORK_GOOD], "bad",
+			      (int)i->candidates[WORK_BAD]));
+	}
+	return json_pack("{s:I, s:b, s:b, s:I, s:o}", "batch", (json_int_t)b->batch, "committed",
+			 b->committed, "verified", b->verified, "input_bytes",
+			 (json_int_t)b->input_bytes, "types", types);
+}
+
+static void on_status(struct admin_request *r, const char *rest)
+{
+	const struct daemon *d = r->admin->daemon;
+	json_t *batches = json_array();
+	struct work_batch_info b = {0};
+	uint64_t from = 0, waiting, now = daemon_now_ms();
+	struct work_counts counts;
+	struct why why = {""};
+	int shown;
+
+	(void)rest;
+	work_counts(d->work, &counts);
+	for (shown = 0; shown < BATCHES_SHOWN && work_next_batch(d->work, from, now, &b); shown++) {
+		json_array_append_new(batches, batch_json(&b));
+		from = b.batch + 1;
+	}
+	work_oldest_waiting(d->work, now, &waiting, &why);
+	admin_json(r, MHD_HTTP_OK,
+		   json_pack("{s:s, s:b, s:b, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:s}, s:o}",
+			     "version", VERSION, "ready", d->ready, "tdx_dev_mode",
+			     d->config.tdx_dev_mode, "uptime_s",
+			     (json_int_t)((now - d->started_ms) / 1000), "l1", l1_json(d), "work",
+			     "batches", (json_int_t)counts.batches, "inputs",
+			     (json_int_t)counts.inputs, "input_bytes", (json_int_t)d->input_bytes,
+			     "leases", (json_int_t)counts.leases, "oldest_waiting", why.text,
+			     "batches", batches));
+}
+
+static void on_put_batch(struct admin_request *r, const char *number)
+{
+	const char *hash =
+	    MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, "commit_hash");
+	struct why why = {""};
+	uint64_t batch;
+	char *end;
+
+	errno = 0;
+	batch = strtoull(number, &end, 10);
+	if (*number < '0' || *number > '9' || *end || errno) {
+		admin_error(r, MHD_HTTP_BAD_REQUEST, "bad_batch", "\"%.40s\" is not a batch number",
+			    number);
+		return;
+	}
+	if (!hash) {
+		admin_error(r, MHD_HTTP_BAD_REQUEST, "no_commit_hash",
+			    "the query needs commit_hash=..., the prover's short git hash");
+		return;
+	}
+	if (!r->admin->daemon->ready) {
+		admin_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_ready", "not serving now");
+		return;
+	}
+	if (!admin_start_upload(r, batch, hash, &why))
+		admin_error(r, MHD_HTTP_BAD_REQUEST, "bad_request", "%s", why.text);
+}
+
+/* prefix: what follows the URL is the run function's rest; else the URL must end there. */
+static const struct route {
+	const char *method, *url;
+	bool open, prefix; /* open: without the token */
+	void (*run)(struct admin_request *r, const char *rest);
+} routes[] = {
+    {"GET", "/healthz", true, false, on_health},
+    {"GET", "/readyz", true, false, on_ready},
+    {"GET", "/metrics", true, false, on_metrics},
+    {"GET", "/api/v1/status", false, false, on_status},
+    {"PUT", "/api/v1/batches/", false, true, on_put_batch},
+    {"GET", "/api/v1/provers", false, false, admin_provers},
+    {"POST", "/api/v1/provers/", false, true, admin_change_prover},
+    {"GET", "/api/v1/verdicts", false, true, admin_verdicts},
+    {"GET", "/api/v1/tcb-status", false, false, admin_tcb},
+    {"GET", "/api/v1/collateral", false, false, admin_collateral},
+    {"POST", "/api/v1/collateral/refresh", false, false, admin_collateral_refresh},
+};
+
+static bool serves(const struct route *route, const char *url)
+{
+	const size_t n = strlen(route->url);
+
+	return strncmp(url, route->url, n) == 0 && (route->prefix || !url[n]);
+}
+
+void admin_route(struct admin_request *r, const char *method, const char *url)
+{
+	const struct route *found = NULL;
+	bool known_url = false;
+	size_t i;
+
+	for (i = 0; i < sizeof routes / sizeof *routes && !found; i++) {
+		if (!serves(&routes[i], url))
+			continue;
+		known_url = true;
+		if (strcmp(method, routes[i].method) == 0)
+			found = &routes[i];
+	}
+	if (!host_is_local(r))
+		admin_error(r, MHD_HTTP_FORBIDDEN, "bad_host", "the Host header is not loopback's");
+	else if (!found)
+		admin_error(r, known_url ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND,
+			    known_url ? "bad_method" : "not_found", "%s %.200s is not served",
+			    method, url);
+	else if (!found->open && !token_is_right(r))
+		admin_error(r, MHD_HTTP_UNAUTHORIZED, "bad_token",
+			    "Authorization: Bearer TOKEN is missing or wrong");
+	else
+		found->run(r, url + strlen(found->url));
+}

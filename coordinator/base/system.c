@@ -1,0 +1,43 @@
+#include "coordinator/base/system.h"
+
+#include "ethereum/keccak.h"
+
+#include "encoding/bytes.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int claim_key(const struct eth_address *key, const char *where, struct why *why)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	char text[ETH_ADDRESS_TEXT_SIZE], place[17];
+	uint8_t hash[32];
+	int fd, n;
+
+	keccak256(hash, where, strlen(where));
+	hex_encode(place, hash, 8);
+	eth_address_print(text, key);
+	n = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "proof-coordinator/%s/%s", text,
+		     place);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 &&
+	    bind(fd, (struct sockaddr *)&name,
+		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) == 0)
+		return fd;
+	if (errno == EADDRINUSE)
+		why_set(
+		    why,
+		    "another proof-coordinator on this machine sends from %s to the same L1: two "
+		    "would take each other's nonces",
+		    text);
+	else
+		why_set(why, "cannot claim the key %s: %s", text, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}

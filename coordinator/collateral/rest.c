@@ -1,0 +1,43 @@
+#include "coordinator/collateral/internal.h"
+
+#define REFRESH_FLOOR 600 /* seconds from a fetch to the next planned one */
+
+/* Some value in [-limit, limit]. */
+static int64_t spread(int64_t limit, uint64_t random)
+{
+	return limit > 0 ? (int64_t)(random % (uint64_t)(2 * limit + 1)) - limit : 0;
+}
+
+void collateral_rest_failed(struct collateral_rest *rest, const struct collateral_rest_limits *l,
+			    int64_t now, uint32_t at_least, uint64_t random)
+{
+	uint64_t wait = l->min;
+	unsigned i;
+
+	for (i = 0; i < rest->failures && wait < l->max; i++)
+		wait *= 2;
+	if (wait > l->max)
+		wait = l->max;
+	wait = (uint64_t)((int64_t)wait + spread((int64_t)wait / 4, random));
+	if (wait < at_least)
+		wait = at_least;
+	rest->failures++;
+	rest->until = now + (int64_t)wait;
+}
+
+void collateral_rest_worked(struct collateral_rest *rest)
+{
+	*rest = (struct collateral_rest){0};
+}
+
+int64_t collateral_refresh_time(const struct tdxv_collateral_facts *facts, int64_t fetched_at,
+				uint64_t random)
+{
+	int64_t half = facts->valid_from + (facts->valid_to - facts->valid_from) / 2;
+	int64_t left = facts->valid_to - fetched_at, wait;
+
+	wait = half > fetched_at ? half - fetched_at : left / 2;
+	if (wait > 0)
+		wait -= (int64_t)(random % (uint64_t)(wait / 20 + 1));
+	return fetched_at + (wait < REFRESH_FLOOR ? REFRESH_FLOOR : wait);
+}

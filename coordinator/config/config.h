@@ -1,0 +1,124 @@
+/*
+ * config.h -- environment and flags -> one validated struct.
+ *
+ * Precedence: flag, environment, environment file (--env-file), default. Every setting is one row
+ * of the table in config_table.c, which also makes the help text and `proof-coordinator config`.
+ * Every mistake is reported, not only the first. Secrets come from NAME or NAME_FILE, never from a
+ * flag; printing masks them and the credentials inside RPC URLs.
+ */
+#ifndef COORDINATOR_CONFIG_CONFIG_H
+#define COORDINATOR_CONFIG_CONFIG_H
+
+#include "coordinator/base/log.h"
+#include "encoding/bytes.h"
+#include "ethereum/address.h"
+#include "ethereum/key.h"
+
+#include <stdio.h>
+
+#define CONFIG_RPC_URLS_MAX 8
+#define CONFIG_TEXT_MAX     1024
+
+enum config_origin { FROM_DEFAULT, FROM_ENV_FILE, FROM_ENVIRONMENT, FROM_FLAG };
+
+struct config {
+	/* listener for provers */
+	char listen_address[CONFIG_TEXT_MAX];
+	uint64_t listen_port;
+	uint64_t max_connections, max_connections_per_source;
+	uint64_t max_message_bytes, max_buffered_bytes;
+	uint64_t read_timeout_ms, write_timeout_ms, total_timeout_ms, setup_timeout_ms;
+	bool error_replies;
+
+	/* work */
+	uint64_t prover_timeout_ms;
+	uint64_t max_batches, max_inputs, max_provers;
+	uint64_t candidates_per_batch, candidates_per_source;
+	uint64_t max_proof_bytes;
+	char commit_hash_pattern[CONFIG_TEXT_MAX];
+
+	/* store and inputs */
+	char data_dir[CONFIG_TEXT_MAX];
+	uint64_t max_input_bytes, input_quota_bytes, disk_floor_bytes, store_queue_max;
+	uint64_t store_queue_bytes;
+
+	/* admin listener */
+	char admin_listen[CONFIG_TEXT_MAX];
+	char admin_token[CONFIG_TEXT_MAX]; /* secret; empty: made at first start in the data dir */
+	uint64_t admin_max_connections;
+
+	/* L1 */
+	char rpc_urls_text[CONFIG_TEXT_MAX];
+	char *rpc_urls[CONFIG_RPC_URLS_MAX]; /* point into rpc_urls_split */
+	char rpc_urls_split[CONFIG_TEXT_MAX];
+	size_t n_rpc_urls;
+	uint64_t chain_id; /* 0: learnt from the first answer and kept */
+	uint64_t rpc_timeout_ms, rpc_max_in_flight, rpc_max_body_bytes;
+	struct eth_address proposer;
+	struct eth_address timelock;
+	bool has_proposer, has_timelock;
+	struct eth_key l1_key, tdx_key; /* secrets */
+	bool has_l1_key, has_tdx_key;
+	uint64_t send_interval_ms;
+	uint64_t max_fee_per_gas;
+	uint64_t max_retries, backoff_factor, min_retry_delay_s, max_retry_delay_s;
+	uint64_t tx_gas_cap, verify_max_batches, confirmations;
+	uint64_t register_gas_per_day;
+	uint64_t prover_silence_ms;
+
+	/* attestation */
+	char policy_file[CONFIG_TEXT_MAX];
+	uint64_t max_verifications, max_refusals, max_verdicts;
+	uint64_t max_clock_skew_s, expiry_warning_s;
+	struct eth_address enclave_id_dao, fmspc_tcb_dao, pcs_dao,
+	    pck_dao; /* zero: found on chain */
+	bool has_enclave_id_dao, has_fmspc_tcb_dao, has_pcs_dao, has_pck_dao;
+	bool collateral_look_ahead;
+	bool no_onchain_pccs;
+	uint64_t onchain_margin_s;
+	char register_route[CONFIG_TEXT_MAX];
+	bool register_by_file;
+
+	/* collateral */
+	char collateral_sources[CONFIG_TEXT_MAX], collateral_root_crl_url[CONFIG_TEXT_MAX];
+	char collateral_ca_file[CONFIG_TEXT_MAX], collateral_update_text[CONFIG_TEXT_MAX];
+	char dcap_root_file[CONFIG_TEXT_MAX];
+	bool collateral_early;
+	uint64_t collateral_number, collateral_timeout_ms, collateral_piece_max;
+	uint64_t collateral_max_keys, collateral_max_stale_s;
+
+	/* modes */
+	bool tdx_dev_mode;
+	bool exec_only; /* ETHREX_PROOF_COORDINATOR_DEV_MODE */
+	bool aligned_mode, based;
+	char remote_signer_url[CONFIG_TEXT_MAX];
+	char qpl_tool_path[CONFIG_TEXT_MAX];
+
+	/* process */
+	char log_level_text[CONFIG_TEXT_MAX], log_format_text[CONFIG_TEXT_MAX];
+	enum log_level log_level;
+	enum log_format log_format;
+	uint64_t drain_timeout_ms;
+	char env_file[CONFIG_TEXT_MAX];
+};
+
+/* Reads everything and validates it for running the daemon. argv holds flags only ("--name value"
+ * or "--name=value"). Each mistake is printed on errors as one line. False if there was any; the
+ * struct must be released with config_wipe() either way. need_chain: whether L1 settings and keys
+ * are required (the daemon) or not (verbs that only talk to it). */
+bool config_load(struct config *c, int argc, char **argv, bool need_chain, FILE *errors);
+
+/* Takes over from fresh what may change while running (log level and format, fee cap, send
+ * interval, retries, budgets, error replies); names on errors each other setting that differs and
+ * needs a restart. Returns how many settings changed. */
+unsigned config_reload(struct config *running, const struct config *fresh, FILE *errors);
+
+/* The effective settings, one NAME=value a line with its origin; secrets masked. */
+void config_print(const struct config *c, FILE *out, bool json);
+
+/* Every setting with flag, default and one line of help. */
+void config_help(FILE *out);
+
+void config_wipe(struct config *c);
+
+#endif

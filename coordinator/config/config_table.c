@@ -1,0 +1,132 @@
+#include "coordinator/config/config_table.h"
+
+#include <stddef.h>
+
+#define P         "ETHREX_PROOF_COORDINATOR_"
+#define AT(field) offsetof(struct config, field)
+#define KIB       1024ull
+#define MIB       (1024 * KIB)
+#define GIB       (1024 * MIB)
+#define HOUR_MS   3600000ull
+
+/* TEXT(env, older, flag, field, default, reload, help) and so on keep the table one row a line. */
+#define TEXT(n, o, f, field, d, r, h)                                                              \
+	{                                                                                          \
+		NULL, n, o, f, TYPE_TEXT, AT(field), 0, 0, 0, d, r, h                              \
+	}
+#define NUM(n, f, field, lo, hi, d, r, h)                                                          \
+	{                                                                                          \
+		NULL, n, NULL, f, TYPE_U64, AT(field), 0, lo, hi, d, r, h                          \
+	}
+#define FLAG(n, o, f, field, d, r, h)                                                              \
+	{                                                                                          \
+		NULL, n, o, f, TYPE_BOOL, AT(field), 0, 0, 0, d, r, h                              \
+	}
+#define GROUP(g)                                                                                   \
+	{                                                                                          \
+		g, NULL, NULL, NULL, TYPE_TEXT, 0, 0, 0, 0, NULL, false, NULL                      \
+	}
+
+/* clang-format off */
+const struct config_row config_rows[] = {
+	GROUP("Listener for provers"),
+	TEXT(P "LISTEN_ADDRESS", "PROOF_COORDINATOR_ADDRESS", "proof-coordinator.addr", listen_address, "127.0.0.1", false, "address to listen on for provers"),
+	NUM(P "LISTEN_PORT", "proof-coordinator.port", listen_port, 0, 65535, "3900", false, "port to listen on (0: any free one, named in the log)"),
+	NUM(P "MAX_CONNECTIONS", "proof-coordinator.max-connections", max_connections, 1, 1000000, "16384", false, "connections at once, in all"),
+	NUM(P "MAX_CONNECTIONS_PER_SOURCE", "proof-coordinator.max-connections-per-source", max_connections_per_source, 1, 1000000, "1024", false, "connections at once from one IPv4 address or IPv6 /64"),
+	NUM(P "MAX_MESSAGE_BYTES", "proof-coordinator.max-message-bytes", max_message_bytes, 1024, GIB, "16777216", false, "largest message that a prover may send"),
+	NUM(P "MAX_BUFFERED_BYTES", "proof-coordinator.max-buffered-bytes", max_buffered_bytes, 64 * KIB, 16 * GIB, "67108864", false, "received bytes of all unfinished messages together"),
+	NUM(P "READ_TIMEOUT", "proof-coordinator.read-timeout", read_timeout_ms, 100, HOUR_MS, "30000", false, "ms without a byte from the client before it is let go"),
+	NUM(P "WRITE_TIMEOUT", "proof-coordinator.write-timeout", write_timeout_ms, 100, HOUR_MS, "30000", false, "ms in which a client takes no byte of its reply before it is let go"),
+	NUM(P "TOTAL_TIMEOUT", "proof-coordinator.total-timeout", total_timeout_ms, 1000, 24 * HOUR_MS, "120000", false, "ms for a whole message to arrive"),
+	NUM(P "SETUP_TIMEOUT", "proof-coordinator.setup-timeout", setup_timeout_ms, 1000, 24 * HOUR_MS, "600000", false, "ms that a ProverSetup may wait for its registration on L1"),
+	FLAG(P "ERROR_REPLIES", NULL, "proof-coordinator.error-replies", error_replies, "true", true, "answer {\"Error\":{code,message}} before closing on what cannot be served"),
+
+	GROUP("Work"),
+	NUM(P "PROVER_TIMEOUT", "proof-coordinator.prover-timeout", prover_timeout_ms, 1000, 24 * HOUR_MS, "600000", false, "ms after which an unanswered batch is handed out again"),
+	NUM(P "MAX_BATCHES", "proof-coordinator.max-batches", max_batches, 1, 10000000, "100000", false, "unverified batches kept"),
+	NUM(P "MAX_INPUTS", "proof-coordinator.max-inputs", max_inputs, 1, 10000000, "200000", false, "stored inputs (batch and commit hash) kept"),
+	NUM(P "MAX_PROVERS", "proof-coordinator.max-provers", max_provers, 1, 100000, "64", false, "prover keys kept"),
+	NUM(P "CANDIDATES_PER_BATCH", "proof-coordinator.candidates-per-batch", candidates_per_batch, 1, 64, "4", false, "proofs kept for one batch and type until they are judged"),
+	NUM(P "CANDIDATES_PER_SOURCE", "proof-coordinator.candidates-per-source", candidates_per_source, 1, 1000000, "256", false, "unjudged proofs kept from one source"),
+	NUM(P "MAX_PROOF_BYTES", "proof-coordinator.max-proof-bytes", max_proof_bytes, 65, 256 * MIB, "4194304", false, "largest proof, decoded"),
+	TEXT(P "COMMIT_HASH_PATTERN", NULL, "proof-coordinator.commit-hash-pattern", commit_hash_pattern, "^[0-9a-f]{7,40}$", false, "POSIX extended regular expression for a prover's commit hash"),
+
+	GROUP("Store and inputs"),
+	TEXT(P "DATA_DIR", NULL, "proof-coordinator.data-dir", data_dir, "proof-coordinator-data", false, "directory of the database and the inputs"),
+	NUM(P "MAX_INPUT_BYTES", "proof-coordinator.max-input-bytes", max_input_bytes, KIB, 1024 * GIB, "1073741824", false, "largest batch input"),
+	NUM(P "INPUT_QUOTA_BYTES", "proof-coordinator.input-quota-bytes", input_quota_bytes, KIB, 1048576 * GIB, "107374182400", false, "all stored inputs together"),
+	NUM(P "DISK_FLOOR_BYTES", "proof-coordinator.disk-floor-bytes", disk_floor_bytes, 0, 1024 * GIB, "1073741824", false, "free disk space below which no input is taken"),
+	NUM(P "STORE_QUEUE", "proof-coordinator.store-queue", store_queue_max, 16, 1000000, "4096", false, "changes waiting for the disk before new ones are refused"),
+	NUM(P "STORE_QUEUE_BYTES", "proof-coordinator.store-queue-bytes", store_queue_bytes, MIB, 16 * GIB, "134217728", false, "bytes of changes waiting for the disk before new ones are refused"),
+
+	GROUP("Admin listener"),
+	TEXT(P "ADMIN_LISTEN", NULL, "proof-coordinator.admin-listen", admin_listen, "", false, "unix:PATH or a loopback ADDRESS:PORT (default: unix:admin.sock in the data directory)"),
+	{NULL, P "ADMIN_TOKEN", NULL, NULL, TYPE_SECRET, AT(admin_token), 0, 0, 0, "", false, "bearer token (default: made at first start, admin.token in the data directory)"},
+	NUM(P "ADMIN_MAX_CONNECTIONS", "proof-coordinator.admin-max-connections", admin_max_connections, 1, 10000, "64", false, "admin connections at once"),
+
+	GROUP("L1"),
+	{NULL, "ETHREX_ETH_RPC_URL", NULL, "eth.rpc-url", TYPE_URLS, AT(rpc_urls_text), 0, 0, 0, "", false, "JSON-RPC endpoints, comma separated, in order of preference"},
+	NUM(P "L1_CHAIN_ID", "proof-coordinator.l1-chain-id", chain_id, 0, UINT64_MAX, "0", false, "expected L1 chain id (0: learnt from the first answer, then kept)"),
+	NUM(P "RPC_TIMEOUT", "proof-coordinator.rpc-timeout", rpc_timeout_ms, 100, HOUR_MS, "10000", false, "ms for one JSON-RPC answer"),
+	NUM(P "RPC_MAX_IN_FLIGHT", "proof-coordinator.rpc-max-in-flight", rpc_max_in_flight, 1, 1024, "64", false, "JSON-RPC calls at once"),
+	NUM(P "RPC_MAX_BODY_BYTES", "proof-coordinator.rpc-max-body-bytes", rpc_max_body_bytes, 64 * KIB, 256 * MIB, "8388608", false, "largest JSON-RPC answer"),
+	{NULL, "ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS", NULL, "l1.on-chain-proposer-address", TYPE_ADDRESS, AT(proposer), AT(has_proposer), 0, 0, NULL, false, "the OnChainProposer"},
+	{NULL, "ETHREX_TIMELOCK_ADDRESS", NULL, "l1.timelock-address", TYPE_ADDRESS, AT(timelock), AT(has_timelock), 0, 0, NULL, false, "the Timelock that verifyBatches goes through, where there is one"},
+	{NULL, P "L1_PRIVATE_KEY", NULL, NULL, TYPE_KEY, AT(l1_key), AT(has_l1_key), 0, 0, NULL, false, "key that sends verifyBatches"},
+	{NULL, P "TDX_PRIVATE_KEY", NULL, NULL, TYPE_KEY, AT(tdx_key), AT(has_tdx_key), 0, 0, NULL, false, "key that sends register (needed when the contract requires TDX)"},
+	NUM(P "SEND_INTERVAL", "proof-coordinator.send-interval", send_interval_ms, 50, HOUR_MS, "5000", true, "ms between two looks at L1"),
+	NUM("ETHREX_MAXIMUM_ALLOWED_MAX_FEE_PER_GAS", "eth.maximum-allowed-max-fee-per-gas", max_fee_per_gas, 1, 1000000000000000ull, "10000000000", true, "wei a gas that is never exceeded"),
+	NUM("ETHREX_MAX_NUMBER_OF_RETRIES", "eth.max-number-of-retries", max_retries, 1, 1000, "10", false, "accepted and ignored: what was sent is followed to its end, whatever the number of tries"),
+	NUM("ETHREX_BACKOFF_FACTOR", "eth.backoff-factor", backoff_factor, 1, 100, "2", false, "accepted and ignored: the wait between two fee bumps doubles"),
+	NUM("ETHREX_MIN_RETRY_DELAY", "eth.min-retry-delay", min_retry_delay_s, 1, 86400, "96", false, "seconds before the first fee bump"),
+	NUM("ETHREX_MAX_RETRY_DELAY", "eth.max-retry-delay", max_retry_delay_s, 1, 604800, "1800", false, "seconds between two bumps at most"),
+	NUM(P "TX_GAS_CAP", "proof-coordinator.tx-gas-cap", tx_gas_cap, 100000, UINT64_MAX, "16777216", false, "gas of one transaction at most (EIP-7825)"),
+	NUM(P "VERIFY_MAX_BATCHES", "proof-coordinator.verify-max-batches", verify_max_batches, 1, 1024, "32", true, "batches in one verifyBatches at most"),
+	NUM(P "CONFIRMATIONS", "proof-coordinator.confirmations", confirmations, 1, 1000, "2", false, "blocks on top, its own included, before a transaction counts"),
+	NUM(P "REGISTER_GAS_PER_DAY", "proof-coordinator.register-gas-per-day", register_gas_per_day, 0, UINT64_MAX, "50000000", true, "gas that registrations may use in one day (UTC)"),
+	NUM(P "PROVER_SILENCE", "proof-coordinator.prover-silence", prover_silence_ms, 1000, 1000 * HOUR_MS, "600000", true, "ms without a proof after which a proven standby replaces the active key"),
+
+	GROUP("Attestation"),
+	TEXT(P "POLICY_FILE", NULL, "proof-coordinator.policy-file", policy_file, "", true, "measurement policy (JSON, see config/policy.example.json); what the TDXVerifier demands always comes on top"),
+	NUM(P "MAX_VERIFICATIONS", "proof-coordinator.max-verifications", max_verifications, 1, 4096, "64", false, "quotes being verified at once"),
+	NUM(P "MAX_REFUSALS", "proof-coordinator.max-refusals", max_refusals, 16, 1000000, "1024", false, "refused quotes remembered, so that they cost nothing when they come again"),
+	NUM(P "MAX_VERDICTS", "proof-coordinator.max-verdicts", max_verdicts, 1, 4096, "64", false, "verdicts kept for proof-coordinator explain"),
+	NUM(P "MAX_CLOCK_SKEW", "proof-coordinator.max-clock-skew", max_clock_skew_s, 0, 31536000, "3600", false, "seconds that L1's head and this machine's clock may differ (0: L1's time counts, whatever it is)"),
+	FLAG(P "LOOK_AHEAD", NULL, "proof-coordinator.look-ahead", collateral_look_ahead, "true", false, "verify kept quotes with Intel's early TCB info too, and warn of what will not pass"),
+	NUM(P "EXPIRY_WARNING", "proof-coordinator.expiry-warning", expiry_warning_s, 0, 31536000, "604800", false, "seconds before the end of a key's evidence at which to warn"),
+	{NULL, "ENCLAVE_ID_DAO", NULL, "proof-coordinator.enclave-id-dao", TYPE_ADDRESS, AT(enclave_id_dao), AT(has_enclave_id_dao), 0, 0, NULL, false, "on-chain PCCS: QE identities (default: found on chain)"},
+	{NULL, "FMSPC_TCB_DAO", NULL, "proof-coordinator.fmspc-tcb-dao", TYPE_ADDRESS, AT(fmspc_tcb_dao), AT(has_fmspc_tcb_dao), 0, 0, NULL, false, "on-chain PCCS: TCB infos (default: found on chain)"},
+	{NULL, "PCS_DAO", NULL, "proof-coordinator.pcs-dao", TYPE_ADDRESS, AT(pcs_dao), AT(has_pcs_dao), 0, 0, NULL, false, "on-chain PCCS: certificates and CRLs (default: found on chain)"},
+	{NULL, "PCK_DAO", NULL, "proof-coordinator.pck-dao", TYPE_ADDRESS, AT(pck_dao), AT(has_pck_dao), 0, 0, NULL, false, "accepted and ignored: no quote that carries its PCK certificate needs it"},
+	FLAG(P "NO_ONCHAIN_PCCS", NULL, "no-onchain-pccs", no_onchain_pccs, "false", false, "upload no collateral: somebody else does"),
+	NUM(P "ONCHAIN_MARGIN", "proof-coordinator.onchain-margin", onchain_margin_s, 0, 2592000, "86400", false, "seconds of validity that collateral on chain must have left, or it is uploaded anew"),
+	TEXT(P "REGISTER_ROUTE", NULL, "proof-coordinator.register-route", register_route, "direct", false, "direct: register is sent; file: its call is written to DATA_DIR/proposals for governance to send"),
+
+	GROUP("Collateral"),
+	TEXT(P "COLLATERAL_SOURCES", NULL, "proof-coordinator.collateral-sources", collateral_sources, "https://api.trustedservices.intel.com", false, "where collateral comes from, comma separated, in order: https://... (Intel's PCS or its like), pccs+https://... (a PCCS), dir:/path (files)"),
+	TEXT(P "COLLATERAL_ROOT_CRL_URL", NULL, "proof-coordinator.collateral-root-crl-url", collateral_root_crl_url, "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der", false, "the root CA's CRL, where the source is no PCCS"),
+	TEXT(P "COLLATERAL_CA_FILE", NULL, "proof-coordinator.collateral-ca-file", collateral_ca_file, "", false, "PEM file of the authorities to trust for a PCCS's TLS, instead of the system's"),
+	TEXT(P "COLLATERAL_UPDATE", NULL, "proof-coordinator.collateral-update", collateral_update_text, "standard", false, "standard or early: which TCB evaluation to ask for"),
+	NUM(P "COLLATERAL_TCB_EVALUATION_NUMBER", "proof-coordinator.collateral-tcb-evaluation-number", collateral_number, 0, 1000000, "0", false, "tcbEvaluationDataNumber to ask for (0: as COLLATERAL_UPDATE says)"),
+	NUM(P "COLLATERAL_TIMEOUT", "proof-coordinator.collateral-timeout", collateral_timeout_ms, 100, HOUR_MS, "10000", false, "ms for one answer of a source"),
+	NUM(P "COLLATERAL_MAX_PIECE_BYTES", "proof-coordinator.collateral-max-piece-bytes", collateral_piece_max, 4 * KIB, MIB, "1048576", false, "largest piece of collateral"),
+	NUM(P "COLLATERAL_MAX_PLATFORMS", "proof-coordinator.collateral-max-platforms", collateral_max_keys, 1, 4096, "64", false, "platforms (FMSPC and CA) whose collateral is kept"),
+	NUM(P "COLLATERAL_MAX_STALE", "proof-coordinator.collateral-max-stale", collateral_max_stale_s, 0, 31536000, "0", false, "seconds after its expiry that collateral may serve where no newer can be had"),
+	TEXT(P "DCAP_ROOT_FILE", NULL, "proof-coordinator.dcap-root-file", dcap_root_file, "", false, "PEM file of a root CA to trust instead of Intel's; for tests"),
+
+	GROUP("Modes"),
+	FLAG("ETHREX_TDX_DEV_MODE", NULL, "tdx-dev-mode", tdx_dev_mode, "false", false, "accept 20-byte payloads for a dev-mode TDXVerifier; nothing is attested"),
+	FLAG(P "DEV_MODE", NULL, "proof-coordinator.dev-mode", exec_only, "false", false, "only Exec proofs are needed; for a contract that requires none"),
+	FLAG("ETHREX_ALIGNED_MODE", NULL, "aligned", aligned_mode, "false", false, "not supported: refused at start"),
+	FLAG("ETHREX_BASED", NULL, "based", based, "false", false, "not supported: refused at start"),
+	TEXT(P "REMOTE_SIGNER_URL", NULL, "proof-coordinator.remote-signer-url", remote_signer_url, "", false, "not supported: refused at start"),
+	TEXT(P "QPL_TOOL_PATH", NULL, "proof-coordinator.qpl-tool-path", qpl_tool_path, "", false, "accepted and ignored: no external tool is used"),
+
+	GROUP("Process"),
+	TEXT(P "LOG_LEVEL", NULL, "log.level", log_level_text, "info", true, "error, warn, info or debug"),
+	TEXT(P "LOG_FORMAT", NULL, "log.format", log_format_text, "logfmt", true, "logfmt or json"),
+	NUM(P "DRAIN_TIMEOUT", "proof-coordinator.drain-timeout", drain_timeout_ms, 0, HOUR_MS, "10000", true, "ms to finish what is in flight after SIGTERM"),
+};
+/* clang-format on */
+const size_t config_rows_count = sizeof config_rows / sizeof *config_rows;

@@ -1,0 +1,73 @@
+/*
+ * registrar_internal.h -- what registrar.c and registrar_next.c share; nobody else includes it.
+ */
+#ifndef COORDINATOR_PROVERS_INTERNAL_H
+#define COORDINATOR_PROVERS_INTERNAL_H
+
+#include "coordinator/provers/registrar.h"
+
+struct registrar {
+	struct registrar_settings settings;
+	struct registrar_prover *provers; /* in the order of first arrival; payloads are owned */
+	struct eth_address *keys;         /* parallel to provers */
+	size_t n;
+
+	bool contract_known, dev_mode;
+	struct eth_address verifier;
+	bool signer_known;
+	struct eth_address signer; /* all zero: none */
+	uint64_t active_proof_ms;  /* the contract's key, known here or not; 0: none shown */
+
+	/* silence of the contract's key, counted while there is work */
+	bool work_available;
+	uint64_t tick_ms, silent_ms;
+
+	size_t unverified;
+	bool verify_in_flight;
+	bool hold_verify; /* a registration is about to begin */
+
+	bool registering, reading_back;
+	bool mined; /* registering_key's registration; a late reading may still say otherwise */
+	struct eth_address registering_key;
+	uint64_t registering_gas;
+
+	uint64_t gas_day, gas_used;
+	unsigned failures;
+	uint64_t retry_at_ms;
+	struct why failure;
+
+	/* With no key on chain, newcomers do not change a choice that was made. */
+	bool chosen;
+	struct eth_address chosen_key;
+
+	bool promoted;
+	struct eth_address promoted_key;
+	bool by_operator; /* the contract's key is there at the operator's word */
+
+	bool prepared; /* the chain, for prepared_key's quote */
+	struct eth_address prepared_key;
+
+	bool draining, aside;
+	struct eth_address drain_to;
+	uint64_t drain_until_ms;
+};
+
+#define DAY_MS 86400000u
+
+/* registrar.c */
+struct registrar_prover *prover_find(const struct registrar *r, const struct eth_address *signer);
+/* Copies the payload. False: out of memory, or no place; the table is as it was. */
+bool prover_put(struct registrar *r, const struct registrar_prover *row);
+bool prover_is_active(const struct registrar *r, const struct registrar_prover *p);
+
+/* registrar_next.c */
+void registrar_tick(struct registrar *r, uint64_t now_ms);
+/* Who should be registered instead of what the contract holds? NULL: nobody; the sentence says
+ * why. */
+const struct registrar_prover *registrar_target(const struct registrar *r, uint64_t now_ms,
+						struct why *why);
+/* Is there a reason in time or money not to register now? */
+bool registrar_held_up(const struct registrar *r, uint64_t now_ms, struct why *why);
+void registrar_switch_over(struct registrar *r);
+
+#endif

@@ -1,0 +1,760 @@
+/* What a job weighs is in appraisal.h; this file says when, with what, and what follows. */
+#include "coordinator/provers/quotes.h"
+
+#include "coordinator/base/whole_file.h"
+#include "coordinator/daemon.h"
+#include "coordinator/provers/verdicts.h"
+#include "coordinator/transactions/verify_batches.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SOURCE_SIZE   64
+#define CHAINS_CACHED 256
+#define POLICY_BYTES  (1u << 20)
+#define EPOCH_MS      3600000u /* a refusal that time may have healed is not believed longer */
+#define FREE_REFUSALS 8
+#define FIRST_WAIT_MS 1000
+#define MAX_WAIT_MS   600000
+#define FORGET_MS     60000
+#define SOURCES_MAX   1024
+#define DAY_S         86400
+
+/* Shared with the pool's jobs, which outlive a reload. */
+struct policy {
+	unsigned refs;
+	struct tdxv_policy policy;
+};
+
+enum phase {
+	PHASE_OWN,   /* in the pool: what needs no collateral */
+	PHASE_FETCH, /* waits for collateral */
+	PHASE_WHOLE, /* in the pool */
+	PHASE_FETCH_EARLY,
+	PHASE_EARLY, /* in the pool: what a recheck finds with Intel's early TCB info */
+};
+
+struct job {
+	struct job *next;
+	struct attestation *a;
+	uv_work_t work;
+	enum phase phase;
+	struct buf quote;
+	char source[SOURCE_SIZE];
+	attestation_cb *cb; /* NULL: a recheck */
+	void *arg;
+	struct eth_address signer; /* recheck: whose quote */
+	struct policy *policy;
+	struct contract_image image;
+	const struct collateral_set *set;
+	int64_t now;
+	struct appraisal result, early;
+};
+
+struct attestation {
+	struct daemon *d;
+	struct policy *policy;
+	const struct tdxv_collateral *nothing; /* for PHASE_OWN; the client's */
+	struct tdxv_cache *cache;
+	struct refusals *refusals;
+	struct verdicts *verdicts;
+	struct job *jobs;
+	size_t n_jobs;
+	unsigned in_pool;
+	bool closing;
+	void (*done)(void *arg);
+	void *done_arg;
+	struct standing *standings; /* max_provers */
+	size_t n_standings;
+	/* rechecks go one at a time through the registrar's table */
+	bool rechecking, recheck_again;
+	size_t recheck_at;
+	uint64_t epoch_ms;
+	struct contract_image image; /* the contract's when last looked at */
+	bool has_image;
+	char answer[APPRAISAL_SENTENCE_MAX];
+	struct attestation_counters counters;
+};
+
+static void recheck(struct attestation *a);
+static void recheck_next(struct attestation *a);
+static void start_work(struct job *job, enum phase phase);
+
+/* ---- the policy ---- */
+
+static void policy_unref(struct policy *p)
+{
+	if (p && --p->refs == 0)
+		free(p);
+}
+
+static struct policy *policy_load(const char *path, struct why *why)
+{
+	struct policy *p = calloc(1, sizeof *p);
+	struct tdxv_why reason = {""};
+	struct buf text;
+
+	if (!p) {
+		why_set(why, "out of memory");
+		return NULL;
+	}
+	p->refs = 1;
+	tdxv_policy_default(&p->policy);
+	if (!path[0])
+		return p;
+	buf_init(&text, POLICY_BYTES);
+	if (!whole_file_read(&text, path, why))
+		goto failed;
+	if (tdxv_policy_parse(&p->policy, (const char *)text.p, text.len, &reason) != TDXV_OK) {
+		why_set(why, "the policy file %s: %s", path, reason.text);
+		goto failed;
+	}
+	buf_free(&text);
+	return p;
+failed:
+	buf_free(&text);
+	free(p);
+	return NULL;
+}
+
+void attestation_changed(struct attestation *a)
+{
+	refusals_new_epoch(a->refusals);
+	recheck(a);
+}
+
+bool attestation_reload(struct attestation *a, struct why *why)
+{
+	struct policy *fresh = policy_load(a->d->config.policy_file, why);
+
+	if (!fresh)
+		return false;
+	policy_unref(a->policy);
+	a->policy = fresh;
+	attestation_changed(a);
+	return true;
+}
+
+/* ---- standings ---- */
+
+static struct standing *standing_of(const struct attestation *a, const struct eth_address *signer)
+{
+	size_t i;
+
+	for (i = 0; i < a->n_standings; i++)
+		if (eth_address_equal(&a->standings[i].signer, signer))
+			return &a->standings[i];
+	return NULL;
+}
+
+const struct standing *attestation_standing(const struct attestation *a,
+					    const struct eth_address *signer)
+{
+	return standing_of(a, signer);
+}
+
+/* Drops those of keys that the registrar has forgotten. */
+static void standings_sweep(struct attestation *a)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < a->n_standings; i++) {
+		if (registrar_find(a->d->registrar, &a->standings[i].signer))
+			a->standings[kept++] = a->standings[i];
+		else
+			collateral_set_unref(a->standings[i].collateral);
+	}
+	a->n_standings = kept;
+}
+
+static void standing_put(struct attestation *a, const struct job *job)
+{
+	const struct appraisal *r = &job->result;
+	struct standing *s = standing_of(a, &r->signer);
+
+	if (!s && a->n_standings == a->d->config.max_provers)
+		standings_sweep(a);
+	/* A newcomer's standing comes before its row: while the table is full it has no place. */
+	if (!s && a->n_standings == a->d->config.max_provers)
+		return;
+	if (!s) {
+		s = &a->standings[a->n_standings++];
+		memset(s, 0, sizeof *s);
+	}
+	collateral_set_unref(s->collateral);
+	s->signer = r->signer;
+	s->tcb_status = r->tcb_status;
+	s->tcb_date = r->tcb_date;
+	s->valid_to = r->valid_to;
+	s->evaluation_number = r->evaluation_number;
+	s->platform = r->platform;
+	memcpy(s->quote_sha256, r->whole_key.sha256, 32);
+	s->collateral = collateral_set_ref(job->set);
+}
+
+/* ---- the end of a job ---- */
+
+static void job_free(struct job *job)
+{
+	struct attestation *a = job->a;
+	struct job **at;
+
+	for (at = &a->jobs; *at; at = &(*at)->next)
+		if (*at == job) {
+			*at = job->next;
+			a->n_jobs--;
+			break;
+		}
+	policy_unref(job->policy);
+	collateral_set_unref(job->set);
+	buf_free(&job->quote);
+	buf_free(&job->result.json);
+	buf_free(&job->early.json);
+	free(job);
+}
+
+static void keep_verdict(const struct job *job, const char *answer, const char *sentence)
+{
+	const struct appraisal *r = &job->result;
+	const struct verdict_note note = {.sha256 = r->whole_key.sha256,
+					  .at = job->now,
+					  .source = job->source,
+					  .answer = answer,
+					  .sentence = sentence,
+					  .signer = r->authentic_bytes ? &r->signer : NULL,
+					  .json = buf_span(&r->json)};
+
+	verdicts_keep(job->a->verdicts, job->a->d, &note);
+}
+
+static void remember_refusal(const struct job *job)
+{
+	const struct appraisal *r = &job->result;
+
+	refusals_add(job->a->refusals, &r->whole_key, r->lasting, r->sentence);
+	/* Whoever signs the same again is refused the same, whatever he did to the rest. */
+	if (r->authentic_bytes)
+		refusals_add(job->a->refusals, &r->signed_key, false, r->sentence);
+}
+
+static void fitness_found(struct attestation *a, const struct job *job, const char *unfit)
+{
+	const struct registrar_prover *p = registrar_find(a->d->registrar, &job->signer);
+	const enum registrar_fit before = p ? p->fit : REGISTRAR_FIT_UNKNOWN;
+	const enum registrar_fit now = unfit ? REGISTRAR_UNFIT : REGISTRAR_FIT;
+	char text[ETH_ADDRESS_TEXT_SIZE];
+
+	if (!p)
+		return;
+	eth_address_print(text, &job->signer);
+	if (unfit && before != REGISTRAR_UNFIT) {
+		a->counters.became_unfit++;
+		log_event(LOG_WARN, "quote_unfit", "signer=%s reason=%s", text, unfit);
+	} else if (!unfit && before != REGISTRAR_FIT) {
+		log_event(LOG_INFO, "quote_fit", "signer=%s tcb_status=%s", text,
+			  tdxv_tcb_status_name(job->result.tcb_status));
+	}
+	registrar_set_fit(a->d->registrar, &job->signer, now, unfit ? unfit : "");
+}
+
+static void end_recheck(struct job *job, const char *unfit)
+{
+	struct attestation *a = job->a;
+
+	fitness_found(a, job, unfit);
+	if (unfit && job->result.json.len)
+		keep_verdict(job, "refused", unfit);
+	job_free(job);
+	recheck_next(a);
+}
+
+/* Consumes the job. */
+static void end_job(struct job *job, enum attestation_rc rc, const char *sentence)
+{
+	struct attestation *a = job->a;
+	struct attestation_result out = {rc, job->result.signer, sentence};
+
+	if (!job->cb) {
+		end_recheck(job, sentence);
+		return;
+	}
+	if (rc == ATTESTED)
+		standing_put(a, job);
+	a->counters.verdicts[rc]++;
+	switch (rc) {
+	case ATTESTED:
+		refusals_absolve(a->refusals, job->source);
+		keep_verdict(job, "attested", "");
+		break;
+	case ATTESTATION_REFUSED:
+		refusals_blame(a->refusals, job->source, daemon_now_ms());
+		remember_refusal(job);
+		keep_verdict(job, "refused", sentence);
+		break;
+	case ATTESTATION_RETRY: break;
+	}
+	job->cb(job->arg, &out);
+	job_free(job);
+}
+
+/* ---- the phases ---- */
+
+static void on_collateral(void *arg, const struct collateral_set *set, const char *sentence)
+{
+	struct job *job = arg;
+	char text[APPRAISAL_SENTENCE_MAX];
+
+	if (job->a->closing)
+		return;
+	if (!set) {
+		snprintf(text, sizeof text, "%s", sentence);
+		end_job(job, ATTESTATION_RETRY, text);
+		return;
+	}
+	job->set = collateral_set_ref(set);
+	start_work(job, PHASE_WHOLE);
+}
+
+static void fetch(struct job *job)
+{
+	struct why why = {""};
+
+	job->phase = PHASE_FETCH;
+	if (!collateral_get(job->a->d->collateral, &job->result.platform, job->now, on_collateral,
+			    job, &why))
+		end_job(job, ATTESTATION_RETRY, why.text);
+}
+
+/* ---- what is to come ---- */
+
+static void end_early(struct job *job, const char *sentence)
+{
+	struct standing *s = standing_of(job->a, &job->signer);
+	char text[ETH_ADDRESS_TEXT_SIZE];
+
+	if (s && strcmp(s->early, sentence) != 0) {
+		snprintf(s->early, sizeof s->early, "%s", sentence);
+		eth_address_print(text, &s->signer);
+		if (sentence[0])
+			log_event(
+			    LOG_WARN, "tcb_recovery_ahead",
+			    "signer=%s reason=with Intel's early TCB info it does not pass: %s",
+			    text, sentence);
+	}
+	end_recheck(job, NULL);
+}
+
+static void on_early_collateral(void *arg, const struct collateral_set *set, const char *sentence)
+{
+	struct job *job = arg;
+
+	(void)sentence;
+	if (job->a->closing)
+		return;
+	if (!set) {
+		end_early(job, "");
+		return;
+	}
+	collateral_set_unref(job->set);
+	job->set = collateral_set_ref(set);
+	start_work(job, PHASE_EARLY);
+}
+
+/* A kept quote passes today. Will it pass when the early TCB info becomes the standard one? */
+static void look_ahead(struct job *job)
+{
+	struct why why = {""};
+
+	standing_put(job->a, job);
+	job->phase = PHASE_FETCH_EARLY;
+	if (!job->a->d->collateral_early ||
+	    !collateral_get(job->a->d->collateral_early, &job->result.platform, job->now,
+			    on_early_collateral, job, &why))
+		end_early(job, "");
+}
+
+static void in_pool(uv_work_t *work)
+{
+	struct job *job = work->data;
+	const bool whole = job->phase != PHASE_OWN;
+	const struct appraisal_input in = {
+	    .quote = buf_span(&job->quote),
+	    .collateral = whole ? job->set->checked : job->a->nothing,
+	    .whole = whole,
+	    .policy = &job->policy->policy,
+	    .image = &job->image,
+	    .cache = job->a->cache,
+	    .now = whole ? collateral_set_time(job->set, job->now) : job->now};
+
+	appraise(job->phase == PHASE_EARLY ? &job->early : &job->result, &in);
+}
+
+static void maybe_closed(struct attestation *a)
+{
+	if (a->closing && a->in_pool == 0 && a->done) {
+		void (*done)(void *arg) = a->done;
+
+		a->done = NULL;
+		done(a->done_arg);
+	}
+}
+
+static void after_pool(uv_work_t *work, int status)
+{
+	struct job *job = work->data;
+	struct attestation *a = job->a;
+
+	(void)status;
+	a->in_pool--;
+	if (a->closing) {
+		maybe_closed(a);
+		return;
+	}
+	a->counters.ecdsa_operations += job->result.ecdsa_operations;
+	if (job->phase == PHASE_EARLY)
+		end_early(job, job->early.undecided ? "" : job->early.sentence);
+	else if (!job->result.passed)
+		end_job(job, job->result.undecided ? ATTESTATION_RETRY : ATTESTATION_REFUSED,
+			job->result.sentence);
+	else if (job->phase == PHASE_OWN)
+		fetch(job);
+	else if (!job->cb)
+		look_ahead(job);
+	else
+		end_job(job, ATTESTED, "");
+}
+
+static void start_work(struct job *job, enum phase phase)
+{
+	job->phase = phase;
+	if (phase != PHASE_EARLY)
+		buf_free(&job->result.json);
+	job->work.data = job;
+	if (uv_queue_work(&job->a->d->loop, &job->work, in_pool, after_pool) == 0)
+		job->a->in_pool++;
+	else
+		end_job(job, ATTESTATION_RETRY, "libuv's pool takes no work");
+}
+
+/* NULL with the sentence: not now. */
+static struct job *job_new(struct attestation *a, struct span quote, const char *source,
+			   struct why *why)
+{
+	struct job *job;
+	int64_t now;
+
+	if (!a->has_image) {
+		why_set(why, "L1 has not yet said which measurements the TDXVerifier demands");
+		return NULL;
+	}
+	if (!attestation_now(a, &now, why))
+		return NULL;
+	job = calloc(1, sizeof *job);
+	if (!job) {
+		why_set(why, "out of memory");
+		return NULL;
+	}
+	job->a = a;
+	job->now = now;
+	job->image = a->image;
+	job->policy = a->policy;
+	job->policy->refs++;
+	snprintf(job->source, sizeof job->source, "%s", source);
+	buf_init(&job->result.json, APPRAISAL_JSON_MAX);
+	buf_init(&job->quote, TDXV_QUOTE_MAX);
+	job->next = a->jobs;
+	a->jobs = job;
+	a->n_jobs++;
+	if (!buf_add(&job->quote, quote.p, quote.n)) {
+		why_set(why, "a quote of %zu bytes is over %u, or memory is short", quote.n,
+			TDXV_QUOTE_MAX);
+		job_free(job);
+		return NULL;
+	}
+	return job;
+}
+
+/* ---- a prover's quote ---- */
+
+/* True: it was refused before; *sentence says why. */
+static bool is_remembered(struct attestation *a, struct span quote, const char **sentence)
+{
+	struct refusal_key whole, signed_part;
+	struct tdxv_quote q;
+
+	appraisal_keys(&whole, &signed_part, &q, quote);
+	*sentence = refusals_find(a->refusals, &whole);
+	if (!*sentence && q.signed_part.n)
+		*sentence = refusals_find(a->refusals, &signed_part);
+	return *sentence != NULL;
+}
+
+bool attestation_verify(struct attestation *a, struct span quote, const char *source,
+			attestation_cb *cb, void *arg, struct attestation_result *out)
+{
+	const uint64_t now = daemon_now_ms(), wait = refusals_wait_ms(a->refusals, source, now);
+	const char *before;
+	struct why why = {""};
+	struct job *job;
+
+	*out = (struct attestation_result){.rc = ATTESTATION_RETRY, .sentence = a->answer};
+	if (wait) {
+		a->counters.penalties++;
+		snprintf(
+		    a->answer, sizeof a->answer,
+		    "quotes from %s were refused one after the other: the next is looked at in "
+		    "%" PRIu64 " s",
+		    source, (wait + 999) / 1000);
+		return false;
+	}
+	if (is_remembered(a, quote, &before)) {
+		a->counters.remembered++;
+		refusals_blame(a->refusals, source, now);
+		snprintf(a->answer, sizeof a->answer, "refused before: %s", before);
+		out->rc = ATTESTATION_REFUSED;
+		return false;
+	}
+	if (a->n_jobs >= a->d->config.max_verifications) {
+		snprintf(a->answer, sizeof a->answer, "%zu quotes are being verified: try again",
+			 a->n_jobs);
+		return false;
+	}
+	job = job_new(a, quote, source, &why);
+	if (!job) {
+		snprintf(a->answer, sizeof a->answer, "%s", why.text);
+		return false;
+	}
+	job->cb = cb;
+	job->arg = arg;
+	start_work(job, PHASE_OWN);
+	return true;
+}
+
+/* ---- again ---- */
+
+static void recheck_next(struct attestation *a)
+{
+	const struct registrar_prover *p;
+	struct why why = {""};
+	struct job *job;
+
+	while ((p = registrar_at(a->d->registrar, a->recheck_at)) && p->kind != REGISTRAR_QUOTE)
+		a->recheck_at++;
+	if (!p) {
+		a->rechecking = false;
+		if (a->recheck_again)
+			recheck(a);
+		settle_tick(a->d);
+		return;
+	}
+	a->recheck_at++;
+	job = job_new(a, p->payload, p->source, &why);
+	if (!job) {
+		/* L1 or memory is not there: attestation_tick() comes back to it. */
+		a->rechecking = false;
+		a->recheck_again = true;
+		log_event(LOG_WARN, "recheck_postponed", "reason=%s", why.text);
+		return;
+	}
+	a->counters.rechecks++;
+	job->signer = p->signer;
+	start_work(job, PHASE_OWN);
+}
+
+static void recheck(struct attestation *a)
+{
+	if (a->closing || !a->has_image)
+		return;
+	if (a->rechecking) {
+		a->recheck_again = true;
+		return;
+	}
+	a->recheck_again = false;
+	a->rechecking = true;
+	a->recheck_at = 0;
+	recheck_next(a);
+}
+
+void attestation_on_chain(struct attestation *a)
+{
+	const struct chain_facts *f = chain_facts(a->d->chain);
+	struct contract_image image;
+
+	if (!f || !f->has_tdx_verifier || f->tdx_dev_mode || !f->has_measurements)
+		return;
+	memcpy(image.measurement, f->measurement, sizeof image.measurement);
+	if (a->has_image && memcmp(&image, &a->image, sizeof image) == 0)
+		return;
+	if (a->has_image)
+		log_event(LOG_WARN, "measurements_changed",
+			  "reason=the TDXVerifier demands other measurements than before");
+	a->image = image;
+	a->has_image = true;
+	attestation_changed(a);
+}
+
+/* ---- time ---- */
+
+bool attestation_now(const struct attestation *a, int64_t *now, struct why *why)
+{
+	const int64_t head = chain_head_time(a->d->chain);
+	const int64_t wall = (int64_t)(daemon_now_ms() / 1000);
+	const int64_t off = head > wall ? head - wall : wall - head;
+	const int64_t most = (int64_t)a->d->config.max_clock_skew_s;
+
+	if (!head) {
+		why_set(why, "L1 has not yet said what time it is there");
+		return false;
+	}
+	if (most && off > most) {
+		why_set(why,
+			"L1's head is %" PRId64 " s %s this machine's clock, more than the %" PRId64
+			" s that ETHREX_PROOF_COORDINATOR_MAX_CLOCK_SKEW allows: which is right?",
+			off, head > wall ? "ahead of" : "behind", most);
+		return false;
+	}
+	*now = head;
+	return true;
+}
+
+static void warn_of_expiry(struct attestation *a, struct standing *s, int64_t now)
+{
+	const int64_t left = s->valid_to - now;
+	char signer[ETH_ADDRESS_TEXT_SIZE], when[32];
+
+	if (left > (int64_t)a->d->config.expiry_warning_s || s->warned_of == s->valid_to)
+		return;
+	s->warned_of = s->valid_to;
+	eth_address_print(signer, &s->signer);
+	tdxv_time_text(when, sizeof when, s->valid_to);
+	log_event(LOG_WARN, "evidence_expires", "signer=%s at=%s days=%" PRId64 " reason=%s",
+		  signer, when, left / DAY_S,
+		  "the first piece of its collateral ends then and no newer has come: see "
+		  "proof-coordinator collateral");
+}
+
+void attestation_tick(struct attestation *a)
+{
+	const uint64_t now_ms = daemon_now_ms();
+	struct why why = {""};
+	int64_t now;
+	size_t i;
+
+	if (a->closing || !attestation_now(a, &now, &why))
+		return;
+	collateral_tick(a->d->collateral, now);
+	if (a->d->collateral_early)
+		collateral_tick(a->d->collateral_early, now);
+	if (a->recheck_again && !a->rechecking)
+		recheck(a);
+	if (now_ms >= a->epoch_ms + EPOCH_MS) {
+		a->epoch_ms = now_ms;
+		attestation_changed(a);
+	}
+	standings_sweep(a);
+	for (i = 0; i < a->n_standings; i++)
+		warn_of_expiry(a, &a->standings[i], now);
+}
+
+int64_t attestation_seconds_left(const struct attestation *a, int64_t now)
+{
+	int64_t least = INT64_MAX;
+	size_t i;
+
+	for (i = 0; i < a->n_standings; i++)
+		if (a->standings[i].valid_to - now < least)
+			least = a->standings[i].valid_to - now;
+	return least;
+}
+
+/* ---- life ---- */
+
+const struct attestation_counters *attestation_counters(const struct attestation *a)
+{
+	return &a->counters;
+}
+
+void attestation_restore_verdict(struct attestation *a, const char *hex, struct span json)
+{
+	verdicts_restore(a->verdicts, hex, json);
+}
+
+const json_t *attestation_verdict(const struct attestation *a, const char *hex_prefix)
+{
+	return verdicts_find(a->verdicts, hex_prefix);
+}
+
+json_t *attestation_verdict_list(const struct attestation *a)
+{
+	return verdicts_list(a->verdicts);
+}
+
+bool attestation_new(struct attestation **out, struct daemon *d, struct why *why)
+{
+	const struct refusals_settings rs = {.max_quotes = d->config.max_refusals,
+					     .max_sources = SOURCES_MAX,
+					     .free_refusals = FREE_REFUSALS,
+					     .first_wait_ms = FIRST_WAIT_MS,
+					     .max_wait_ms = MAX_WAIT_MS,
+					     .forget_ms = FORGET_MS};
+	struct attestation *a = calloc(1, sizeof *a);
+	*out = a;
+	if (!a) {
+		why_set(why, "out of memory");
+		return false;
+	}
+	a->d = d;
+	a->epoch_ms = daemon_now_ms();
+	a->policy = policy_load(d->config.policy_file, why);
+	if (!a->policy)
+		return false;
+	a->nothing = collateral_root_only(d->collateral);
+	a->cache = tdxv_cache_new(CHAINS_CACHED);
+	a->refusals = refusals_new(&rs);
+	a->verdicts = verdicts_new(d->config.max_verdicts);
+	a->standings = calloc(d->config.max_provers, sizeof *a->standings);
+	if (a->cache && a->refusals && a->verdicts && a->standings)
+		return true;
+	why_set(why, "out of memory for quote verification");
+	return false;
+}
+
+void attestation_close(struct attestation *a, void (*done)(void *arg), void *arg)
+{
+	struct job *job;
+
+	if (!a) {
+		done(arg);
+		return;
+	}
+	a->closing = true;
+	a->done = done;
+	a->done_arg = arg;
+	for (job = a->jobs; job; job = job->next) {
+		if (a->d->collateral)
+			collateral_cancel(a->d->collateral, job);
+		if (a->d->collateral_early)
+			collateral_cancel(a->d->collateral_early, job);
+	}
+	maybe_closed(a);
+}
+
+void attestation_free(struct attestation *a)
+{
+	size_t i;
+
+	if (!a)
+		return;
+	while (a->jobs)
+		job_free(a->jobs);
+	for (i = 0; i < a->n_standings; i++)
+		collateral_set_unref(a->standings[i].collateral);
+	free(a->standings);
+	verdicts_free(a->verdicts);
+	refusals_free(a->refusals);
+	tdxv_cache_free(a->cache);
+	policy_unref(a->policy);
+	free(a);
+}

@@ -1,0 +1,145 @@
+#include "coordinator/provers/verdicts.h"
+
+#include "coordinator/daemon.h"
+#include "coordinator/provers/quotes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct kept {
+	char hex[65]; /* empty: free */
+	json_t *json;
+};
+
+struct verdicts {
+	size_t max, n, next; /* next: where the next one goes; a ring in order of arrival */
+	struct kept *kept;
+};
+
+struct verdicts *verdicts_new(size_t max)
+{
+	struct verdicts *v = calloc(1, sizeof *v);
+
+	if (!v)
+		return NULL;
+	v->max = max;
+	v->kept = calloc(max, sizeof *v->kept);
+	if (v->kept)
+		return v;
+	free(v);
+	return NULL;
+}
+
+void verdicts_free(struct verdicts *v)
+{
+	size_t i;
+
+	if (!v)
+		return;
+	for (i = 0; i < v->max; i++)
+		json_decref(v->kept[i].json);
+	free(v->kept);
+	free(v);
+}
+
+static void fact_key(char out[sizeof ATTESTATION_FACT + 64], const char *hex)
+{
+	memcpy(out, ATTESTATION_FACT, sizeof ATTESTATION_FACT);
+	strcat(out, hex);
+}
+
+/* Newest first: i counts back from the last one put. NULL: no more. */
+static struct kept *newest(const struct verdicts *v, size_t i)
+{
+	return i < v->n ? &v->kept[(v->next + 2 * v->max - 1 - i) % v->max] : NULL;
+}
+
+/* Takes json over. *forgotten: the key that made room, or "". */
+static void put(struct verdicts *v, const char *hex, json_t *json, char forgotten[65])
+{
+	struct kept *k;
+	size_t i;
+
+	forgotten[0] = '\0';
+	for (i = 0; (k = newest(v, i)); i++)
+		if (strcmp(k->hex, hex) == 0) {
+			json_decref(k->json);
+			k->json = json;
+			return;
+		}
+	k = &v->kept[v->next];
+	if (v->n == v->max) {
+		memcpy(forgotten, k->hex, 65);
+		json_decref(k->json);
+	} else {
+		v->n++;
+	}
+	memcpy(k->hex, hex, 65);
+	k->json = json;
+	v->next = (v->next + 1) % v->max;
+}
+
+void verdicts_keep(struct verdicts *v, struct daemon *d, const struct verdict_note *note)
+{
+	char hex[65], forgotten[65], key[sizeof ATTESTATION_FACT + 64],
+	    signer[ETH_ADDRESS_TEXT_SIZE];
+	json_t *verdict = json_loadb((const char *)note->json.p, note->json.n, 0, NULL), *j;
+	char *text;
+
+	hex_encode(hex, note->sha256, 32);
+	if (note->signer)
+		eth_address_print(signer, note->signer);
+	j = json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:o}", "quote_sha256", hex, "at",
+		      (json_int_t)note->at, "source", note->source, "answer", note->answer,
+		      "reason", note->sentence, "signer",
+		      note->signer ? json_string(signer) : json_null(), "verdict",
+		      verdict ? verdict : json_null());
+	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	if (!text) {
+		json_decref(j);
+		return;
+	}
+	put(v, hex, j, forgotten);
+	fact_key(key, hex);
+	daemon_keep_fact(d, key, text, strlen(text));
+	free(text);
+	if (forgotten[0]) {
+		fact_key(key, forgotten);
+		daemon_drop_fact(d, key);
+	}
+}
+
+void verdicts_restore(struct verdicts *v, const char *hex, struct span json)
+{
+	json_t *j = strlen(hex) == 64 ? json_loadb((const char *)json.p, json.n, 0, NULL) : NULL;
+	char forgotten[65];
+
+	if (j)
+		put(v, hex, j, forgotten);
+}
+
+const json_t *verdicts_find(const struct verdicts *v, const char *hex_prefix)
+{
+	const size_t n = strlen(hex_prefix);
+	struct kept *k;
+	size_t i;
+
+	for (i = 0; (k = newest(v, i)); i++)
+		if (n >= 4 && n <= 64 && strncmp(k->hex, hex_prefix, n) == 0)
+			return k->json;
+	return NULL;
+}
+
+json_t *verdicts_list(const struct verdicts *v)
+{
+	json_t *list = json_array(), *row;
+	struct kept *k;
+	size_t i;
+
+	for (i = 0; (k = newest(v, i)); i++) {
+		row = json_copy(k->json);
+		json_object_del(row, "verdict");
+		json_array_append_new(list, row);
+	}
+	return list;
+}

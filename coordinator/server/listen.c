@@ -1,0 +1,189 @@
+#include "coordinator/server/internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static bool parse_address(const char *text, uint16_t port, struct sockaddr_storage *out,
+			  socklen_t *size)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+
+	memset(out, 0, sizeof *out);
+	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
+		memcpy(out, &v4, *size = sizeof v4);
+		return true;
+	}
+	if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
+		memcpy(out, &v6, *size = sizeof v6);
+		return true;
+	}
+	return false;
+}
+
+static bool watch_listener(struct server *s, int operation, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.u64 = ID_LISTENER};
+
+	return epoll_ctl(s->epoll, operation, s->listener, &event) == 0;
+}
+
+enum server_err server_listen(struct server *s, struct why *why)
+{
+	const struct server_options *o = &s->options;
+	struct sockaddr_storage address;
+	struct sockaddr_in6 bound;
+	socklen_t size, bound_size = sizeof bound;
+	const int on = 1;
+
+	if (!parse_address(o->address, o->port, &address, &size)) {
+		why_set(why, "the listen address \"%s\" is not a numeric IPv4 or IPv6 address",
+			o->address);
+		return SERVER_OPTIONS;
+	}
+	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	s->listener = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (s->spare < 0 || s->listener < 0) {
+		why_set(why, "no descriptor for the listener: %s", strerror(errno));
+		return SERVER_SYSTEM;
+	}
+	setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	/* Accepted sockets inherit it. */
+	setsockopt(s->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (bind(s->listener, (struct sockaddr *)&address, size) ||
+	    listen(s->listener, o->backlog)) {
+		why_set(why, "cannot listen on %s port %u: %s", o->address, o->port,
+			strerror(errno));
+		return SERVER_BIND;
+	}
+	if (getsockname(s->listener, (struct sockaddr *)&bound, &bound_size) ||
+	    !watch_listener(s, EPOLL_CTL_ADD, EPOLLIN)) {
+		why_set(why, "cannot watch the listener: %s", strerror(errno));
+		return SERVER_SYSTEM;
+	}
+	/* The port lies at the same place in both kinds of address. */
+	s->port = ntohs(bound.sin6_port);
+	return SERVER_OK;
+}
+
+void server_unlisten(struct server *s)
+{
+	if (s->listener >= 0)
+		close(s->listener);
+	if (s->spare >= 0)
+		close(s->spare);
+	s->listener = s->spare = -1;
+}
+
+/* Says why, takes what already came so that closing is no reset, and closes. */
+static void refuse(struct server *s, int fd, enum server_refusal refusal)
+{
+	struct span text = s->options.refusal;
+
+	s->counters.refused[refusal]++;
+	if (text.n > 0 && send(fd, text.p, text.n, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+		s->counters.bytes_out += text.n;
+	shutdown(fd, SHUT_WR);
+	(void)!recv(fd, s->chunk, SERVER_CHUNK, MSG_DONTWAIT);
+	close(fd);
+}
+
+void server_accept_resume(uv_timer_t *timer)
+{
+	struct server *s = timer->data;
+
+	s->paused = false;
+	if (s->spare < 0)
+		s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (s->listener >= 0)
+		watch_listener(s, EPOLL_CTL_MOD, EPOLLIN);
+}
+
+static void pause_accepting(struct server *s)
+{
+	s->paused = true;
+	s->counters.accept_pauses++;
+	watch_listener(s, EPOLL_CTL_MOD, 0);
+	uv_timer_start(&s->pause, server_accept_resume, SERVER_PAUSE_MS, 0);
+}
+
+/* No descriptor is left: the spare one serves to tell those who wait, then it is quiet a while. */
+static void out_of_descriptors(struct server *s, int error)
+{
+	int i;
+
+	server_log_gated(s, GATE_ACCEPT, "accept_failed",
+			 "connections are refused: %s; %zu are open", strerror(error),
+			 s->counters.connections);
+	for (i = 0; i < SERVER_ACCEPTS && s->spare >= 0; i++) {
+		int fd;
+
+		close(s->spare);
+		fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0)
+			refuse(s, fd, SERVER_REFUSED_DESCRIPTORS);
+		s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			break;
+	}
+	pause_accepting(s);
+}
+
+static void admit(struct server *s, int fd, const struct sockaddr *address)
+{
+	struct limits_source source = limits_source_of(address);
+	enum server_refusal refusal = SERVER_REFUSED_MEMORY;
+	char text[LIMITS_SOURCE_TEXT];
+	uint32_t ticket;
+
+	switch (limits_enter(s->limits, &ticket, source)) {
+	case LIMITS_OK:
+		if (conn_new(s, fd, address, ticket))
+			return;
+		limits_leave(s->limits, ticket);
+		break;
+	case LIMITS_CONNECTIONS: refusal = SERVER_REFUSED_CONNECTIONS; break;
+	case LIMITS_SOURCE_CONNECTIONS: refusal = SERVER_REFUSED_SOURCE; break;
+	case LIMITS_BYTES:
+	case LIMITS_SOURCE_BYTES:
+	case LIMITS_MEMORY: break;
+	}
+	server_log_gated(s, refusal, "refused",
+			 "connection from %s refused: limit on %s; %zu are open",
+			 limits_source_text(source, text), server_refusal_name(refusal),
+			 s->counters.connections);
+	refuse(s, fd, refusal);
+}
+
+void server_accept(struct server *s)
+{
+	struct sockaddr_storage address;
+	int i;
+
+	for (i = 0; i < SERVER_ACCEPTS && s->listener >= 0 && !s->paused; i++) {
+		socklen_t size = sizeof address;
+		int fd = accept4(s->listener, (struct sockaddr *)&address, &size,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			s->counters.accepted++;
+			admit(s, fd, (struct sockaddr *)&address);
+			continue;
+		}
+		if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return;
+		if (errno == EMFILE || errno == ENFILE) {
+			out_of_descriptors(s, errno);
+		} else if (errno == ENOMEM || errno == ENOBUFS) {
+			server_log_gated(s, GATE_ACCEPT, "accept_failed", "accept: %s",
+					 strerror(errno));
+			pause_accepting(s);
+		}
+		/* Anything else is about the one connection that was not accepted. */
+	}
+}

@@ -1,0 +1,248 @@
+/*
+ * store.h -- makes the coordinator's state durable.
+ *
+ * The libuv loop owns all state in memory; the store keeps a copy that survives a power cut. A
+ * state change is a closed, typed list of changes, never SQL at the call site, so that another
+ * engine can come behind this header. SQLite is the embedded default.
+ *
+ * One thread does the disk's work. All that is queued when it comes by goes into one transaction
+ * (group commit: one fsync acknowledges all that waited). Callbacks run on the loop, in the order
+ * in which the groups were submitted, and never from inside the call that submitted them.
+ *
+ * All functions are called on the loop's thread, and the store's memory is bounded: see
+ * store_options. Unsigned 64-bit numbers keep their full range.
+ */
+#ifndef COORDINATOR_STORE_STORE_H
+#define COORDINATOR_STORE_STORE_H
+
+#include <uv.h>
+
+#include "encoding/bytes.h"
+#include "encoding/why.h"
+
+#define STORE_RC_LIST(X)                                                                           \
+	X(STORE_OK, "ok")                                                                          \
+	X(STORE_FULL, "the store's queue is full") /* try later; nothing was kept */               \
+	X(STORE_DISK, "the disk refused")          /* later groups may succeed */                  \
+	X(STORE_CONFLICT, "the change contradicts what is stored")                                 \
+	X(STORE_NOT_FOUND, "not in the store")                                                     \
+	X(STORE_IN_USE, "the data directory is in use")      /* by another daemon */               \
+	X(STORE_FOREIGN, "the database is not ours to open") /* newer schema, other program */     \
+	X(STORE_CORRUPT, "the database is damaged")          /* nothing is repaired or removed */  \
+	X(STORE_NO_MEMORY, "out of memory")                                                        \
+	X(STORE_CLOSING, "the store is closing")
+
+enum store_rc {
+#define X(name, text) name,
+	STORE_RC_LIST(X)
+#undef X
+};
+
+/* A few constant words for logs and metrics labels. */
+const char *store_rc_text(enum store_rc rc);
+
+/* ---- rows: the same structs are submitted as changes and shown by store_load() ----
+ *
+ * Spans are copied when submitted, and valid only during the visit or callback when shown. Text
+ * spans are not NUL-terminated. Times are milliseconds since the Unix epoch. The int fields named
+ * state, kind and prover_type belong to the caller's enums; the store does not interpret them. */
+
+/* A named value: chain id, needed types, contract addresses, gas spent on a day. Key: key. */
+struct store_fact {
+	struct span key; /* text */
+	struct span value;
+};
+
+/* An input file, see input_file.h; the file must be durable before. Key: (batch, commit_hash).
+ * The same content again is fine; other content under the same key is STORE_CONFLICT. */
+struct store_input {
+	uint64_t batch;
+	struct span commit_hash; /* text, the prover's */
+	uint8_t sha256[32];
+	uint64_t size;
+	uint64_t created_ms;
+};
+
+/* A proof that was, or will be, acknowledged. Key: id, chosen by the caller; an id that exists is
+ * STORE_CONFLICT. In a visit, a blob longer than STORE_VISIT_BLOB_MAX has p == NULL and its true
+ * length in n: store_read_proof() fetches it. */
+#define STORE_VISIT_BLOB_MAX 512
+struct store_proof {
+	uint64_t id;
+	uint64_t batch;
+	int prover_type;
+	struct span bytes;
+	struct span public_values;
+	struct span source; /* text: who sent it */
+	uint64_t received_ms;
+	int state;
+	bool has_signer;
+	uint8_t signer[20];
+	struct span reason; /* text */
+	uint64_t judged_ms; /* 0: not yet */
+};
+
+/* What judging a proof adds to it. An unknown id is STORE_CONFLICT. */
+struct store_proof_state {
+	uint64_t id;
+	int state;
+	bool has_signer;
+	uint8_t signer[20];
+	struct span reason; /* text */
+	uint64_t judged_ms;
+};
+
+/* Key: (batch, prover_type). */
+struct store_lease {
+	uint64_t batch;
+	int prover_type;
+	struct span source; /* text */
+	uint64_t expires_ms;
+};
+
+/* Key: signer. */
+struct store_prover {
+	uint8_t signer[20];
+	struct span payload; /* a quote, or 20 address bytes */
+	int payload_kind;
+	struct span source; /* text */
+	uint64_t first_seen_ms;
+	uint64_t last_seen_ms;
+	uint64_t last_proof_ms; /* 0: none yet */
+	uint64_t proofs_good;
+	int state;
+	struct span reason; /* text: why it is in this state */
+};
+
+/* An L1 transaction, stored before it is broadcast. Key: id, chosen by the caller. */
+struct store_intent {
+	uint64_t id;
+	int kind;
+	int state;
+	uint64_t nonce;
+	uint8_t from[20];
+	uint8_t to[20];
+	struct span data; /* call data */
+	uint64_t first_batch;
+	uint64_t last_batch;
+	bool has_signer; /* the prover key that the proofs recover to, or that is registered */
+	uint8_t signer[20];
+	struct span raw; /* the signed transaction; empty before it is signed */
+	uint8_t hash[32];
+	uint64_t max_fee;      /* wei per gas */
+	uint64_t priority_fee; /* wei per gas */
+	uint64_t gas;
+	uint64_t created_ms;
+	uint64_t updated_ms;
+	struct span reason; /* text */
+};
+
+/* ---- changes ---- */
+
+enum store_change_kind {
+	CHANGE_FACT_PUT,
+	CHANGE_FACT_DEL, /* of fact: the key */
+	CHANGE_INPUT_PUT,
+	CHANGE_INPUT_DEL, /* of input: batch and commit_hash */
+	CHANGE_PROOF_PUT,
+	CHANGE_PROOF_STATE,
+	CHANGE_PROOF_DEL, /* of proof: the id */
+	CHANGE_LEASE_PUT,
+	CHANGE_LEASE_DEL, /* of lease: batch and prover_type */
+	CHANGE_PROVER_PUT,
+	CHANGE_PROVER_DEL, /* of prover: the signer */
+	CHANGE_INTENT_PUT,
+	CHANGE_INTENT_DEL, /* of intent: the id */
+};
+
+/* A PUT replaces the row with the same key, except where its struct says STORE_CONFLICT. A DEL of
+ * what is not there is fine, so that it can be repeated. */
+struct store_change {
+	enum store_change_kind kind;
+	union {
+		struct store_fact fact;
+		struct store_input input;
+		struct store_proof proof;
+		struct store_proof_state proof_state;
+		struct store_lease lease;
+		struct store_prover prover;
+		struct store_intent intent;
+	};
+};
+
+/* ---- life ---- */
+
+struct store;
+
+struct store_options {
+	const char *dir;           /* created with mode 0700 where absent; its parent must exist */
+	size_t max_queue;          /* groups and reads that wait or are in flight; 0: 4096 */
+	size_t max_queue_bytes;    /* their memory; 0: 64 MiB */
+	unsigned lazy_ms;          /* how long a lazy change may wait; 0: 1000 */
+	unsigned checkpoint_pages; /* length of the write-ahead log that is folded back; 0: 1000 */
+};
+
+/* Locks the directory, opens or creates the database and starts the thread. What is found is
+ * never repaired, replaced or removed: STORE_IN_USE names the other process, STORE_FOREIGN a
+ * schema newer than this program's or a database of another program, STORE_CORRUPT the file.
+ * The store keeps the loop alive until it is closed. *out is NULL unless STORE_OK. */
+enum store_rc store_open(struct store **out, uv_loop_t *loop, const struct store_options *options,
+			 struct why *why);
+
+/* NULL members are not visited. Proofs and intents come in the order of their ids. A visitor that
+ * returns false stops the load, which then gives STORE_CONFLICT; it sets the sentence itself. */
+struct store_visitor {
+	bool (*fact)(void *arg, const struct store_fact *row, struct why *why);
+	bool (*input)(void *arg, const struct store_input *row, struct why *why);
+	bool (*proof)(void *arg, const struct store_proof *row, struct why *why);
+	bool (*lease)(void *arg, const struct store_lease *row, struct why *why);
+	bool (*prover)(void *arg, const struct store_prover *row, struct why *why);
+	bool (*intent)(void *arg, const struct store_intent *row, struct why *why);
+};
+
+/* Visits every row, from inside the call. To be used before the first commit. */
+enum store_rc store_load(struct store *store, const struct store_visitor *visitor, void *arg,
+			 struct why *why);
+
+/* STORE_OK: all changes of the group would survive a power cut. Anything else: none of them is
+ * stored, and why says the reason; but after STORE_DISK a crash may bring the group back, all of
+ * it, since the disk may have taken what it could not confirm. */
+typedef void store_commit_cb(void *arg, enum store_rc rc, const struct why *why);
+
+/* Submits n >= 1 changes as one atomic group. STORE_OK: cb will be called exactly once. STORE_FULL,
+ * STORE_CLOSING, STORE_NO_MEMORY: nothing was kept and cb will not be called: do not acknowledge.
+ */
+enum store_rc store_commit(struct store *store, const struct store_change *changes, size_t n,
+			   store_commit_cb *cb, void *arg);
+
+/* As store_commit, for what may be lost: rides along with the next durable commit, or goes alone
+ * after lazy_ms. No callback; a failure is counted in store_stats. */
+enum store_rc store_commit_lazy(struct store *store, const struct store_change *changes, size_t n);
+
+/* proof has all its blobs; NULL unless STORE_OK. STORE_NOT_FOUND: no such id. */
+typedef void store_proof_cb(void *arg, enum store_rc rc, const struct store_proof *proof,
+			    const struct why *why);
+
+/* Reads one proof on the store's thread; sees all that was submitted before. */
+enum store_rc store_read_proof(struct store *store, uint64_t id, store_proof_cb *cb, void *arg);
+
+struct store_stats {
+	uint64_t transactions;   /* committed: one fsync each */
+	uint64_t groups;         /* stored */
+	uint64_t changes;        /* stored */
+	uint64_t groups_failed;  /* answered with anything but STORE_OK, or lazy and lost */
+	uint64_t groups_refused; /* STORE_FULL */
+	uint64_t checkpoints;
+	size_t queue; /* groups and reads that wait or are in flight */
+	size_t queue_bytes;
+	uint64_t commit_ns_last; /* the last COMMIT, fsync included */
+	uint64_t commit_ns_total;
+};
+
+void store_stats(struct store *store, struct store_stats *out);
+
+/* Refuses new work, stores what is queued (lazy changes too), calls every outstanding callback,
+ * releases the lock, frees the store and then calls cb (which may be NULL). */
+void store_close(struct store *store, void (*cb)(void *arg), void *arg);
+
+#endif

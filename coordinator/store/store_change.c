@@ -1,0 +1,85 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/store/engine.h"
+
+#define SPANS_MAX 4
+
+/* The spans of a change that a copy must own; a DEL has those of its key only. */
+static size_t spans_of(struct store_change *c, struct span *out[SPANS_MAX])
+{
+	size_t n = 0;
+
+	switch (c->kind) {
+	case CHANGE_FACT_PUT:
+		out[n++] = &c->fact.key;
+		out[n++] = &c->fact.value;
+		break;
+	case CHANGE_FACT_DEL: out[n++] = &c->fact.key; break;
+	case CHANGE_INPUT_PUT:
+	case CHANGE_INPUT_DEL: out[n++] = &c->input.commit_hash; break;
+	case CHANGE_PROOF_PUT:
+		out[n++] = &c->proof.bytes;
+		out[n++] = &c->proof.public_values;
+		out[n++] = &c->proof.source;
+		out[n++] = &c->proof.reason;
+		break;
+	case CHANGE_PROOF_STATE: out[n++] = &c->proof_state.reason; break;
+	case CHANGE_LEASE_PUT: out[n++] = &c->lease.source; break;
+	case CHANGE_PROVER_PUT:
+		out[n++] = &c->prover.payload;
+		out[n++] = &c->prover.source;
+		out[n++] = &c->prover.reason;
+		break;
+	case CHANGE_INTENT_PUT:
+		out[n++] = &c->intent.data;
+		out[n++] = &c->intent.raw;
+		out[n++] = &c->intent.reason;
+		break;
+	case CHANGE_PROOF_DEL:
+	case CHANGE_LEASE_DEL:
+	case CHANGE_PROVER_DEL:
+	case CHANGE_INTENT_DEL: break;
+	}
+	return n;
+}
+
+size_t change_group_size(const struct store_change *changes, size_t n)
+{
+	size_t i, j, spans, bytes = sizeof(struct change_group) + n * sizeof *changes;
+	struct span *at[SPANS_MAX];
+
+	for (i = 0; i < n; i++) {
+		struct store_change c = changes[i];
+
+		spans = spans_of(&c, at);
+		for (j = 0; j < spans; j++)
+			bytes += at[j]->n;
+	}
+	return bytes;
+}
+
+struct change_group *change_group_new(const struct store_change *changes, size_t n)
+{
+	size_t i, j, spans, bytes = change_group_size(changes, n);
+	struct change_group *g = malloc(bytes);
+	struct span *at[SPANS_MAX];
+	uint8_t *end;
+
+	if (!g)
+		return NULL;
+	g->bytes = bytes;
+	g->n = n;
+	memcpy(g->changes, changes, n * sizeof *changes);
+	end = (uint8_t *)&g->changes[n];
+	for (i = 0; i < n; i++) {
+		spans = spans_of(&g->changes[i], at);
+		for (j = 0; j < spans; j++) {
+			if (at[j]->n)
+				memcpy(end, at[j]->p, at[j]->n);
+			at[j]->p = end;
+			end += at[j]->n;
+		}
+	}
+	return g;
+}

@@ -1,0 +1,128 @@
+/*
+ * pccs_internal.h -- what the files of pccs share; nobody else includes it.
+ */
+#ifndef COORDINATOR_TRANSACTIONS_INTERNAL_H
+#define COORDINATOR_TRANSACTIONS_INTERNAL_H
+
+#include "coordinator/transactions/onchain_pccs.h"
+
+#define CALL_MAX  100 /* of a read: selector and up to three words */
+#define SENDS_MAX 2   /* of one piece in one job */
+
+#define TCB_TYPE_TDX     1u
+#define TCB_VERSION      3u
+#define IDENTITY_TD_QE   2u
+#define IDENTITY_VERSION 4u
+
+enum item_id { /* in the order in which the contracts take them */
+	       ITEM_ROOT,
+	       ITEM_ROOT_CRL,
+	       ITEM_PCK_CA,
+	       ITEM_SIGNING,
+	       ITEM_PCK_CRL,
+	       ITEM_NUMBERS,
+	       ITEM_IDENTITY,
+	       ITEM_TCB,
+	       ITEMS,
+};
+
+struct item {
+	char name[PCCS_NAME_MAX];
+	bool needed; /* by the stack that was found */
+
+	/* what the job brought */
+	bool ours;
+	struct buf exact; /* the signed JSON object, or DER */
+	uint8_t signature[64], hash[32];
+	int64_t from, to;
+	uint32_t number; /* tcbEvaluationDataNumber */
+
+	/* what the chain holds */
+	bool has_dao, has_key, read;
+	struct eth_address dao;
+	uint8_t key[32], chain_hash[32];
+	int64_t chain_from, chain_to; /* both 0: absent */
+
+	unsigned sends;
+	bool overtaken;     /* the contract says that ours is not newer than its own */
+	bool permanent;     /* of blocked */
+	struct why blocked; /* why ours cannot be uploaded; empty: it can */
+};
+
+enum stage {
+	STAGE_ENTRY,     /* what the entry point is */
+	STAGE_VERIFIER,  /* its verifier's router */
+	STAGE_ROUTER,    /* the router's DAOs */
+	STAGE_NUMBER,    /* versioned: the evaluation number */
+	STAGE_VERSIONED, /* versioned: the DAOs of that number */
+	STAGE_KEYS,      /* under which key each piece stands */
+	STAGE_STATE,     /* window and hash of each */
+	STAGE_DECIDE,
+	STAGE_SEND, /* an upload is with the caller */
+	STAGE_OVER,
+};
+
+struct answer {
+	bool here;
+	enum pccs_answer kind;
+	uint8_t data[64];
+	size_t n;
+	char text[200]; /* when it is not OK */
+};
+
+struct read {
+	struct eth_address to;
+	uint8_t calldata[CALL_MAX];
+	size_t n;
+	const char *signature;
+	struct answer answer;
+};
+
+struct pccs {
+	struct pccs_settings settings;
+	struct eth_address entry;
+	uint8_t fmspc[6];
+	enum pccs_ca ca;
+	struct item item[ITEMS];
+
+	enum stage stage;
+	bool asked; /* the reads of this stage are with the caller */
+	size_t n_reads;
+	struct read read[PCCS_READS_MAX];
+	enum pccs_step_kind end; /* OVER: READY, REFUSED or WAIT */
+	struct why sentence;
+
+	enum pccs_stack stack;
+	bool leaf_only, async_upload;
+	struct eth_address verifier, router;
+	uint32_t number; /* versioned: 0 is not known */
+	char number_text[200];
+
+	enum item_id sending;
+	unsigned order, of;
+	struct buf calldata; /* of the upload */
+};
+
+/* pccs.c */
+/* Ends the job; kind is READY, REFUSED or WAIT. */
+void pccs_end(struct pccs *p, enum pccs_step_kind kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* pccs_pieces.c */
+/* False: the job is over. */
+bool pccs_take_pieces(struct pccs *p, const struct pccs_job *job);
+bool pccs_upload_calldata(struct pccs *p, const struct item *item, struct why *why);
+
+/* pccs_find.c */
+/* Queues the reads of the stage; when there are none the stage has moved on. */
+void pccs_ask(struct pccs *p);
+/* All answers are here: moves to the next stage or ends the job. */
+void pccs_take_answers(struct pccs *p);
+
+/* pccs_judge.c */
+/* Chooses the next upload, or ends the job. */
+void pccs_decide(struct pccs *p, int64_t now);
+/* The answer to the upload of p->sending. */
+void pccs_upload_reverted(struct pccs *p, struct span data);
+
+#endif

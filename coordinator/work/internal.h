@@ -1,0 +1,161 @@
+/*
+ * work_internal.h -- what the files work*.c share; nobody else includes it.
+ *
+ * Sets that must be walked in order of batch or id are sorted arrays with room at both ends: work
+ * comes at the back and leaves at the front, so inserting and removing move few entries.
+ */
+#ifndef COORDINATOR_WORK_INTERNAL_H
+#define COORDINATOR_WORK_INTERNAL_H
+
+#include "coordinator/work/work.h"
+
+/* ---- work_order.c: a sorted array with unique keys ---- */
+
+struct order_entry {
+	uint64_t key;
+	void *item;
+};
+struct order {
+	struct order_entry *e;
+	size_t head, n, cap;
+};
+
+void order_free(struct order *o);
+/* Makes sure that n entries in all fit, so that inserting cannot fail. */
+bool order_reserve(struct order *o, size_t n);
+/* The key must be new. False: out of memory. */
+bool order_insert(struct order *o, uint64_t key, void *item);
+/* The key must be there. */
+void order_remove(struct order *o, uint64_t key);
+void *order_find(const struct order *o, uint64_t key);
+/* Index of the first key >= key; o->n if there is none. */
+size_t order_lower_bound(const struct order *o, uint64_t key);
+struct order_entry order_at(const struct order *o, size_t i);
+
+/* ---- work_source.c: interned sources with their quotas ---- */
+
+#define SOURCE_BUCKETS 4096
+
+struct source {
+	struct source *next;
+	unsigned refs, unjudged, leases;
+	char text[WORK_SOURCE_SIZE];
+};
+struct sources {
+	struct source *bucket[SOURCE_BUCKETS];
+	size_t n;
+};
+
+/* Takes a reference; makes the source where there is none. NULL: out of memory. */
+struct source *source_get(struct sources *s, const char *text);
+struct source *source_find(const struct sources *s, const char *text);
+void source_put(struct sources *s, struct source *source);
+
+/* ---- the state ---- */
+
+struct version {
+	char commit_hash[COMMIT_HASH_MAX + 1];
+	size_t inputs;                   /* 0: this place is free */
+	struct order open[PROVER_TYPES]; /* batches with an input here that can be handed out */
+	size_t wanting[PROVER_TYPES];    /* those, and the leased ones */
+};
+
+struct input {
+	struct input *next_in_batch;
+	struct input *next_same_bucket;
+	struct version *version;
+	uint8_t sha256[32];
+	uint64_t size;
+};
+
+struct lease {
+	uint64_t ticket; /* 0: not leased */
+	uint64_t expires_ms;
+	uint64_t batch;
+	enum prover_type type;
+	struct source
+	    *source; /* NULL: nobody has it, an undecided proof holds it back for a while */
+	size_t heap_at;
+};
+
+struct candidate {
+	struct candidate *next; /* of the slot, ascending ids */
+	uint64_t id;
+	struct batch *batch;
+	enum prover_type type;
+	enum work_state state;
+	struct source *source;
+	uint8_t sha256[32];
+	bool has_signer;
+	struct eth_address signer;
+};
+
+/* What a batch has of one prover type; made when it is first needed. */
+struct slot {
+	struct lease lease;
+	struct candidate *first;
+	struct source *avoid; /* gets this no more until avoid_until_ms; NULL: nobody */
+	uint64_t avoid_until_ms;
+};
+
+struct batch {
+	uint64_t number;
+	struct input *inputs;
+	struct slot *slot[PROVER_TYPES];
+	unsigned wanting, open; /* bit sets of types; kept by batch_refresh() */
+	unsigned unjudged;      /* in state CANDIDATE */
+};
+
+struct work {
+	struct work_limits limits;
+	bool needed_known, chain_known;
+	unsigned needed;
+	struct work_chain chain;
+	enum work_signer signer_kind;
+	struct eth_address signer;
+
+	struct order batches;    /* by number */
+	struct order candidates; /* by id */
+	struct order unjudged;   /* batches with a CANDIDATE, by number */
+	struct version *versions;
+	struct input **inputs_by_hash; /* hash table, inputs_mask + 1 buckets */
+	size_t inputs_mask, inputs_n;
+	struct lease **heap; /* by expires_ms, the next one first */
+	size_t heap_n, heap_cap;
+	struct sources sources;
+	uint64_t next_id, next_ticket;
+	size_t by_state[WORK_UNDECIDED + 1];
+	size_t wanting[PROVER_TYPES];
+};
+
+/* work.c */
+struct batch *work_batch(const struct work *w, uint64_t number);
+/* The batch, made where there is none. NULL: out of memory. */
+struct batch *work_batch_make(struct work *w, uint64_t number);
+struct slot *batch_slot_make(struct batch *b, enum prover_type type);
+bool batch_is_verified(const struct work *w, const struct batch *b);
+/* Of a good candidate: does it count with the key that the contract holds? */
+bool candidate_counts(const struct work *w, const struct candidate *c);
+bool slot_satisfied(const struct work *w, const struct slot *s, enum prover_type type);
+/* To be called after anything that decides whether the batch wants, or can be handed out for, a
+ * type. */
+void batch_refresh(struct work *w, struct batch *b, enum prover_type type);
+void batch_refresh_all(struct work *w, struct batch *b);
+/* Forgets the batch and all that it has. */
+void work_drop_batch(struct work *w, struct batch *b, const struct work_gone *gone);
+
+/* work_lease.c */
+/* source NULL: a hold. The slot must not be leased. False: out of memory. */
+bool lease_begin(struct work *w, struct batch *b, enum prover_type type, struct source *source,
+		 uint64_t expires_ms);
+/* Does not refresh the batch. */
+void lease_end(struct work *w, struct slot *s);
+void lease_expire(struct work *w, uint64_t now_ms);
+
+/* work_candidate.c */
+void candidate_unlink(struct work *w, struct candidate *c);
+/* Good and undecided ones become candidates again. Does not refresh the batch. */
+void slot_judge_again(struct work *w, struct batch *b, struct slot *s);
+unsigned slot_unjudged(const struct slot *s, const struct source *source);
+
+#endif

@@ -1,0 +1,320 @@
+/*~ Stop 6 of the tour: persist, then speak. The ACK is sent from the callback of the commit. */
+#include "coordinator/work/proofs.h"
+
+#include "coordinator/daemon.h"
+#include "coordinator/transactions/verify_batches.h"
+#include "coordinator/work/proof_check.h"
+
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JUDGING_MAX 16 /* proofs looked at on L1 at once */
+
+struct proofs {
+	struct daemon *d;
+	unsigned judging;
+	uint64_t under_way[JUDGING_MAX]; /* ids; 0: free */
+};
+
+bool proofs_new(struct proofs **out, struct daemon *d, struct why *why)
+{
+	*out = calloc(1, sizeof **out);
+	if (!*out) {
+		why_set(why, "out of memory");
+		return false;
+	}
+	(*out)->d = d;
+	return true;
+}
+
+void proofs_free(struct proofs *p)
+{
+	free(p);
+}
+
+/* ---- received -> kept ---- */
+
+struct keeping {
+	struct daemon *d;
+	uint64_t id, batch;
+	enum prover_type type;
+	char source[WORK_SOURCE_SIZE];
+	proof_answer_cb *cb;
+	void *arg;
+};
+
+bool proofs_digest(uint8_t out[32], struct span bytes, struct span public_values)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	const uint64_t n = bytes.n; /* keeps (ab, c) and (a, bc) apart */
+	bool ok;
+
+	ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&
+	     EVP_DigestUpdate(ctx, &n, sizeof n) == 1 &&
+	     EVP_DigestUpdate(ctx, bytes.p, bytes.n) == 1 &&
+	     EVP_DigestUpdate(ctx, public_values.p, public_values.n) == 1 &&
+	     EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+	EVP_MD_CTX_free(ctx);
+	return ok;
+}
+
+void proofs_forget(struct daemon *d, uint64_t id)
+{
+	const struct store_change change = {.kind = CHANGE_PROOF_DEL, .proof = {.id = id}};
+
+	store_commit_lazy(d->store, &change, 1);
+}
+
+static void on_kept(void *arg, enum store_rc rc, const struct why *why)
+{
+	struct keeping *k = arg;
+	struct daemon *d = k->d;
+
+	if (rc != STORE_OK) {
+		work_release(d->work, k->id);
+		log_event(LOG_ERROR, "proof_not_kept", "batch=%" PRIu64 " reason=%s", k->batch,
+			  why->text);
+		k->cb(k->arg, PROOF_REFUSED, "try_again", "the proof could not be stored");
+		free(k);
+		return;
+	}
+	if (!work_kept(d->work, k->id))
+		proofs_forget(d, k->id);
+	log_event(LOG_INFO, "proof_kept", "batch=%" PRIu64 " type=%s id=%" PRIu64 " source=%s",
+		  k->batch, prover_type_name(k->type), k->id, k->source);
+	k->cb(k->arg, PROOF_ACK, "", "");
+	free(k);
+	proofs_judge(d);
+}
+
+static const char *refusal_code(enum work_submit_rc rc)
+{
+	switch (rc) {
+	case WORK_ACCEPT:
+	case WORK_DUPLICATE: return "ok";
+	case WORK_IN_FLIGHT:
+	case WORK_NOT_YET:
+	case WORK_NO_MEMORY: return "try_again";
+	case WORK_UNKNOWN_BATCH: return "unknown_batch";
+	case WORK_TYPE_NOT_NEEDED: return "type_not_needed";
+	case WORK_NO_ROOM: return "no_room";
+	case WORK_SOURCE_QUOTA: return "source_quota";
+	case WORK_TOO_BIG: return "too_big";
+	}
+	return "refused";
+}
+
+void proofs_submit(struct daemon *d, uint64_t batch, const struct proof *proof, const char *source,
+		   proof_answer_cb *cb, void *arg)
+{
+	struct work_proof wp = {.batch = batch,
+				.type = proof->prover_type,
+				.source = source,
+				.size = proof->bytes.len + proof->public_values.len};
+	struct store_change change = {.kind = CHANGE_PROOF_PUT};
+	struct keeping *k = malloc(sizeof *k);
+	struct why why = {""};
+	enum work_submit_rc rc;
+	uint64_t id = 0;
+
+	if (!k ||
+	    !proofs_digest(wp.sha256, buf_span(&proof->bytes), buf_span(&proof->public_values))) {
+		free(k);
+		cb(arg, PROOF_REFUSED, "try_again", "out of memory");
+		return;
+	}
+	rc = work_submit_check(d->work, &wp, &id, &why);
+	d->counters.submits[rc]++;
+	if (rc != WORK_ACCEPT) {
+		free(k);
+		log_event(rc == WORK_DUPLICATE ? LOG_INFO : LOG_WARN,
+			  rc == WORK_DUPLICATE ? "proof_duplicate" : "proof_refused",
+			  "batch=%" PRIu64 " type=%s source=%s reason=%s", batch,
+			  prover_type_name(proof->prover_type), source, why.text);
+		cb(arg, rc == WORK_DUPLICATE ? PROOF_ACK : PROOF_REFUSED, refusal_code(rc),
+		   why.text);
+		return;
+	}
+	*k = (struct keeping){
+	    .d = d, .id = id, .batch = batch, .type = wp.type, .cb = cb, .arg = arg};
+	snprintf(k->source, sizeof k->source, "%s", source);
+	change.proof = (struct store_proof){.id = id,
+					    .batch = batch,
+					    .prover_type = (int)wp.type,
+					    .bytes = buf_span(&proof->bytes),
+					    .public_values = buf_span(&proof->public_values),
+					    .source = span_of(source, strlen(source)),
+					    .received_ms = daemon_now_ms(),
+					    .state = WORK_CANDIDATE};
+	if (store_commit(d->store, &change, 1, on_kept, k) != STORE_OK) {
+		work_release(d->work, id);
+		free(k);
+		cb(arg, PROOF_REFUSED, "try_again", "the store's queue is full");
+	}
+}
+
+/* ---- kept -> judged ---- */
+
+static void on_gone_candidate(void *arg, uint64_t id)
+{
+	proofs_forget(arg, id);
+}
+
+void proofs_verdict(struct daemon *d, uint64_t id, enum work_state state,
+		    const struct eth_address *signer, const char *reason)
+{
+	const struct work_gone gone = {.candidate = on_gone_candidate, .arg = d};
+	struct store_change change = {.kind = CHANGE_PROOF_STATE};
+	struct work_candidate c;
+	char text[ETH_ADDRESS_TEXT_SIZE] = "";
+	uint64_t now = daemon_now_ms();
+
+	if (!work_find_candidate(d->work, id, &c))
+		return;
+	if (signer)
+		eth_address_print(text, signer);
+	log_event(
+	    state == WORK_BAD ? LOG_WARN : LOG_INFO,
+	    state == WORK_BAD ? "proof_set_aside" : "proof_judged",
+	    "batch=%" PRIu64 " type=%s id=%" PRIu64 " source=%s verdict=%s signer=%s reason=%s",
+	    c.batch, prover_type_name(c.type), id, c.source, work_state_name(state), text, reason);
+	d->counters.judged[state]++;
+	change.proof_state = (struct store_proof_state){.id = id,
+							.state = (int)state,
+							.has_signer = signer != NULL,
+							.reason = span_of(reason, strlen(reason)),
+							.judged_ms = now};
+	if (signer)
+		memcpy(change.proof_state.signer, signer->b, 20);
+	/* A verdict that is lost in a crash is reached again: it may ride along. */
+	store_commit_lazy(d->store, &change, 1);
+	work_judged(d->work, id, state, signer, now, &gone);
+}
+
+struct judging {
+	struct daemon *d;
+	unsigned slot;
+	struct work_candidate c;
+	struct buf bytes;
+};
+
+static void judging_end(struct judging *j)
+{
+	struct proofs *p = j->d->proofs;
+
+	p->under_way[j->slot] = 0;
+	p->judging--;
+	buf_free(&j->bytes);
+	free(j);
+}
+
+static void judge_with(struct judging *j, const struct batch_commitment *commitment)
+{
+	struct daemon *d = j->d;
+	struct judge_keys keys = {.authorized = registrar_signer(d->registrar)};
+	struct eth_address signer;
+	struct why why = {""};
+	enum judge_verdict verdict;
+
+	keys.known = registrar_keys(d->registrar, &keys.known_n);
+	verdict = judge_tdx(&signer, commitment, &keys, buf_span(&j->bytes), &why);
+	switch (verdict) {
+	case JUDGE_GOOD:
+	case JUDGE_OTHER_SIGNER:
+		registrar_proof_shown(d->registrar, &signer, daemon_now_ms());
+		settle_keep_prover(d, &signer);
+		proofs_verdict(d, j->c.id, WORK_GOOD, &signer, why.text);
+		break;
+	case JUDGE_UNKNOWN_SIGNER:
+		proofs_verdict(d, j->c.id, WORK_UNDECIDED, &signer, why.text);
+		break;
+	case JUDGE_MALFORMED: proofs_verdict(d, j->c.id, WORK_BAD, NULL, why.text); break;
+	case JUDGE_NO_MEMORY: break;
+	}
+}
+
+static void on_commitment(void *arg, const struct batch_commitment *commitment,
+			  const char *sentence)
+{
+	struct judging *j = arg;
+
+	if (commitment)
+		judge_with(j, commitment);
+	else
+		log_event(LOG_DEBUG, "judge_later", "batch=%" PRIu64 " reason=%s", j->c.batch,
+			  sentence);
+	judging_end(j);
+}
+
+static void on_proof_read(void *arg, enum store_rc rc, const struct store_proof *proof,
+			  const struct why *why)
+{
+	struct judging *j = arg;
+
+	if (rc != STORE_OK || !buf_add(&j->bytes, proof->bytes.p, proof->bytes.n)) {
+		log_event(LOG_ERROR, "proof_unreadable", "id=%" PRIu64 " reason=%s", j->c.id,
+			  rc != STORE_OK ? why->text : "out of memory");
+		judging_end(j);
+		return;
+	}
+	if (!chain_commitment(j->d->chain, j->c.batch, on_commitment, j))
+		judging_end(j);
+}
+
+static bool is_under_way(const struct proofs *p, uint64_t id)
+{
+	unsigned i;
+
+	for (i = 0; i < JUDGING_MAX; i++)
+		if (p->under_way[i] == id)
+			return true;
+	return false;
+}
+
+static void judge_tdx_candidate(struct daemon *d, const struct work_candidate *c)
+{
+	struct proofs *p = d->proofs;
+	struct judging *j = calloc(1, sizeof *j);
+	unsigned slot = 0;
+
+	if (!j)
+		return;
+	while (p->under_way[slot])
+		slot++;
+	*j = (struct judging){.d = d, .slot = slot, .c = *c};
+	buf_init(&j->bytes, d->config.max_proof_bytes);
+	p->under_way[slot] = c->id;
+	p->judging++;
+	if (store_read_proof(d->store, c->id, on_proof_read, j) != STORE_OK)
+		judging_end(j);
+}
+
+void proofs_judge(struct daemon *d)
+{
+	struct proofs *p = d->proofs;
+	struct work_judge_at at = {0, 0};
+	struct work_candidate c;
+
+	if (!chain_is_fresh(d->chain) || d->closing)
+		return;
+	while (p->judging < JUDGING_MAX && work_next_to_judge(d->work, &at, &c)) {
+		if (is_under_way(p, c.id))
+			continue;
+		switch (c.type) {
+		case PROVER_TDX: judge_tdx_candidate(d, &c); break;
+		case PROVER_EXEC:
+			proofs_verdict(d, c.id, WORK_GOOD, NULL,
+				       "Exec proofs carry nothing that could be checked");
+			break;
+		case PROVER_RISC0:
+		case PROVER_SP1:
+		case PROVER_ALIGNED:
+		case PROVER_PICO:
+			proofs_verdict(d, c.id, WORK_UNDECIDED, NULL,
+				       "only the contract can judge it");
+			break;
+		}
+	}
+}

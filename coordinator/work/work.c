@@ -1,0 +1,386 @@
+#include "coordinator/work/internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void work_release_memory(struct work *w)
+{
+	size_t v;
+	int t;
+
+	for (v = 0; w->versions && v < w->limits.max_versions; v++)
+		for (t = 0; t < PROVER_TYPES; t++)
+			order_free(&w->versions[v].open[t]);
+	order_free(&w->batches);
+	order_free(&w->candidates);
+	order_free(&w->unjudged);
+	free(w->versions);
+	free(w->inputs_by_hash);
+	free(w->heap);
+	free(w);
+}
+
+struct work *work_new(const struct work_limits *limits)
+{
+	struct work *w;
+	size_t buckets = 1;
+
+	if (limits->max_batches == 0 || limits->max_inputs == 0 || limits->max_versions == 0 ||
+	    limits->max_candidates == 0 || limits->max_candidates > WORK_CANDIDATES_MAX ||
+	    limits->max_candidates_per_source == 0 || limits->lease_ms == 0)
+		return NULL;
+	w = calloc(1, sizeof *w);
+	if (!w)
+		return NULL;
+	w->limits = *limits;
+	w->next_id = 1;
+	w->next_ticket = 1;
+	while (buckets < limits->max_inputs && buckets < (size_t)1 << 24)
+		buckets *= 2;
+	w->inputs_mask = buckets - 1;
+	w->inputs_by_hash = calloc(buckets, sizeof *w->inputs_by_hash);
+	w->versions = calloc(limits->max_versions, sizeof *w->versions);
+	if (!w->inputs_by_hash || !w->versions) {
+		work_release_memory(w);
+		return NULL;
+	}
+	return w;
+}
+
+void work_free(struct work *w)
+{
+	static const struct work_gone nobody;
+
+	if (!w)
+		return;
+	while (w->batches.n)
+		work_drop_batch(w, order_at(&w->batches, w->batches.n - 1).item, &nobody);
+	work_release_memory(w);
+}
+
+/* ---- batches ---- */
+
+struct batch *work_batch(const struct work *w, uint64_t number)
+{
+	return order_find(&w->batches, number);
+}
+
+struct batch *work_batch_make(struct work *w, uint64_t number)
+{
+	struct batch *b = work_batch(w, number);
+
+	if (b)
+		return b;
+	b = calloc(1, sizeof *b);
+	if (!b)
+		return NULL;
+	b->number = number;
+	if (!order_insert(&w->batches, number, b)) {
+		free(b);
+		return NULL;
+	}
+	batch_refresh_all(w, b);
+	return b;
+}
+
+struct slot *batch_slot_make(struct batch *b, enum prover_type type)
+{
+	if (!b->slot[type])
+		b->slot[type] = calloc(1, sizeof *b->slot[type]);
+	return b->slot[type];
+}
+
+bool batch_is_verified(const struct work *w, const struct batch *b)
+{
+	return w->chain_known && b->number <= w->chain.verified;
+}
+
+bool candidate_counts(const struct work *w, const struct candidate *c)
+{
+	if (c->state != WORK_GOOD)
+		return false;
+	if (c->type != PROVER_TDX)
+		return true;
+	switch (w->signer_kind) {
+	case WORK_SIGNER_UNKNOWN: return true;
+	case WORK_SIGNER_NONE: return false;
+	case WORK_SIGNER_IS: return c->has_signer && eth_address_equal(&c->signer, &w->signer);
+	}
+	return false;
+}
+
+bool slot_satisfied(const struct work *w, const struct slot *s, enum prover_type type)
+{
+	const struct candidate *c;
+
+	for (c = s ? s->first : NULL; c; c = c->next) {
+		if (c->state == WORK_CANDIDATE || candidate_counts(w, c))
+			return true;
+		/* Only a dry run tells whether it is good, and that may be hours away. For TDX a
+		 * well-formed signature by an unknown key costs nothing to make, so it does not
+		 * satisfy: it only holds the batch back for the time of one lease. */
+		if (c->state == WORK_UNDECIDED && type != PROVER_TDX)
+			return true;
+	}
+	/* Another one would find no room. */
+	return s && slot_unjudged(s, NULL) >= w->limits.max_candidates;
+}
+
+void batch_refresh(struct work *w, struct batch *b, enum prover_type type)
+{
+	unsigned bit = WORK_TYPE_BIT(type);
+	const struct slot *s = b->slot[type];
+	bool wants = w->needed_known && w->needed & bit && !batch_is_verified(w, b) &&
+		     !slot_satisfied(w, s, type);
+	bool open = wants && !(s && s->lease.ticket);
+	const struct input *in;
+
+	if (wants != !!(b->wanting & bit)) {
+		b->wanting ^= bit;
+		w->wanting[type] += wants ? 1 : (size_t)-1;
+		for (in = b->inputs; in; in = in->next_in_batch)
+			in->version->wanting[type] += wants ? 1 : (size_t)-1;
+	}
+	if (open != !!(b->open & bit)) {
+		b->open ^= bit;
+		for (in = b->inputs; in; in = in->next_in_batch) {
+			if (open) /* never fails: room was reserved with the input */
+				order_insert(&in->version->open[type], b->number, b);
+			else
+				order_remove(&in->version->open[type], b->number);
+		}
+	}
+}
+
+void batch_refresh_all(struct work *w, struct batch *b)
+{
+	int t;
+
+	for (t = 0; t < PROVER_TYPES; t++)
+		batch_refresh(w, b, (enum prover_type)t);
+}
+
+/* ---- inputs ---- */
+
+static struct input **input_bucket(const struct work *w, const uint8_t sha256[32])
+{
+	size_t h;
+
+	memcpy(&h, sha256, sizeof h);
+	return &w->inputs_by_hash[h & w->inputs_mask];
+}
+
+static bool input_has_twin(const struct work *w, const uint8_t sha256[32])
+{
+	const struct input *in;
+
+	for (in = *input_bucket(w, sha256); in; in = in->next_same_bucket)
+		if (memcmp(in->sha256, sha256, 32) == 0)
+			return true;
+	return false;
+}
+
+static struct version *version_find(const struct work *w, const char *commit_hash)
+{
+	size_t v;
+
+	for (v = 0; v < w->limits.max_versions; v++)
+		if (w->versions[v].inputs && strcmp(w->versions[v].commit_hash, commit_hash) == 0)
+			return &w->versions[v];
+	return NULL;
+}
+
+static struct version *version_free_place(const struct work *w)
+{
+	size_t v;
+
+	for (v = 0; v < w->limits.max_versions; v++)
+		if (!w->versions[v].inputs)
+			return &w->versions[v];
+	return NULL;
+}
+
+static const struct input *batch_input(const struct batch *b, const char *commit_hash)
+{
+	const struct input *in;
+
+	for (in = b ? b->inputs : NULL; in; in = in->next_in_batch)
+		if (strcmp(in->version->commit_hash, commit_hash) == 0)
+			return in;
+	return NULL;
+}
+
+enum work_input_rc work_check_input(const struct work *w, uint64_t batch, const char *commit_hash,
+				    const uint8_t *sha256, struct why *why)
+{
+	const struct batch *b = work_batch(w, batch);
+	const struct input *in = batch_input(b, commit_hash);
+	size_t n = strlen(commit_hash);
+	bool next = w->chain_known && batch == w->chain.verified + 1;
+
+	if (n == 0 || n > COMMIT_HASH_MAX) {
+		why_set(why, "the commit hash has %zu characters, not 1 to %d", n, COMMIT_HASH_MAX);
+		return WORK_INPUT_BAD;
+	}
+	if (in && (!sha256 || memcmp(in->sha256, sha256, 32) == 0))
+		return WORK_INPUT_SAME;
+	if (in) {
+		why_set(why, "batch %" PRIu64 " has another input under commit hash %s already",
+			batch, commit_hash);
+		return WORK_INPUT_CONFLICT;
+	}
+	if (w->chain_known && batch <= w->chain.verified) {
+		why_set(why, "batch %" PRIu64 " is verified: the last verified one is %" PRIu64,
+			batch, w->chain.verified);
+		return WORK_INPUT_VERIFIED;
+	}
+	/* The batch that all others wait for is taken even when these have filled the place. */
+	if (!b && w->batches.n >= w->limits.max_batches && !next) {
+		why_set(why, "%zu batches are stored and wait to be verified: that is the limit",
+			w->batches.n);
+		return WORK_INPUT_NO_ROOM;
+	}
+	if (w->inputs_n >= w->limits.max_inputs && !next) {
+		why_set(why, "%zu inputs are stored: that is the limit", w->inputs_n);
+		return WORK_INPUT_NO_ROOM;
+	}
+	if (!version_find(w, commit_hash) && !version_free_place(w)) {
+		why_set(
+		    why,
+		    "inputs for %zu commit hashes are stored: that is the limit, %s is one more",
+		    w->limits.max_versions, commit_hash);
+		return WORK_INPUT_NO_ROOM;
+	}
+	return WORK_INPUT_NEW;
+}
+
+static void input_link(struct work *w, struct batch *b, struct input *in)
+{
+	struct input **bucket = input_bucket(w, in->sha256);
+	int t;
+
+	in->next_in_batch = b->inputs;
+	b->inputs = in;
+	in->next_same_bucket = *bucket;
+	*bucket = in;
+	w->inputs_n++;
+	in->version->inputs++;
+	for (t = 0; t < PROVER_TYPES; t++) {
+		if (b->wanting & WORK_TYPE_BIT(t))
+			in->version->wanting[t]++;
+		if (b->open & WORK_TYPE_BIT(t))
+			order_insert(&in->version->open[t], b->number, b);
+	}
+}
+
+enum work_input_rc work_add_input(struct work *w, uint64_t batch, const char *commit_hash,
+				  const uint8_t sha256[32], uint64_t size, struct why *why)
+{
+	enum work_input_rc rc = work_check_input(w, batch, commit_hash, sha256, why);
+	struct version *v;
+	struct input *in;
+	struct batch *b;
+	int t;
+
+	if (rc != WORK_INPUT_NEW)
+		return rc;
+	v = version_find(w, commit_hash);
+	if (!v) {
+		v = version_free_place(w);
+		memcpy(v->commit_hash, commit_hash, strlen(commit_hash) + 1);
+	}
+	in = calloc(1, sizeof *in);
+	if (!in)
+		goto no_memory;
+	for (t = 0; t < PROVER_TYPES; t++)
+		if (!order_reserve(&v->open[t], v->inputs + 1))
+			goto no_memory;
+	b = work_batch_make(w, batch);
+	if (!b)
+		goto no_memory;
+	in->version = v;
+	in->size = size;
+	memcpy(in->sha256, sha256, 32);
+	input_link(w, b, in);
+	return WORK_INPUT_NEW;
+
+no_memory:
+	free(in);
+	why_set(why, "out of memory for the input of batch %" PRIu64, batch);
+	return WORK_INPUT_NO_MEMORY;
+}
+
+bool work_input(const struct work *w, uint64_t batch, const char *commit_hash, uint8_t sha256[32],
+		uint64_t *size)
+{
+	const struct input *in = batch_input(work_batch(w, batch), commit_hash);
+
+	if (!in)
+		return false;
+	memcpy(sha256, in->sha256, 32);
+	*size = in->size;
+	return true;
+}
+
+static void input_unlink(struct work *w, struct batch *b, const struct work_gone *gone)
+{
+	struct input *in = b->inputs, **at = input_bucket(w, in->sha256);
+	struct version *v = in->version;
+	int t;
+
+	while (*at != in)
+		at = &(*at)->next_same_bucket;
+	*at = in->next_same_bucket;
+	b->inputs = in->next_in_batch;
+	w->inputs_n--;
+	if (gone->input)
+		gone->input(gone->arg, b->number, v->commit_hash, in->sha256,
+			    !input_has_twin(w, in->sha256));
+	if (--v->inputs == 0)
+		for (t = 0; t < PROVER_TYPES; t++)
+			order_free(&v->open[t]);
+	free(in);
+}
+
+void work_drop_batch(struct work *w, struct batch *b, const struct work_gone *gone)
+{
+	int t;
+
+	/* Out of all sets first: what is in none has no trace outside itself. */
+	for (t = 0; t < PROVER_TYPES; t++) {
+		const struct input *in;
+
+		for (in = b->inputs; in; in = in->next_in_batch) {
+			if (b->wanting & WORK_TYPE_BIT(t))
+				in->version->wanting[t]--;
+			if (b->open & WORK_TYPE_BIT(t))
+				order_remove(&in->version->open[t], b->number);
+		}
+		if (b->wanting & WORK_TYPE_BIT(t))
+			w->wanting[t]--;
+	}
+	for (t = 0; t < PROVER_TYPES; t++) {
+		struct slot *s = b->slot[t];
+
+		if (!s)
+			continue;
+		if (s->lease.ticket) {
+			if (s->lease.source && gone->lease)
+				gone->lease(gone->arg, b->number, (enum prover_type)t);
+			lease_end(w, s);
+		}
+		while (s->first) {
+			/* A reserved one has no row yet; work_kept() will say that it is gone. */
+			if (s->first->state != WORK_RESERVED && gone->candidate)
+				gone->candidate(gone->arg, s->first->id);
+			candidate_unlink(w, s->first);
+		}
+		source_put(&w->sources, s->avoid);
+		free(s);
+	}
+	while (b->inputs)
+		input_unlink(w, b, gone);
+	order_remove(&w->batches, b->number);
+	free(b);
+}

@@ -1,0 +1,281 @@
+/*
+ * work.h -- which batch goes to whom, and which proofs it has.
+ *
+ * Pure: no clock, no files, no sockets. Time is an argument in milliseconds; the caller makes a
+ * change durable first and tells this module afterwards. Everything is bounded by work_limits.
+ *
+ * A batch is known by its inputs, one per commit hash of the provers that can read it. For each
+ * prover type it has at most one lease and a few candidates: proofs that were kept. A candidate is
+ * judged when its batch is committed on L1. A batch wants a type while the type is needed, the
+ * batch is not verified, and no candidate of the type could still be or is good. It is handed out
+ * while it wants a type and is not leased; a gap in the numbers never holds back what is behind it.
+ *
+ * Sources (who sent it, as text) are hints and carry quotas: several provers may share one.
+ */
+#ifndef COORDINATOR_WORK_WORK_H
+#define COORDINATOR_WORK_WORK_H
+
+#include "encoding/why.h"
+#include "ethereum/address.h"
+#include "protocol/proofdata.h"
+
+#define WORK_TYPE_BIT(type)  (1u << (type))
+#define WORK_TYPES_ALL       ((1u << PROVER_TYPES) - 1)
+#define WORK_SOURCE_SIZE     64 /* with the NUL; longer ones are cut */
+#define WORK_CANDIDATES_MAX  64 /* the largest max_candidates */
+#define WORK_RUN_BATCHES_MAX 1024
+
+struct work_limits {
+	size_t max_batches; /* not verified, with an input */
+	size_t max_inputs;
+	size_t max_versions;                /* different commit hashes at once */
+	unsigned max_candidates;            /* unjudged ones per batch and type, <= 64 */
+	unsigned max_candidates_per_source; /* unjudged ones of one source in all */
+	unsigned max_leases_per_source;     /* 0: no limit */
+	size_t proof_max[PROVER_TYPES];     /* bytes of a proof with its public values */
+	uint64_t lease_ms;
+};
+
+struct work;
+
+/* NULL: out of memory, or a limit that is 0 or too large. */
+struct work *work_new(const struct work_limits *limits);
+/* NULL is fine. */
+void work_free(struct work *w);
+
+/* ---- what the chain says ---- */
+
+/* Bit set of WORK_TYPE_BIT. A contract that needs none is served Exec: pass that bit. */
+void work_set_needed(struct work *w, unsigned mask);
+/* False while work_set_needed was never called. */
+bool work_needed(const struct work *w, unsigned *mask);
+
+/* Whose TDX proofs count. UNKNOWN (the start): any key's. IS: that key's only; the others' good
+ * proofs are kept and count again when their key does. NONE: nobody's. While a switch is under way,
+ * name the key that comes. Batches that thereby want TDX again are handed out again. */
+enum work_signer { WORK_SIGNER_UNKNOWN, WORK_SIGNER_NONE, WORK_SIGNER_IS };
+void work_set_signer(struct work *w, enum work_signer kind, const struct eth_address *signer);
+
+/* What the caller may delete. Called from inside the function that takes it; must not call back
+ * into this module. Any member may be NULL. */
+struct work_gone {
+	/* last_use: no other input has these bytes, the file may go too */
+	void (*input)(void *arg, uint64_t batch, const char *commit_hash, const uint8_t sha256[32],
+		      bool last_use);
+	void (*candidate)(void *arg, uint64_t id);
+	void (*lease)(void *arg, uint64_t batch, enum prover_type type);
+	void *arg;
+};
+
+struct work_chain {
+	uint64_t committed; /* lastCommittedBatch() at the head */
+	uint64_t verified;  /* lastVerifiedBatch() at the head: these are not handed out */
+	uint64_t final;     /* lastVerifiedBatch() with enough confirmations: these are dropped */
+};
+
+enum work_chain_change {
+	WORK_CHAIN_SAME,
+	WORK_CHAIN_FORWARD,
+	WORK_CHAIN_BACK,      /* a reorg or revertBatch: something verified is open, or something
+				 committed is not, again */
+	WORK_CHAIN_BACK_LOST, /* the same, and batches are open again that were already dropped */
+};
+
+/* final <= verified is enforced. When committed goes back, good and undecided proofs of batches
+ * that are no longer committed become candidates again. The sentence for BACK and BACK_LOST names
+ * the batches. */
+enum work_chain_change work_set_chain(struct work *w, const struct work_chain *chain,
+				      const struct work_gone *gone, struct why *why);
+/* False while work_set_chain was never called. */
+bool work_chain(const struct work *w, struct work_chain *chain);
+
+/* ---- inputs ---- */
+
+enum work_input_rc {
+	WORK_INPUT_NEW,      /* taken (or, from the check, would be) */
+	WORK_INPUT_SAME,     /* these bytes are already there */
+	WORK_INPUT_CONFLICT, /* other bytes are there under this batch and commit hash */
+	WORK_INPUT_VERIFIED, /* the batch is verified: nobody needs it */
+	WORK_INPUT_NO_ROOM,  /* a ceiling; the sentence says which */
+	WORK_INPUT_BAD,      /* commit hash empty or longer than COMMIT_HASH_MAX */
+	WORK_INPUT_NO_MEMORY,
+};
+
+/* sha256 NULL (not known yet): an input that is there gives SAME. Changes nothing. */
+enum work_input_rc work_check_input(const struct work *w, uint64_t batch, const char *commit_hash,
+				    const uint8_t *sha256, struct why *why);
+/* After the row is durable, and at the start for each stored row. */
+enum work_input_rc work_add_input(struct work *w, uint64_t batch, const char *commit_hash,
+				  const uint8_t sha256[32], uint64_t size, struct why *why);
+/* False: no such input. */
+bool work_input(const struct work *w, uint64_t batch, const char *commit_hash, uint8_t sha256[32],
+		uint64_t *size);
+
+/* ---- requests ---- */
+
+enum work_request_rc {
+	WORK_GRANT,
+	WORK_EMPTY,            /* nothing now; the sentence says why */
+	WORK_VERSION_MISMATCH, /* nothing for this commit hash, but something for another */
+	WORK_NOT_NEEDED,       /* the chain does not need this type */
+};
+
+struct work_grant {
+	uint64_t batch;
+	uint8_t sha256[32];
+	uint64_t size;
+	uint64_t ticket; /* 0: no lease was taken */
+	uint64_t expires_ms;
+};
+
+/* The oldest batch for this commit hash that wants the type and is not leased. A grant is a lease
+ * until expires_ms. type NULL (dialects that do not say it): the oldest batch that wants any needed
+ * type, without a lease. source gets nothing beyond its quota of leases, and not at once what it
+ * just failed to prove. */
+enum work_request_rc work_request(struct work *w, const char *commit_hash,
+				  const enum prover_type *type, const char *source, uint64_t now_ms,
+				  struct work_grant *grant, struct why *why);
+
+/* The reply could not be sent: gives the lease back. A ticket that is over is fine. */
+void work_ungrant(struct work *w, uint64_t batch, enum prover_type type, uint64_t ticket);
+
+/* At the start, for each stored lease; unknown batches and expired leases are ignored. */
+void work_restore_lease(struct work *w, uint64_t batch, enum prover_type type, const char *source,
+			uint64_t expires_ms, uint64_t now_ms);
+
+/* ---- candidates ---- */
+
+enum work_state {
+	WORK_RESERVED,  /* room held while the caller makes it durable; not acknowledged */
+	WORK_CANDIDATE, /* durable, not judged */
+	WORK_GOOD,
+	WORK_BAD,
+	WORK_UNDECIDED, /* only a dry run can tell */
+};
+const char *work_state_name(enum work_state state);
+
+enum work_submit_rc {
+	WORK_ACCEPT,        /* room is reserved under *id: work_kept() or work_release() follows */
+	WORK_DUPLICATE,     /* acknowledge and drop: kept already, or the batch needs none */
+	WORK_IN_FLIGHT,     /* the same bytes are being made durable: no acknowledgement yet */
+	WORK_UNKNOWN_BATCH, /* no input is stored for it */
+	WORK_TYPE_NOT_NEEDED,
+	WORK_NOT_YET,      /* the chain has not yet said which types it needs */
+	WORK_NO_ROOM,      /* this batch has its fill of unjudged ones */
+	WORK_SOURCE_QUOTA, /* this source has its fill of unjudged ones, here or in all */
+	WORK_TOO_BIG,
+	WORK_NO_MEMORY,
+};
+
+struct work_proof {
+	uint64_t batch;
+	enum prover_type type;
+	const char *source;
+	size_t size;        /* bytes of the proof and its public values */
+	uint8_t sha256[32]; /* of both: equal means the same proof */
+};
+
+/* Every answer but ACCEPT and DUPLICATE has a sentence for the prover. */
+enum work_submit_rc work_submit_check(struct work *w, const struct work_proof *proof, uint64_t *id,
+				      struct why *why);
+/* The proof is durable: it is a candidate now, and the lease is over. False: its batch was dropped
+ * meanwhile; acknowledge, and delete the row. */
+bool work_kept(struct work *w, uint64_t id);
+/* It could not be made durable. An id that is gone is fine. */
+void work_release(struct work *w, uint64_t id);
+
+/* At the start, for each stored proof, whatever the limits say; ids handed out later are larger.
+ * signer: NULL if none. False: out of memory, an id that exists, or state RESERVED. */
+bool work_restore_candidate(struct work *w, uint64_t id, const struct work_proof *proof,
+			    enum work_state state, const struct eth_address *signer);
+
+struct work_candidate {
+	uint64_t id;
+	uint64_t batch;
+	enum prover_type type;
+	enum work_state state;
+	bool has_signer;
+	struct eth_address signer;
+	char source[WORK_SOURCE_SIZE];
+};
+
+/* Candidates not judged yet whose batch is committed and not verified, oldest batch first. Start
+ * with *after = 0 and pass it back: it is the last batch and id seen. False: no more. */
+struct work_judge_at {
+	uint64_t batch, id;
+};
+bool work_next_to_judge(const struct work *w, struct work_judge_at *after,
+			struct work_candidate *out);
+
+/* state: GOOD, BAD or UNDECIDED; it may change again later. signer: NULL, or whom a TDX proof
+ * recovers to. When the batch wants the type again, a source that failed does not get it back
+ * before a lease's time is over, and one whose proof is good but does not count, for a few polls.
+ * Of the bad, and of the good by a key that has another good one here, only the last max_candidates
+ * are remembered; older ones go through gone. False: the id is gone. */
+bool work_judged(struct work *w, uint64_t id, enum work_state state,
+		 const struct eth_address *signer, uint64_t now_ms, const struct work_gone *gone);
+
+bool work_find_candidate(const struct work *w, uint64_t id, struct work_candidate *out);
+/* All of one batch and type, RESERVED ones left out, in the order of their ids; at most max are
+ * written, the number that exists is returned. */
+size_t work_candidates(const struct work *w, uint64_t batch, enum prover_type type,
+		       struct work_candidate *out, size_t max);
+/* Batches not verified that have a good proof by this key. */
+size_t work_signer_batches(const struct work *w, const struct eth_address *signer);
+
+/* ---- what can be sent to L1 ---- */
+
+struct work_run_batch {
+	uint64_t batch;
+	uint64_t id[PROVER_TYPES];  /* 0 for types that are not needed */
+	bool decided[PROVER_TYPES]; /* GOOD; otherwise UNDECIDED, for a dry run to tell */
+};
+
+struct work_run {
+	uint64_t first;
+	size_t n; /* 0: nothing to send */
+	unsigned mask;
+	bool has_signer;
+	struct eth_address signer;      /* the key of all TDX proofs */
+	struct work_run_batch *batches; /* the caller's, room for max_batches */
+};
+
+/* The longest run from verified + 1, all committed, in which every needed type has a good proof;
+ * with_undecided: or one that only a dry run can judge. signer: the key that all TDX proofs must be
+ * of (undecided ones are taken on trust); NULL: the key that gives the longest run. run->batches
+ * must have room for max_batches <= WORK_RUN_BATCHES_MAX. With n == 0 the sentence says what is
+ * missing. */
+void work_run(const struct work *w, size_t max_batches, bool with_undecided,
+	      const struct eth_address *signer, struct work_run *run, struct why *why);
+
+/* ---- for people ---- */
+
+struct work_counts {
+	size_t batches, inputs, versions, leases, sources;
+	size_t candidates[WORK_UNDECIDED + 1]; /* by state */
+	size_t wanting[PROVER_TYPES];          /* batches that want the type, leased or not */
+};
+void work_counts(const struct work *w, struct work_counts *out);
+
+/* The oldest batch after verified that cannot be sent yet, and why, in a sentence ("batch 8 waits:
+ * TDX is leased to 10.0.0.7 for 312 s more"). False: there is none, and the sentence says so. */
+bool work_oldest_waiting(const struct work *w, uint64_t now_ms, uint64_t *batch, struct why *why);
+
+struct work_type_info {
+	bool needed, satisfied, leased;
+	char lease_source[WORK_SOURCE_SIZE];
+	uint64_t lease_expires_ms;
+	unsigned candidates[WORK_UNDECIDED + 1]; /* by state */
+};
+struct work_batch_info {
+	uint64_t batch;
+	bool committed, verified;
+	size_t inputs;
+	uint64_t input_bytes; /* all of them */
+	struct work_type_info type[PROVER_TYPES];
+};
+/* The first known batch >= from. False: there is none. */
+bool work_next_batch(const struct work *w, uint64_t from, uint64_t now_ms,
+		     struct work_batch_info *out);
+
+#endif

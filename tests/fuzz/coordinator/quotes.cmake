@@ -1,3 +1,0 @@
-fuzz_target(fuzz_appraisal ${CMAKE_CURRENT_LIST_DIR}/fuzz_appraisal.c coordinator_appraisal coordinator_pccs verifier_forge)
-fuzz_target(fuzz_register_quote ${CMAKE_CURRENT_LIST_DIR}/fuzz_register_quote.c coordinator_pccs verifier_forge)
-fuzz_target(fuzz_collateral_reply ${CMAKE_CURRENT_LIST_DIR}/fuzz_collateral_reply.c coordinator_collateral verifier_forge)

@@ -1,6 +1,0 @@
-unit_test(test_appraisal ${CMAKE_CURRENT_LIST_DIR}/test_appraisal.c coordinator_appraisal verifier_forge)
-unit_test(test_refusals ${CMAKE_CURRENT_LIST_DIR}/test_refusals.c coordinator_appraisal)
-unit_test(test_verdicts ${CMAKE_CURRENT_LIST_DIR}/test_verdicts.c coordinator_appraisal PkgConfig::JANSSON)
-target_sources(test_verdicts PRIVATE ${PROJECT_SOURCE_DIR}/coordinator/verdicts.c)
-unit_test(test_proposal ${CMAKE_CURRENT_LIST_DIR}/test_proposal.c coordinator_store ethereum encoding PkgConfig::JANSSON)
-target_sources(test_proposal PRIVATE ${PROJECT_SOURCE_DIR}/coordinator/proposal.c)

@@ -1,0 +1,270 @@
+/* Settings: precedence, every mistake at once, secrets never shown. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "coordinator/config/config_table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KEY     "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
+#define ADDRESS "0x2c7536e3605d9c16a7a3d7b1898e529396a65c23"
+
+static struct config c;
+static char *errors;
+static size_t errors_size;
+
+static bool load(bool need_chain, int argc, char **argv)
+{
+	FILE *f;
+	bool ok;
+
+	free(errors);
+	errors = NULL;
+	f = open_memstream(&errors, &errors_size);
+	ok = config_load(&c, argc, argv, need_chain, f);
+	fclose(f);
+	return ok;
+}
+
+static int set_minimum(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < config_rows_count; i++)
+		if (config_rows[i].name)
+			unsetenv(config_rows[i].name);
+	setenv("ETHREX_ETH_RPC_URL",
+	       "http://user:pass@127.0.0.1:8545/secret-path,https://b.example", 1);
+	setenv("ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS", ADDRESS, 1);
+	setenv("ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY", KEY, 1);
+	return 0;
+}
+
+static int forget(void **state)
+{
+	(void)state;
+	config_wipe(&c);
+	return 0;
+}
+
+static void test_defaults_are_ethrex_s(void **state)
+{
+	(void)state;
+	assert_true(load(true, 0, NULL));
+	assert_string_equal(c.listen_address, "127.0.0.1");
+	assert_int_equal(c.listen_port, 3900);
+	assert_int_equal(c.send_interval_ms, 5000);
+	assert_int_equal(c.prover_timeout_ms, 600000);
+	assert_int_equal(c.max_fee_per_gas, 10000000000);
+	assert_int_equal(c.max_retries, 10);
+	assert_int_equal(c.min_retry_delay_s, 96);
+	assert_int_equal(c.max_retry_delay_s, 1800);
+	assert_int_equal(c.n_rpc_urls, 2);
+	assert_string_equal(c.admin_listen, "unix:proof-coordinator-data/admin.sock");
+	assert_false(c.tdx_dev_mode);
+}
+
+static void test_every_default_is_in_its_range(void **state)
+{
+	size_t i;
+
+	(void)state;
+	assert_true(load(true, 0, NULL));
+	for (i = 0; i < config_rows_count; i++) {
+		const struct config_row *r = &config_rows[i];
+		uint64_t v;
+
+		if (!r->name || r->type != TYPE_U64)
+			continue;
+		memcpy(&v, (char *)&c + r->at, sizeof v);
+		assert_true(v >= r->min && v <= r->max);
+		assert_non_null(r->help);
+	}
+}
+
+static void test_flag_wins_over_environment_over_file(void **state)
+{
+	char path[] = "/tmp/config-test-XXXXXX", env_file[64],
+	     port[] = "--proof-coordinator.port=3";
+	char *argv[] = {env_file, port};
+	int fd = mkstemp(path);
+	const char *text = "# a comment\nETHREX_PROOF_COORDINATOR_LISTEN_PORT=1\n"
+			   "export ETHREX_PROOF_COORDINATOR_SEND_INTERVAL='777'\n";
+
+	(void)state;
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	snprintf(env_file, sizeof env_file, "--env-file=%s", path);
+	assert_true(load(true, 1, argv));
+	assert_int_equal(c.listen_port, 1);
+	assert_int_equal(c.send_interval_ms, 777);
+	setenv("ETHREX_PROOF_COORDINATOR_LISTEN_PORT", "2", 1);
+	assert_true(load(true, 1, argv));
+	assert_int_equal(c.listen_port, 2);
+	assert_true(load(true, 2, argv));
+	assert_int_equal(c.listen_port, 3);
+	unlink(path);
+}
+
+static void test_older_name(void **state)
+{
+	(void)state;
+	setenv("PROOF_COORDINATOR_ADDRESS", "0.0.0.0", 1);
+	assert_true(load(true, 0, NULL));
+	assert_string_equal(c.listen_address, "0.0.0.0");
+	unsetenv("PROOF_COORDINATOR_ADDRESS");
+}
+
+static void test_all_mistakes_at_once(void **state)
+{
+	char bad_flag[] = "--no-such-flag=1";
+	char *argv[] = {bad_flag};
+
+	(void)state;
+	setenv("ETHREX_PROOF_COORDINATOR_LISTEN_PORT", "70000", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_SEND_INTERVAL", "5s", 1);
+	setenv("ETHREX_TDX_DEV_MODE", "maybe", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_LISTEN_PROT", "1", 1);
+	setenv("ETHREX_ETH_RPC_URL", "ftp://x", 1);
+	setenv("ETHREX_ALIGNED_MODE", "true", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_COMMIT_HASH_PATTERN", "(", 1);
+	assert_false(load(true, 1, argv));
+	assert_non_null(strstr(errors, "LISTEN_PORT: 70000 is not between 0 and 65535"));
+	assert_non_null(strstr(errors, "SEND_INTERVAL: \"5s\" is not a whole number"));
+	assert_non_null(strstr(errors, "ETHREX_TDX_DEV_MODE: \"maybe\" is neither true nor false"));
+	assert_non_null(strstr(errors, "LISTEN_PROT is not a setting"));
+	assert_non_null(strstr(errors, "neither http:// nor https://"));
+	assert_non_null(strstr(errors, "ETHREX_ALIGNED_MODE"));
+	assert_non_null(strstr(errors, "regular expression"));
+	assert_non_null(strstr(errors, "--no-such-flag"));
+	unsetenv("ETHREX_PROOF_COORDINATOR_LISTEN_PROT");
+}
+
+static void test_collateral_settings(void **state)
+{
+	(void)state;
+	assert_true(load(true, 0, NULL));
+	assert_string_equal(c.collateral_sources, "https://api.trustedservices.intel.com");
+	assert_false(c.collateral_early);
+	assert_int_equal(c.collateral_max_stale_s, 0);
+	setenv("ETHREX_PROOF_COORDINATOR_COLLATERAL_SOURCES",
+	       "pccs+https://pccs.example:8081,dir:/var/lib/collateral", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_COLLATERAL_UPDATE", "early", 1);
+	assert_true(load(true, 0, NULL));
+	assert_true(c.collateral_early);
+	setenv("ETHREX_PROOF_COORDINATOR_COLLATERAL_SOURCES", "http://pccs.example", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_COLLATERAL_ROOT_CRL_URL", "ftp://127.0.0.1/x", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_COLLATERAL_UPDATE", "late", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_COLLATERAL_CA_FILE", "/nonexistent/ca.pem", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_DCAP_ROOT_FILE", "/nonexistent/root.pem", 1);
+	assert_false(load(true, 0, NULL));
+	assert_non_null(strstr(errors, "COLLATERAL_SOURCES: \"http://pccs.example:80\" is plain "
+				       "http and not on this host"));
+	assert_non_null(strstr(errors, "COLLATERAL_ROOT_CRL_URL: "));
+	assert_non_null(strstr(errors, "COLLATERAL_UPDATE: \"late\" is not standard or early"));
+	assert_non_null(strstr(errors, "COLLATERAL_CA_FILE: cannot read \"/nonexistent/ca.pem\""));
+	assert_non_null(strstr(errors, "DCAP_ROOT_FILE: cannot read \"/nonexistent/root.pem\""));
+}
+
+static void test_a_bad_key_is_not_quoted(void **state)
+{
+	(void)state;
+	setenv("ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY", "abcdef0123456789not-a-key", 1);
+	assert_false(load(true, 0, NULL));
+	assert_non_null(strstr(errors, "ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY: not a secp256k1"));
+	assert_null(strstr(errors, "abcdef0123456789"));
+}
+
+static void test_key_file_that_all_may_read(void **state)
+{
+	char path[] = "/tmp/config-key-XXXXXX";
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_int_equal(write(fd, KEY "\n", 65), 65);
+	close(fd);
+	unsetenv("ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY");
+	setenv("ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY_FILE", path, 1);
+	chmod(path, 0644);
+	assert_false(load(true, 0, NULL));
+	assert_non_null(strstr(errors, "chmod 0600"));
+	chmod(path, 0600);
+	assert_true(load(true, 0, NULL));
+	assert_true(c.has_l1_key);
+	unsetenv("ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY_FILE");
+	unlink(path);
+}
+
+static void test_printing_masks_secrets(void **state)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f;
+
+	(void)state;
+	setenv("ETHREX_PROOF_COORDINATOR_ADMIN_TOKEN", "hush-hush", 1);
+	assert_true(load(true, 0, NULL));
+	f = open_memstream(&text, &n);
+	config_print(&c, f, false);
+	config_print(&c, f, true);
+	fclose(f);
+	assert_null(strstr(text, KEY));
+	assert_null(strstr(text, "hush"));
+	assert_null(strstr(text, "pass"));
+	assert_null(strstr(text, "secret-path"));
+	assert_non_null(strstr(text, "http://127.0.0.1:8545,https://b.example"));
+	assert_non_null(
+	    strstr(text, "(set, hidden) address 0x2c7536E3605D9C16a7a3D7b1898e529396a65c23"));
+	free(text);
+}
+
+static void test_reload_takes_the_safe_subset(void **state)
+{
+	static struct config fresh;
+	char *text = NULL;
+	size_t n;
+	FILE *f;
+
+	(void)state;
+	assert_true(load(true, 0, NULL));
+	fresh = c;
+	fresh.max_fee_per_gas = 5;
+	fresh.listen_port = 1;
+	f = open_memstream(&text, &n);
+	assert_int_equal(config_reload(&c, &fresh, f), 1);
+	fclose(f);
+	assert_int_equal(c.max_fee_per_gas, 5);
+	assert_int_equal(c.listen_port, 3900);
+	assert_non_null(strstr(text, "LISTEN_PORT differs"));
+	free(text);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_minimum, forget)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_defaults_are_ethrex_s),
+	    TEST(test_every_default_is_in_its_range),
+	    TEST(test_flag_wins_over_environment_over_file),
+	    TEST(test_older_name),
+	    TEST(test_all_mistakes_at_once),
+	    TEST(test_collateral_settings),
+	    TEST(test_a_bad_key_is_not_quoted),
+	    TEST(test_key_file_that_all_may_read),
+	    TEST(test_printing_masks_secrets),
+	    TEST(test_reload_takes_the_safe_subset),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	free(errors);
+	return failed;
+}

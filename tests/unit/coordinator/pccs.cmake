@@ -1,7 +1,0 @@
-add_library(fake_pccs STATIC ${CMAKE_CURRENT_LIST_DIR}/fake_pccs.c)
-target_link_libraries(fake_pccs PUBLIC coordinator_pccs verifier_forge PkgConfig::CMOCKA PkgConfig::CRYPTO)
-unit_test(test_pccs ${CMAKE_CURRENT_LIST_DIR}/test_pccs.c fake_pccs)
-unit_test(test_pccs_refusals ${CMAKE_CURRENT_LIST_DIR}/test_pccs_refusals.c fake_pccs)
-unit_test(test_pccs_random ${CMAKE_CURRENT_LIST_DIR}/test_pccs_random.c fake_pccs)
-unit_test(test_register_call ${CMAKE_CURRENT_LIST_DIR}/test_register_call.c fake_pccs)
-unit_test(test_rehearsal ${CMAKE_CURRENT_LIST_DIR}/test_rehearsal.c fake_pccs)

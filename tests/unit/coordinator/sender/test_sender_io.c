@@ -1,0 +1,394 @@
+/* The glue: real keys, real JSON-RPC over loopback, a scripted node that mines what it is sent. */
+#include "coordinator/sender/sender_io.h"
+#include "ethereum/tx.h"
+#include "fake_node.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define KEY "0x0123456789012345678901234567890123456789012345678901234567890123"
+
+struct chain {
+	uint64_t head, nonce;
+	bool mined, fails, refuses, no_rewards, indexing, goal;
+	uint8_t hash[32];
+	uint64_t block;
+	struct eth_tx tx;
+	unsigned n_raw;
+};
+
+struct fixture {
+	uv_loop_t loop;
+	struct fake_node node;
+	struct chain chain;
+	struct rpc *rpc;
+	struct sender_io *io;
+	struct eth_key key;
+	struct eth_address address;
+	struct buf stored;
+	unsigned n_persisted, n_goals;
+	bool finished, answer_later;
+	uint64_t later_ticket;
+	enum sender_outcome outcome;
+	bool has_receipt;
+	uint8_t tx_hash[32];
+	uint64_t gas_used, block_number;
+	char sentence[512];
+	uint8_t revert_data[8];
+	size_t revert_n;
+};
+
+static void take_raw(struct fixture *f, const char *hex, char *out, size_t size)
+{
+	struct chain *c = &f->chain;
+	struct eth_address from;
+	struct buf raw;
+	struct why why = {""};
+	char text[65];
+
+	buf_init(&raw, 1 << 18);
+	assert_true(hex_decode_buf(&raw, hex, strlen(hex)));
+	assert_int_equal(eth_tx_decode(&c->tx, &from, c->hash, buf_span(&raw), &why), ETH_OK);
+	assert_true(eth_address_equal(&from, &f->address));
+	assert_int_equal(c->tx.chain_id, 31337);
+	assert_int_equal(c->tx.nonce, c->nonce);
+	assert_true(span_eq(c->tx.data, span_of("\x01\x02\x03\x04", 4)));
+	/* persisted before it was sent */
+	assert_true(f->n_persisted > 0);
+	c->tx.data = (struct span){NULL, 0};
+	c->n_raw++;
+	c->mined = true;
+	c->block = ++c->head;
+	c->nonce++;
+	hex_encode(text, c->hash, 32);
+	snprintf(out, size, "\"0x%s\"", text);
+	buf_free(&raw);
+}
+
+static void node_answer(void *arg, const char *method, const json_t *params, char *out, size_t size,
+			bool *is_error)
+{
+	struct fixture *f = arg;
+	struct chain *c = &f->chain;
+	static const char zero[] =
+	    "0000000000000000000000000000000000000000000000000000000000000000";
+
+	if (strcmp(method, "eth_getBlockByNumber") == 0) {
+		c->head++;
+		snprintf(out, size,
+			 "{\"number\":\"0x%llx\",\"timestamp\":\"0x1\",\"hash\":\"0x%s\","
+			 "\"parentHash\":\"0x%s\"}",
+			 (unsigned long long)c->head, zero, zero);
+	} else if (strcmp(method, "eth_getTransactionCount") == 0) {
+		const char *block = json_string_value(json_array_get(params, 1));
+		uint64_t n = c->nonce;
+
+		/* the block before the transaction's */
+		if (block[0] == '0' && c->mined && strtoull(block + 2, NULL, 16) < c->block)
+			n--;
+		snprintf(out, size, "\"0x%llx\"", (unsigned long long)n);
+	} else if (strcmp(method, "eth_getBalance") == 0) {
+		snprintf(out, size, "\"0x56bc75e2d63100000\"");
+	} else if (strcmp(method, "eth_feeHistory") == 0) {
+		assert_string_equal(json_string_value(json_array_get(params, 0)), "0x5");
+		snprintf(out, size, "{\"baseFeePerGas\":[\"0x1\",\"0x3b9aca00\"],\"reward\":%s}",
+			 c->no_rewards ? "[]" : "[[\"0x5f5e100\"]]");
+	} else if (strcmp(method, "eth_maxPriorityFeePerGas") == 0) {
+		snprintf(out, size, "\"0x77359400\"");
+	} else if (strcmp(method, "eth_call") == 0 || strcmp(method, "eth_estimateGas") == 0) {
+		const json_t *call = json_array_get(params, 0);
+
+		assert_string_equal(json_string_value(json_object_get(call, "data")), "0x01020304");
+		if (c->refuses || (c->fails && c->mined)) {
+			*is_error = true;
+			snprintf(out, size,
+				 "{\"code\":3,\"message\":\"execution reverted\",\"data\":"
+				 "\"0x62013a95\"}");
+		} else {
+			snprintf(out, size, "\"0x186a0\"");
+		}
+	} else if (strcmp(method, "eth_sendRawTransaction") == 0) {
+		take_raw(f, json_string_value(json_array_get(params, 0)), out, size);
+	} else if (strcmp(method, "eth_getTransactionReceipt") == 0) {
+		char hash[65];
+
+		hex_encode(hash, c->hash, 32);
+		if (c->indexing) {
+			*is_error = true;
+			snprintf(out, size,
+				 "{\"code\":-32000,\"message\":\"transaction indexing is in "
+				 "progress\"}");
+			c->indexing = false;
+		} else if (!c->mined) {
+			snprintf(out, size, "null");
+		} else {
+			snprintf(out, size,
+				 "{\"status\":\"0x%d\",\"blockNumber\":\"0x%llx\",\"blockHash\":"
+				 "\"0x%s\",\"transactionHash\":\"0x%s\",\"gasUsed\":\"0x5208\"}",
+				 !c->fails, (unsigned long long)c->block, zero, hash);
+		}
+	} else {
+		fail_msg("unexpected method %s", method);
+	}
+}
+
+static void on_persist(void *arg, uint64_t ticket, const struct sender_intent *intent)
+{
+	struct fixture *f = arg;
+	struct sender_event e = {.kind = SENDER_EV_DONE, .ticket = ticket, .endpoint = -1};
+
+	f->n_persisted++;
+	f->stored.len = 0;
+	assert_true(sender_intent_encode(intent, &f->stored));
+	if (f->answer_later)
+		f->later_ticket = ticket;
+	else
+		sender_io_answer(f->io, &e);
+}
+
+static void on_sign(void *arg, const struct sender_action *a)
+{
+	struct fixture *f = arg;
+	struct sender_event e = {.kind = SENDER_EV_SIGNED, .ticket = a->ticket, .endpoint = -1};
+	struct why why = {""};
+	struct buf raw;
+
+	buf_init(&raw, SENDER_TX_BYTES_MAX);
+	if (!sender_io_sign(a, &f->key, &raw, e.done_signed.hash, &why)) {
+		e.kind = SENDER_EV_FAILED;
+		e.sentence = why.text;
+	} else {
+		e.done_signed.raw = buf_span(&raw);
+	}
+	sender_io_answer(f->io, &e);
+	buf_free(&raw);
+}
+
+static void on_goal(void *arg, uint64_t ticket, const struct sender_intent *intent)
+{
+	struct fixture *f = arg;
+	struct sender_event e = {.kind = SENDER_EV_GOAL, .ticket = ticket, .endpoint = 0};
+
+	assert_int_equal(intent->last_batch, 9);
+	f->n_goals++;
+	e.goal = f->chain.goal;
+	sender_io_answer(f->io, &e);
+}
+
+static void on_finished(void *arg, const struct sender_action *a)
+{
+	struct fixture *f = arg;
+
+	f->finished = true;
+	f->outcome = a->outcome;
+	f->has_receipt = a->has_receipt;
+	memcpy(f->tx_hash, a->tx_hash, 32);
+	f->gas_used = a->gas_used;
+	f->block_number = a->block_number;
+	snprintf(f->sentence, sizeof f->sentence, "%s", a->sentence);
+	f->revert_n = a->revert_data.n < 8 ? a->revert_data.n : 8;
+	if (f->revert_n)
+		memcpy(f->revert_data, a->revert_data.p, f->revert_n);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+	struct sender_io_options options = {.fee_percentile = 50};
+	struct sender_io_owner owner = {on_persist, on_sign, on_goal, on_finished, f};
+	struct rpc_options ro = {.n_urls = 1, .backoff_min_ms = 10, .backoff_max_ms = 50};
+	struct why why = {""};
+	const char *urls[1];
+	char url[64];
+
+	assert_non_null(f);
+	uv_loop_init(&f->loop);
+	f->chain = (struct chain){.head = 100, .nonce = 5};
+	f->node.answer = node_answer;
+	f->node.arg = f;
+	fake_node_start(&f->node, &f->loop, 0);
+	snprintf(url, sizeof url, "http://127.0.0.1:%d", f->node.port);
+	urls[0] = url;
+	ro.urls = urls;
+	f->rpc = rpc_new(&f->loop, &ro, &why);
+	assert_non_null(f->rpc);
+	assert_true(eth_key_parse(&f->key, KEY, &why));
+	assert_true(eth_key_address(&f->address, &f->key));
+	buf_init(&f->stored, 1 << 18);
+	sender_options_default(&options.sender);
+	options.sender.chain_id = 31337;
+	options.sender.poll_ms = 20;
+	options.sender.retry_min_ms = 10;
+	options.sender.resend_ms = 50;
+	f->io = sender_io_new(&f->loop, f->rpc, &options, &owner, &why);
+	assert_non_null(f->io);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	sender_io_close(f->io, NULL, NULL);
+	rpc_close(f->rpc, NULL, NULL);
+	fake_node_stop(&f->node);
+	uv_run(&f->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&f->loop), 0);
+	buf_free(&f->stored);
+	eth_key_wipe(&f->key);
+	free(f);
+	return 0;
+}
+
+static void wish(struct fixture *f)
+{
+	struct sender_wish w = {.id = 3,
+				.kind = SENDER_VERIFY,
+				.from = f->address,
+				.to = {{9, 9}},
+				.calldata = span_of("\x01\x02\x03\x04", 4),
+				.first_batch = 8,
+				.last_batch = 9};
+	struct why why = {""};
+
+	assert_true(sender_io_wish(f->io, &w, &why));
+}
+
+static void run_until_finished(struct fixture *f)
+{
+	while (!f->finished)
+		uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+static void test_confirmed(void **state)
+{
+	struct fixture *f = *state;
+
+	f->chain.indexing = true;
+	wish(f);
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_CONFIRMED);
+	assert_true(f->has_receipt);
+	assert_memory_equal(f->tx_hash, f->chain.hash, 32);
+	assert_int_equal(f->gas_used, 21000);
+	assert_int_equal(f->block_number, f->chain.block);
+	assert_int_equal(f->chain.n_raw, 1);
+	assert_int_equal(f->chain.tx.nonce, 5);
+	assert_int_equal(f->chain.tx.gas, 120000);
+	assert_int_equal(f->chain.tx.max_priority_fee, 100000000);
+	assert_int_equal(f->chain.tx.max_fee, 2100000000);
+	assert_true(f->chain.head >= f->chain.block + 2);
+}
+
+static void test_tip_from_the_oracle(void **state)
+{
+	struct fixture *f = *state;
+
+	f->chain.no_rewards = true;
+	wish(f);
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_CONFIRMED);
+	assert_int_equal(f->chain.tx.max_priority_fee, 2000000000);
+	assert_int_equal(f->chain.tx.max_fee, 4000000000);
+}
+
+static void test_reverted(void **state)
+{
+	struct fixture *f = *state;
+
+	f->chain.refuses = true;
+	wish(f);
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_REVERTED);
+	assert_int_equal(f->revert_n, 4);
+	assert_memory_equal(f->revert_data, "\x62\x01\x3a\x95", 4);
+	assert_non_null(strstr(f->sentence, "InvalidTdxProof"));
+	assert_int_equal(f->n_goals, 1);
+	assert_int_equal(f->chain.n_raw, 0);
+}
+
+static void test_failed_on_chain(void **state)
+{
+	struct fixture *f = *state;
+
+	f->chain.fails = true;
+	wish(f);
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_FAILED_ON_CHAIN);
+	assert_int_equal(f->revert_n, 4);
+	assert_int_equal(f->n_goals, 1);
+}
+
+static void test_resume(void **state)
+{
+	struct fixture *f = *state;
+	struct sender_intent in;
+	struct why why = {""};
+
+	/* the durable answer never comes: the daemon dies between persist and broadcast */
+	f->answer_later = true;
+	wish(f);
+	while (!f->n_persisted)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(f->chain.n_raw, 0);
+	assert_true(sender_io_cancel(f->io));
+	assert_int_equal(f->outcome, SENDER_CANCELLED);
+	f->finished = false;
+	f->answer_later = false;
+	sender_intent_init(&in);
+	assert_true(sender_intent_decode(&in, buf_span(&f->stored), &why));
+	assert_true(sender_io_resume(f->io, &in, &why));
+	assert_false(sender_io_cancel(f->io));
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_CONFIRMED);
+	assert_int_equal(f->chain.n_raw, 1);
+}
+
+static void test_wrong_key_signs_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct why why = {""};
+	char text[512];
+
+	assert_true(eth_key_parse(
+	    &f->key, "0x1111111111111111111111111111111111111111111111111111111111111111", &why));
+	wish(f);
+	do {
+		uv_run(&f->loop, UV_RUN_ONCE);
+		sender_io_describe(f->io, text, sizeof text);
+	} while (!strstr(text, "not that of the intent's sender"));
+	assert_int_equal(f->chain.n_raw, 0);
+	assert_true(sender_busy(sender_io_sender(f->io)));
+}
+
+static void test_close_in_the_middle(void **state)
+{
+	struct fixture *f = *state;
+
+	wish(f);
+	uv_run(&f->loop, UV_RUN_ONCE);
+	uv_run(&f->loop, UV_RUN_ONCE);
+	assert_false(f->finished);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_confirmed),
+	    T(test_tip_from_the_oracle),
+	    T(test_reverted),
+	    T(test_failed_on_chain),
+	    T(test_resume),
+	    T(test_wrong_key_signs_nothing),
+	    T(test_close_in_the_middle),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

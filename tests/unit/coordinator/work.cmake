@@ -1,7 +1,0 @@
-unit_test(test_work ${CMAKE_CURRENT_LIST_DIR}/test_work.c coordinator_work)
-unit_test(test_work_runs ${CMAKE_CURRENT_LIST_DIR}/test_work_runs.c coordinator_work)
-unit_test(test_work_random ${CMAKE_CURRENT_LIST_DIR}/test_work_random.c coordinator_work)
-unit_test(test_registrar ${CMAKE_CURRENT_LIST_DIR}/test_registrar.c coordinator_work)
-unit_test(test_registrar_random ${CMAKE_CURRENT_LIST_DIR}/test_registrar_random.c coordinator_work)
-unit_test(test_judge ${CMAKE_CURRENT_LIST_DIR}/test_judge.c coordinator_work)
-unit_test(test_registrar_quotes ${CMAKE_CURRENT_LIST_DIR}/test_registrar_quotes.c coordinator_work)

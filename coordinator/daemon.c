@@ -181,9 +181,9 @@ static void drain(struct daemon *d)
 	d->draining = true;
 	d->ready = false;
 	notify_service_manager("STOPPING=1");
-	log_event(LOG_INFO, "draining", "deadline_ms=%" PRIu64 " connections=%zu",
-		  d->config.drain_timeout_ms,
-		  d->server ? server_counters(d->server)->connections : (size_t)0);
+	log_event(LOG_INFO, "draining", log_u64("deadline_ms", d->config.drain_timeout_ms),
+		  log_u64("connections",
+			  d->server ? server_counters(d->server)->connections : (size_t)0));
 	uv_timer_start(&d->drain_timer, on_drain_timer, d->config.drain_timeout_ms + 1000, 0);
 	if (d->server)
 		server_drain(d->server, d->config.drain_timeout_ms, on_drained, d);
@@ -193,7 +193,7 @@ static void drain(struct daemon *d)
 
 void daemon_fail(struct daemon *d, const char *event, const char *sentence)
 {
-	log_event(LOG_ERROR, event, "reason=%s", sentence);
+	log_event(LOG_ERROR, event, log_str("reason", sentence));
 	if (!d->exit_code)
 		d->exit_code = EXIT_CONFIG;
 	drain(d);
@@ -203,7 +203,7 @@ void daemon_fail(struct daemon *d, const char *event, const char *sentence)
 
 static void on_stop_signal(uv_signal_t *h, int number)
 {
-	log_event(LOG_INFO, "signal", "name=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+	log_event(LOG_INFO, "signal", log_str("name", number == SIGTERM ? "SIGTERM" : "SIGINT"));
 	drain(h->data);
 }
 
@@ -222,7 +222,9 @@ static void on_reload_signal(uv_signal_t *h, int number)
 	if (!d->config.env_file[0]) {
 		log_event(
 		    LOG_WARN, "reload",
-		    "note=no --env-file was given at the start: there is nothing to read again");
+		    log_str(
+			"note",
+			"no --env-file was given at the start: there is nothing to read again"));
 		return;
 	}
 	fresh = malloc(sizeof *fresh);
@@ -243,9 +245,9 @@ static void on_reload_signal(uv_signal_t *h, int number)
 	}
 	fclose(notes);
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		log_event(LOG_WARN, "reload", "note=%s", line);
-	log_event(ok ? LOG_INFO : LOG_ERROR, "reload", "changed=%u result=%s", changed,
-		  ok ? "taken over" : "refused, the former settings stay");
+		log_event(LOG_WARN, "reload", log_str("note", line));
+	log_event(ok ? LOG_INFO : LOG_ERROR, "reload", log_u64("changed", changed),
+		  log_str("result", ok ? "taken over" : "refused, the former settings stay"));
 	config_wipe(fresh);
 	free(fresh);
 }
@@ -377,8 +379,8 @@ static void on_collateral_changed(void *arg, const struct collateral_key *key,
 	collateral_key_text(name, key);
 	tdxv_time_text(from, sizeof from, set->facts.valid_from);
 	tdxv_time_text(to, sizeof to, set->facts.valid_to);
-	log_event(LOG_INFO, "collateral", "platform=%s valid_from=%s valid_to=%s evaluation=%u",
-		  name, from, to, set->facts.tcb_evaluation_number);
+	log_event(LOG_INFO, "collateral", log_str("platform", name), log_str("valid_from", from),
+		  log_str("valid_to", to), log_u64("evaluation", set->facts.tcb_evaluation_number));
 	attestation_changed(d->attestation);
 }
 
@@ -389,7 +391,8 @@ static void on_collateral_note(void *arg, const struct collateral_key *key, cons
 	(void)arg;
 	if (key)
 		collateral_key_text(name, key);
-	log_event(LOG_WARN, "collateral_trouble", "platform=%s reason=%s", name, sentence);
+	log_event(LOG_WARN, "collateral_trouble", log_str("platform", name),
+		  log_str("reason", sentence));
 }
 
 static bool make_collateral(struct daemon *d, struct why *why)
@@ -462,26 +465,27 @@ static void announce(struct daemon *d)
 {
 	const struct config *c = &d->config;
 	char l1[ETH_ADDRESS_TEXT_SIZE] = "none", tdx[ETH_ADDRESS_TEXT_SIZE] = "none";
+	char listen[CONFIG_TEXT_MAX + 8];
 	struct eth_address a;
 
 	if (c->has_l1_key && eth_key_address(&a, &c->l1_key))
 		eth_address_print(l1, &a);
 	if (c->has_tdx_key && eth_key_address(&a, &c->tdx_key))
 		eth_address_print(tdx, &a);
-	log_event(LOG_INFO, "ready",
-		  "version=%s listen=%s:%u admin=%s data_dir=%s verify_from=%s register_from=%s "
-		  "start_ms=%" PRIu64,
-		  VERSION, c->listen_address, server_port(d->server), c->admin_listen, c->data_dir,
-		  l1, tdx, daemon_now_ms() - d->started_ms);
+	snprintf(listen, sizeof listen, "%s:%u", c->listen_address, server_port(d->server));
+	log_event(LOG_INFO, "ready", log_str("version", VERSION), log_str("listen", listen),
+		  log_str("admin", c->admin_listen), log_str("data_dir", c->data_dir),
+		  log_str("verify_from", l1), log_str("register_from", tdx),
+		  log_u64("start_ms", daemon_now_ms() - d->started_ms));
 	if (c->tdx_dev_mode)
 		log_event(
 		    LOG_WARN, "tdx_dev_mode",
-		    "warning=ETHREX_TDX_DEV_MODE is on: prover keys are registered without any "
-		    "attestation; never use this with real value");
+		    log_str("warning", "ETHREX_TDX_DEV_MODE is on: prover keys are registered "
+				       "without any attestation; never use this with real value"));
 	if (c->qpl_tool_path[0])
 		log_event(LOG_WARN, "setting_ignored",
-			  "name=ETHREX_PROOF_COORDINATOR_QPL_TOOL_PATH reason=no external tool is "
-			  "used");
+			  log_str("name", "ETHREX_PROOF_COORDINATOR_QPL_TOOL_PATH"),
+			  log_str("reason", "no external tool is used"));
 	notify_service_manager("READY=1\nSTATUS=serving provers");
 }
 
@@ -576,7 +580,7 @@ int daemon_run(struct config *config)
 	}
 	start_signals(d);
 	if (!start(d, &why)) {
-		log_event(LOG_ERROR, "start_failed", "reason=%s", why.text);
+		log_event(LOG_ERROR, "start_failed", log_str("reason", why.text));
 		d->exit_code = EXIT_FAILURE;
 		shut_down(d);
 	}
@@ -595,7 +599,7 @@ int daemon_run(struct config *config)
 		if (d->key_claims[i] >= 0)
 			close(d->key_claims[i]);
 	code = d->exit_code;
-	log_event(LOG_INFO, "stopped", "exit_code=%d", code);
+	log_event(LOG_INFO, "stopped", log_i64("exit_code", code));
 	config_wipe(&d->config);
 	secret_wipe(d, sizeof *d);
 	free(d);

@@ -93,16 +93,16 @@ static bool load_input(void *arg, const struct store_input *row, struct why *why
 	fd = input_file_open(l->d->config.data_dir, row->sha256, &size, &note);
 	if (fd < 0) {
 		/* Its batch can be put again: nothing was promised about inputs but their 201. */
-		log_event(LOG_ERROR, "input_missing", "batch=%" PRIu64 " commit_hash=%s reason=%s",
-			  row->batch, hash, note.text);
+		log_event(LOG_ERROR, "input_missing", log_u64("batch", row->batch),
+			  log_str("commit_hash", hash), log_str("reason", note.text));
 		return true;
 	}
 	close(fd);
 	if (size != row->size) {
-		log_event(LOG_ERROR, "input_missing",
-			  "batch=%" PRIu64 " commit_hash=%s reason=its file has %" PRIu64
-			  " bytes instead of %" PRIu64,
-			  row->batch, hash, size, row->size);
+		why_set(&note, "its file has %" PRIu64 " bytes instead of %" PRIu64, size,
+			row->size);
+		log_event(LOG_ERROR, "input_missing", log_u64("batch", row->batch),
+			  log_str("commit_hash", hash), log_str("reason", note.text));
 		return true;
 	}
 	if (l->n == l->cap) {
@@ -225,9 +225,11 @@ bool daemon_load(struct daemon *d, struct sender_intent *open_intent, struct why
 	if (!ok)
 		return false;
 	work_counts(d->work, &counts);
-	log_event(LOG_INFO, "state_loaded",
-		  "batches=%zu inputs=%zu candidates=%zu good=%zu provers=%zu swept_files=%zu",
-		  counts.batches, counts.inputs, counts.candidates[WORK_CANDIDATE],
-		  counts.candidates[WORK_GOOD], registrar_count(d->registrar), removed);
+	log_event(LOG_INFO, "state_loaded", log_u64("batches", counts.batches),
+		  log_u64("inputs", counts.inputs),
+		  log_u64("candidates", counts.candidates[WORK_CANDIDATE]),
+		  log_u64("good", counts.candidates[WORK_GOOD]),
+		  log_u64("provers", registrar_count(d->registrar)),
+		  log_u64("swept_files", removed));
 	return true;
 }

@@ -85,7 +85,7 @@ static void promote_key(struct admin_request *r, const struct eth_address *signe
 		return;
 	}
 	eth_address_print(text, signer);
-	log_event(LOG_INFO, "prover_promoted", "signer=%s", text);
+	log_event(LOG_INFO, "prover_promoted", log_str("signer", text));
 	admin_error(r, MHD_HTTP_OK, "promoted",
 		    "%s is registered next: proofs of the key on chain are verified first", text);
 	admin_commit(r, &change, 1);
@@ -105,7 +105,7 @@ static void revoke_key(struct admin_request *r, const struct eth_address *signer
 		return;
 	}
 	eth_address_print(text, signer);
-	log_event(LOG_WARN, "prover_revoked", "signer=%s", text);
+	log_event(LOG_WARN, "prover_revoked", log_str("signer", text));
 	if (promoted && !registrar_promoted(d->registrar))
 		daemon_drop_fact(d, SETTLE_PROMOTED_FACT);
 	settle_prover_row(&change, registrar_find(d->registrar, signer));

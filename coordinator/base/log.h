@@ -17,16 +17,39 @@ enum log_format { LOG_LOGFMT, LOG_JSON };
 
 /* The only global state of the program: where its words go. */
 void log_configure(enum log_level level, enum log_format format);
-bool log_enabled(enum log_level level);
-
-/* Fields are a printf-like list of key=conversion pairs separated by blanks, for example
- * log_event(LOG_INFO, "proof_kept", "batch=%" PRIu64 " source=%s", n, src). A value ends where the
- * next " key=" of the format begins, so values may hold blanks. At most 12 fields, 1 KiB a value.
- */
-void log_event(enum log_level level, const char *event, const char *fields, ...)
-    __attribute__((format(printf, 3, 4)));
-
-const char *log_level_name(enum log_level level);
 bool log_level_parse(enum log_level *out, const char *name);
+
+struct log_field {
+	const char *key; /* NULL ends a list */
+	enum { LOG_TEXT, LOG_UNSIGNED, LOG_SIGNED } kind;
+	union {
+		const char *text;
+		uint64_t u;
+		int64_t i;
+	};
+};
+
+static inline struct log_field log_str(const char *key, const char *text)
+{
+	return (struct log_field){.key = key, .kind = LOG_TEXT, .text = text};
+}
+
+static inline struct log_field log_u64(const char *key, uint64_t n)
+{
+	return (struct log_field){.key = key, .kind = LOG_UNSIGNED, .u = n};
+}
+
+static inline struct log_field log_i64(const char *key, int64_t n)
+{
+	return (struct log_field){.key = key, .kind = LOG_SIGNED, .i = n};
+}
+
+/* A line with at least one field; texts are borrowed for the call, 1 KiB of each is written, 8 KiB
+ * of the line.
+ *
+ *     log_event(LOG_INFO, "proof_kept", log_u64("batch", n), log_str("source", source)); */
+#define log_event(level, event, ...)                                                               \
+	log_fields(level, event, (const struct log_field[]){__VA_ARGS__, {.key = NULL}})
+void log_fields(enum log_level level, const char *event, const struct log_field *fields);
 
 #endif

@@ -263,7 +263,7 @@ static void round_failed(struct chain *c)
 {
 	c->round = false;
 	if (strcmp(c->trouble, c->failed) != 0) {
-		log_event(LOG_WARN, "l1_unreadable", "reason=%s", c->failed);
+		log_event(LOG_WARN, "l1_unreadable", log_str("reason", c->failed));
 		snprintf(c->trouble, sizeof c->trouble, "%s", c->failed);
 	}
 	settle_tick(c->d);
@@ -304,6 +304,7 @@ static void take_measurements(struct chain_facts *f, const struct answer *a)
 static void round_done(struct chain *c)
 {
 	struct chain_facts f = {.version = CHAIN_FACTS_VERSION};
+	char needs[32];
 	const struct answer *a = c->answer;
 
 	f.l1_chain_id = rpc_chain_id(c->d->rpc);
@@ -332,16 +333,18 @@ static void round_done(struct chain *c)
 		if (!f.tdx_dev_mode)
 			take_measurements(&f, a);
 	}
-	if (c->trouble[0] || !c->fresh)
-		log_event(LOG_INFO, "l1_read",
-			  "chain_id=%" PRIu64 " l2_chain_id=%" PRIu64 " committed=%" PRIu64
-			  " verified=%" PRIu64 " needs=%s%s%s%s tdx_dev_mode=%s",
-			  f.l1_chain_id, f.l2_chain_id, f.committed, f.verified,
-			  f.needed & WORK_TYPE_BIT(PROVER_RISC0) ? "RISC0 " : "",
-			  f.needed & WORK_TYPE_BIT(PROVER_SP1) ? "SP1 " : "",
-			  f.needed & WORK_TYPE_BIT(PROVER_TDX) ? "TDX" : "",
-			  f.needed & WORK_TYPE_BIT(PROVER_EXEC) ? "Exec" : "",
-			  f.has_tdx_verifier && f.tdx_dev_mode ? "true" : "false");
+	if (c->trouble[0] || !c->fresh) {
+		snprintf(needs, sizeof needs, "%s%s%s%s",
+			 f.needed & WORK_TYPE_BIT(PROVER_RISC0) ? "RISC0 " : "",
+			 f.needed & WORK_TYPE_BIT(PROVER_SP1) ? "SP1 " : "",
+			 f.needed & WORK_TYPE_BIT(PROVER_TDX) ? "TDX" : "",
+			 f.needed & WORK_TYPE_BIT(PROVER_EXEC) ? "Exec" : "");
+		log_event(LOG_INFO, "l1_read", log_u64("chain_id", f.l1_chain_id),
+			  log_u64("l2_chain_id", f.l2_chain_id), log_u64("committed", f.committed),
+			  log_u64("verified", f.verified), log_str("needs", needs),
+			  log_str("tdx_dev_mode",
+				  f.has_tdx_verifier && f.tdx_dev_mode ? "true" : "false"));
+	}
 	c->trouble[0] = '\0';
 	if (!c->known || !same_facts(&f, &c->facts)) {
 		c->facts = f;

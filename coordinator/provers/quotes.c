@@ -251,10 +251,11 @@ static void fitness_found(struct attestation *a, const struct job *job, const ch
 	eth_address_print(text, &job->signer);
 	if (unfit && before != REGISTRAR_UNFIT) {
 		a->counters.became_unfit++;
-		log_event(LOG_WARN, "quote_unfit", "signer=%s reason=%s", text, unfit);
+		log_event(LOG_WARN, "quote_unfit", log_str("signer", text),
+			  log_str("reason", unfit));
 	} else if (!unfit && before != REGISTRAR_FIT) {
-		log_event(LOG_INFO, "quote_fit", "signer=%s tcb_status=%s", text,
-			  tdxv_tcb_status_name(job->result.tcb_status));
+		log_event(LOG_INFO, "quote_fit", log_str("signer", text),
+			  log_str("tcb_status", tdxv_tcb_status_name(job->result.tcb_status)));
 	}
 	registrar_set_fit(a->d->registrar, &job->signer, now, unfit ? unfit : "");
 }
@@ -333,15 +334,15 @@ static void end_early(struct job *job, const char *sentence)
 {
 	struct standing *s = standing_of(job->a, &job->signer);
 	char text[ETH_ADDRESS_TEXT_SIZE];
+	struct why why;
 
 	if (s && strcmp(s->early, sentence) != 0) {
 		snprintf(s->early, sizeof s->early, "%s", sentence);
 		eth_address_print(text, &s->signer);
+		why_set(&why, "with Intel's early TCB info it does not pass: %s", sentence);
 		if (sentence[0])
-			log_event(
-			    LOG_WARN, "tcb_recovery_ahead",
-			    "signer=%s reason=with Intel's early TCB info it does not pass: %s",
-			    text, sentence);
+			log_event(LOG_WARN, "tcb_recovery_ahead", log_str("signer", text),
+				  log_str("reason", why.text));
 	}
 	end_recheck(job, NULL);
 }
@@ -555,7 +556,7 @@ static void recheck_next(struct attestation *a)
 		/* L1 or memory is not there: attestation_tick() comes back to it. */
 		a->rechecking = false;
 		a->recheck_again = true;
-		log_event(LOG_WARN, "recheck_postponed", "reason=%s", why.text);
+		log_event(LOG_WARN, "recheck_postponed", log_str("reason", why.text));
 		return;
 	}
 	a->counters.rechecks++;
@@ -588,8 +589,9 @@ void attestation_on_chain(struct attestation *a)
 	if (a->has_image && memcmp(&image, &a->image, sizeof image) == 0)
 		return;
 	if (a->has_image)
-		log_event(LOG_WARN, "measurements_changed",
-			  "reason=the TDXVerifier demands other measurements than before");
+		log_event(
+		    LOG_WARN, "measurements_changed",
+		    log_str("reason", "the TDXVerifier demands other measurements than before"));
 	a->image = image;
 	a->has_image = true;
 	attestation_changed(a);
@@ -629,10 +631,11 @@ static void warn_of_expiry(struct attestation *a, struct standing *s, int64_t no
 	s->warned_of = s->valid_to;
 	eth_address_print(signer, &s->signer);
 	tdxv_time_text(when, sizeof when, s->valid_to);
-	log_event(LOG_WARN, "evidence_expires", "signer=%s at=%s days=%" PRId64 " reason=%s",
-		  signer, when, left / DAY_S,
-		  "the first piece of its collateral ends then and no newer has come: see "
-		  "proof-coordinator collateral");
+	log_event(LOG_WARN, "evidence_expires", log_str("signer", signer), log_str("at", when),
+		  log_i64("days", left / DAY_S),
+		  log_str("reason",
+			  "the first piece of its collateral ends then and no newer has come: see "
+			  "proof-coordinator collateral"));
 }
 
 void attestation_tick(struct attestation *a)

@@ -105,8 +105,8 @@ static void send_input(struct session *s, struct conn *conn, const struct proofd
 	else
 		fd = input_file_open(d->config.data_dir, grant->sha256, &size, &why);
 	if (fd < 0) {
-		log_event(LOG_ERROR, "input_unreadable", "batch=%" PRIu64 " reason=%s",
-			  grant->batch, why.text);
+		log_event(LOG_ERROR, "input_unreadable", log_u64("batch", grant->batch),
+			  log_str("reason", why.text));
 		if (grant->ticket)
 			work_ungrant(d->work, grant->batch, type, grant->ticket);
 		reply_error(s, conn, "input_unreadable", "the stored input cannot be read");
@@ -139,15 +139,16 @@ static void on_input_request(struct session *s, struct conn *conn, const struct 
 	}
 	/* p1 and p2 name no version: nothing that is stored can be meant for them. */
 	if (m->dialect == DIALECT_P1_P2) {
-		log_event(LOG_DEBUG, "request", "dialect=%s source=%s answer=empty",
-			  dialect_name(m->dialect), source);
+		log_event(LOG_DEBUG, "request", log_str("dialect", dialect_name(m->dialect)),
+			  log_str("source", source), log_str("answer", "empty"));
 		reply_empty(conn, m->dialect);
 		return;
 	}
 	if (regexec(&d->commit_hash_pattern, m->commit_hash, 0, NULL, 0) != 0) {
 		why_set(&why, "commit hash \"%s\" does not match %s", m->commit_hash,
 			d->config.commit_hash_pattern);
-		log_event(LOG_WARN, "request_refused", "source=%s reason=%s", source, why.text);
+		log_event(LOG_WARN, "request_refused", log_str("source", source),
+			  log_str("reason", why.text));
 		reply_error(s, conn, "bad_commit_hash", why.text);
 		return;
 	}
@@ -155,11 +156,11 @@ static void on_input_request(struct session *s, struct conn *conn, const struct 
 	d->counters.requests[rc]++;
 	switch (rc) {
 	case WORK_GRANT:
-		log_event(LOG_INFO, "work_granted",
-			  "batch=%" PRIu64 " type=%s dialect=%s commit_hash=%s source=%s "
-			  "bytes=%" PRIu64,
-			  grant.batch, type ? prover_type_name(*type) : "any",
-			  dialect_name(m->dialect), m->commit_hash, source, grant.size);
+		log_event(LOG_INFO, "work_granted", log_u64("batch", grant.batch),
+			  log_str("type", type ? prover_type_name(*type) : "any"),
+			  log_str("dialect", dialect_name(m->dialect)),
+			  log_str("commit_hash", m->commit_hash), log_str("source", source),
+			  log_u64("bytes", grant.size));
 		if (grant.ticket) {
 			change.lease =
 			    (struct store_lease){grant.batch, (int)*type,
@@ -169,18 +170,19 @@ static void on_input_request(struct session *s, struct conn *conn, const struct 
 		send_input(s, conn, m, &grant);
 		break;
 	case WORK_EMPTY:
-		log_event(LOG_DEBUG, "request", "dialect=%s source=%s answer=empty reason=%s",
-			  dialect_name(m->dialect), source, why.text);
+		log_event(LOG_DEBUG, "request", log_str("dialect", dialect_name(m->dialect)),
+			  log_str("source", source), log_str("answer", "empty"),
+			  log_str("reason", why.text));
 		reply_empty(conn, m->dialect);
 		break;
 	case WORK_VERSION_MISMATCH:
-		log_event(LOG_DEBUG, "version_mismatch", "commit_hash=%s source=%s reason=%s",
-			  m->commit_hash, source, why.text);
+		log_event(LOG_DEBUG, "version_mismatch", log_str("commit_hash", m->commit_hash),
+			  log_str("source", source), log_str("reason", why.text));
 		reply_mismatch(conn, m);
 		break;
 	case WORK_NOT_NEEDED:
-		log_event(LOG_DEBUG, "type_not_needed", "type=%s source=%s",
-			  prover_type_name(*type), source);
+		log_event(LOG_DEBUG, "type_not_needed", log_str("type", prover_type_name(*type)),
+			  log_str("source", source));
 		if (m->dialect == DIALECT_P3_P5) {
 			reply_empty(conn, m->dialect);
 			break;
@@ -264,8 +266,8 @@ static void refuse_setup(struct setup *setup, enum registrar_answer answer, cons
 	struct conn *conn = s->d->server ? server_conn(s->d->server, setup->conn) : NULL;
 
 	count_setup(s, answer);
-	log_event(LOG_WARN, "setup_refused", "source=%s bytes=%zu reason=%s", setup->source,
-		  setup->payload.len, sentence);
+	log_event(LOG_WARN, "setup_refused", log_str("source", setup->source),
+		  log_u64("bytes", setup->payload.len), log_str("reason", sentence));
 	if (conn)
 		reply_error(s, conn, answer == REGISTRAR_REFUSE ? "setup_refused" : "try_again",
 			    sentence);
@@ -293,15 +295,16 @@ static bool answer_setup(struct setup *setup)
 	switch (answer) {
 	case REGISTRAR_ACK_ACTIVE:
 	case REGISTRAR_ACK_STANDBY:
-		log_event(LOG_INFO, "setup_acknowledged", "signer=%s source=%s as=%s", signer,
-			  setup->check.prover.source,
-			  answer == REGISTRAR_ACK_ACTIVE ? "active" : "standby");
+		log_event(LOG_INFO, "setup_acknowledged", log_str("signer", signer),
+			  log_str("source", setup->check.prover.source),
+			  log_str("as", answer == REGISTRAR_ACK_ACTIVE ? "active" : "standby"));
 		reply_message(conn, &ack);
 		break;
 	case REGISTRAR_REFUSE:
 	case REGISTRAR_RETRY:
-		log_event(LOG_WARN, "setup_refused", "signer=%s source=%s reason=%s", signer,
-			  setup->check.prover.source, why.text);
+		log_event(LOG_WARN, "setup_refused", log_str("signer", signer),
+			  log_str("source", setup->check.prover.source),
+			  log_str("reason", why.text));
 		reply_error(s, conn, answer == REGISTRAR_REFUSE ? "setup_refused" : "try_again",
 			    why.text);
 		break;
@@ -341,7 +344,7 @@ static void on_setup_kept(void *arg, enum store_rc rc, const struct why *why)
 	if (rc != STORE_OK || !registrar_setup(s->d->registrar, &setup->check, &trouble)) {
 		const char *text = rc != STORE_OK ? why->text : trouble.text;
 
-		log_event(LOG_ERROR, "setup_not_kept", "reason=%s", text);
+		log_event(LOG_ERROR, "setup_not_kept", log_str("reason", text));
 		if (conn)
 			reply_error(s, conn, "try_again", text);
 		setup_free(setup);
@@ -404,13 +407,15 @@ static bool answered_at_once(struct session *s, struct conn *conn, const struct 
 	const struct chain_facts *facts = chain_facts(s->d->chain);
 
 	if (m->prover_type != PROVER_TDX) {
-		log_event(LOG_WARN, "setup_unneeded", "type=%s source=%s",
-			  prover_type_name(m->prover_type), source);
+		log_event(LOG_WARN, "setup_unneeded",
+			  log_str("type", prover_type_name(m->prover_type)),
+			  log_str("source", source));
 		reply_message(conn, &ack);
 	} else if (s->d->draining) {
 		reply_error(s, conn, "stopping", "the coordinator is stopping; try again later");
 	} else if (facts && !facts->has_tdx_verifier) {
-		log_event(LOG_WARN, "setup_refused", "source=%s reason=%s", source, no_verifier);
+		log_event(LOG_WARN, "setup_refused", log_str("source", source),
+			  log_str("reason", no_verifier));
 		reply_error(s, conn, "setup_refused", no_verifier);
 	} else {
 		return false;
@@ -458,7 +463,8 @@ static void on_not_for_us(struct session *s, struct conn *conn, const struct pro
 	struct why why;
 
 	why_set(&why, "%s is a coordinator's message, not a prover's", message_kind_name(m->kind));
-	log_event(LOG_WARN, "message_refused", "source=%s reason=%s", source, why.text);
+	log_event(LOG_WARN, "message_refused", log_str("source", source),
+		  log_str("reason", why.text));
 	reply_error(s, conn, "invalid_request", why.text);
 }
 
@@ -487,13 +493,14 @@ void session_message(void *arg, struct conn *conn, struct span message, const ch
 	enum proto_err err = proofdata_decode(&m, message, &s->limits, &why);
 
 	if (err != PROTO_OK) {
-		log_event(LOG_WARN, "message_refused", "source=%s bytes=%zu reason=%s", source,
-			  message.n, why.text);
+		log_event(LOG_WARN, "message_refused", log_str("source", source),
+			  log_u64("bytes", message.n), log_str("reason", why.text));
 		reply_error(s, conn, proto_err_name(err), why.text);
 		return;
 	}
-	log_event(LOG_DEBUG, "message", "kind=%s dialect=%s source=%s bytes=%zu",
-		  message_kind_name(m.kind), dialect_name(m.dialect), source, message.n);
+	log_event(LOG_DEBUG, "message", log_str("kind", message_kind_name(m.kind)),
+		  log_str("dialect", dialect_name(m.dialect)), log_str("source", source),
+		  log_u64("bytes", message.n));
 	actions[m.kind](s, conn, &m, source);
 	proofdata_free(&m);
 }
@@ -505,7 +512,7 @@ void session_bad(void *arg, struct conn *conn, enum server_bad bad, const struct
 
 	/* A port scan or a health check connects and says nothing. */
 	log_event(bad == SERVER_BAD_EMPTY ? LOG_DEBUG : LOG_WARN, "message_refused",
-		  "source=%s reason=%s", conn_peer(conn, peer), why->text);
+		  log_str("source", conn_peer(conn, peer)), log_str("reason", why->text));
 	if (bad != SERVER_BAD_EMPTY)
 		reply_error(s, conn, server_bad_name(bad), why->text);
 }
@@ -523,8 +530,8 @@ void session_end(void *arg, uint64_t id, bool delivered)
 		return;
 	*at = found->next;
 	if (!delivered && found->ticket) {
-		log_event(LOG_INFO, "input_not_delivered", "batch=%" PRIu64 " type=%s",
-			  found->batch, prover_type_name(found->type));
+		log_event(LOG_INFO, "input_not_delivered", log_u64("batch", found->batch),
+			  log_str("type", prover_type_name(found->type)));
 		work_ungrant(s->d->work, found->batch, found->type, found->ticket);
 	}
 	free(found);
@@ -535,7 +542,7 @@ void session_server_log(void *arg, const char *event, const char *sentence)
 	bool is_usual = strcmp(event, "listening") == 0 || strcmp(event, "drain") == 0;
 
 	(void)arg;
-	log_event(is_usual ? LOG_INFO : LOG_WARN, event, "reason=%s", sentence);
+	log_event(is_usual ? LOG_INFO : LOG_WARN, event, log_str("reason", sentence));
 }
 
 bool session_new(struct session **out, struct daemon *d, struct why *why)

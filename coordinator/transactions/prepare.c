@@ -68,7 +68,8 @@ static void failed(struct enroll *e, const char *what, const char *sentence)
 
 	why_set(&why, "%s%s%s", what, what[0] ? ": " : "", sentence);
 	eth_address_print(text, &e->signer);
-	log_event(LOG_WARN, "registration_not_prepared", "signer=%s reason=%s", text, why.text);
+	log_event(LOG_WARN, "registration_not_prepared", log_str("signer", text),
+		  log_str("reason", why.text));
 	over(e);
 	registrar_register_failed(d->registrar, &e->signer, why.text, false, 0, daemon_now_ms());
 	settle_tick(d);
@@ -157,7 +158,8 @@ static void on_rehearsal(void *arg, const struct chain_read *read)
 		return;
 	}
 	if (read->kind == CHAIN_READ_FAILED)
-		log_event(LOG_DEBUG, "registration_not_rehearsed", "reason=%s", read->sentence);
+		log_event(LOG_DEBUG, "registration_not_rehearsed",
+			  log_str("reason", read->sentence));
 	e->rehearsed = true;
 	pump(e);
 }
@@ -252,8 +254,9 @@ static void pump(struct enroll *e)
 			e->state = WAITING;
 			settle_tick(e->d);
 		} else {
-			log_event(LOG_INFO, "collateral_on_chain", "stack=%s note=%s",
-				  pccs_stack_name(pccs_stack(e->pccs)), why.text);
+			log_event(LOG_INFO, "collateral_on_chain",
+				  log_str("stack", pccs_stack_name(pccs_stack(e->pccs))),
+				  log_str("note", why.text));
 			probe(e);
 		}
 		break;
@@ -288,8 +291,9 @@ bool enroll_send(struct enroll *e)
 	e->budget_caps = budget_caps;
 	snprintf(e->sentence, sizeof e->sentence, "uploading the %s (%u of %u)", e->step.name,
 		 e->step.order, e->step.of);
-	log_event(LOG_INFO, "collateral_upload_started", "what=%s number=%u of=%u bytes=%zu",
-		  e->step.name, e->step.order, e->step.of, e->step.calldata.n);
+	log_event(LOG_INFO, "collateral_upload_started", log_str("what", e->step.name),
+		  log_u64("number", e->step.order), log_u64("of", e->step.of),
+		  log_u64("bytes", e->step.calldata.n));
 	return true;
 }
 
@@ -304,8 +308,8 @@ void enroll_upload_over(struct enroll *e, const struct sender_action *a)
 		return; /* an earlier run's: what it achieved is read from the chain */
 	if (a->outcome == SENDER_CONFIRMED) {
 		e->uploads++;
-		log_event(LOG_INFO, "collateral_uploaded", "what=%s gas=%" PRIu64, e->step.name,
-			  a->gas_used);
+		log_event(LOG_INFO, "collateral_uploaded", log_str("what", e->step.name),
+			  log_u64("gas", a->gas_used));
 	}
 	switch (a->outcome) {
 	case SENDER_CONFIRMED:
@@ -358,8 +362,8 @@ void enroll_prepare(struct enroll *e, const struct registrar_step *step)
 		return;
 	}
 	eth_address_print(text, &step->signer);
-	log_event(LOG_INFO, "registration_preparing", "signer=%s tcb_status=%s", text,
-		  tdxv_tcb_status_name(s->tcb_status));
+	log_event(LOG_INFO, "registration_preparing", log_str("signer", text),
+		  log_str("tcb_status", tdxv_tcb_status_name(s->tcb_status)));
 	job.entry = e->entry;
 	memcpy(job.fmspc, s->platform.fmspc, sizeof job.fmspc);
 	memcpy(e->fmspc, s->platform.fmspc, sizeof e->fmspc);

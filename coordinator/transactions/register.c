@@ -58,12 +58,13 @@ void registration_offer(struct daemon *d, const struct registrar_step *step,
 			   &chain_facts(d->chain)->tdx_verifier, &step->signer, buf_span(&calldata),
 			   &why)) {
 		*offered = step->signer;
-		log_event(LOG_INFO, "registration_offered", "signer=%s file=%s", text, path);
+		log_event(LOG_INFO, "registration_offered", log_str("signer", text),
+			  log_str("file", path));
 	} else {
 		registrar_register_failed(d->registrar, &step->signer, why.text, false, 0,
 					  daemon_now_ms());
-		log_event(LOG_ERROR, "registration_not_offered", "signer=%s reason=%s", text,
-			  why.text);
+		log_event(LOG_ERROR, "registration_not_offered", log_str("signer", text),
+			  log_str("reason", why.text));
 	}
 	buf_free(&calldata);
 }
@@ -96,12 +97,13 @@ void registration_start(struct daemon *d, const struct registrar_step *step, str
 		goto failed;
 	}
 	d->next_intent++;
-	log_event(LOG_INFO, "registration_started", "signer=%s", text);
+	log_event(LOG_INFO, "registration_started", log_str("signer", text));
 	why_set(now, "registering %s", text);
 	goto out;
 failed:
 	why_set(now, "the registration was not started: %.400s", why.text);
-	log_event(LOG_ERROR, "registration_not_started", "signer=%s reason=%s", text, why.text);
+	log_event(LOG_ERROR, "registration_not_started", log_str("signer", text),
+		  log_str("reason", why.text));
 out:
 	buf_free(&calldata);
 }
@@ -118,13 +120,14 @@ void registration_over(struct daemon *d, const struct sender_action *a)
 	d->counters.gas_register += gas;
 	if (a->outcome == SENDER_CONFIRMED || a->outcome == SENDER_ALREADY_TRUE) {
 		registrar_register_done(d->registrar, gas, now);
-		log_event(LOG_INFO, "registered", "signer=%s gas=%" PRIu64, text, gas);
+		log_event(LOG_INFO, "registered", log_str("signer", text), log_u64("gas", gas));
 	} else {
 		revert_read(&r, a->revert_data);
 		reason = r.kind == REVERT_NONE ? a->sentence : r.text;
 		registrar_register_failed(d->registrar, signer, reason, false, gas, now);
-		log_event(LOG_WARN, "registration_failed", "signer=%s outcome=%s reason=%s", text,
-			  sender_outcome_text(a->outcome), reason);
+		log_event(LOG_WARN, "registration_failed", log_str("signer", text),
+			  log_str("outcome", sender_outcome_text(a->outcome)),
+			  log_str("reason", reason));
 	}
 	settle_keep_prover(d, signer);
 	registration_keep_gas(d);

@@ -54,7 +54,7 @@ static void say(struct settle *s, const char *fmt, ...)
 	if (strcmp(text, s->sentence) == 0)
 		return;
 	memcpy(s->sentence, text, sizeof text);
-	log_event(LOG_DEBUG, "settle", "now=%s", s->sentence);
+	log_event(LOG_DEBUG, "settle", log_str("now", s->sentence));
 }
 
 const char *settle_sentence(const struct settle *s)
@@ -126,11 +126,11 @@ static void tell_registrar(struct daemon *d, const struct chain_facts *f)
 	case REGISTRAR_SIGNER_FIRST:
 	case REGISTRAR_SIGNER_OURS:
 		eth_address_print(text, &f->signer);
-		log_event(LOG_INFO, "signer_on_chain", "signer=%s",
-			  eth_address_is_zero(&f->signer) ? "none" : text);
+		log_event(LOG_INFO, "signer_on_chain",
+			  log_str("signer", eth_address_is_zero(&f->signer) ? "none" : text));
 		break;
 	case REGISTRAR_SIGNER_CHANGED:
-		log_event(LOG_WARN, "signer_changed", "reason=%s", why.text);
+		log_event(LOG_WARN, "signer_changed", log_str("reason", why.text));
 		break;
 	}
 	if (promoting && !registrar_promoted(d->registrar))
@@ -193,7 +193,7 @@ void settle_on_chain(struct daemon *d)
 	case WORK_CHAIN_FORWARD: break;
 	case WORK_CHAIN_BACK:
 	case WORK_CHAIN_BACK_LOST:
-		log_event(LOG_WARN, "l1_went_back", "reason=%s", why.text);
+		log_event(LOG_WARN, "l1_went_back", log_str("reason", why.text));
 		chain_forget_commitments(d->chain);
 		break;
 	}
@@ -211,14 +211,17 @@ static void set_aside(struct settle *s, const struct registrar_step *step)
 {
 	struct daemon *d = s->d;
 	char from[ETH_ADDRESS_TEXT_SIZE], to[ETH_ADDRESS_TEXT_SIZE];
+	struct why why;
 
 	eth_address_print(from, &step->signer);
 	eth_address_print(to, &step->next);
-	log_event(
-	    LOG_WARN, "proofs_set_aside",
-	    "signer=%s batches=%zu reason=the key is replaced by %s and its proofs could not be "
-	    "verified in time; their batches are handed out again",
-	    from, work_signer_batches(d->work, &step->signer), to);
+	why_set(&why,
+		"the key is replaced by %s and its proofs could not be verified in time; their "
+		"batches are handed out again",
+		to);
+	log_event(LOG_WARN, "proofs_set_aside", log_str("signer", from),
+		  log_u64("batches", work_signer_batches(d->work, &step->signer)),
+		  log_str("reason", why.text));
 	work_set_signer(d->work, WORK_SIGNER_IS, &step->next);
 	registrar_set_aside_done(d->registrar, &step->signer);
 }
@@ -286,20 +289,21 @@ static void start_verify(struct settle *s)
 	    !verify_calldata(s, &calldata, &why)) {
 		if (calldata.len == 0 && s->run.n > 1 && !why.text[0])
 			s->limit = s->run.n / 2;
-		log_event(LOG_ERROR, "verify_not_started", "reason=%s",
-			  why.text[0] ? why.text : "the proofs do not fit one transaction");
+		log_event(LOG_ERROR, "verify_not_started",
+			  log_str("reason", why.text[0] ? why.text
+							: "the proofs do not fit one transaction"));
 		goto out;
 	}
 	wish.calldata = buf_span(&calldata);
 	registrar_set_verify_in_flight(d->registrar, true);
 	if (!sender_io_wish(d->sender, &wish, &why)) {
 		registrar_set_verify_in_flight(d->registrar, false);
-		log_event(LOG_ERROR, "verify_not_started", "reason=%s", why.text);
+		log_event(LOG_ERROR, "verify_not_started", log_str("reason", why.text));
 		goto out;
 	}
 	d->next_intent++;
-	log_event(LOG_INFO, "verify_started", "first=%" PRIu64 " last=%" PRIu64, wish.first_batch,
-		  wish.last_batch);
+	log_event(LOG_INFO, "verify_started", log_u64("first", wish.first_batch),
+		  log_u64("last", wish.last_batch));
 	say(s, "verifying batches %" PRIu64 " to %" PRIu64, wish.first_batch, wish.last_batch);
 out:
 	buf_free(&calldata);
@@ -329,8 +333,8 @@ static void on_proof(void *arg, enum store_rc rc, const struct store_proof *proo
 
 	if (rc != STORE_OK || !buf_add(&s->proofs[r->at], proof->bytes.p, proof->bytes.n)) {
 		s->read_failed = true;
-		log_event(LOG_ERROR, "proof_unreadable", "reason=%s",
-			  rc != STORE_OK ? why->text : "out of memory");
+		log_event(LOG_ERROR, "proof_unreadable",
+			  log_str("reason", rc != STORE_OK ? why->text : "out of memory"));
 	}
 	free(r);
 	reading_end(s);
@@ -512,11 +516,11 @@ static void on_opinion(void *arg, const struct chain_read *read)
 			ask_another(s);
 		return;
 	}
-	log_event(LOG_WARN, "second_opinion_differs", "batch=%" PRIu64 " first=%s second=%s",
-		  s->run.first, s->opinion_of.text,
-		  read->kind == CHAIN_READ_OK         ? "accepted"
-		  : read->kind == CHAIN_READ_REVERTED ? read->revert.text
-						      : "no answer");
+	log_event(LOG_WARN, "second_opinion_differs", log_u64("batch", s->run.first),
+		  log_str("first", s->opinion_of.text),
+		  log_str("second", read->kind == CHAIN_READ_OK         ? "accepted"
+				    : read->kind == CHAIN_READ_REVERTED ? read->revert.text
+									: "no answer"));
 	s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
 }
 
@@ -546,10 +550,10 @@ static void on_signer_now(void *arg, const struct chain_read *read)
 		ask_again(s, &s->opinion_of);
 		return;
 	}
-	log_event(LOG_WARN, "verify_refused_for_another_key", "batch=%" PRIu64 " reason=%s",
-		  s->run.first,
-		  read->kind == CHAIN_READ_OK ? "the contract holds another key than its signer's"
-					      : "the contract does not say which key it holds");
+	log_event(LOG_WARN, "verify_refused_for_another_key", log_u64("batch", s->run.first),
+		  log_str("reason", read->kind == CHAIN_READ_OK
+					? "the contract holds another key than its signer's"
+					: "the contract does not say which key it holds"));
 	s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
 	chain_refresh(s->d->chain);
 }
@@ -574,10 +578,10 @@ static void verify_refused(struct settle *s, const struct sender_action *a)
 	enum prover_type type;
 
 	revert_read(&r, a->revert_data);
-	log_event(LOG_WARN, "verify_refused",
-		  "first=%" PRIu64 " last=%" PRIu64 " outcome=%s reason=%s", a->intent->first_batch,
-		  a->intent->last_batch, sender_outcome_text(a->outcome),
-		  r.kind == REVERT_NONE ? a->sentence : r.text);
+	log_event(LOG_WARN, "verify_refused", log_u64("first", a->intent->first_batch),
+		  log_u64("last", a->intent->last_batch),
+		  log_str("outcome", sender_outcome_text(a->outcome)),
+		  log_str("reason", r.kind == REVERT_NONE ? a->sentence : r.text));
 	/* What was resumed from an earlier run has no proofs at hand: it is tried again. */
 	if (!s->proofs || s->run.first != a->intent->first_batch || !s->run.n) {
 		s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
@@ -606,23 +610,22 @@ static void verify_over(struct settle *s, const struct sender_action *a)
 		d->counters.gas_verify += a->gas_used;
 	switch (a->outcome) {
 	case SENDER_CONFIRMED:
-		log_event(LOG_INFO, "batches_verified",
-			  "first=%" PRIu64 " last=%" PRIu64 " tx=%s gas=%" PRIu64,
-			  a->intent->first_batch, a->intent->last_batch, hash, a->gas_used);
+		log_event(LOG_INFO, "batches_verified", log_u64("first", a->intent->first_batch),
+			  log_u64("last", a->intent->last_batch), log_str("tx", hash),
+			  log_u64("gas", a->gas_used));
 		s->limit = 0;
 		break;
 	case SENDER_ALREADY_TRUE:
-		log_event(LOG_INFO, "batches_verified",
-			  "first=%" PRIu64 " last=%" PRIu64 " note=%s", a->intent->first_batch,
-			  a->intent->last_batch, "the contract has verified them already");
+		log_event(LOG_INFO, "batches_verified", log_u64("first", a->intent->first_batch),
+			  log_u64("last", a->intent->last_batch),
+			  log_str("note", "the contract has verified them already"));
 		s->limit = 0;
 		break;
 	case SENDER_REVERTED:
 	case SENDER_FAILED_ON_CHAIN: verify_refused(s, a); break;
 	case SENDER_TOO_BIG:
-		log_event(LOG_WARN, "verify_too_big",
-			  "first=%" PRIu64 " last=%" PRIu64 " reason=%s", a->intent->first_batch,
-			  a->intent->last_batch, a->sentence);
+		log_event(LOG_WARN, "verify_too_big", log_u64("first", a->intent->first_batch),
+			  log_u64("last", a->intent->last_batch), log_str("reason", a->sentence));
 		if (s->run.n > 1)
 			s->limit = (s->run.n + 1) / 2;
 		else
@@ -631,7 +634,7 @@ static void verify_over(struct settle *s, const struct sender_action *a)
 	case SENDER_NO_FUNDS:
 	case SENDER_GAVE_UP:
 	case SENDER_CANCELLED:
-		log_event(LOG_WARN, "verify_given_up", "reason=%s", a->sentence);
+		log_event(LOG_WARN, "verify_given_up", log_str("reason", a->sentence));
 		s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
 		break;
 	}
@@ -728,8 +731,9 @@ static bool make_sender(struct settle *s, struct why *why)
 		return false;
 	if (!s->resumed.id)
 		return true;
-	log_event(LOG_INFO, "intent_resumed", "id=%" PRIu64 " kind=%s attempts=%u", s->resumed.id,
-		  kinds[s->resumed.kind], s->resumed.n_attempts);
+	log_event(LOG_INFO, "intent_resumed", log_u64("id", s->resumed.id),
+		  log_str("kind", kinds[s->resumed.kind]),
+		  log_u64("attempts", s->resumed.n_attempts));
 	return sender_io_resume(d->sender, &s->resumed, why);
 }
 

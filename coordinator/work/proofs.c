@@ -74,16 +74,17 @@ static void on_kept(void *arg, enum store_rc rc, const struct why *why)
 
 	if (rc != STORE_OK) {
 		work_release(d->work, k->id);
-		log_event(LOG_ERROR, "proof_not_kept", "batch=%" PRIu64 " reason=%s", k->batch,
-			  why->text);
+		log_event(LOG_ERROR, "proof_not_kept", log_u64("batch", k->batch),
+			  log_str("reason", why->text));
 		k->cb(k->arg, PROOF_REFUSED, "try_again", "the proof could not be stored");
 		free(k);
 		return;
 	}
 	if (!work_kept(d->work, k->id))
 		proofs_forget(d, k->id);
-	log_event(LOG_INFO, "proof_kept", "batch=%" PRIu64 " type=%s id=%" PRIu64 " source=%s",
-		  k->batch, prover_type_name(k->type), k->id, k->source);
+	log_event(LOG_INFO, "proof_kept", log_u64("batch", k->batch),
+		  log_str("type", prover_type_name(k->type)), log_u64("id", k->id),
+		  log_str("source", k->source));
 	k->cb(k->arg, PROOF_ACK, "", "");
 	free(k);
 	proofs_judge(d);
@@ -131,8 +132,9 @@ void proofs_submit(struct daemon *d, uint64_t batch, const struct proof *proof, 
 		free(k);
 		log_event(rc == WORK_DUPLICATE ? LOG_INFO : LOG_WARN,
 			  rc == WORK_DUPLICATE ? "proof_duplicate" : "proof_refused",
-			  "batch=%" PRIu64 " type=%s source=%s reason=%s", batch,
-			  prover_type_name(proof->prover_type), source, why.text);
+			  log_u64("batch", batch),
+			  log_str("type", prover_type_name(proof->prover_type)),
+			  log_str("source", source), log_str("reason", why.text));
 		cb(arg, rc == WORK_DUPLICATE ? PROOF_ACK : PROOF_REFUSED, refusal_code(rc),
 		   why.text);
 		return;
@@ -175,11 +177,11 @@ void proofs_verdict(struct daemon *d, uint64_t id, enum work_state state,
 		return;
 	if (signer)
 		eth_address_print(text, signer);
-	log_event(
-	    state == WORK_BAD ? LOG_WARN : LOG_INFO,
-	    state == WORK_BAD ? "proof_set_aside" : "proof_judged",
-	    "batch=%" PRIu64 " type=%s id=%" PRIu64 " source=%s verdict=%s signer=%s reason=%s",
-	    c.batch, prover_type_name(c.type), id, c.source, work_state_name(state), text, reason);
+	log_event(state == WORK_BAD ? LOG_WARN : LOG_INFO,
+		  state == WORK_BAD ? "proof_set_aside" : "proof_judged", log_u64("batch", c.batch),
+		  log_str("type", prover_type_name(c.type)), log_u64("id", id),
+		  log_str("source", c.source), log_str("verdict", work_state_name(state)),
+		  log_str("signer", text), log_str("reason", reason));
 	d->counters.judged[state]++;
 	change.proof_state = (struct store_proof_state){.id = id,
 							.state = (int)state,
@@ -243,8 +245,8 @@ static void on_commitment(void *arg, const struct batch_commitment *commitment,
 	if (commitment)
 		judge_with(j, commitment);
 	else
-		log_event(LOG_DEBUG, "judge_later", "batch=%" PRIu64 " reason=%s", j->c.batch,
-			  sentence);
+		log_event(LOG_DEBUG, "judge_later", log_u64("batch", j->c.batch),
+			  log_str("reason", sentence));
 	judging_end(j);
 }
 
@@ -254,8 +256,8 @@ static void on_proof_read(void *arg, enum store_rc rc, const struct store_proof 
 	struct judging *j = arg;
 
 	if (rc != STORE_OK || !buf_add(&j->bytes, proof->bytes.p, proof->bytes.n)) {
-		log_event(LOG_ERROR, "proof_unreadable", "id=%" PRIu64 " reason=%s", j->c.id,
-			  rc != STORE_OK ? why->text : "out of memory");
+		log_event(LOG_ERROR, "proof_unreadable", log_u64("id", j->c.id),
+			  log_str("reason", rc != STORE_OK ? why->text : "out of memory"));
 		judging_end(j);
 		return;
 	}

@@ -39,8 +39,8 @@ static void upload_end(struct upload *u, enum intake_rc rc, const char *sentence
 		  rc == INTAKE_CREATED ? "input_stored"
 		  : rc == INTAKE_SAME  ? "input_known"
 				       : "input_refused",
-		  "batch=%" PRIu64 " commit_hash=%s bytes=%" PRIu64 " note=%s", u->batch,
-		  u->commit_hash, u->counted, sentence);
+		  log_u64("batch", u->batch), log_str("commit_hash", u->commit_hash),
+		  log_u64("bytes", u->counted), log_str("note", sentence));
 	free(u);
 	events->end(arg, rc, sentence);
 }
@@ -214,8 +214,8 @@ void intake_drop(struct daemon *d, uint64_t batch, const char *commit_hash,
 		close(fd);
 	/* A row that outlives its file for a moment is swept at the next start. */
 	if (input_file_remove(d->config.data_dir, sha256, &why) != INPUT_OK)
-		log_event(LOG_WARN, "input_not_removed", "batch=%" PRIu64 " reason=%s", batch,
-			  why.text);
+		log_event(LOG_WARN, "input_not_removed", log_u64("batch", batch),
+			  log_str("reason", why.text));
 	else
 		d->input_bytes -= size < d->input_bytes ? size : d->input_bytes;
 }

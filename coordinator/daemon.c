@@ -1,7 +1,6 @@
 #include "coordinator/daemon.h"
 
 #include "coordinator/admin/admin.h"
-#include "coordinator/base/notify.h"
 #include "coordinator/base/system.h"
 #include "coordinator/provers/quotes.h"
 #include "coordinator/server/session.h"
@@ -22,14 +21,6 @@
 
 #define TOKEN_BYTES 32
 #define WATCH_MS    5000 /* between two looks at what time does to the evidence */
-
-uint64_t daemon_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* ---- the end ---- */
 
@@ -58,6 +49,10 @@ static void close_loop_parts(struct daemon *d)
 	for (i = 0; i < sizeof handles / sizeof *handles; i++) {
 		d->closing++;
 		uv_close(handles[i], on_handle_closed);
+	}
+	if (d->wake) {
+		d->closing++;
+		wake_close(d->wake, part_closed, d);
 	}
 	if (d->store) {
 		d->closing++;
@@ -100,7 +95,7 @@ static void on_rpc_closed(void *arg)
 	struct daemon *d = arg;
 
 	d->rpc = NULL;
-	attestation_close(d->attestation, after_attestation, d);
+	quotes_close(d->quotes, after_attestation, d);
 }
 
 static void part_closed(void *arg)
@@ -136,7 +131,7 @@ static void after_admin(void *arg)
 	struct daemon *d = arg;
 
 	d->admin = NULL;
-	chain_close(d->chain, after_chain, d);
+	l1_close(d->l1, after_chain, d);
 }
 
 static void after_server(void *arg)
@@ -180,7 +175,7 @@ static void drain(struct daemon *d)
 	}
 	d->draining = true;
 	d->ready = false;
-	notify_service_manager("STOPPING=1");
+	system_notify("STOPPING=1");
 	log_event(LOG_INFO, "draining", log_u64("deadline_ms", d->config.drain_timeout_ms),
 		  log_u64("connections",
 			  d->server ? server_counters(d->server)->connections : (size_t)0));
@@ -240,7 +235,7 @@ static void on_reload_signal(uv_signal_t *h, int number)
 		changed = config_reload(&d->config, fresh, notes);
 		log_configure(d->config.log_level, d->config.log_format);
 		settle_reload(d);
-		if (!attestation_reload(d->attestation, &why))
+		if (!quotes_reload(d->quotes, &why))
 			fprintf(notes, "%s: the former policy stays\n", why.text);
 	}
 	fclose(notes);
@@ -253,23 +248,6 @@ static void on_reload_signal(uv_signal_t *h, int number)
 }
 
 /* ---- the start ---- */
-
-void daemon_keep_fact(struct daemon *d, const char *key, const void *value, size_t n)
-{
-	const struct store_change change = {
-	    .kind = CHANGE_FACT_PUT,
-	    .fact = {.key = span_of(key, strlen(key)), .value = span_of(value, n)}};
-
-	store_commit_lazy(d->store, &change, 1);
-}
-
-void daemon_drop_fact(struct daemon *d, const char *key)
-{
-	const struct store_change change = {.kind = CHANGE_FACT_DEL,
-					    .fact = {.key = span_of(key, strlen(key))}};
-
-	store_commit_lazy(d->store, &change, 1);
-}
 
 /* Secrets must not end on disk: no core dump, no ptrace by others of the same user. */
 static void forbid_core_dumps(void)
@@ -347,13 +325,12 @@ static bool make_work(struct daemon *d, struct why *why)
 		return false;
 	}
 	if (c->exec_only)
-		work_set_needed(d->work, WORK_TYPE_BIT(PROVER_EXEC));
+		work_set_needed(d->work, PROVER_TYPE_BIT(PROVER_EXEC));
 	return true;
 }
 
 static bool make_rpc(struct daemon *d, struct why *why)
 {
-	const struct chain_facts *f = chain_facts(d->chain);
 	struct rpc_options o = {.urls = (const char *const *)d->config.rpc_urls,
 				.n_urls = d->config.n_rpc_urls,
 				.chain_id = d->config.chain_id,
@@ -363,8 +340,6 @@ static bool make_rpc(struct daemon *d, struct why *why)
 				.max_calls = 4 * (unsigned)d->config.rpc_max_in_flight,
 				.body_max = d->config.rpc_max_body_bytes};
 
-	if (!o.chain_id && f)
-		o.chain_id = f->l1_chain_id;
 	uv_random(NULL, NULL, &o.seed, sizeof o.seed, 0, NULL);
 	d->rpc = rpc_new(&d->loop, &o, why);
 	return d->rpc != NULL;
@@ -381,7 +356,7 @@ static void on_collateral_changed(void *arg, const struct collateral_key *key,
 	tdxv_time_text(to, sizeof to, set->facts.valid_to);
 	log_event(LOG_INFO, "collateral", log_str("platform", name), log_str("valid_from", from),
 		  log_str("valid_to", to), log_u64("evaluation", set->facts.tcb_evaluation_number));
-	attestation_changed(d->attestation);
+	quotes_changed(d->quotes);
 }
 
 static void on_collateral_note(void *arg, const struct collateral_key *key, const char *sentence)
@@ -413,7 +388,7 @@ static bool make_collateral(struct daemon *d, struct why *why)
 					.on_changed = on_collateral_changed,
 					.on_note = on_collateral_note,
 					.arg = d};
-	const int64_t now = (int64_t)(daemon_now_ms() / 1000);
+	const int64_t now = (int64_t)(clock_wall_ms() / 1000);
 
 	uv_random(NULL, NULL, &s.seed, sizeof s.seed, 0, NULL);
 	if (!collateral_new(&d->collateral, &d->loop, &s, now, why))
@@ -427,12 +402,52 @@ static bool make_collateral(struct daemon *d, struct why *why)
 	return collateral_new(&d->collateral_early, &d->loop, &s, now, why);
 }
 
+static void on_wake(void *arg)
+{
+	settle_tick(arg);
+}
+
+static void on_facts(void *arg, const struct l1_facts *f)
+{
+	struct daemon *d = arg;
+
+	(void)f;
+	settle_on_chain(d);
+	proofs_judge(d);
+	wake_up(d->wake);
+}
+
+static void on_l1_failed(void *arg, const char *sentence)
+{
+	struct daemon *d = arg;
+
+	(void)sentence;
+	wake_up(d->wake);
+}
+
+static void on_fatal(void *arg, const char *event, const char *sentence)
+{
+	daemon_fail(arg, event, sentence);
+}
+
+static bool make_l1(struct daemon *d, struct why *why)
+{
+	const struct l1_parts parts = {&d->loop, d->rpc, d->store};
+	const struct l1_options options = {.proposer = d->config.proposer,
+					   .confirmations = (unsigned)d->config.confirmations,
+					   .every_ms = d->config.send_interval_ms};
+	const struct l1_events events = {on_facts, on_l1_failed, on_fatal, d};
+
+	return l1_new(&d->l1, &parts, &options, &events, why) &&
+	       commitments_new(&d->commitments, d->rpc, &d->config.proposer, why);
+}
+
 static void on_watch(uv_timer_t *t)
 {
 	struct daemon *d = t->data;
 
 	if (!d->closing && !d->draining)
-		attestation_tick(d->attestation);
+		quotes_tick(d->quotes);
 }
 
 static bool make_server(struct daemon *d, struct why *why)
@@ -476,17 +491,17 @@ static void announce(struct daemon *d)
 	log_event(LOG_INFO, "ready", log_str("version", VERSION), log_str("listen", listen),
 		  log_str("admin", c->admin_listen), log_str("data_dir", c->data_dir),
 		  log_str("verify_from", l1), log_str("register_from", tdx),
-		  log_u64("start_ms", daemon_now_ms() - d->started_ms));
+		  log_u64("start_ms", clock_wall_ms() - d->started_ms));
 	if (c->tdx_dev_mode)
-		log_event(
-		    LOG_WARN, "tdx_dev_mode",
-		    log_str("warning", "ETHREX_TDX_DEV_MODE is on: prover keys are registered "
-				       "without any attestation; never use this with real value"));
+		log_event(LOG_WARN, "tdx_dev_mode",
+			  log_str("warning",
+				  "ETHREX_TDX_DEV_MODE is on: prover keys are registered "
+				  "without any attestation; never use this with real value"));
 	if (c->qpl_tool_path[0])
 		log_event(LOG_WARN, "setting_ignored",
 			  log_str("name", "ETHREX_PROOF_COORDINATOR_QPL_TOOL_PATH"),
 			  log_str("reason", "no external tool is used"));
-	notify_service_manager("READY=1\nSTATUS=serving provers");
+	system_notify("READY=1\nSTATUS=serving provers");
 }
 
 static bool claim_keys(struct daemon *d, struct why *why)
@@ -503,7 +518,7 @@ static bool claim_keys(struct daemon *d, struct why *why)
 		if (!given[i] || !eth_key_address(&a[i], keys[i]) ||
 		    (i == 1 && given[0] && eth_address_equal(&a[0], &a[1])))
 			continue;
-		d->key_claims[i] = claim_key(&a[i], where, why);
+		d->key_claims[i] = system_lock_key(&a[i], where, why);
 		if (d->key_claims[i] < 0)
 			return false;
 	}
@@ -518,14 +533,16 @@ static bool start(struct daemon *d, struct why *why)
 	struct sender_intent intent;
 	bool ok;
 
-	if (store_open(&d->store, &d->loop, &so, why) != STORE_OK || !claim_keys(d, why))
+	d->wake = wake_new(&d->loop, on_wake, d, why);
+	if (!d->wake || store_open(&d->store, &d->loop, &so, why) != STORE_OK ||
+	    !claim_keys(d, why))
 		return false;
 	sender_intent_init(&intent);
-	ok = make_token(d, why) && make_work(d, why) && chain_new(&d->chain, d, why) &&
+	ok = make_token(d, why) && make_work(d, why) && make_rpc(d, why) && make_l1(d, why) &&
 	     proofs_new(&d->proofs, d, why) && session_new(&d->session, d, why) &&
-	     make_collateral(d, why) && attestation_new(&d->attestation, d, why) &&
-	     enroll_new(&d->enroll, d, why) && settle_new(&d->settle, d, why) &&
-	     daemon_load(d, &intent, why) && make_rpc(d, why);
+	     make_collateral(d, why) && quotes_new(&d->quotes, d, why) &&
+	     prepare_new(&d->prepare, d, why) && settle_new(&d->settle, d, why) &&
+	     daemon_load(d, &intent, why);
 	if (ok)
 		settle_restore(d);
 	if (ok && intent.id)
@@ -535,7 +552,7 @@ static bool start(struct daemon *d, struct why *why)
 		return false;
 	d->ready = true;
 	announce(d);
-	chain_start(d->chain);
+	l1_start(d->l1);
 	uv_timer_start(&d->watch_timer, on_watch, WATCH_MS, WATCH_MS);
 	return true;
 }
@@ -569,7 +586,7 @@ int daemon_run(struct config *config)
 	for (size_t i = 0; i < d->config.n_rpc_urls; i++)
 		d->config.rpc_urls[i] =
 		    d->config.rpc_urls_split + (d->config.rpc_urls[i] - config->rpc_urls_split);
-	d->started_ms = daemon_now_ms();
+	d->started_ms = clock_wall_ms();
 	d->key_claims[0] = d->key_claims[1] = -1;
 	log_configure(d->config.log_level, d->config.log_format);
 	if (regcomp(&d->commit_hash_pattern, d->config.commit_hash_pattern,
@@ -586,11 +603,12 @@ int daemon_run(struct config *config)
 	}
 	uv_run(&d->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&d->loop);
-	chain_free(d->chain);
+	l1_free(d->l1);
+	commitments_free(d->commitments);
 	session_free(d->session);
 	settle_free(d->settle);
-	enroll_free(d->enroll);
-	attestation_free(d->attestation);
+	prepare_free(d->prepare);
+	quotes_free(d->quotes);
 	proofs_free(d->proofs);
 	work_free(d->work);
 	registrar_free(d->registrar);

@@ -9,7 +9,12 @@
 #ifndef COORDINATOR_DAEMON_H
 #define COORDINATOR_DAEMON_H
 
+#include "coordinator/base/clock.h"
+#include "coordinator/base/log.h"
+#include "coordinator/base/wake.h"
 #include "coordinator/config/config.h"
+#include "coordinator/l1/call.h"
+#include "coordinator/l1/commitments.h"
 #include "coordinator/l1/facts.h"
 #include "coordinator/l1/rpc.h"
 #include "coordinator/provers/registrar.h"
@@ -21,9 +26,9 @@
 #include <regex.h>
 
 struct admin;
-struct attestation;
+struct quotes;
 struct collateral;
-struct enroll;
+struct prepare;
 struct session;
 struct proofs;
 struct settle;
@@ -49,12 +54,14 @@ struct daemon {
 	struct work *work;
 	struct registrar *registrar;
 	struct rpc *rpc;
-	struct chain *chain;
+	struct l1 *l1;
+	struct commitments *commitments;
+	struct wake *wake; /* verify_batches' tick, and the setups that wait */
 	struct sender_io *sender;
 	struct collateral *collateral;
 	struct collateral *collateral_early; /* to look ahead; NULL: not wanted */
-	struct attestation *attestation;
-	struct enroll *enroll;
+	struct quotes *quotes;
+	struct prepare *prepare;
 	struct settle *settle;
 	struct proofs *proofs;
 	struct session *session;
@@ -78,18 +85,11 @@ struct daemon {
 /* Runs until a signal or a fatal error; returns the exit code. config is taken over (and wiped). */
 int daemon_run(struct config *config);
 
-/* Wall clock, milliseconds since the epoch: leases and proofs outlive a restart. */
-uint64_t daemon_now_ms(void);
-
 /* Ends the daemon in order with this exit code; a sentence for the log. */
 void daemon_fail(struct daemon *d, const char *event, const char *sentence);
 
 /* Fills work, registrar and the rest from the store. False with the sentence. */
 bool daemon_load(struct daemon *d, struct sender_intent *open_intent, struct why *why);
-
-/* Keeps a named value durably; failures are logged and the next change tries again. */
-void daemon_drop_fact(struct daemon *d, const char *key);
-void daemon_keep_fact(struct daemon *d, const char *key, const void *value, size_t n);
 
 #define EXIT_CONFIG 78 /* sysexits.h: wrong settings, or a contract of another kind */
 

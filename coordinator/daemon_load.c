@@ -36,16 +36,14 @@ static bool is_key(const struct store_fact *row, const char *key)
 static bool load_fact(void *arg, const struct store_fact *row, struct why *why)
 {
 	struct loading *l = arg;
-	struct chain_facts facts;
 	uint64_t gas[2];
 	struct eth_address promoted;
 	char hex[65];
 
-	(void)why;
-	if (row->key.n == strlen(ATTESTATION_FACT) + 64 &&
-	    memcmp(row->key.p, ATTESTATION_FACT, strlen(ATTESTATION_FACT)) == 0) {
-		text_of(hex, sizeof hex, span_of(row->key.p + strlen(ATTESTATION_FACT), 64));
-		attestation_restore_verdict(l->d->attestation, hex, row->value);
+	if (row->key.n == strlen(QUOTES_FACT) + 64 &&
+	    memcmp(row->key.p, QUOTES_FACT, strlen(QUOTES_FACT)) == 0) {
+		text_of(hex, sizeof hex, span_of(row->key.p + strlen(QUOTES_FACT), 64));
+		quotes_restore_verdict(l->d->quotes, hex, row->value);
 		return true;
 	}
 	if (is_key(row, SETTLE_PROMOTED_FACT) && row->value.n == sizeof promoted.b) {
@@ -56,26 +54,8 @@ static bool load_fact(void *arg, const struct store_fact *row, struct why *why)
 		memcpy(gas, row->value.p, sizeof gas);
 		registrar_restore_gas(l->d->registrar, gas[0], gas[1]);
 	}
-	if (!is_key(row, "chain") || row->value.n != sizeof facts)
-		return true;
-	memcpy(&facts, row->value.p, sizeof facts);
-	if (facts.version != CHAIN_FACTS_VERSION)
-		return true;
-	if (!eth_address_equal(&facts.proposer, &l->d->config.proposer)) {
-		why_set(why,
-			"the data directory belongs to another OnChainProposer than the one in "
-			"the settings: use another ETHREX_PROOF_COORDINATOR_DATA_DIR, or the "
-			"former address");
-		return false;
-	}
-	if (l->d->config.chain_id && l->d->config.chain_id != facts.l1_chain_id) {
-		why_set(why,
-			"the data directory belongs to L1 chain id %" PRIu64
-			", the settings say %" PRIu64,
-			facts.l1_chain_id, l->d->config.chain_id);
-		return false;
-	}
-	chain_restore(l->d->chain, &facts);
+	if (is_key(row, L1_FACT))
+		return l1_restore(l->d->l1, row->value, why);
 	return true;
 }
 
@@ -211,7 +191,7 @@ bool daemon_load(struct daemon *d, struct sender_intent *open_intent, struct why
 					      .lease = load_lease,
 					      .prover = load_prover,
 					      .intent = load_intent};
-	struct loading l = {.d = d, .intent = open_intent, .now = daemon_now_ms()};
+	struct loading l = {.d = d, .intent = open_intent, .now = clock_wall_ms()};
 	struct work_counts counts;
 	size_t removed = 0;
 	bool ok;

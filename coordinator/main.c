@@ -1,6 +1,6 @@
 #include "coordinator/admin/client.h"
 #include "coordinator/admin/show.h"
-#include "coordinator/base/whole_file.h"
+#include "coordinator/base/file.h"
 #include "coordinator/config/config.h"
 #include "coordinator/daemon.h"
 #include "coordinator/provers/quote_check.h"
@@ -186,7 +186,7 @@ static bool quote_hash(char out[65], const char *path)
 
 	buf_init(&text, 4 * TDXV_QUOTE_MAX);
 	buf_init(&quote, TDXV_QUOTE_MAX);
-	ok = whole_file_read(&text, path, &why);
+	ok = file_read(&text, path, &why);
 	if (ok) {
 		hex = (const char *)text.p;
 		for (n = text.len; n && isspace((unsigned char)hex[n - 1]); n--)
@@ -199,7 +199,7 @@ static bool quote_hash(char out[65], const char *path)
 			why_set(&why, "%s is longer than a quote can be", path);
 	}
 	if (ok) {
-		appraisal_keys(&whole, &ignored, &q, buf_span(&quote));
+		quote_check_keys(&whole, &ignored, &q, buf_span(&quote));
 		hex_encode(out, whole.sha256, 32);
 	} else {
 		fprintf(stderr, "proof-coordinator: %s\n", why.text);

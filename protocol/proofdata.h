@@ -24,6 +24,8 @@ enum prover_type {
 	PROVER_PICO = 5,    /* p1 */
 };
 #define PROVER_TYPES 6
+/* A set of types is an unsigned of these. */
+#define PROVER_TYPE_BIT(type) (1u << (type))
 
 /* As on the wire: "Exec", "RISC0", "SP1", "TDX", "Aligned", "Pico"; case matters. */
 const char *prover_type_name(enum prover_type type);

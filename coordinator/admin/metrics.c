@@ -96,12 +96,12 @@ static void write_work(struct out *o, const struct daemon *d)
 static void write_l1(struct out *o, const struct daemon *d)
 {
 	static const char *const setups[] = {"active", "standby", "waiting", "refused", "retry"};
-	const struct chain_facts *f = chain_facts(d->chain);
+	const struct l1_facts *f = l1_facts(d->l1);
 	uint64_t day;
 	int i;
 
 	plain(o, "l1_readable", "gauge", "1 while the last look at L1 succeeded.",
-	      chain_is_fresh(d->chain) && !chain_trouble(d->chain)[0]);
+	      l1_is_fresh(d->l1) && !l1_trouble(d->l1)[0]);
 	plain(o, "last_committed_batch", "gauge", "lastCommittedBatch().", f ? f->committed : 0);
 	plain(o, "last_verified_batch", "gauge", "lastVerifiedBatch().", f ? f->verified : 0);
 	head(o, "transactions_total", "counter", "L1 transactions, by outcome.");
@@ -113,7 +113,7 @@ static void write_l1(struct out *o, const struct daemon *d)
 	labelled(o, "gas_used_total", "kind", "register", d->counters.gas_register);
 	labelled(o, "gas_used_total", "kind", "upload", d->counters.gas_upload);
 	plain(o, "register_gas_today", "gauge", "Gas that registrations used or hold today (UTC).",
-	      registrar_gas_used(d->registrar, daemon_now_ms(), &day));
+	      registrar_gas_used(d->registrar, clock_wall_ms(), &day));
 	plain(o, "provers", "gauge", "Prover keys known.", registrar_count(d->registrar));
 	plain(o, "setups_waiting", "gauge",
 	      "ProverSetups being verified, or waiting for a registration.",
@@ -126,15 +126,15 @@ static void write_l1(struct out *o, const struct daemon *d)
 static void write_attestation(struct out *o, const struct daemon *d)
 {
 	static const char *const verdicts[] = {"attested", "refused", "retry"};
-	const struct attestation_counters *c = attestation_counters(d->attestation);
-	const int64_t left = attestation_seconds_left(d->attestation, chain_head_time(d->chain));
+	const struct quotes_counters *c = quotes_counters(d->quotes);
+	const int64_t left = quotes_seconds_left(d->quotes, l1_head_time(d->l1));
 	struct collateral_source_info source;
 	uint64_t answers[COLLATERAL_OUTCOME_COUNT] = {0};
 	size_t i;
 	int v;
 
 	head(o, "quotes_total", "counter", "Quotes that provers offered, by verdict.");
-	for (v = 0; v <= ATTESTATION_RETRY; v++)
+	for (v = 0; v <= QUOTES_RETRY; v++)
 		labelled(o, "quotes_total", "verdict", verdicts[v], c->verdicts[v]);
 	plain(o, "quotes_remembered_total", "counter", "Refused before, and not looked at again.",
 	      c->remembered);
@@ -149,7 +149,7 @@ static void write_attestation(struct out *o, const struct daemon *d)
 		o->ok = o->ok && buf_printf(o->b, P "evidence_expires_seconds %" PRId64 "\n", left);
 	}
 	plain(o, "collateral_uploads_total", "counter", "Pieces uploaded to the on-chain PCCS.",
-	      enroll_uploads(d->enroll));
+	      prepare_uploads(d->prepare));
 	for (i = 0; d->collateral && collateral_source_at(d->collateral, i, &source); i++)
 		for (v = 0; v < COLLATERAL_OUTCOME_COUNT; v++)
 			answers[v] += source.count[v];

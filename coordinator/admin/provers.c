@@ -29,7 +29,7 @@ static json_t *hex_json(const void *p, size_t n)
 	return json_string(text);
 }
 
-static json_t *evidence_json(const struct standing *s)
+static json_t *evidence_json(const struct evidence *s)
 {
 	if (!s)
 		return json_null();
@@ -47,14 +47,14 @@ static json_t *prover_json(const struct daemon *d, const struct registrar_prover
 	const struct eth_address *active = registrar_signer(d->registrar);
 	struct why why = {""};
 
-	registrar_describe(d->registrar, &p->signer, daemon_now_ms(), &why);
+	registrar_describe(d->registrar, &p->signer, clock_wall_ms(), &why);
 	return json_pack(
 	    "{s:o, s:b, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "signer",
 	    admin_address(&p->signer), "active", active && eth_address_equal(active, &p->signer),
 	    "state", why.text, "payload", kinds[p->kind], "source", p->source, "first_seen_ms",
 	    (json_int_t)p->first_seen_ms, "last_seen_ms", (json_int_t)p->last_seen_ms,
 	    "last_proof_ms", (json_int_t)p->last_proof_ms, "proofs", (json_int_t)p->proofs,
-	    "evidence", evidence_json(attestation_standing(d->attestation, &p->signer)));
+	    "evidence", evidence_json(quotes_evidence(d->quotes, &p->signer)));
 }
 
 void admin_provers(struct admin_request *r, const char *rest)
@@ -89,7 +89,7 @@ static void promote_key(struct admin_request *r, const struct eth_address *signe
 	admin_error(r, MHD_HTTP_OK, "promoted",
 		    "%s is registered next: proofs of the key on chain are verified first", text);
 	admin_commit(r, &change, 1);
-	settle_tick(d);
+	wake_up(d->wake);
 }
 
 static void revoke_key(struct admin_request *r, const struct eth_address *signer)
@@ -107,12 +107,12 @@ static void revoke_key(struct admin_request *r, const struct eth_address *signer
 	eth_address_print(text, signer);
 	log_event(LOG_WARN, "prover_revoked", log_str("signer", text));
 	if (promoted && !registrar_promoted(d->registrar))
-		daemon_drop_fact(d, SETTLE_PROMOTED_FACT);
+		store_drop_fact(d->store, SETTLE_PROMOTED_FACT);
 	settle_prover_row(&change, registrar_find(d->registrar, signer));
-	registrar_describe(d->registrar, signer, daemon_now_ms(), &why);
+	registrar_describe(d->registrar, signer, clock_wall_ms(), &why);
 	admin_error(r, MHD_HTTP_OK, "revoked", "%s: %s", text, why.text);
 	admin_commit(r, &change, 1);
-	settle_tick(d);
+	wake_up(d->wake);
 }
 
 void admin_change_prover(struct admin_request *r, const char *rest)
@@ -149,12 +149,11 @@ void admin_verdicts(struct admin_request *r, const char *rest)
 	const json_t *found;
 
 	if (!rest[0]) {
-		admin_json(
-		    r, MHD_HTTP_OK,
-		    json_pack("{s:o}", "verdicts", attestation_verdict_list(d->attestation)));
+		admin_json(r, MHD_HTTP_OK,
+			   json_pack("{s:o}", "verdicts", quotes_verdict_list(d->quotes)));
 		return;
 	}
-	found = rest[0] == '/' ? attestation_verdict(d->attestation, rest + 1) : NULL;
+	found = rest[0] == '/' ? quotes_verdict(d->quotes, rest + 1) : NULL;
 	if (found)
 		admin_json(r, MHD_HTTP_OK, json_deep_copy(found));
 	else
@@ -219,7 +218,7 @@ static json_t *platforms_json(const struct daemon *d)
 	int64_t now = 0;
 	size_t i;
 
-	attestation_now(d->attestation, &now, &why);
+	quotes_now(d->quotes, &now, &why);
 	for (i = 0; collateral_at(d->collateral, i, &info); i++)
 		json_array_append_new(list, platform_json(&info, now));
 	return list;
@@ -242,7 +241,7 @@ void admin_collateral_refresh(struct admin_request *r, const char *rest)
 	int64_t now;
 
 	(void)rest;
-	if (!attestation_now(d->attestation, &now, &why)) {
+	if (!quotes_now(d->quotes, &now, &why)) {
 		admin_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_refreshed", "%s", why.text);
 		return;
 	}
@@ -253,12 +252,12 @@ void admin_collateral_refresh(struct admin_request *r, const char *rest)
 
 static json_t *on_chain_json(const struct daemon *d)
 {
-	const struct pccs *p = enroll_pccs(d->enroll);
+	const struct pccs *p = prepare_pccs(d->prepare);
 	json_t *items = json_array();
 	struct pccs_item item;
 	size_t i;
 
-	for (i = 0; pccs_describe(p, i, chain_head_time(d->chain), &item); i++)
+	for (i = 0; pccs_describe(p, i, l1_head_time(d->l1), &item); i++)
 		json_array_append_new(items,
 				      json_pack("{s:s, s:o, s:s, s:o, s:o}", "what", item.name,
 						"dao", admin_address(&item.dao), "state", item.text,
@@ -266,7 +265,7 @@ static json_t *on_chain_json(const struct daemon *d)
 						"valid_to", time_json(item.valid_to)));
 	return json_pack("{s:s, s:I, s:s, s:o}", "stack", pccs_stack_name(pccs_stack(p)),
 			 "wanted_evaluation_number", (json_int_t)pccs_wanted_evaluation_number(p),
-			 "at", enroll_sentence(d->enroll), "items", items);
+			 "at", prepare_sentence(d->prepare), "items", items);
 }
 
 void admin_tcb(struct admin_request *r, const char *rest)

@@ -112,7 +112,7 @@ json_t *admin_address(const struct eth_address *a)
 
 static json_t *l1_json(const struct daemon *d)
 {
-	const struct chain_facts *f = chain_facts(d->chain);
+	const struct l1_facts *f = l1_facts(d->l1);
 	json_t *endpoints = json_array(), *needs = json_array();
 	struct rpc_endpoint_info info;
 	char sender[512] = "waits for L1 to name its chain id";
@@ -126,19 +126,19 @@ static json_t *l1_json(const struct daemon *d)
 							   "latency_ms", (int)info.latency_ms,
 							   "last_error", info.last_error));
 	for (t = 0; f && t < PROVER_TYPES; t++)
-		if (f->needed & WORK_TYPE_BIT(t))
+		if (f->needed & PROVER_TYPE_BIT(t))
 			json_array_append_new(needs,
 					      json_string(prover_type_name((enum prover_type)t)));
 	if (d->sender)
 		sender_io_describe(d->sender, sender, sizeof sender);
 	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:s}", "readable",
-			 chain_is_fresh(d->chain) && !chain_trouble(d->chain)[0], "trouble",
-			 chain_trouble(d->chain), "chain_id", (json_int_t)(f ? f->l1_chain_id : 0),
-			 "l2_chain_id", (json_int_t)(f ? f->l2_chain_id : 0),
-			 "last_committed_batch", (json_int_t)(f ? f->committed : 0),
-			 "last_verified_batch", (json_int_t)(f ? f->verified : 0), "needs", needs,
-			 "signer", admin_address(f ? &f->signer : NULL), "endpoints", endpoints,
-			 "sender", sender, "next", settle_sentence(d->settle));
+			 l1_is_fresh(d->l1) && !l1_trouble(d->l1)[0], "trouble", l1_trouble(d->l1),
+			 "chain_id", (json_int_t)(f ? f->l1_chain_id : 0), "l2_chain_id",
+			 (json_int_t)(f ? f->l2_chain_id : 0), "last_committed_batch",
+			 (json_int_t)(f ? f->committed : 0), "last_verified_batch",
+			 (json_int_t)(f ? f->verified : 0), "needs", needs, "signer",
+			 admin_address(f ? &f->signer : NULL), "endpoints", endpoints, "sender",
+			 sender, "next", settle_sentence(d->settle));
 }
 
 static json_t *batch_json(const struct work_batch_info *b)
@@ -169,7 +169,7 @@ static void on_status(struct admin_request *r, const char *rest)
 	const struct daemon *d = r->admin->daemon;
 	json_t *batches = json_array();
 	struct work_batch_info b = {0};
-	uint64_t from = 0, waiting, now = daemon_now_ms();
+	uint64_t from = 0, waiting, now = clock_wall_ms();
 	struct work_counts counts;
 	struct why why = {""};
 	int shown;

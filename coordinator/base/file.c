@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool data_dir_sync(const char *path, struct why *why)
+bool file_dir_sync(const char *path, struct why *why)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int failed;
@@ -26,7 +26,7 @@ bool data_dir_sync(const char *path, struct why *why)
 	return !failed;
 }
 
-bool data_dir_make(const char *path, struct why *why)
+bool file_dir_make(const char *path, struct why *why)
 {
 	char parent[PATH_MAX];
 	struct stat st;
@@ -51,10 +51,10 @@ bool data_dir_make(const char *path, struct why *why)
 	if (!made && access(dirname(parent), R_OK))
 		return true;
 	snprintf(parent, sizeof parent, "%s", path);
-	return data_dir_sync(dirname(parent), why);
+	return file_dir_sync(dirname(parent), why);
 }
 
-enum data_dir_lock data_dir_lock(const char *path, int *fd, struct why *why)
+enum file_dir_lock file_dir_lock(const char *path, int *fd, struct why *why)
 {
 	char name[PATH_MAX], pid[32];
 	ssize_t got;
@@ -64,12 +64,12 @@ enum data_dir_lock data_dir_lock(const char *path, int *fd, struct why *why)
 	n = snprintf(name, sizeof name, "%s/lock", path);
 	if (n < 0 || (size_t)n >= sizeof name) {
 		why_set(why, "the path %.80s... is too long", path);
-		return DATA_DIR_FAILED;
+		return FILE_DIR_FAILED;
 	}
 	*fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (*fd < 0) {
 		why_set(why, "cannot open %s: %s", name, strerror(errno));
-		return DATA_DIR_FAILED;
+		return FILE_DIR_FAILED;
 	}
 	if (flock(*fd, LOCK_EX | LOCK_NB)) {
 		int error = errno;
@@ -85,14 +85,36 @@ enum data_dir_lock data_dir_lock(const char *path, int *fd, struct why *why)
 		}
 		close(*fd);
 		*fd = -1;
-		return error == EWOULDBLOCK ? DATA_DIR_IN_USE : DATA_DIR_FAILED;
+		return error == EWOULDBLOCK ? FILE_DIR_IN_USE : FILE_DIR_FAILED;
 	}
 	n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
 	if (ftruncate(*fd, 0) || pwrite(*fd, pid, (size_t)n, 0) != n) {
 		why_set(why, "cannot write %s: %s", name, strerror(errno));
 		close(*fd);
 		*fd = -1;
-		return DATA_DIR_FAILED;
+		return FILE_DIR_FAILED;
 	}
-	return DATA_DIR_LOCKED;
+	return FILE_DIR_LOCKED;
+}
+
+bool file_read(struct buf *out, const char *path, struct why *why)
+{
+	char chunk[4096];
+	bool fits = true, ok;
+	size_t n;
+	FILE *f = fopen(path, "re");
+
+	if (!f) {
+		why_set(why, "cannot read %s: %s", path, strerror(errno));
+		return false;
+	}
+	while (fits && (n = fread(chunk, 1, sizeof chunk, f)) > 0)
+		fits = buf_add(out, chunk, n);
+	ok = fits && !ferror(f);
+	if (!fits)
+		why_set(why, "%s is longer than the %zu bytes allowed", path, out->max);
+	else if (!ok)
+		why_set(why, "cannot read %s: %s", path, strerror(errno));
+	fclose(f);
+	return ok;
 }

@@ -7,12 +7,13 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-int claim_key(const struct eth_address *key, const char *where, struct why *why)
+int system_lock_key(const struct eth_address *key, const char *where, struct why *why)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	char text[ETH_ADDRESS_TEXT_SIZE], place[17];
@@ -40,4 +41,26 @@ int claim_key(const struct eth_address *key, const char *where, struct why *why)
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+/* The protocol is one datagram, so the dependency on libsystemd is not worth its weight. */
+void system_notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	size_t n = path ? strlen(path) : 0;
+	int fd;
+
+	if (n < 2 || n >= sizeof to.sun_path || (path[0] != '/' && path[0] != '@'))
+		return;
+	memcpy(to.sun_path, path, n);
+	if (to.sun_path[0] == '@')
+		to.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	/* Nobody to tell is no reason to fail. */
+	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
+		      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+	close(fd);
 }

@@ -1,8 +1,6 @@
 /*
- * claim.h -- one daemon a key: two that send from one account would take each other's nonces.
- *
- * A claim is an abstract Unix socket whose name says which key on which chain; it ends with the
- * process. It is seen by daemons on the same machine and network namespace only.
+ * system.h -- what the machine around the daemon is told and asked: one daemon a key, the service
+ * manager.
  */
 #ifndef COORDINATOR_BASE_SYSTEM_H
 #define COORDINATOR_BASE_SYSTEM_H
@@ -10,8 +8,14 @@
 #include "encoding/why.h"
 #include "ethereum/address.h"
 
-/* where: whatever tells chains apart (endpoints, contract). Returns a descriptor that holds the
- * claim, or -1 with the sentence. */
-int claim_key(const struct eth_address *key, const char *where, struct why *why);
+/* One daemon a key: two that send from one account would take each other's nonces. The lock is an
+ * abstract Unix socket named after the key and the chain; it ends with the process, and is seen on
+ * the same machine and network namespace only. where: whatever tells chains apart (endpoints,
+ * contract). Returns a descriptor that holds it, or -1 with the sentence. */
+int system_lock_key(const struct eth_address *key, const char *where, struct why *why);
+
+/* Tells a service manager how the daemon is (the sd_notify protocol, one datagram).
+ * state: "READY=1\nSTATUS=...". Without NOTIFY_SOCKET in the environment nothing happens. */
+void system_notify(const char *state);
 
 #endif

@@ -245,7 +245,7 @@ bool collateral_disk_write(const char *cache, const struct collateral_set *set,
 
 	collateral_key_text(name, &set->key);
 	snprintf(dir, sizeof dir, "%s/%s", cache, name);
-	if (!data_dir_make(cache, why) || !data_dir_make(dir, why))
+	if (!file_dir_make(cache, why) || !file_dir_make(dir, why))
 		return false;
 	for (i = 0; i < COLLATERAL_FILES; i++) {
 		enum collateral_file file = (enum collateral_file)i;
@@ -254,7 +254,7 @@ bool collateral_disk_write(const char *cache, const struct collateral_set *set,
 		if (!write_file(dir, collateral_file_name(file), b.p, b.n, why))
 			return false;
 	}
-	if (!write_about(dir, set, update, number, why) || !data_dir_sync(dir, why))
+	if (!write_about(dir, set, update, number, why) || !file_dir_sync(dir, why))
 		return false;
 	remove_oldest(cache, name, max_keys);
 	return true;

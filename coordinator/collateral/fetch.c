@@ -1,5 +1,7 @@
 #include "coordinator/collateral/internal.h"
 
+#include "coordinator/base/retry.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,8 +57,7 @@ struct collateral_fetch {
 
 uint64_t collateral_random(struct collateral_shared *s)
 {
-	s->random = s->random * 6364136223846793005ull + 1442695040888963407ull;
-	return s->random >> 33;
+	return retry_random(&s->random);
 }
 
 /* ---- what a source did ---- */

@@ -1,3 +1,4 @@
+#include "coordinator/base/url.h"
 #include "coordinator/collateral/client.h"
 
 #include <stdio.h>
@@ -102,7 +103,7 @@ static bool take_settings(struct collateral_shared *s, const struct collateral_s
 	if (!collateral_sources_parse(source, &s->n_sources, o->sources, why) ||
 	    !copy_text(s->root_crl_url, sizeof s->root_crl_url, o->root_crl_url,
 		       "the root CRL's URL", why) ||
-	    !collateral_url_ok(s->root_crl_url, why) ||
+	    !url_ok(s->root_crl_url, why) ||
 	    !copy_text(s->ca_file, sizeof s->ca_file, o->ca_file, "the CA file's path", why) ||
 	    !load_root(s, o->root_file, why))
 		return false;

@@ -1,24 +1,14 @@
 #include "coordinator/collateral/internal.h"
 
-#define REFRESH_FLOOR 600 /* seconds from a fetch to the next planned one */
+#include "coordinator/base/retry.h"
 
-/* Some value in [-limit, limit]. */
-static int64_t spread(int64_t limit, uint64_t random)
-{
-	return limit > 0 ? (int64_t)(random % (uint64_t)(2 * limit + 1)) - limit : 0;
-}
+#define REFRESH_FLOOR 600 /* seconds from a fetch to the next planned one */
 
 void collateral_rest_failed(struct collateral_rest *rest, const struct collateral_rest_limits *l,
 			    int64_t now, uint32_t at_least, uint64_t random)
 {
-	uint64_t wait = l->min;
-	unsigned i;
+	uint64_t wait = retry_spread(retry_backoff(l->min, l->max, rest->failures), 4, random);
 
-	for (i = 0; i < rest->failures && wait < l->max; i++)
-		wait *= 2;
-	if (wait > l->max)
-		wait = l->max;
-	wait = (uint64_t)((int64_t)wait + spread((int64_t)wait / 4, random));
 	if (wait < at_least)
 		wait = at_least;
 	rest->failures++;

@@ -32,7 +32,4 @@ struct collateral_source {
 bool collateral_sources_parse(struct collateral_source out[COLLATERAL_SOURCES_MAX], size_t *n,
 			      const char *text, struct why *why);
 
-/* https, or http to a loopback address; no user, query or fragment. */
-bool collateral_url_ok(const char *url, struct why *why);
-
 #endif

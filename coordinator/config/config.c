@@ -1,7 +1,6 @@
-#include "coordinator/config/config_table.h"
-
+#include "coordinator/base/url.h"
 #include "coordinator/collateral/source.h"
-#include "coordinator/l1/rpc.h"
+#include "coordinator/config/config_table.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -358,7 +357,7 @@ static void split_urls(struct loader *l)
 		if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) {
 			char masked[128];
 
-			rpc_mask_url(masked, sizeof masked, url);
+			url_mask(masked, sizeof masked, url);
 			mistake(l, "ETHREX_ETH_RPC_URL: \"%s\" is neither http:// nor https://",
 				masked);
 			continue;
@@ -388,7 +387,7 @@ static void check_collateral(struct loader *l)
 
 	if (!collateral_sources_parse(source, &n, c->collateral_sources, &why))
 		mistake(l, "ETHREX_PROOF_COORDINATOR_COLLATERAL_SOURCES: %s", why.text);
-	if (!collateral_url_ok(c->collateral_root_crl_url, &why))
+	if (!url_ok(c->collateral_root_crl_url, &why))
 		mistake(l, "ETHREX_PROOF_COORDINATOR_COLLATERAL_ROOT_CRL_URL: %s", why.text);
 	c->collateral_early = strcmp(c->collateral_update_text, "early") == 0;
 	if (!c->collateral_early && strcmp(c->collateral_update_text, "standard") != 0)
@@ -557,7 +556,7 @@ static void row_text(char *out, size_t n, const struct config *c, const struct c
 		for (i = 0; i < c->n_rpc_urls && used < n; i++) {
 			char masked[256];
 
-			rpc_mask_url(masked, sizeof masked, c->rpc_urls[i]);
+			url_mask(masked, sizeof masked, c->rpc_urls[i]);
 			used +=
 			    (size_t)snprintf(out + used, n - used, "%s%s", i ? "," : "", masked);
 		}

@@ -1,28 +1,24 @@
 /*
- * chain.h -- what L1 says, read again and again.
+ * facts.h -- what L1 says, read again and again.
  *
  * A round reads the contracts in phases (what kind of contract, what it needs; then the heads) and
- * publishes the result as a whole, or not at all. What a round said is kept over restarts by the
- * owner, so that a dead L1 does not stop the start.
+ * publishes the result as a whole, or not at all. What a round said is kept over restarts, so that
+ * a dead L1 does not stop the start.
  */
 #ifndef COORDINATOR_L1_FACTS_H
 #define COORDINATOR_L1_FACTS_H
 
+#include "coordinator/l1/rpc.h"
+#include "coordinator/store/store.h"
 #include "encoding/why.h"
 #include "ethereum/address.h"
-#include "ethereum/public_inputs.h"
-#include "ethereum/revert.h"
 
-struct daemon;
-struct chain;
+struct l1;
 
-/* Plain old data: kept in the store as it is, under a version. */
-#define CHAIN_FACTS_VERSION 2
-#define CHAIN_MEASUREMENTS  4 /* MRTD, RTMR0, RTMR1, RTMR2 */
-struct chain_facts {
-	uint32_t version;
-	uint32_t
-	    needed; /* WORK_TYPE_BIT set, as the contract requires; Exec where it requires none */
+#define L1_MEASUREMENTS 4 /* MRTD, RTMR0, RTMR1, RTMR2 */
+struct l1_facts {
+	uint32_t needed; /* PROVER_TYPE_BIT set, as the contract requires; Exec where it requires
+			    none */
 	uint64_t l1_chain_id;
 	uint64_t l2_chain_id;
 	uint64_t committed, verified, final;
@@ -33,67 +29,55 @@ struct chain_facts {
 	bool paused;
 	/* of a production TDXVerifier */
 	bool has_measurements;
-	uint8_t measurement[CHAIN_MEASUREMENTS][48];
+	uint8_t measurement[L1_MEASUREMENTS][48];
 	struct eth_address quote_verifier;
 };
 
-bool chain_new(struct chain **out, struct daemon *d, struct why *why);
-/* At the start: what an earlier run was told. */
-void chain_restore(struct chain *c, const struct chain_facts *facts);
-void chain_start(struct chain *c);
+struct l1_parts {
+	uv_loop_t *loop;
+	struct rpc *rpc;
+	struct store *store;
+};
+struct l1_options {
+	struct eth_address proposer;
+	unsigned confirmations; /* blocks until a verified batch counts as final */
+	uint64_t every_ms;      /* between two rounds */
+};
+struct l1_events {
+	void (*facts)(void *arg, const struct l1_facts *f); /* after a whole round */
+	void (*failed)(void *arg, const char *sentence);    /* a round came to nothing */
+	/* A contract of another kind: no reason to try again. */
+	void (*fatal)(void *arg, const char *event, const char *sentence);
+	void *arg;
+};
+
+/* False with the sentence; *out is NULL. */
+bool l1_new(struct l1 **out, const struct l1_parts *parts, const struct l1_options *options,
+	    const struct l1_events *events, struct why *why);
+
+/* At the start: the row that an earlier run kept under this key. A row of another version is
+ * passed over. False with the sentence: it is about another contract than the options say. */
+#define L1_FACT "chain"
+bool l1_restore(struct l1 *c, struct span row, struct why *why);
+
+void l1_start(struct l1 *c);
 /* Reads a round now (or right after the one under way). */
-void chain_refresh(struct chain *c);
+void l1_refresh(struct l1 *c);
+/* Settings changed: the pause after the round under way. */
+void l1_set_every(struct l1 *c, uint64_t every_ms);
 /* Reads no more, then calls done. NULL is allowed. What is on the wire still calls back, so the
- * memory goes with chain_free(), after the RPC client has closed. */
-void chain_close(struct chain *c, void (*done)(void *arg), void *arg);
-void chain_free(struct chain *c);
+ * memory goes with l1_free(), after the RPC client has closed. */
+void l1_close(struct l1 *c, void (*done)(void *arg), void *arg);
+void l1_free(struct l1 *c);
 
 /* NULL while no round was ever read or restored. */
-const struct chain_facts *chain_facts(const struct chain *c);
+const struct l1_facts *l1_facts(const struct l1 *c);
 /* Has this run read a whole round? */
-bool chain_is_fresh(const struct chain *c);
+bool l1_is_fresh(const struct l1 *c);
 /* The head's timestamp in the last round, in seconds; 0: no round in this run. What a dry run and
  * the contracts take for now. */
-int64_t chain_head_time(const struct chain *c);
+int64_t l1_head_time(const struct l1 *c);
 /* The last failure, "" after a good round. */
-const char *chain_trouble(const struct chain *c);
-
-/* ---- single reads ---- */
-
-enum chain_read_kind {
-	CHAIN_READ_OK,
-	CHAIN_READ_REVERTED, /* revert is set */
-	CHAIN_READ_NO_CODE,  /* empty result: no such contract or function */
-	CHAIN_READ_FAILED,   /* no endpoint answered; sentence */
-};
-struct chain_read {
-	enum chain_read_kind kind;
-	struct span data;         /* OK: ABI-encoded result; REVERTED: what the contract said */
-	struct eth_revert revert; /* REVERTED */
-	const char *sentence;     /* FAILED */
-	int endpoint;
-};
-typedef void chain_read_cb(void *arg, const struct chain_read *read);
-
-struct chain_call {
-	const struct eth_address *from; /* NULL: none */
-	const struct eth_address *to;
-	struct span calldata;
-	uint64_t block; /* 0: latest */
-	uint32_t avoid; /* endpoints, see rpc.h */
-	/* As if this contract had that code; NULL: all is as it is. Not every node can do it. */
-	const struct eth_address *replaced;
-	struct span code;
-};
-/* eth_call. The callback comes later, unless the daemon is stopping. False: too many calls. */
-bool chain_call(struct chain *c, const struct chain_call *call, chain_read_cb *cb, void *arg);
-
-/* The commitment of a batch, with initial_state_root from the batch before. NULL: not to be had
- * now (the sentence says why). */
-typedef void chain_commitment_cb(void *arg, const struct batch_commitment *commitment,
-				 const char *sentence);
-bool chain_commitment(struct chain *c, uint64_t batch, chain_commitment_cb *cb, void *arg);
-/* Commitments are remembered; after a reorg or a revertBatch they may be others. */
-void chain_forget_commitments(struct chain *c);
+const char *l1_trouble(const struct l1 *c);
 
 #endif

@@ -1,5 +1,9 @@
 #include "coordinator/l1/rpc.h"
 
+#include "coordinator/base/clock.h"
+#include "coordinator/base/retry.h"
+#include "coordinator/base/url.h"
+
 #include "coordinator/base/http.h"
 
 #include <curl/curl.h>
@@ -70,51 +74,6 @@ struct rpc {
 
 static void pump(struct rpc *rpc);
 
-static uint64_t now_ms(void)
-{
-	return uv_hrtime() / 1000000;
-}
-
-/* splitmix64 */
-static uint64_t next_random(struct rpc *rpc)
-{
-	uint64_t z = rpc->random += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
-
-void rpc_mask_url(char *out, size_t size, const char *url)
-{
-	CURLU *u = curl_url();
-	char *scheme = NULL, *host = NULL, *port = NULL;
-
-	if (u && !curl_url_set(u, CURLUPART_URL, url, 0) &&
-	    !curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) &&
-	    !curl_url_get(u, CURLUPART_HOST, &host, 0) &&
-	    !curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))
-		snprintf(out, size, "%s://%s:%s", scheme, host, port);
-	else
-		snprintf(out, size, "(unreadable URL)");
-	curl_free(scheme);
-	curl_free(host);
-	curl_free(port);
-	curl_url_cleanup(u);
-}
-
-const char *rpc_status_text(enum rpc_status status)
-{
-	switch (status) {
-	case RPC_OK: return "ok";
-	case RPC_ERROR: return "the node answered with an error";
-	case RPC_UNREACHABLE: return "no endpoint answered";
-	case RPC_BAD_REPLY: return "unusable reply";
-	case RPC_CANCELLED: return "cancelled";
-	}
-	return "?";
-}
-
 /* ---- endpoints ---- */
 
 static void endpoint_note(struct endpoint *e, const char *sentence)
@@ -126,18 +85,13 @@ static void endpoint_note(struct endpoint *e, const char *sentence)
 static void endpoint_failed(struct endpoint *e, const char *sentence, bool was_probe)
 {
 	const struct rpc_options *o = &e->rpc->opts;
-	uint64_t wait = o->backoff_min_ms;
-	unsigned i;
+	const uint64_t wait = retry_backoff(o->backoff_min_ms, o->backoff_max_ms, e->failures);
 
 	endpoint_note(e, sentence);
 	/* requests that were under way together fail together: that is one failure */
 	if (e->state == RPC_RESTING && !was_probe)
 		return;
-	for (i = 0; i < e->failures && wait < o->backoff_max_ms; i++)
-		wait *= 2;
-	if (wait > o->backoff_max_ms)
-		wait = o->backoff_max_ms;
-	e->rest_until = now_ms() + wait / 2 + next_random(e->rpc) % (wait / 2 + 1);
+	e->rest_until = clock_mono_ms() + wait / 2 + retry_random(&e->rpc->random) % (wait / 2 + 1);
 	e->failures++;
 	e->probe_failed = was_probe;
 	e->state = RPC_RESTING;
@@ -145,7 +99,7 @@ static void endpoint_failed(struct endpoint *e, const char *sentence, bool was_p
 
 static void endpoint_answered(struct endpoint *e, uint64_t started)
 {
-	uint64_t took = now_ms() - started;
+	uint64_t took = clock_mono_ms() - started;
 
 	/* 0 means that none is known yet */
 	took = took < 1 ? 1 : took > UINT32_MAX ? UINT32_MAX : took;
@@ -172,7 +126,7 @@ static void chain_id_answered(struct endpoint *e, uint64_t id)
 		 (unsigned long long)id, (unsigned long long)rpc->chain_id);
 	endpoint_note(e, text);
 	e->state = RPC_SET_ASIDE;
-	e->rest_until = now_ms() + rpc->opts.backoff_max_ms;
+	e->rest_until = clock_mono_ms() + rpc->opts.backoff_max_ms;
 }
 
 /* What an HTTP answer is worth. A 4xx may carry a JSON-RPC error that is the node's true answer;
@@ -243,7 +197,7 @@ static void probe(struct endpoint *e)
 	int n;
 
 	e->probe_id = ++rpc->next_id;
-	e->probe_started = now_ms();
+	e->probe_started = clock_mono_ms();
 	n = snprintf(e->probe_body, sizeof e->probe_body,
 		     "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"eth_chainId\",\"params\":[]}",
 		     (unsigned long long)e->probe_id);
@@ -294,7 +248,7 @@ static void call_attempt_failed(struct call *c, const char *sentence, bool bad_r
 		endpoint_note(e, sentence);
 	c->last_was_bad_reply = bad_reply;
 	c->tried |= 1u << c->endpoint;
-	if (c->no_retry || now_ms() >= c->deadline) {
+	if (c->no_retry || clock_mono_ms() >= c->deadline) {
 		call_unreachable(c);
 		return;
 	}
@@ -323,8 +277,8 @@ static void on_answer(void *arg, const struct http_answer *a)
 	case RPC_PARSED_BAD: break;
 	}
 	/* a call in a greater hurry than the setting says nothing about the endpoint */
-	whole_time = a->arrived || now_ms() < c->deadline ||
-		     now_ms() - c->started >= c->rpc->opts.call_timeout_ms;
+	whole_time = a->arrived || clock_mono_ms() < c->deadline ||
+		     clock_mono_ms() - c->started >= c->rpc->opts.call_timeout_ms;
 	call_attempt_failed(c, c->why.text, bad_reply, whole_time);
 }
 
@@ -361,7 +315,7 @@ static int choose(struct call *c)
 static void call_start(struct call *c, unsigned endpoint)
 {
 	struct rpc *rpc = c->rpc;
-	uint64_t now = now_ms();
+	uint64_t now = clock_mono_ms();
 	uint64_t left = c->deadline > now ? c->deadline - now : 1;
 	struct http_request req = {.url = rpc->endpoints[endpoint].url,
 				   .body = buf_span(&c->body),
@@ -441,7 +395,7 @@ static void on_tick(uv_timer_t *timer);
 
 static void set_timer(struct rpc *rpc)
 {
-	uint64_t at = UINT64_MAX, now = now_ms();
+	uint64_t at = UINT64_MAX, now = clock_mono_ms();
 	const struct call *c;
 	size_t i;
 
@@ -467,7 +421,7 @@ static void set_timer(struct rpc *rpc)
 
 static void pump(struct rpc *rpc)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock_mono_ms();
 	struct call *c;
 	size_t i;
 
@@ -536,7 +490,7 @@ static bool endpoint_init(struct rpc *rpc, size_t i, const char *url, struct why
 {
 	struct endpoint *e = &rpc->endpoints[i];
 
-	rpc_mask_url(e->name, sizeof e->name, url);
+	url_mask(e->name, sizeof e->name, url);
 	if (strncmp(e->name, "http://", 7) != 0 && strncmp(e->name, "https://", 8) != 0) {
 		why_set(why, "RPC URL %zu (%s) is not an http:// or https:// URL", i + 1, e->name);
 		return false;
@@ -635,7 +589,7 @@ uint64_t rpc_call(struct rpc *rpc, const char *method, const char *params,
 		goto no_memory;
 	rpc->next_id++;
 	c->rpc = rpc;
-	c->deadline = now_ms() + (o->deadline_ms ? o->deadline_ms : rpc->opts.deadline_ms);
+	c->deadline = clock_mono_ms() + (o->deadline_ms ? o->deadline_ms : rpc->opts.deadline_ms);
 	c->avoid = o->avoid;
 	c->prefer = o->prefer;
 	c->no_retry = o->no_retry;
@@ -737,6 +691,12 @@ bool rpc_endpoint_info(const struct rpc *rpc, size_t i, struct rpc_endpoint_info
 	memcpy(out->name, e->name, sizeof out->name);
 	memcpy(out->last_error, e->last_error, sizeof out->last_error);
 	return true;
+}
+
+void rpc_expect_chain(struct rpc *rpc, uint64_t chain_id)
+{
+	if (!rpc->chain_id)
+		rpc->chain_id = chain_id;
 }
 
 uint64_t rpc_chain_id(const struct rpc *rpc)

@@ -108,14 +108,11 @@ struct rpc_endpoint_info {
 size_t rpc_endpoint_count(const struct rpc *rpc);
 /* False for an index out of range. */
 bool rpc_endpoint_info(const struct rpc *rpc, size_t i, struct rpc_endpoint_info *out);
+/* Pins the chain id where none is pinned yet: what an earlier run was told. */
+void rpc_expect_chain(struct rpc *rpc, uint64_t chain_id);
 /* The pinned chain id, 0 while none is known. */
 uint64_t rpc_chain_id(const struct rpc *rpc);
 /* Calls waiting and on the wire. */
 unsigned rpc_pending(const struct rpc *rpc);
-const char *rpc_status_text(enum rpc_status status);
-
-/* scheme://host:port of a URL, without user, path and query, which may hold credentials.
- * "(unreadable URL)" where it is none. */
-void rpc_mask_url(char *out, size_t size, const char *url);
 
 #endif

@@ -1,3 +1,4 @@
+#include "coordinator/base/retry.h"
 #include "coordinator/provers/internal.h"
 
 #include <inttypes.h>
@@ -396,13 +397,9 @@ bool registrar_register_begin(struct registrar *r, const struct eth_address *sig
 
 static void failed(struct registrar *r, const char *reason, uint64_t now_ms)
 {
-	uint64_t wait = r->settings.retry_min_ms;
-	unsigned i;
+	const uint64_t wait =
+	    retry_backoff(r->settings.retry_min_ms, r->settings.retry_max_ms, r->failures);
 
-	for (i = 0; i < r->failures && wait < r->settings.retry_max_ms; i++)
-		wait *= 2;
-	if (wait > r->settings.retry_max_ms)
-		wait = r->settings.retry_max_ms;
 	r->failures++;
 	r->chosen = false;
 	r->prepared = false;

@@ -24,8 +24,8 @@ static void sha256(struct refusal_key *out, const uint8_t *p, size_t n)
 		memset(out, 0, sizeof *out);
 }
 
-void appraisal_keys(struct refusal_key *whole, struct refusal_key *signed_part,
-		    struct tdxv_quote *q, struct span quote)
+void quote_check_keys(struct refusal_key *whole, struct refusal_key *signed_part,
+		      struct tdxv_quote *q, struct span quote)
 {
 	memset(signed_part, 0, sizeof *signed_part);
 	if (tdxv_quote_parse(q, quote.p, quote.n, NULL) != TDXV_OK) {
@@ -105,10 +105,10 @@ static void name_shortfalls(const struct tdxv_verdict *v, const struct tdxv_coll
 	}
 }
 
-static void keep_json(struct appraisal *out, const struct tdxv_verdict *v)
+static void keep_json(struct quote_checked *out, const struct tdxv_verdict *v)
 {
 	size_t n = tdxv_verdict_json(NULL, 0, v);
-	char *text = n < APPRAISAL_JSON_MAX ? malloc(n + 1) : NULL;
+	char *text = n < QUOTE_CHECK_JSON_MAX ? malloc(n + 1) : NULL;
 
 	if (!text)
 		return;
@@ -117,14 +117,14 @@ static void keep_json(struct appraisal *out, const struct tdxv_verdict *v)
 	free(text);
 }
 
-static void weigh(struct appraisal *out, const struct appraisal_input *in,
+static void weigh(struct quote_checked *out, const struct quote_check_input *in,
 		  const struct tdxv_verdict *v, struct buf *reasons)
 {
 	const struct tdxv_quote *q = &v->quote;
 	struct tdxv_quote ignored;
 	bool ok;
 
-	appraisal_keys(&out->whole_key, &out->signed_key, &ignored, in->quote);
+	quote_check_keys(&out->whole_key, &out->signed_key, &ignored, in->quote);
 	if (!own_ok(v, reasons, &out->lasting))
 		return;
 	out->authentic_bytes = true;
@@ -147,14 +147,14 @@ static void weigh(struct appraisal *out, const struct appraisal_input *in,
 	out->passed = ok;
 }
 
-void appraise(struct appraisal *out, const struct appraisal_input *in)
+void quote_check(struct quote_checked *out, const struct quote_check_input *in)
 {
 	struct tdxv_verdict *v = malloc(sizeof *v);
 	struct buf reasons;
 
 	memset(out, 0, sizeof *out);
-	buf_init(&out->json, APPRAISAL_JSON_MAX);
-	buf_init(&reasons, APPRAISAL_SENTENCE_MAX - 1);
+	buf_init(&out->json, QUOTE_CHECK_JSON_MAX);
+	buf_init(&reasons, QUOTE_CHECK_SENTENCE_MAX - 1);
 	if (!v) {
 		memcpy(out->sentence, "out of memory", sizeof "out of memory");
 		out->undecided = true;

@@ -1,5 +1,6 @@
 /*
- * appraisal.h -- one quote weighed: its own signatures, the contract's demands, collateral, policy.
+ * quote_check.h -- one quote weighed: its own signatures, the contract's demands, collateral,
+ * policy.
  *
  * Pure, and safe in any thread: everything it reads is an argument. What libtdxverify finds and
  * what the TDXVerifier would refuse become one answer with one sentence for each thing that is
@@ -14,10 +15,10 @@
 #include "encoding/bytes.h"
 #include "ethereum/address.h"
 
-#define APPRAISAL_SENTENCE_MAX 2048
-#define APPRAISAL_JSON_MAX     (64u * 1024)
+#define QUOTE_CHECK_SENTENCE_MAX 2048
+#define QUOTE_CHECK_JSON_MAX     (64u * 1024)
 
-struct appraisal_input {
+struct quote_check_input {
 	struct span quote;
 	/* The collateral, or one made of no pieces where whole is false. */
 	const struct tdxv_collateral *collateral;
@@ -28,12 +29,12 @@ struct appraisal_input {
 	int64_t now;
 };
 
-struct appraisal {
+struct quote_checked {
 	bool passed;
 	bool undecided; /* memory was short: nothing was found out */
 	/* Not passed, for reasons in the bytes themselves: nothing outside will change it. */
 	bool lasting;
-	char sentence[APPRAISAL_SENTENCE_MAX]; /* empty when passed */
+	char sentence[QUOTE_CHECK_SENTENCE_MAX]; /* empty when passed */
 	/* Of the declared bytes, and of what the quoting enclave signed; zero when unreadable. */
 	struct refusal_key whole_key, signed_key;
 	bool authentic_bytes; /* chain and signatures hold: signed_key names what was refused */
@@ -49,10 +50,10 @@ struct appraisal {
 /* The two names of a quote, without judging it: of its declared bytes, and of what its enclave
  * signed. q receives the parsed quote; for bytes that are none it is zeroed, whole names them all,
  * and signed_part is zero. */
-void appraisal_keys(struct refusal_key *whole, struct refusal_key *signed_part,
-		    struct tdxv_quote *q, struct span quote);
+void quote_check_keys(struct refusal_key *whole, struct refusal_key *signed_part,
+		      struct tdxv_quote *q, struct span quote);
 
 /* out->json is the caller's to buf_free(). */
-void appraise(struct appraisal *out, const struct appraisal_input *in);
+void quote_check(struct quote_checked *out, const struct quote_check_input *in);
 
 #endif

@@ -1,7 +1,7 @@
-/* What a job weighs is in appraisal.h; this file says when, with what, and what follows. */
+/* What a job weighs is in quote_checked.h; this file says when, with what, and what follows. */
 #include "coordinator/provers/quotes.h"
 
-#include "coordinator/base/whole_file.h"
+#include "coordinator/base/file.h"
 #include "coordinator/daemon.h"
 #include "coordinator/provers/verdicts.h"
 #include "coordinator/transactions/verify_batches.h"
@@ -38,22 +38,22 @@ enum phase {
 
 struct job {
 	struct job *next;
-	struct attestation *a;
+	struct quotes *a;
 	uv_work_t work;
 	enum phase phase;
 	struct buf quote;
 	char source[SOURCE_SIZE];
-	attestation_cb *cb; /* NULL: a recheck */
+	quotes_cb *cb; /* NULL: a recheck */
 	void *arg;
 	struct eth_address signer; /* recheck: whose quote */
 	struct policy *policy;
 	struct contract_image image;
 	const struct collateral_set *set;
 	int64_t now;
-	struct appraisal result, early;
+	struct quote_checked result, early;
 };
 
-struct attestation {
+struct quotes {
 	struct daemon *d;
 	struct policy *policy;
 	const struct tdxv_collateral *nothing; /* for PHASE_OWN; the client's */
@@ -66,20 +66,20 @@ struct attestation {
 	bool closing;
 	void (*done)(void *arg);
 	void *done_arg;
-	struct standing *standings; /* max_provers */
-	size_t n_standings;
+	struct evidence *evidence; /* max_provers */
+	size_t n_evidence;
 	/* rechecks go one at a time through the registrar's table */
 	bool rechecking, recheck_again;
 	size_t recheck_at;
 	uint64_t epoch_ms;
 	struct contract_image image; /* the contract's when last looked at */
 	bool has_image;
-	char answer[APPRAISAL_SENTENCE_MAX];
-	struct attestation_counters counters;
+	char answer[QUOTE_CHECK_SENTENCE_MAX];
+	struct quotes_counters counters;
 };
 
-static void recheck(struct attestation *a);
-static void recheck_next(struct attestation *a);
+static void recheck(struct quotes *a);
+static void recheck_next(struct quotes *a);
 static void start_work(struct job *job, enum phase phase);
 
 /* ---- the policy ---- */
@@ -105,7 +105,7 @@ static struct policy *policy_load(const char *path, struct why *why)
 	if (!path[0])
 		return p;
 	buf_init(&text, POLICY_BYTES);
-	if (!whole_file_read(&text, path, why))
+	if (!file_read(&text, path, why))
 		goto failed;
 	if (tdxv_policy_parse(&p->policy, (const char *)text.p, text.len, &reason) != TDXV_OK) {
 		why_set(why, "the policy file %s: %s", path, reason.text);
@@ -119,13 +119,13 @@ failed:
 	return NULL;
 }
 
-void attestation_changed(struct attestation *a)
+void quotes_changed(struct quotes *a)
 {
 	refusals_new_epoch(a->refusals);
 	recheck(a);
 }
 
-bool attestation_reload(struct attestation *a, struct why *why)
+bool quotes_reload(struct quotes *a, struct why *why)
 {
 	struct policy *fresh = policy_load(a->d->config.policy_file, why);
 
@@ -133,54 +133,53 @@ bool attestation_reload(struct attestation *a, struct why *why)
 		return false;
 	policy_unref(a->policy);
 	a->policy = fresh;
-	attestation_changed(a);
+	quotes_changed(a);
 	return true;
 }
 
-/* ---- standings ---- */
+/* ---- evidence ---- */
 
-static struct standing *standing_of(const struct attestation *a, const struct eth_address *signer)
+static struct evidence *evidence_of(const struct quotes *a, const struct eth_address *signer)
 {
 	size_t i;
 
-	for (i = 0; i < a->n_standings; i++)
-		if (eth_address_equal(&a->standings[i].signer, signer))
-			return &a->standings[i];
+	for (i = 0; i < a->n_evidence; i++)
+		if (eth_address_equal(&a->evidence[i].signer, signer))
+			return &a->evidence[i];
 	return NULL;
 }
 
-const struct standing *attestation_standing(const struct attestation *a,
-					    const struct eth_address *signer)
+const struct evidence *quotes_evidence(const struct quotes *a, const struct eth_address *signer)
 {
-	return standing_of(a, signer);
+	return evidence_of(a, signer);
 }
 
 /* Drops those of keys that the registrar has forgotten. */
-static void standings_sweep(struct attestation *a)
+static void evidence_sweep(struct quotes *a)
 {
 	size_t i, kept = 0;
 
-	for (i = 0; i < a->n_standings; i++) {
-		if (registrar_find(a->d->registrar, &a->standings[i].signer))
-			a->standings[kept++] = a->standings[i];
+	for (i = 0; i < a->n_evidence; i++) {
+		if (registrar_find(a->d->registrar, &a->evidence[i].signer))
+			a->evidence[kept++] = a->evidence[i];
 		else
-			collateral_set_unref(a->standings[i].collateral);
+			collateral_set_unref(a->evidence[i].collateral);
 	}
-	a->n_standings = kept;
+	a->n_evidence = kept;
 }
 
-static void standing_put(struct attestation *a, const struct job *job)
+static void evidence_put(struct quotes *a, const struct job *job)
 {
-	const struct appraisal *r = &job->result;
-	struct standing *s = standing_of(a, &r->signer);
+	const struct quote_checked *r = &job->result;
+	struct evidence *s = evidence_of(a, &r->signer);
 
-	if (!s && a->n_standings == a->d->config.max_provers)
-		standings_sweep(a);
+	if (!s && a->n_evidence == a->d->config.max_provers)
+		evidence_sweep(a);
 	/* A newcomer's standing comes before its row: while the table is full it has no place. */
-	if (!s && a->n_standings == a->d->config.max_provers)
+	if (!s && a->n_evidence == a->d->config.max_provers)
 		return;
 	if (!s) {
-		s = &a->standings[a->n_standings++];
+		s = &a->evidence[a->n_evidence++];
 		memset(s, 0, sizeof *s);
 	}
 	collateral_set_unref(s->collateral);
@@ -198,7 +197,7 @@ static void standing_put(struct attestation *a, const struct job *job)
 
 static void job_free(struct job *job)
 {
-	struct attestation *a = job->a;
+	struct quotes *a = job->a;
 	struct job **at;
 
 	for (at = &a->jobs; *at; at = &(*at)->next)
@@ -217,7 +216,7 @@ static void job_free(struct job *job)
 
 static void keep_verdict(const struct job *job, const char *answer, const char *sentence)
 {
-	const struct appraisal *r = &job->result;
+	const struct quote_checked *r = &job->result;
 	const struct verdict_note note = {.sha256 = r->whole_key.sha256,
 					  .at = job->now,
 					  .source = job->source,
@@ -226,12 +225,12 @@ static void keep_verdict(const struct job *job, const char *answer, const char *
 					  .signer = r->authentic_bytes ? &r->signer : NULL,
 					  .json = buf_span(&r->json)};
 
-	verdicts_keep(job->a->verdicts, job->a->d, &note);
+	verdicts_keep(job->a->verdicts, job->a->d->store, &note);
 }
 
 static void remember_refusal(const struct job *job)
 {
-	const struct appraisal *r = &job->result;
+	const struct quote_checked *r = &job->result;
 
 	refusals_add(job->a->refusals, &r->whole_key, r->lasting, r->sentence);
 	/* Whoever signs the same again is refused the same, whatever he did to the rest. */
@@ -239,7 +238,7 @@ static void remember_refusal(const struct job *job)
 		refusals_add(job->a->refusals, &r->signed_key, false, r->sentence);
 }
 
-static void fitness_found(struct attestation *a, const struct job *job, const char *unfit)
+static void fitness_found(struct quotes *a, const struct job *job, const char *unfit)
 {
 	const struct registrar_prover *p = registrar_find(a->d->registrar, &job->signer);
 	const enum registrar_fit before = p ? p->fit : REGISTRAR_FIT_UNKNOWN;
@@ -262,7 +261,7 @@ static void fitness_found(struct attestation *a, const struct job *job, const ch
 
 static void end_recheck(struct job *job, const char *unfit)
 {
-	struct attestation *a = job->a;
+	struct quotes *a = job->a;
 
 	fitness_found(a, job, unfit);
 	if (unfit && job->result.json.len)
@@ -272,29 +271,29 @@ static void end_recheck(struct job *job, const char *unfit)
 }
 
 /* Consumes the job. */
-static void end_job(struct job *job, enum attestation_rc rc, const char *sentence)
+static void end_job(struct job *job, enum quotes_rc rc, const char *sentence)
 {
-	struct attestation *a = job->a;
-	struct attestation_result out = {rc, job->result.signer, sentence};
+	struct quotes *a = job->a;
+	struct quotes_result out = {rc, job->result.signer, sentence};
 
 	if (!job->cb) {
 		end_recheck(job, sentence);
 		return;
 	}
-	if (rc == ATTESTED)
-		standing_put(a, job);
+	if (rc == QUOTES_ATTESTED)
+		evidence_put(a, job);
 	a->counters.verdicts[rc]++;
 	switch (rc) {
-	case ATTESTED:
+	case QUOTES_ATTESTED:
 		refusals_absolve(a->refusals, job->source);
 		keep_verdict(job, "attested", "");
 		break;
-	case ATTESTATION_REFUSED:
-		refusals_blame(a->refusals, job->source, daemon_now_ms());
+	case QUOTES_REFUSED:
+		refusals_blame(a->refusals, job->source, clock_wall_ms());
 		remember_refusal(job);
 		keep_verdict(job, "refused", sentence);
 		break;
-	case ATTESTATION_RETRY: break;
+	case QUOTES_RETRY: break;
 	}
 	job->cb(job->arg, &out);
 	job_free(job);
@@ -305,13 +304,13 @@ static void end_job(struct job *job, enum attestation_rc rc, const char *sentenc
 static void on_collateral(void *arg, const struct collateral_set *set, const char *sentence)
 {
 	struct job *job = arg;
-	char text[APPRAISAL_SENTENCE_MAX];
+	char text[QUOTE_CHECK_SENTENCE_MAX];
 
 	if (job->a->closing)
 		return;
 	if (!set) {
 		snprintf(text, sizeof text, "%s", sentence);
-		end_job(job, ATTESTATION_RETRY, text);
+		end_job(job, QUOTES_RETRY, text);
 		return;
 	}
 	job->set = collateral_set_ref(set);
@@ -325,14 +324,14 @@ static void fetch(struct job *job)
 	job->phase = PHASE_FETCH;
 	if (!collateral_get(job->a->d->collateral, &job->result.platform, job->now, on_collateral,
 			    job, &why))
-		end_job(job, ATTESTATION_RETRY, why.text);
+		end_job(job, QUOTES_RETRY, why.text);
 }
 
 /* ---- what is to come ---- */
 
 static void end_early(struct job *job, const char *sentence)
 {
-	struct standing *s = standing_of(job->a, &job->signer);
+	struct evidence *s = evidence_of(job->a, &job->signer);
 	char text[ETH_ADDRESS_TEXT_SIZE];
 	struct why why;
 
@@ -368,7 +367,7 @@ static void look_ahead(struct job *job)
 {
 	struct why why = {""};
 
-	standing_put(job->a, job);
+	evidence_put(job->a, job);
 	job->phase = PHASE_FETCH_EARLY;
 	if (!job->a->d->collateral_early ||
 	    !collateral_get(job->a->d->collateral_early, &job->result.platform, job->now,
@@ -380,7 +379,7 @@ static void in_pool(uv_work_t *work)
 {
 	struct job *job = work->data;
 	const bool whole = job->phase != PHASE_OWN;
-	const struct appraisal_input in = {
+	const struct quote_check_input in = {
 	    .quote = buf_span(&job->quote),
 	    .collateral = whole ? job->set->checked : job->a->nothing,
 	    .whole = whole,
@@ -389,10 +388,10 @@ static void in_pool(uv_work_t *work)
 	    .cache = job->a->cache,
 	    .now = whole ? collateral_set_time(job->set, job->now) : job->now};
 
-	appraise(job->phase == PHASE_EARLY ? &job->early : &job->result, &in);
+	quote_check(job->phase == PHASE_EARLY ? &job->early : &job->result, &in);
 }
 
-static void maybe_closed(struct attestation *a)
+static void maybe_closed(struct quotes *a)
 {
 	if (a->closing && a->in_pool == 0 && a->done) {
 		void (*done)(void *arg) = a->done;
@@ -405,7 +404,7 @@ static void maybe_closed(struct attestation *a)
 static void after_pool(uv_work_t *work, int status)
 {
 	struct job *job = work->data;
-	struct attestation *a = job->a;
+	struct quotes *a = job->a;
 
 	(void)status;
 	a->in_pool--;
@@ -417,14 +416,14 @@ static void after_pool(uv_work_t *work, int status)
 	if (job->phase == PHASE_EARLY)
 		end_early(job, job->early.undecided ? "" : job->early.sentence);
 	else if (!job->result.passed)
-		end_job(job, job->result.undecided ? ATTESTATION_RETRY : ATTESTATION_REFUSED,
+		end_job(job, job->result.undecided ? QUOTES_RETRY : QUOTES_REFUSED,
 			job->result.sentence);
 	else if (job->phase == PHASE_OWN)
 		fetch(job);
 	else if (!job->cb)
 		look_ahead(job);
 	else
-		end_job(job, ATTESTED, "");
+		end_job(job, QUOTES_ATTESTED, "");
 }
 
 static void start_work(struct job *job, enum phase phase)
@@ -436,12 +435,11 @@ static void start_work(struct job *job, enum phase phase)
 	if (uv_queue_work(&job->a->d->loop, &job->work, in_pool, after_pool) == 0)
 		job->a->in_pool++;
 	else
-		end_job(job, ATTESTATION_RETRY, "libuv's pool takes no work");
+		end_job(job, QUOTES_RETRY, "libuv's pool takes no work");
 }
 
 /* NULL with the sentence: not now. */
-static struct job *job_new(struct attestation *a, struct span quote, const char *source,
-			   struct why *why)
+static struct job *job_new(struct quotes *a, struct span quote, const char *source, struct why *why)
 {
 	struct job *job;
 	int64_t now;
@@ -450,7 +448,7 @@ static struct job *job_new(struct attestation *a, struct span quote, const char 
 		why_set(why, "L1 has not yet said which measurements the TDXVerifier demands");
 		return NULL;
 	}
-	if (!attestation_now(a, &now, why))
+	if (!quotes_now(a, &now, why))
 		return NULL;
 	job = calloc(1, sizeof *job);
 	if (!job) {
@@ -463,7 +461,7 @@ static struct job *job_new(struct attestation *a, struct span quote, const char 
 	job->policy = a->policy;
 	job->policy->refs++;
 	snprintf(job->source, sizeof job->source, "%s", source);
-	buf_init(&job->result.json, APPRAISAL_JSON_MAX);
+	buf_init(&job->result.json, QUOTE_CHECK_JSON_MAX);
 	buf_init(&job->quote, TDXV_QUOTE_MAX);
 	job->next = a->jobs;
 	a->jobs = job;
@@ -480,27 +478,27 @@ static struct job *job_new(struct attestation *a, struct span quote, const char 
 /* ---- a prover's quote ---- */
 
 /* True: it was refused before; *sentence says why. */
-static bool is_remembered(struct attestation *a, struct span quote, const char **sentence)
+static bool is_remembered(struct quotes *a, struct span quote, const char **sentence)
 {
 	struct refusal_key whole, signed_part;
 	struct tdxv_quote q;
 
-	appraisal_keys(&whole, &signed_part, &q, quote);
+	quote_check_keys(&whole, &signed_part, &q, quote);
 	*sentence = refusals_find(a->refusals, &whole);
 	if (!*sentence && q.signed_part.n)
 		*sentence = refusals_find(a->refusals, &signed_part);
 	return *sentence != NULL;
 }
 
-bool attestation_verify(struct attestation *a, struct span quote, const char *source,
-			attestation_cb *cb, void *arg, struct attestation_result *out)
+bool quotes_verify(struct quotes *a, struct span quote, const char *source, quotes_cb *cb,
+		   void *arg, struct quotes_result *out)
 {
-	const uint64_t now = daemon_now_ms(), wait = refusals_wait_ms(a->refusals, source, now);
+	const uint64_t now = clock_wall_ms(), wait = refusals_wait_ms(a->refusals, source, now);
 	const char *before;
 	struct why why = {""};
 	struct job *job;
 
-	*out = (struct attestation_result){.rc = ATTESTATION_RETRY, .sentence = a->answer};
+	*out = (struct quotes_result){.rc = QUOTES_RETRY, .sentence = a->answer};
 	if (wait) {
 		a->counters.penalties++;
 		snprintf(
@@ -514,7 +512,7 @@ bool attestation_verify(struct attestation *a, struct span quote, const char *so
 		a->counters.remembered++;
 		refusals_blame(a->refusals, source, now);
 		snprintf(a->answer, sizeof a->answer, "refused before: %s", before);
-		out->rc = ATTESTATION_REFUSED;
+		out->rc = QUOTES_REFUSED;
 		return false;
 	}
 	if (a->n_jobs >= a->d->config.max_verifications) {
@@ -535,7 +533,7 @@ bool attestation_verify(struct attestation *a, struct span quote, const char *so
 
 /* ---- again ---- */
 
-static void recheck_next(struct attestation *a)
+static void recheck_next(struct quotes *a)
 {
 	const struct registrar_prover *p;
 	struct why why = {""};
@@ -547,13 +545,13 @@ static void recheck_next(struct attestation *a)
 		a->rechecking = false;
 		if (a->recheck_again)
 			recheck(a);
-		settle_tick(a->d);
+		wake_up(a->d->wake);
 		return;
 	}
 	a->recheck_at++;
 	job = job_new(a, p->payload, p->source, &why);
 	if (!job) {
-		/* L1 or memory is not there: attestation_tick() comes back to it. */
+		/* L1 or memory is not there: quotes_tick() comes back to it. */
 		a->rechecking = false;
 		a->recheck_again = true;
 		log_event(LOG_WARN, "recheck_postponed", log_str("reason", why.text));
@@ -564,7 +562,7 @@ static void recheck_next(struct attestation *a)
 	start_work(job, PHASE_OWN);
 }
 
-static void recheck(struct attestation *a)
+static void recheck(struct quotes *a)
 {
 	if (a->closing || !a->has_image)
 		return;
@@ -578,9 +576,9 @@ static void recheck(struct attestation *a)
 	recheck_next(a);
 }
 
-void attestation_on_chain(struct attestation *a)
+void quotes_on_facts(struct quotes *a)
 {
-	const struct chain_facts *f = chain_facts(a->d->chain);
+	const struct l1_facts *f = l1_facts(a->d->l1);
 	struct contract_image image;
 
 	if (!f || !f->has_tdx_verifier || f->tdx_dev_mode || !f->has_measurements)
@@ -594,15 +592,15 @@ void attestation_on_chain(struct attestation *a)
 		    log_str("reason", "the TDXVerifier demands other measurements than before"));
 	a->image = image;
 	a->has_image = true;
-	attestation_changed(a);
+	quotes_changed(a);
 }
 
 /* ---- time ---- */
 
-bool attestation_now(const struct attestation *a, int64_t *now, struct why *why)
+bool quotes_now(const struct quotes *a, int64_t *now, struct why *why)
 {
-	const int64_t head = chain_head_time(a->d->chain);
-	const int64_t wall = (int64_t)(daemon_now_ms() / 1000);
+	const int64_t head = l1_head_time(a->d->l1);
+	const int64_t wall = (int64_t)(clock_wall_ms() / 1000);
 	const int64_t off = head > wall ? head - wall : wall - head;
 	const int64_t most = (int64_t)a->d->config.max_clock_skew_s;
 
@@ -621,7 +619,7 @@ bool attestation_now(const struct attestation *a, int64_t *now, struct why *why)
 	return true;
 }
 
-static void warn_of_expiry(struct attestation *a, struct standing *s, int64_t now)
+static void warn_of_expiry(struct quotes *a, struct evidence *s, int64_t now)
 {
 	const int64_t left = s->valid_to - now;
 	char signer[ETH_ADDRESS_TEXT_SIZE], when[32];
@@ -638,14 +636,14 @@ static void warn_of_expiry(struct attestation *a, struct standing *s, int64_t no
 			  "proof-coordinator collateral"));
 }
 
-void attestation_tick(struct attestation *a)
+void quotes_tick(struct quotes *a)
 {
-	const uint64_t now_ms = daemon_now_ms();
+	const uint64_t now_ms = clock_wall_ms();
 	struct why why = {""};
 	int64_t now;
 	size_t i;
 
-	if (a->closing || !attestation_now(a, &now, &why))
+	if (a->closing || !quotes_now(a, &now, &why))
 		return;
 	collateral_tick(a->d->collateral, now);
 	if (a->d->collateral_early)
@@ -654,47 +652,47 @@ void attestation_tick(struct attestation *a)
 		recheck(a);
 	if (now_ms >= a->epoch_ms + EPOCH_MS) {
 		a->epoch_ms = now_ms;
-		attestation_changed(a);
+		quotes_changed(a);
 	}
-	standings_sweep(a);
-	for (i = 0; i < a->n_standings; i++)
-		warn_of_expiry(a, &a->standings[i], now);
+	evidence_sweep(a);
+	for (i = 0; i < a->n_evidence; i++)
+		warn_of_expiry(a, &a->evidence[i], now);
 }
 
-int64_t attestation_seconds_left(const struct attestation *a, int64_t now)
+int64_t quotes_seconds_left(const struct quotes *a, int64_t now)
 {
 	int64_t least = INT64_MAX;
 	size_t i;
 
-	for (i = 0; i < a->n_standings; i++)
-		if (a->standings[i].valid_to - now < least)
-			least = a->standings[i].valid_to - now;
+	for (i = 0; i < a->n_evidence; i++)
+		if (a->evidence[i].valid_to - now < least)
+			least = a->evidence[i].valid_to - now;
 	return least;
 }
 
 /* ---- life ---- */
 
-const struct attestation_counters *attestation_counters(const struct attestation *a)
+const struct quotes_counters *quotes_counters(const struct quotes *a)
 {
 	return &a->counters;
 }
 
-void attestation_restore_verdict(struct attestation *a, const char *hex, struct span json)
+void quotes_restore_verdict(struct quotes *a, const char *hex, struct span json)
 {
 	verdicts_restore(a->verdicts, hex, json);
 }
 
-const json_t *attestation_verdict(const struct attestation *a, const char *hex_prefix)
+const json_t *quotes_verdict(const struct quotes *a, const char *hex_prefix)
 {
 	return verdicts_find(a->verdicts, hex_prefix);
 }
 
-json_t *attestation_verdict_list(const struct attestation *a)
+json_t *quotes_verdict_list(const struct quotes *a)
 {
 	return verdicts_list(a->verdicts);
 }
 
-bool attestation_new(struct attestation **out, struct daemon *d, struct why *why)
+bool quotes_new(struct quotes **out, struct daemon *d, struct why *why)
 {
 	const struct refusals_settings rs = {.max_quotes = d->config.max_refusals,
 					     .max_sources = SOURCES_MAX,
@@ -702,14 +700,14 @@ bool attestation_new(struct attestation **out, struct daemon *d, struct why *why
 					     .first_wait_ms = FIRST_WAIT_MS,
 					     .max_wait_ms = MAX_WAIT_MS,
 					     .forget_ms = FORGET_MS};
-	struct attestation *a = calloc(1, sizeof *a);
+	struct quotes *a = calloc(1, sizeof *a);
 	*out = a;
 	if (!a) {
 		why_set(why, "out of memory");
 		return false;
 	}
 	a->d = d;
-	a->epoch_ms = daemon_now_ms();
+	a->epoch_ms = clock_wall_ms();
 	a->policy = policy_load(d->config.policy_file, why);
 	if (!a->policy)
 		return false;
@@ -717,14 +715,14 @@ bool attestation_new(struct attestation **out, struct daemon *d, struct why *why
 	a->cache = tdxv_cache_new(CHAINS_CACHED);
 	a->refusals = refusals_new(&rs);
 	a->verdicts = verdicts_new(d->config.max_verdicts);
-	a->standings = calloc(d->config.max_provers, sizeof *a->standings);
-	if (a->cache && a->refusals && a->verdicts && a->standings)
+	a->evidence = calloc(d->config.max_provers, sizeof *a->evidence);
+	if (a->cache && a->refusals && a->verdicts && a->evidence)
 		return true;
 	why_set(why, "out of memory for quote verification");
 	return false;
 }
 
-void attestation_close(struct attestation *a, void (*done)(void *arg), void *arg)
+void quotes_close(struct quotes *a, void (*done)(void *arg), void *arg)
 {
 	struct job *job;
 
@@ -744,7 +742,7 @@ void attestation_close(struct attestation *a, void (*done)(void *arg), void *arg
 	maybe_closed(a);
 }
 
-void attestation_free(struct attestation *a)
+void quotes_free(struct quotes *a)
 {
 	size_t i;
 
@@ -752,9 +750,9 @@ void attestation_free(struct attestation *a)
 		return;
 	while (a->jobs)
 		job_free(a->jobs);
-	for (i = 0; i < a->n_standings; i++)
-		collateral_set_unref(a->standings[i].collateral);
-	free(a->standings);
+	for (i = 0; i < a->n_evidence; i++)
+		collateral_set_unref(a->evidence[i].collateral);
+	free(a->evidence);
 	verdicts_free(a->verdicts);
 	refusals_free(a->refusals);
 	tdxv_cache_free(a->cache);

@@ -23,47 +23,47 @@
 #include <jansson.h>
 
 struct daemon;
-struct attestation;
+struct quotes;
 
 /* False with the sentence: the policy file cannot be used, or memory is out. */
-bool attestation_new(struct attestation **out, struct daemon *d, struct why *why);
+bool quotes_new(struct quotes **out, struct daemon *d, struct why *why);
 /* No callback comes after this; done is called when the pool's jobs have come back. NULL is fine.
  */
-void attestation_close(struct attestation *a, void (*done)(void *arg), void *arg);
-void attestation_free(struct attestation *a);
+void quotes_close(struct quotes *a, void (*done)(void *arg), void *arg);
+void quotes_free(struct quotes *a);
 
-enum attestation_rc {
-	ATTESTED,
-	ATTESTATION_REFUSED, /* never, with this quote and what is known now */
-	ATTESTATION_RETRY,   /* not now: no collateral, no L1, too busy, or the source must wait */
+enum quotes_rc {
+	QUOTES_ATTESTED,
+	QUOTES_REFUSED, /* never, with this quote and what is known now */
+	QUOTES_RETRY,   /* not now: no collateral, no L1, too busy, or the source must wait */
 };
 
-struct attestation_result {
-	enum attestation_rc rc;
-	struct eth_address signer; /* ATTESTED: the key that the quote vouches for */
+struct quotes_result {
+	enum quotes_rc rc;
+	struct eth_address signer; /* QUOTES_ATTESTED: the key that the quote vouches for */
 	const char *sentence;      /* else: all that is wrong, joined by "; " */
 };
-typedef void attestation_cb(void *arg, const struct attestation_result *result);
+typedef void quotes_cb(void *arg, const struct quotes_result *result);
 
 /* Verifies a copy of the quote. True: cb comes later, unless the daemon is stopping. False: *out is
  * the answer already (known, penalised, too busy); its sentence is good until the next call.
  * source: an address, as limits_source_text() gives it. */
-bool attestation_verify(struct attestation *a, struct span quote, const char *source,
-			attestation_cb *cb, void *arg, struct attestation_result *out);
+bool quotes_verify(struct quotes *a, struct span quote, const char *source, quotes_cb *cb,
+		   void *arg, struct quotes_result *out);
 
 /* Collateral, policy or contract are others: what was refused may pass now, and what passed may
  * not. All that the registrar keeps is verified again. */
-void attestation_changed(struct attestation *a);
+void quotes_changed(struct quotes *a);
 /* L1's facts are new. */
-void attestation_on_chain(struct attestation *a);
+void quotes_on_facts(struct quotes *a);
 /* From time to time: expiry, warnings. */
-void attestation_tick(struct attestation *a);
+void quotes_tick(struct quotes *a);
 /* The settings were read again: with the policy file as it is now, all that is kept is verified
  * again. False with the sentence: the former policy stays. */
-bool attestation_reload(struct attestation *a, struct why *why);
+bool quotes_reload(struct quotes *a, struct why *why);
 
 /* What the last verification of a key's quote found. */
-struct standing {
+struct evidence {
 	struct eth_address signer;
 	enum tdxv_tcb_status tcb_status;
 	int64_t tcb_date, valid_to; /* valid_to: the earliest end of all collateral */
@@ -73,37 +73,36 @@ struct standing {
 	int64_t warned_of;        /* the valid_to that was warned of */
 	/* With Intel's early TCB info: what the next TCB recovery will make of it. Empty: no
 	 * trouble in sight, or not looked at. */
-	char early[APPRAISAL_SENTENCE_MAX];
+	char early[QUOTE_CHECK_SENTENCE_MAX];
 	/* Kept alive by the standing; NULL while the quote has not been verified. */
 	const struct collateral_set *collateral;
 };
-const struct standing *attestation_standing(const struct attestation *a,
-					    const struct eth_address *signer);
+const struct evidence *quotes_evidence(const struct quotes *a, const struct eth_address *signer);
 
-struct attestation_counters {
-	uint64_t verdicts[ATTESTATION_RETRY + 1]; /* of quotes that provers offered, by rc */
-	uint64_t remembered;                      /* answered without looking again */
-	uint64_t penalties;                       /* answered with "wait" */
+struct quotes_counters {
+	uint64_t verdicts[QUOTES_RETRY + 1]; /* of quotes that provers offered, by rc */
+	uint64_t remembered;                 /* answered without looking again */
+	uint64_t penalties;                  /* answered with "wait" */
 	uint64_t rechecks, became_unfit;
 	uint64_t ecdsa_operations;
 };
-const struct attestation_counters *attestation_counters(const struct attestation *a);
+const struct quotes_counters *quotes_counters(const struct quotes *a);
 /* Seconds until the first piece of evidence of a registered or standby key ends; INT64_MAX: none.
  */
-int64_t attestation_seconds_left(const struct attestation *a, int64_t now);
+int64_t quotes_seconds_left(const struct quotes *a, int64_t now);
 
 /* ---- verdicts, kept for `explain` ---- */
 
 /* At the start: a verdict that an earlier run kept, under its key in the store's facts. */
-#define ATTESTATION_FACT "verdict/" /* and 64 hex digits */
-void attestation_restore_verdict(struct attestation *a, const char *hex, struct span json);
+#define QUOTES_FACT "verdict/" /* and 64 hex digits */
+void quotes_restore_verdict(struct quotes *a, const char *hex, struct span json);
 /* The newest verdict whose quote's SHA-256 begins with these digits. NULL: none. Borrowed. */
-const json_t *attestation_verdict(const struct attestation *a, const char *hex_prefix);
+const json_t *quotes_verdict(const struct quotes *a, const char *hex_prefix);
 /* The hashes, newest first; a new reference. */
-json_t *attestation_verdict_list(const struct attestation *a);
+json_t *quotes_verdict_list(const struct quotes *a);
 
 /* The time that verifications use: L1's head, while it agrees with this machine's clock as far as
  * the setting asks. False with the sentence. */
-bool attestation_now(const struct attestation *a, int64_t *now, struct why *why);
+bool quotes_now(const struct quotes *a, int64_t *now, struct why *why);
 
 #endif

@@ -1,5 +1,7 @@
 #include "coordinator/provers/refusals.h"
 
+#include "coordinator/base/retry.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,18 +156,14 @@ void refusals_absolve(struct refusals *r, const char *source)
 uint64_t refusals_wait_ms(struct refusals *r, const char *source, uint64_t now_ms)
 {
 	struct source *s = source_of(r, source);
-	uint64_t wait = r->settings.first_wait_ms;
-	unsigned i;
+	uint64_t wait;
 
 	if (!s)
 		return 0;
 	forget_some(r, s, now_ms);
 	if (s->refusals <= r->settings.free_refusals)
 		return 0;
-	for (i = r->settings.free_refusals + 1; i < s->refusals && wait < r->settings.max_wait_ms;
-	     i++)
-		wait *= 2;
-	if (wait > r->settings.max_wait_ms)
-		wait = r->settings.max_wait_ms;
+	wait = retry_backoff(r->settings.first_wait_ms, r->settings.max_wait_ms,
+			     s->refusals - r->settings.free_refusals - 1);
 	return s->last_ms + wait > now_ms ? s->last_ms + wait - now_ms : 0;
 }

@@ -225,7 +225,7 @@ size_t registrar_count(const struct registrar *r);
 const struct registrar_prover *registrar_at(const struct registrar *r, size_t i);
 const struct registrar_prover *registrar_find(const struct registrar *r,
 					      const struct eth_address *signer);
-/* All keys, for struct judge_keys; valid until the next call that changes the table. */
+/* All keys, for struct proof_check_keys; valid until the next call that changes the table. */
 const struct eth_address *registrar_keys(const struct registrar *r, size_t *n);
 /* "active, 12 proofs shown", "standby, no proof shown", "refused: ..." */
 void registrar_describe(const struct registrar *r, const struct eth_address *signer,

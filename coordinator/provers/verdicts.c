@@ -1,7 +1,7 @@
 #include "coordinator/provers/verdicts.h"
 
-#include "coordinator/daemon.h"
 #include "coordinator/provers/quotes.h"
+#include "coordinator/store/store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,9 +42,9 @@ void verdicts_free(struct verdicts *v)
 	free(v);
 }
 
-static void fact_key(char out[sizeof ATTESTATION_FACT + 64], const char *hex)
+static void fact_key(char out[sizeof QUOTES_FACT + 64], const char *hex)
 {
-	memcpy(out, ATTESTATION_FACT, sizeof ATTESTATION_FACT);
+	memcpy(out, QUOTES_FACT, sizeof QUOTES_FACT);
 	strcat(out, hex);
 }
 
@@ -79,10 +79,9 @@ static void put(struct verdicts *v, const char *hex, json_t *json, char forgotte
 	v->next = (v->next + 1) % v->max;
 }
 
-void verdicts_keep(struct verdicts *v, struct daemon *d, const struct verdict_note *note)
+void verdicts_keep(struct verdicts *v, struct store *store, const struct verdict_note *note)
 {
-	char hex[65], forgotten[65], key[sizeof ATTESTATION_FACT + 64],
-	    signer[ETH_ADDRESS_TEXT_SIZE];
+	char hex[65], forgotten[65], key[sizeof QUOTES_FACT + 64], signer[ETH_ADDRESS_TEXT_SIZE];
 	json_t *verdict = json_loadb((const char *)note->json.p, note->json.n, 0, NULL), *j;
 	char *text;
 
@@ -101,11 +100,11 @@ void verdicts_keep(struct verdicts *v, struct daemon *d, const struct verdict_no
 	}
 	put(v, hex, j, forgotten);
 	fact_key(key, hex);
-	daemon_keep_fact(d, key, text, strlen(text));
+	store_put_fact(store, key, text, strlen(text));
 	free(text);
 	if (forgotten[0]) {
 		fact_key(key, forgotten);
-		daemon_drop_fact(d, key);
+		store_drop_fact(store, key);
 	}
 }
 

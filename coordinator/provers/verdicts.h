@@ -12,7 +12,7 @@
 
 #include <jansson.h>
 
-struct daemon;
+struct store;
 struct verdicts;
 
 struct verdict_note {
@@ -27,7 +27,7 @@ struct verdict_note {
 struct verdicts *verdicts_new(size_t max);
 void verdicts_free(struct verdicts *v);
 /* Replaces a former verdict on the same quote. Without memory it is dropped. */
-void verdicts_keep(struct verdicts *v, struct daemon *d, const struct verdict_note *note);
+void verdicts_keep(struct verdicts *v, struct store *store, const struct verdict_note *note);
 /* As it was stored; what cannot be read is left out. */
 void verdicts_restore(struct verdicts *v, const char *hex, struct span json);
 /* The newest whose hash begins with these digits; NULL: none. Borrowed. */

@@ -1,4 +1,5 @@
 /* The sender's life, its waits, and which answer goes to which decision. */
+#include "coordinator/base/retry.h"
 #include "coordinator/sender/internal.h"
 
 #include <stdio.h>
@@ -43,30 +44,16 @@ void sender_options_default(struct sender_options *o)
 
 /* ---- waits ---- */
 
-static uint64_t next_random(struct sender *s)
-{
-	uint64_t z = s->random += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
-
 /* 80 to 120 % */
 uint64_t sender_jitter(struct sender *s, uint64_t ms)
 {
-	return ms - ms / 5 + next_random(s) % (ms / 5 * 2 + 1);
+	return retry_spread(ms, 5, retry_random(&s->random));
 }
 
 uint64_t sender_backoff(struct sender *s, unsigned failures)
 {
-	uint64_t ms = s->opts.retry_min_ms;
-
-	for (; failures && ms < s->opts.retry_max_ms; failures--)
-		ms *= 2;
-	if (ms > s->opts.retry_max_ms)
-		ms = s->opts.retry_max_ms;
-	return sender_jitter(s, ms);
+	return sender_jitter(s,
+			     retry_backoff(s->opts.retry_min_ms, s->opts.retry_max_ms, failures));
 }
 
 void sender_rest(struct sender *s, enum phase after, uint64_t ms, uint64_t now)

@@ -152,7 +152,7 @@ static void on_input_request(struct session *s, struct conn *conn, const struct 
 		reply_error(s, conn, "bad_commit_hash", why.text);
 		return;
 	}
-	rc = work_request(d->work, m->commit_hash, type, source, daemon_now_ms(), &grant, &why);
+	rc = work_request(d->work, m->commit_hash, type, source, clock_wall_ms(), &grant, &why);
 	d->counters.requests[rc]++;
 	switch (rc) {
 	case WORK_GRANT:
@@ -287,7 +287,7 @@ static bool answer_setup(struct setup *setup)
 	if (!conn)
 		return true;
 	answer =
-	    registrar_answer(s->d->registrar, &setup->check.prover.signer, daemon_now_ms(), &why);
+	    registrar_answer(s->d->registrar, &setup->check.prover.signer, clock_wall_ms(), &why);
 	if (answer == REGISTRAR_WAIT)
 		return false;
 	eth_address_print(signer, &setup->check.prover.signer);
@@ -355,7 +355,7 @@ static void on_setup_kept(void *arg, enum store_rc rc, const struct why *why)
 		conn_hold(conn, s->d->config.setup_timeout_ms);
 	if (answer_setup(setup))
 		setup_free(setup);
-	settle_tick(s->d);
+	wake_up(s->d->wake);
 }
 
 /* Registrar and store: the last steps of a setup. Consumes it when it is over. attested: the key
@@ -370,7 +370,7 @@ static void enlist(struct setup *setup, const struct eth_address *attested)
 	size_t n = 0;
 
 	if (!registrar_check(d->registrar, buf_span(&setup->payload), attested, setup->source,
-			     daemon_now_ms(), &setup->check, &why)) {
+			     clock_wall_ms(), &setup->check, &why)) {
 		refuse_setup(setup, setup->check.answer, why.text);
 		return;
 	}
@@ -386,14 +386,14 @@ static void enlist(struct setup *setup, const struct eth_address *attested)
 	setup_free(setup);
 }
 
-static void on_attested(void *arg, const struct attestation_result *result)
+static void on_attested(void *arg, const struct quotes_result *result)
 {
 	struct setup *setup = arg;
 
 	switch (result->rc) {
-	case ATTESTED: enlist(setup, &result->signer); break;
-	case ATTESTATION_REFUSED: refuse_setup(setup, REGISTRAR_REFUSE, result->sentence); break;
-	case ATTESTATION_RETRY: refuse_setup(setup, REGISTRAR_RETRY, result->sentence); break;
+	case QUOTES_ATTESTED: enlist(setup, &result->signer); break;
+	case QUOTES_REFUSED: refuse_setup(setup, REGISTRAR_REFUSE, result->sentence); break;
+	case QUOTES_RETRY: refuse_setup(setup, REGISTRAR_RETRY, result->sentence); break;
 	}
 }
 
@@ -404,7 +404,7 @@ static bool answered_at_once(struct session *s, struct conn *conn, const struct 
 	static const struct proofdata ack = {.kind = MSG_PROVER_SETUP_ACK};
 	static const char no_verifier[] = "the OnChainProposer requires no TDX proofs, so there is "
 					  "no verifier to register a key with";
-	const struct chain_facts *facts = chain_facts(s->d->chain);
+	const struct l1_facts *facts = l1_facts(s->d->l1);
 
 	if (m->prover_type != PROVER_TDX) {
 		log_event(LOG_WARN, "setup_unneeded",
@@ -426,7 +426,7 @@ static bool answered_at_once(struct session *s, struct conn *conn, const struct 
 static void on_prover_setup(struct session *s, struct conn *conn, const struct proofdata *m,
 			    const char *source)
 {
-	struct attestation_result result;
+	struct quotes_result result;
 	struct setup *setup;
 
 	if (answered_at_once(s, conn, m, source))
@@ -447,8 +447,8 @@ static void on_prover_setup(struct session *s, struct conn *conn, const struct p
 		setup_free(setup);
 	} else if (!registrar_wants_attestation(s->d->registrar, buf_span(&setup->payload))) {
 		enlist(setup, NULL);
-	} else if (attestation_verify(s->d->attestation, buf_span(&setup->payload), source,
-				      on_attested, setup, &result)) {
+	} else if (quotes_verify(s->d->quotes, buf_span(&setup->payload), source, on_attested,
+				 setup, &result)) {
 		conn_hold(conn, s->d->config.setup_timeout_ms);
 	} else {
 		on_attested(setup, &result);

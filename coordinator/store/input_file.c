@@ -81,7 +81,7 @@ static enum input_rc remove_entries(const char *dir, bool (*unwanted)(const char
 		why_set(why, "cannot read the directory %s: %s", path, strerror(errno));
 		goto out;
 	}
-	if (*removed == 0 || data_dir_sync(path, why))
+	if (*removed == 0 || file_dir_sync(path, why))
 		rc = INPUT_OK;
 out:
 	closedir(entries);
@@ -99,7 +99,7 @@ enum input_rc input_files_prepare(const char *dir, struct why *why)
 	char path[PATH_MAX];
 	size_t removed;
 
-	if (!inputs_path(path, dir, why) || !data_dir_make(path, why))
+	if (!inputs_path(path, dir, why) || !file_dir_make(path, why))
 		return INPUT_IO;
 	return remove_entries(dir, is_leftover, NULL, &removed, why);
 }
@@ -324,7 +324,7 @@ static void publish(struct input_writer *w)
 		return;
 	}
 	w->tmp[0] = '\0';
-	if (!data_dir_sync(w->inputs, &w->why))
+	if (!file_dir_sync(w->inputs, &w->why))
 		w->rc = INPUT_IO;
 }
 

@@ -214,7 +214,7 @@ enum store_rc engine_open(struct engine **out, const char *dir, unsigned checkpo
 	rc = check_identity(e, &fresh, why);
 	if (rc == STORE_OK)
 		rc = set_up(e, fresh, why);
-	if (rc == STORE_OK && !data_dir_sync(dir, why))
+	if (rc == STORE_OK && !file_dir_sync(dir, why))
 		rc = STORE_DISK;
 	if (rc != STORE_OK)
 		goto err;

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "coordinator/base/file.h"
@@ -316,12 +317,12 @@ enum store_rc store_open(struct store **out, uv_loop_t *loop, const struct store
 	s->lazy_ns = (uint64_t)(o->lazy_ms ? o->lazy_ms : DEFAULT_LAZY_MS) * 1000000;
 
 	rc = STORE_DISK;
-	if (!data_dir_make(o->dir, why))
+	if (!file_dir_make(o->dir, why))
 		goto err1;
-	switch (data_dir_lock(o->dir, &s->lock_fd, why)) {
-	case DATA_DIR_LOCKED: break;
-	case DATA_DIR_IN_USE: rc = STORE_IN_USE; goto err1;
-	case DATA_DIR_FAILED: goto err1;
+	switch (file_dir_lock(o->dir, &s->lock_fd, why)) {
+	case FILE_DIR_LOCKED: break;
+	case FILE_DIR_IN_USE: rc = STORE_IN_USE; goto err1;
+	case FILE_DIR_FAILED: goto err1;
 	}
 	rc = engine_open(&s->engine, o->dir,
 			 o->checkpoint_pages ? o->checkpoint_pages : DEFAULT_CHECKPOINT_PAGES, why);
@@ -444,4 +445,21 @@ void store_close(struct store *s, void (*cb)(void *arg), void *arg)
 	s->stop = true;
 	uv_cond_signal(&s->work);
 	uv_mutex_unlock(&s->mutex);
+}
+
+void store_put_fact(struct store *store, const char *key, const void *value, size_t n)
+{
+	const struct store_change change = {
+	    .kind = CHANGE_FACT_PUT,
+	    .fact = {.key = span_of(key, strlen(key)), .value = span_of(value, n)}};
+
+	store_commit_lazy(store, &change, 1);
+}
+
+void store_drop_fact(struct store *store, const char *key)
+{
+	const struct store_change change = {.kind = CHANGE_FACT_DEL,
+					    .fact = {.key = span_of(key, strlen(key))}};
+
+	store_commit_lazy(store, &change, 1);
 }

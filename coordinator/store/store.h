@@ -219,6 +219,10 @@ enum store_rc store_commit(struct store *store, const struct store_change *chang
  * after lazy_ms. No callback; a failure is counted in store_stats. */
 enum store_rc store_commit_lazy(struct store *store, const struct store_change *changes, size_t n);
 
+/* A fact by name, lazily: what is lost in a crash is said again by who keeps it. */
+void store_put_fact(struct store *store, const char *key, const void *value, size_t n);
+void store_drop_fact(struct store *store, const char *key);
+
 /* proof has all its blobs; NULL unless STORE_OK. STORE_NOT_FOUND: no such id. */
 typedef void store_proof_cb(void *arg, enum store_rc rc, const struct store_proof *proof,
 			    const struct why *why);

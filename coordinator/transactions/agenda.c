@@ -24,7 +24,7 @@ static void on_persisted(void *arg, enum store_rc rc, const struct why *why)
 	free(p);
 }
 
-void settle_persist(void *arg, uint64_t ticket, const struct sender_intent *in)
+void agenda_persist(void *arg, uint64_t ticket, const struct sender_intent *in)
 {
 	struct daemon *d = arg;
 	const struct sender_attempt *last =
@@ -49,7 +49,7 @@ void settle_persist(void *arg, uint64_t ticket, const struct sender_intent *in)
 					      .last_batch = in->last_batch,
 					      .data = buf_span(&blob),
 					      .gas = in->gas,
-					      .updated_ms = daemon_now_ms()};
+					      .updated_ms = clock_wall_ms()};
 	memcpy(change.intent.from, in->from.b, 20);
 	memcpy(change.intent.to, in->to.b, 20);
 	memcpy(change.intent.signer, in->signer.b, 20);
@@ -70,7 +70,7 @@ failed:
 	sender_io_answer(d->sender, &failed);
 }
 
-void settle_sign(void *arg, const struct sender_action *a)
+void agenda_sign(void *arg, const struct sender_action *a)
 {
 	struct daemon *d = arg;
 	const struct config *c = &d->config;
@@ -98,7 +98,7 @@ struct goal {
 	struct eth_address signer;
 };
 
-static void on_goal(void *arg, const struct chain_read *read)
+static void on_goal(void *arg, const struct l1_read *read)
 {
 	struct goal *g = arg;
 	struct sender_event e = {.kind = SENDER_EV_GOAL,
@@ -108,10 +108,10 @@ static void on_goal(void *arg, const struct chain_read *read)
 	struct uint256 word;
 	uint64_t n;
 
-	if (read->kind != CHAIN_READ_OK || read->data.n < 32) {
+	if (read->kind != L1_READ_OK || read->data.n < 32) {
 		e.kind = SENDER_EV_FAILED;
-		e.sentence = read->kind == CHAIN_READ_FAILED ? read->sentence
-							     : "the contract does not answer";
+		e.sentence =
+		    read->kind == L1_READ_FAILED ? read->sentence : "the contract does not answer";
 	} else if (g->kind == SENDER_VERIFY) {
 		memcpy(word.be, read->data.p, 32);
 		e.goal = uint256_to_u64(&n, &word) && n >= g->last_batch;
@@ -123,7 +123,7 @@ static void on_goal(void *arg, const struct chain_read *read)
 	free(g);
 }
 
-void settle_check_goal(void *arg, uint64_t ticket, const struct sender_intent *in)
+void agenda_check_goal(void *arg, uint64_t ticket, const struct sender_intent *in)
 {
 	struct daemon *d = arg;
 	struct sender_event failed = {.kind = SENDER_EV_FAILED,
@@ -132,7 +132,7 @@ void settle_check_goal(void *arg, uint64_t ticket, const struct sender_intent *i
 				      .sentence = "too many JSON-RPC calls at once"};
 	struct goal *g = malloc(sizeof *g);
 	uint8_t selector[4] = {0};
-	struct chain_call call = {.calldata = span_of(selector, sizeof selector)};
+	struct l1_call call = {.calldata = span_of(selector, sizeof selector)};
 
 	if (in->kind == SENDER_UPLOAD) {
 		sender_io_answer(d->sender, &(struct sender_event){.kind = SENDER_EV_GOAL,
@@ -146,7 +146,7 @@ void settle_check_goal(void *arg, uint64_t ticket, const struct sender_intent *i
 	call.to = in->kind == SENDER_VERIFY ? &d->config.proposer : &in->to;
 	if (g) {
 		*g = (struct goal){d, ticket, in->kind, in->last_batch, in->signer};
-		if (chain_call(d->chain, &call, on_goal, g))
+		if (l1_call(d->rpc, &call, on_goal, g))
 			return;
 	}
 	free(g);

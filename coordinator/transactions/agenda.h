@@ -10,9 +10,9 @@
 
 #define INTENT_MAX (2u << 20) /* bytes of an intent in the store */
 
-void settle_persist(void *arg, uint64_t ticket, const struct sender_intent *intent);
+void agenda_persist(void *arg, uint64_t ticket, const struct sender_intent *intent);
 /* With the TDX key for a registration, with the L1 key for verifyBatches. */
-void settle_sign(void *arg, const struct sender_action *action);
-void settle_check_goal(void *arg, uint64_t ticket, const struct sender_intent *intent);
+void agenda_sign(void *arg, const struct sender_action *action);
+void agenda_check_goal(void *arg, uint64_t ticket, const struct sender_intent *intent);
 
 #endif

@@ -26,11 +26,11 @@ enum state {
 };
 
 struct reading {
-	struct enroll *e;
+	struct prepare *e;
 	size_t i;
 };
 
-struct enroll {
+struct prepare {
 	struct daemon *d;
 	struct pccs *pccs;
 	enum state state;
@@ -47,20 +47,20 @@ struct enroll {
 	char sentence[512];
 };
 
-static void pump(struct enroll *e);
+static void pump(struct prepare *e);
 
-static int64_t chain_time(const struct enroll *e)
+static int64_t chain_time(const struct prepare *e)
 {
-	return chain_head_time(e->d->chain);
+	return l1_head_time(e->d->l1);
 }
 
-static void over(struct enroll *e)
+static void over(struct prepare *e)
 {
 	e->state = IDLE;
 	e->sentence[0] = '\0';
 }
 
-static void failed(struct enroll *e, const char *what, const char *sentence)
+static void failed(struct prepare *e, const char *what, const char *sentence)
 {
 	struct daemon *d = e->d;
 	char text[ETH_ADDRESS_TEXT_SIZE];
@@ -71,26 +71,26 @@ static void failed(struct enroll *e, const char *what, const char *sentence)
 	log_event(LOG_WARN, "registration_not_prepared", log_str("signer", text),
 		  log_str("reason", why.text));
 	over(e);
-	registrar_register_failed(d->registrar, &e->signer, why.text, false, 0, daemon_now_ms());
-	settle_tick(d);
+	registrar_register_failed(d->registrar, &e->signer, why.text, false, 0, clock_wall_ms());
+	wake_up(d->wake);
 }
 
 /* ---- the dry run of the verification itself ---- */
 
-static void on_probe(void *arg, const struct chain_read *read)
+static void on_probe(void *arg, const struct l1_read *read)
 {
-	struct enroll *e = arg;
+	struct prepare *e = arg;
 	struct abi_value *v = NULL;
 	struct why why = {""};
 	char reason[256];
 	const char *words;
 	size_t n;
 
-	if (read->kind == CHAIN_READ_FAILED || read->kind == CHAIN_READ_NO_CODE) {
+	if (read->kind == L1_READ_FAILED || read->kind == L1_READ_NO_CODE) {
 		failed(e, "verifyAndAttestOnChain",
-		       read->kind == CHAIN_READ_FAILED ? read->sentence
-						       : "the quote verifier has no code");
-	} else if (read->kind == CHAIN_READ_REVERTED) {
+		       read->kind == L1_READ_FAILED ? read->sentence
+						    : "the quote verifier has no code");
+	} else if (read->kind == L1_READ_REVERTED) {
 		failed(e, "verifyAndAttestOnChain reverts",
 		       read->revert.kind == REVERT_NONE ? dcap_empty_revert_words()
 							: read->revert.text);
@@ -107,16 +107,16 @@ static void on_probe(void *arg, const struct chain_read *read)
 	} else {
 		over(e);
 		registrar_prepared(e->d->registrar, &e->signer);
-		settle_tick(e->d);
+		wake_up(e->d->wake);
 	}
 	abi_value_free(v);
 }
 
-static void probe(struct enroll *e)
+static void probe(struct prepare *e)
 {
 	const struct daemon *d = e->d;
 	struct eth_address from;
-	struct chain_call call = {.from = &from, .to = &e->entry};
+	struct l1_call call = {.from = &from, .to = &e->entry};
 	struct why why = {""};
 	struct buf quote, calldata;
 	struct abi_value arg;
@@ -125,14 +125,14 @@ static void probe(struct enroll *e)
 	buf_init(&quote, CALL_MAX);
 	buf_init(&calldata, CALL_MAX);
 	ok = eth_key_address(&from, &d->config.tdx_key) &&
-	     register_quote(&quote, buf_span(&e->quote), pccs_takes_leaf_only(e->pccs), &why);
+	     quote_call_quote(&quote, buf_span(&e->quote), pccs_takes_leaf_only(e->pccs), &why);
 	arg = abi_bytes(buf_span(&quote));
 	ok = ok &&
 	     abi_encode_call(&calldata, "verifyAndAttestOnChain(bytes)", &arg, 1, &why) == ETH_OK;
 	call.calldata = buf_span(&calldata);
 	e->state = PROBING;
 	snprintf(e->sentence, sizeof e->sentence, "the quote is being verified by an eth_call");
-	if (!ok || !chain_call(d->chain, &call, on_probe, e))
+	if (!ok || !l1_call(d->rpc, &call, on_probe, e))
 		failed(e, "the dry run was not started",
 		       why.text[0] ? why.text : "too many JSON-RPC calls at once");
 	buf_free(&quote);
@@ -141,35 +141,35 @@ static void probe(struct enroll *e)
 
 /* ---- the rehearsal ---- */
 
-static enum tdxv_report_layout layout_of(const struct enroll *e)
+static enum tdxv_report_layout layout_of(const struct prepare *e)
 {
 	return pccs_stack(e->pccs) == PCCS_STACK_AUTOMATA_V1_1 ? TDXV_REPORT_V1_1
 							       : TDXV_REPORT_V1_0;
 }
 
-static void on_rehearsal(void *arg, const struct chain_read *read)
+static void on_rehearsal(void *arg, const struct l1_read *read)
 {
-	struct enroll *e = arg;
+	struct prepare *e = arg;
 	struct why why = {""};
 
-	if (read->kind == CHAIN_READ_REVERTED &&
+	if (read->kind == L1_READ_REVERTED &&
 	    rehearsal_objects(&read->revert, layout_of(e), e->d->config.register_by_file, &why)) {
 		failed(e, "", why.text);
 		return;
 	}
-	if (read->kind == CHAIN_READ_FAILED)
+	if (read->kind == L1_READ_FAILED)
 		log_event(LOG_DEBUG, "registration_not_rehearsed",
 			  log_str("reason", read->sentence));
 	e->rehearsed = true;
 	pump(e);
 }
 
-static void rehearse(struct enroll *e)
+static void rehearse(struct prepare *e)
 {
 	struct daemon *d = e->d;
-	const struct chain_facts *f = chain_facts(d->chain);
+	const struct l1_facts *f = l1_facts(d->l1);
 	struct eth_address from;
-	struct chain_call call = {.from = &from, .to = &f->tdx_verifier, .replaced = &e->entry};
+	struct l1_call call = {.from = &from, .to = &f->tdx_verifier, .replaced = &e->entry};
 	struct why why = {""};
 	struct buf code, calldata;
 	bool ok;
@@ -177,13 +177,14 @@ static void rehearse(struct enroll *e)
 	buf_init(&code, CALL_MAX);
 	buf_init(&calldata, CALL_MAX);
 	ok = eth_key_address(&from, &d->config.tdx_key) &&
-	     register_call(&calldata, buf_span(&e->quote), pccs_takes_leaf_only(e->pccs), &why) &&
+	     quote_call_register(&calldata, buf_span(&e->quote), pccs_takes_leaf_only(e->pccs),
+				 &why) &&
 	     rehearsal_code(&code, buf_span(&e->quote), e->fmspc, layout_of(e), &why);
 	call.calldata = buf_span(&calldata);
 	call.code = buf_span(&code);
 	e->state = REHEARSING;
 	snprintf(e->sentence, sizeof e->sentence, "the registration is being rehearsed");
-	if (!ok || !chain_call(d->chain, &call, on_rehearsal, e))
+	if (!ok || !l1_call(d->rpc, &call, on_rehearsal, e))
 		failed(e, "the rehearsal was not started",
 		       why.text[0] ? why.text : "too many JSON-RPC calls at once");
 	buf_free(&code);
@@ -192,20 +193,20 @@ static void rehearse(struct enroll *e)
 
 /* ---- reads and uploads ---- */
 
-static void on_read(void *arg, const struct chain_read *read)
+static void on_read(void *arg, const struct l1_read *read)
 {
 	const struct reading *r = arg;
-	struct enroll *e = r->e;
+	struct prepare *e = r->e;
 
 	switch (read->kind) {
-	case CHAIN_READ_OK: pccs_answer(e->pccs, r->i, PCCS_OK, read->data, NULL); break;
-	case CHAIN_READ_REVERTED:
+	case L1_READ_OK: pccs_answer(e->pccs, r->i, PCCS_OK, read->data, NULL); break;
+	case L1_READ_REVERTED:
 		pccs_answer(e->pccs, r->i, PCCS_REVERTED, read->data, read->revert.text);
 		break;
-	case CHAIN_READ_NO_CODE:
+	case L1_READ_NO_CODE:
 		pccs_answer(e->pccs, r->i, PCCS_NO_CODE, span_of(NULL, 0), NULL);
 		break;
-	case CHAIN_READ_FAILED:
+	case L1_READ_FAILED:
 		pccs_answer(e->pccs, r->i, PCCS_FAILED, span_of(NULL, 0), read->sentence);
 		break;
 	}
@@ -213,18 +214,18 @@ static void on_read(void *arg, const struct chain_read *read)
 		pump(e);
 }
 
-static void read_all(struct enroll *e)
+static void read_all(struct prepare *e)
 {
 	size_t i;
 
 	e->state = READING;
 	e->outstanding = 1; /* held until all are asked */
 	for (i = 0; i < e->step.n_reads; i++) {
-		const struct chain_call call = {.to = &e->step.reads[i].to,
-						.calldata = e->step.reads[i].calldata};
+		const struct l1_call call = {.to = &e->step.reads[i].to,
+					     .calldata = e->step.reads[i].calldata};
 
 		e->readings[i] = (struct reading){e, i};
-		if (chain_call(e->d->chain, &call, on_read, &e->readings[i]))
+		if (l1_call(e->d->rpc, &call, on_read, &e->readings[i]))
 			e->outstanding++;
 		else
 			pccs_answer(e->pccs, i, PCCS_FAILED, span_of(NULL, 0),
@@ -234,7 +235,7 @@ static void read_all(struct enroll *e)
 		pump(e);
 }
 
-static void pump(struct enroll *e)
+static void pump(struct prepare *e)
 {
 	struct why why = {""};
 	const enum pccs_step_kind kind = pccs_next(e->pccs, chain_time(e), &e->step, &why);
@@ -252,7 +253,7 @@ static void pump(struct enroll *e)
 			snprintf(e->sentence, sizeof e->sentence,
 				 "the upload of the %s waits for its turn", e->step.name);
 			e->state = WAITING;
-			settle_tick(e->d);
+			wake_up(e->d->wake);
 		} else {
 			log_event(LOG_INFO, "collateral_on_chain",
 				  log_str("stack", pccs_stack_name(pccs_stack(e->pccs))),
@@ -265,10 +266,10 @@ static void pump(struct enroll *e)
 	}
 }
 
-bool enroll_send(struct enroll *e)
+bool prepare_send(struct prepare *e)
 {
 	struct daemon *d = e->d;
-	const uint64_t left = registrar_gas_left(d->registrar, daemon_now_ms());
+	const uint64_t left = registrar_gas_left(d->registrar, clock_wall_ms());
 	const bool budget_caps = left < d->config.tx_gas_cap;
 	struct sender_wish wish = {.id = d->next_intent,
 				   .kind = SENDER_UPLOAD,
@@ -280,7 +281,7 @@ bool enroll_send(struct enroll *e)
 
 	if (e->state != WAITING)
 		return false;
-	if (!registrar_gas_allows(d->registrar, 1, daemon_now_ms(), &why) ||
+	if (!registrar_gas_allows(d->registrar, 1, clock_wall_ms(), &why) ||
 	    !eth_key_address(&wish.from, &d->config.tdx_key) ||
 	    !sender_io_wish(d->sender, &wish, &why)) {
 		failed(e, "the upload was not started", why.text);
@@ -297,13 +298,13 @@ bool enroll_send(struct enroll *e)
 	return true;
 }
 
-void enroll_upload_over(struct enroll *e, const struct sender_action *a)
+void prepare_upload_over(struct prepare *e, const struct sender_action *a)
 {
 	struct daemon *d = e->d;
 	struct why why = {""};
 
 	if (a->has_receipt)
-		registrar_gas_spent(d->registrar, a->gas_used, daemon_now_ms());
+		registrar_gas_spent(d->registrar, a->gas_used, clock_wall_ms());
 	if (e->state != SENDING)
 		return; /* an earlier run's: what it achieved is read from the chain */
 	if (a->outcome == SENDER_CONFIRMED) {
@@ -320,7 +321,7 @@ void enroll_upload_over(struct enroll *e, const struct sender_action *a)
 		break;
 	case SENDER_TOO_BIG:
 		if (e->budget_caps) {
-			registrar_gas_allows(d->registrar, d->config.tx_gas_cap, daemon_now_ms(),
+			registrar_gas_allows(d->registrar, d->config.tx_gas_cap, clock_wall_ms(),
 					     &why);
 			pccs_sent(e->pccs, PCCS_SEND_FAILED, span_of(NULL, 0), why.text);
 			break;
@@ -338,11 +339,11 @@ void enroll_upload_over(struct enroll *e, const struct sender_action *a)
 
 /* ---- the beginning ---- */
 
-void enroll_prepare(struct enroll *e, const struct registrar_step *step)
+void prepare_begin(struct prepare *e, const struct registrar_step *step)
 {
 	struct daemon *d = e->d;
-	const struct chain_facts *f = chain_facts(d->chain);
-	const struct standing *s;
+	const struct l1_facts *f = l1_facts(d->l1);
+	const struct evidence *s;
 	struct pccs_job job = {0};
 	struct why why = {""};
 	char text[ETH_ADDRESS_TEXT_SIZE];
@@ -352,7 +353,7 @@ void enroll_prepare(struct enroll *e, const struct registrar_step *step)
 	e->signer = step->signer;
 	e->entry = f->quote_verifier;
 	e->quote.len = 0;
-	s = attestation_standing(d->attestation, &step->signer);
+	s = quotes_evidence(d->quotes, &step->signer);
 	if (!s || !s->collateral) {
 		failed(e, "", "its collateral is not at hand");
 		return;
@@ -375,28 +376,28 @@ void enroll_prepare(struct enroll *e, const struct registrar_step *step)
 	pump(e);
 }
 
-bool enroll_register_call(const struct enroll *e, struct buf *out, struct span quote,
-			  struct why *why)
+bool prepare_register_call(const struct prepare *e, struct buf *out, struct span quote,
+			   struct why *why)
 {
-	return register_call(out, quote, pccs_takes_leaf_only(e->pccs), why);
+	return quote_call_register(out, quote, pccs_takes_leaf_only(e->pccs), why);
 }
 
-const char *enroll_sentence(const struct enroll *e)
+const char *prepare_sentence(const struct prepare *e)
 {
 	return e->sentence;
 }
 
-const struct pccs *enroll_pccs(const struct enroll *e)
+const struct pccs *prepare_pccs(const struct prepare *e)
 {
 	return e->pccs;
 }
 
-uint64_t enroll_uploads(const struct enroll *e)
+uint64_t prepare_uploads(const struct prepare *e)
 {
 	return e->uploads;
 }
 
-bool enroll_new(struct enroll **out, struct daemon *d, struct why *why)
+bool prepare_new(struct prepare **out, struct daemon *d, struct why *why)
 {
 	const struct config *c = &d->config;
 	const struct pccs_settings settings = {.enclave_id_dao = c->enclave_id_dao,
@@ -404,7 +405,7 @@ bool enroll_new(struct enroll **out, struct daemon *d, struct why *why)
 					       .pcs_dao = c->pcs_dao,
 					       .margin_s = c->onchain_margin_s,
 					       .enabled = !c->no_onchain_pccs};
-	struct enroll *e = calloc(1, sizeof *e);
+	struct prepare *e = calloc(1, sizeof *e);
 
 	*out = e;
 	if (!e) {
@@ -419,7 +420,7 @@ bool enroll_new(struct enroll **out, struct daemon *d, struct why *why)
 	return e->pccs != NULL;
 }
 
-void enroll_free(struct enroll *e)
+void prepare_free(struct prepare *e)
 {
 	if (!e)
 		return;

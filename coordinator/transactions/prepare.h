@@ -14,27 +14,27 @@
 #include "coordinator/transactions/onchain_pccs.h"
 
 struct daemon;
-struct enroll;
+struct prepare;
 
-bool enroll_new(struct enroll **out, struct daemon *d, struct why *why);
-void enroll_free(struct enroll *e);
+bool prepare_new(struct prepare **out, struct daemon *d, struct why *why);
+void prepare_free(struct prepare *e);
 
 /* The registrar's PREPARE: begins, or goes on where it is under way. Ends in registrar_prepared()
  * or registrar_register_failed(). */
-void enroll_prepare(struct enroll *e, const struct registrar_step *step);
+void prepare_begin(struct prepare *e, const struct registrar_step *step);
 /* An upload waits for the sender to be free: it goes now. False: nothing waits. */
-bool enroll_send(struct enroll *e);
+bool prepare_send(struct prepare *e);
 /* An upload has come to its end, of this run or of the one before. */
-void enroll_upload_over(struct enroll *e, const struct sender_action *finished);
+void prepare_upload_over(struct prepare *e, const struct sender_action *finished);
 
 /* Appends the calldata of register() for this quote, as the contracts found take it. */
-bool enroll_register_call(const struct enroll *e, struct buf *out, struct span quote,
-			  struct why *why);
+bool prepare_register_call(const struct prepare *e, struct buf *out, struct span quote,
+			   struct why *why);
 
 /* What it is at, "" while idle. */
-const char *enroll_sentence(const struct enroll *e);
+const char *prepare_sentence(const struct prepare *e);
 /* What the contracts hold, as far as it was read. */
-const struct pccs *enroll_pccs(const struct enroll *e);
-uint64_t enroll_uploads(const struct enroll *e);
+const struct pccs *prepare_pccs(const struct prepare *e);
+uint64_t prepare_uploads(const struct prepare *e);
 
 #endif

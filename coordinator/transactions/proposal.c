@@ -41,11 +41,11 @@ bool proposal_write(char *path, size_t path_size, const char *data_dir,
 		return false;
 	}
 	hex_encode(data, calldata.p, calldata.n);
-	ok = data_dir_make(directory, why);
+	ok = file_dir_make(directory, why);
 	if (ok && (!write_text(fresh, to, who, data) || rename(fresh, path) != 0)) {
 		why_set(why, "cannot write %s: %s", path, strerror(errno));
 		ok = false;
 	}
 	free(data);
-	return ok && data_dir_sync(directory, why);
+	return ok && file_dir_sync(directory, why);
 }

@@ -63,7 +63,7 @@ static bool replace_chain(uint8_t *quote, size_t *n, const struct tdxv_quote *q,
 	return true;
 }
 
-bool register_quote(struct buf *out, struct span quote, bool leaf_only, struct why *why)
+bool quote_call_quote(struct buf *out, struct span quote, bool leaf_only, struct why *why)
 {
 	size_t start = out->len, n;
 	struct tdxv_quote q;
@@ -81,14 +81,14 @@ bool register_quote(struct buf *out, struct span quote, bool leaf_only, struct w
 	return n > 0;
 }
 
-bool register_call(struct buf *out, struct span quote, bool leaf_only, struct why *why)
+bool quote_call_register(struct buf *out, struct span quote, bool leaf_only, struct why *why)
 {
 	struct abi_value arg;
 	struct buf sent;
 	bool ok;
 
 	buf_init(&sent, TDXV_QUOTE_MAX);
-	ok = register_quote(&sent, quote, leaf_only, why);
+	ok = quote_call_quote(&sent, quote, leaf_only, why);
 	if (ok) {
 		arg = abi_bytes(buf_span(&sent));
 		ok = abi_encode_call(out, "register(bytes)", &arg, 1, why) == ETH_OK;

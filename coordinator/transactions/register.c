@@ -12,12 +12,12 @@
 
 #define REGISTER_GAS_HEADROOM 200000ull /* a dev-mode register uses about 48,000 */
 
-void registration_keep_gas(struct daemon *d)
+void register_keep_gas(struct daemon *d)
 {
 	uint64_t kept[2];
 
-	kept[1] = registrar_gas_used(d->registrar, daemon_now_ms(), &kept[0]);
-	daemon_keep_fact(d, "register_gas", kept, sizeof kept);
+	kept[1] = registrar_gas_used(d->registrar, clock_wall_ms(), &kept[0]);
+	store_put_fact(d->store, "register_gas", kept, sizeof kept);
 }
 
 static bool register_calldata(const struct daemon *d, struct buf *out, struct span payload,
@@ -25,24 +25,24 @@ static bool register_calldata(const struct daemon *d, struct buf *out, struct sp
 {
 	const struct abi_value arg = abi_bytes(payload);
 
-	if (!chain_facts(d->chain)->tdx_dev_mode)
-		return enroll_register_call(d->enroll, out, payload, why);
+	if (!l1_facts(d->l1)->tdx_dev_mode)
+		return prepare_register_call(d->prepare, out, payload, why);
 	return abi_encode_call(out, "register(bytes)", &arg, 1, why) == ETH_OK;
 }
 
 /* Of one registration: a dev-mode one is small, a real one takes what the contracts need. */
 static uint64_t register_gas_cap(const struct daemon *d)
 {
-	const uint64_t left = registrar_gas_left(d->registrar, daemon_now_ms());
+	const uint64_t left = registrar_gas_left(d->registrar, clock_wall_ms());
 
-	if (chain_facts(d->chain)->tdx_dev_mode)
+	if (l1_facts(d->l1)->tdx_dev_mode)
 		return REGISTER_GAS_HEADROOM;
 	return left < d->config.tx_gas_cap ? left : d->config.tx_gas_cap;
 }
 
 /* Somebody else sends it: the call waits in a file for him, and L1 tells when it is done. */
-void registration_offer(struct daemon *d, const struct registrar_step *step,
-			struct eth_address *offered, struct why *now)
+void register_offer(struct daemon *d, const struct registrar_step *step,
+		    struct eth_address *offered, struct why *now)
 {
 	char text[ETH_ADDRESS_TEXT_SIZE], path[CONFIG_TEXT_MAX + 64];
 	struct why why = {""};
@@ -54,24 +54,23 @@ void registration_offer(struct daemon *d, const struct registrar_step *step,
 		return;
 	buf_init(&calldata, INTENT_MAX);
 	if (register_calldata(d, &calldata, step->payload, &why) &&
-	    proposal_write(path, sizeof path, d->config.data_dir,
-			   &chain_facts(d->chain)->tdx_verifier, &step->signer, buf_span(&calldata),
-			   &why)) {
+	    proposal_write(path, sizeof path, d->config.data_dir, &l1_facts(d->l1)->tdx_verifier,
+			   &step->signer, buf_span(&calldata), &why)) {
 		*offered = step->signer;
 		log_event(LOG_INFO, "registration_offered", log_str("signer", text),
 			  log_str("file", path));
 	} else {
 		registrar_register_failed(d->registrar, &step->signer, why.text, false, 0,
-					  daemon_now_ms());
+					  clock_wall_ms());
 		log_event(LOG_ERROR, "registration_not_offered", log_str("signer", text),
 			  log_str("reason", why.text));
 	}
 	buf_free(&calldata);
 }
 
-void registration_start(struct daemon *d, const struct registrar_step *step, struct why *now)
+void register_start(struct daemon *d, const struct registrar_step *step, struct why *now)
 {
-	const struct chain_facts *f = chain_facts(d->chain);
+	const struct l1_facts *f = l1_facts(d->l1);
 	struct sender_wish wish = {.id = d->next_intent, .kind = SENDER_REGISTER};
 	char text[ETH_ADDRESS_TEXT_SIZE];
 	struct why why = {""};
@@ -86,14 +85,14 @@ void registration_start(struct daemon *d, const struct registrar_step *step, str
 	    !register_calldata(d, &calldata, step->payload, &why))
 		goto failed;
 	wish.calldata = buf_span(&calldata);
-	if (!registrar_register_begin(d->registrar, &step->signer, wish.gas_cap, daemon_now_ms(),
+	if (!registrar_register_begin(d->registrar, &step->signer, wish.gas_cap, clock_wall_ms(),
 				      &why)) {
 		why_set(now, "registration waits: %s", why.text);
 		goto out;
 	}
 	if (!sender_io_wish(d->sender, &wish, &why)) {
 		registrar_register_failed(d->registrar, &step->signer, why.text, false, 0,
-					  daemon_now_ms());
+					  clock_wall_ms());
 		goto failed;
 	}
 	d->next_intent++;
@@ -108,13 +107,13 @@ out:
 	buf_free(&calldata);
 }
 
-void registration_over(struct daemon *d, const struct sender_action *a)
+void register_over(struct daemon *d, const struct sender_action *a)
 {
 	const struct eth_address *signer = &a->intent->signer;
 	char text[ETH_ADDRESS_TEXT_SIZE];
 	struct eth_revert r;
 	const char *reason;
-	uint64_t now = daemon_now_ms(), gas = a->has_receipt ? a->gas_used : 0;
+	uint64_t now = clock_wall_ms(), gas = a->has_receipt ? a->gas_used : 0;
 
 	eth_address_print(text, signer);
 	d->counters.gas_register += gas;
@@ -130,5 +129,5 @@ void registration_over(struct daemon *d, const struct sender_action *a)
 			  log_str("reason", reason));
 	}
 	settle_keep_prover(d, signer);
-	registration_keep_gas(d);
+	register_keep_gas(d);
 }

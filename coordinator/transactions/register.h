@@ -11,15 +11,15 @@
 struct daemon;
 
 /* The registrar's REGISTER. now says what came of it, for status output. */
-void registration_start(struct daemon *d, const struct registrar_step *step, struct why *now);
+void register_start(struct daemon *d, const struct registrar_step *step, struct why *now);
 /* The same where others send it: writes the call, once for each key. *offered: for whom it was
  * written last. */
-void registration_offer(struct daemon *d, const struct registrar_step *step,
-			struct eth_address *offered, struct why *now);
+void register_offer(struct daemon *d, const struct registrar_step *step,
+		    struct eth_address *offered, struct why *now);
 /* The sender is done with it. */
-void registration_over(struct daemon *d, const struct sender_action *finished);
+void register_over(struct daemon *d, const struct sender_action *finished);
 
 /* Has the gas used today kept over restarts. */
-void registration_keep_gas(struct daemon *d);
+void register_keep_gas(struct daemon *d);
 
 #endif

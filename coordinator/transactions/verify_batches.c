@@ -95,7 +95,7 @@ void settle_keep_prover(struct daemon *d, const struct eth_address *signer)
 static void gone_input(void *arg, uint64_t batch, const char *commit_hash, const uint8_t sha256[32],
 		       bool last_use)
 {
-	intake_drop(arg, batch, commit_hash, sha256, last_use);
+	upload_drop(arg, batch, commit_hash, sha256, last_use);
 }
 
 static void gone_candidate(void *arg, uint64_t id)
@@ -112,7 +112,7 @@ static void gone_lease(void *arg, uint64_t batch, enum prover_type type)
 	store_commit_lazy(d->store, &change, 1);
 }
 
-static void tell_registrar(struct daemon *d, const struct chain_facts *f)
+static void tell_registrar(struct daemon *d, const struct l1_facts *f)
 {
 	const struct eth_address *counting;
 	struct why why = {""};
@@ -121,7 +121,7 @@ static void tell_registrar(struct daemon *d, const struct chain_facts *f)
 	const bool promoting = registrar_promoted(d->registrar) != NULL;
 
 	registrar_set_contract(d->registrar, &f->tdx_verifier, f->tdx_dev_mode);
-	switch (registrar_set_signer(d->registrar, &f->signer, daemon_now_ms(), &why)) {
+	switch (registrar_set_signer(d->registrar, &f->signer, clock_wall_ms(), &why)) {
 	case REGISTRAR_SIGNER_SAME: break;
 	case REGISTRAR_SIGNER_FIRST:
 	case REGISTRAR_SIGNER_OURS:
@@ -134,7 +134,7 @@ static void tell_registrar(struct daemon *d, const struct chain_facts *f)
 		break;
 	}
 	if (promoting && !registrar_promoted(d->registrar))
-		daemon_drop_fact(d, SETTLE_PROMOTED_FACT);
+		store_drop_fact(d->store, SETTLE_PROMOTED_FACT);
 	/* Not simply the chain's: while a switch is under way, the key that comes. */
 	counting = registrar_counting_signer(d->registrar);
 	work_set_signer(d->work, counting ? WORK_SIGNER_IS : WORK_SIGNER_NONE, counting);
@@ -142,7 +142,7 @@ static void tell_registrar(struct daemon *d, const struct chain_facts *f)
 
 void settle_restore(struct daemon *d)
 {
-	const struct chain_facts *f = chain_facts(d->chain);
+	const struct l1_facts *f = l1_facts(d->l1);
 	struct work_chain chain = {0};
 	struct why why = {""};
 
@@ -151,7 +151,7 @@ void settle_restore(struct daemon *d)
 	/* final stays 0: nothing is dropped on what an earlier run was told. */
 	chain.committed = f->committed;
 	chain.verified = f->verified;
-	work_set_needed(d->work, d->config.exec_only ? WORK_TYPE_BIT(PROVER_EXEC) : f->needed);
+	work_set_needed(d->work, d->config.exec_only ? PROVER_TYPE_BIT(PROVER_EXEC) : f->needed);
 	work_set_chain(d->work, &chain, NULL, &why);
 	if (f->has_tdx_verifier)
 		tell_registrar(d, f);
@@ -160,9 +160,9 @@ void settle_restore(struct daemon *d)
 void settle_on_chain(struct daemon *d)
 {
 	const struct work_gone gone = {gone_input, gone_candidate, gone_lease, d};
-	const struct chain_facts *f = chain_facts(d->chain);
+	const struct l1_facts *f = l1_facts(d->l1);
 	struct work_chain chain = {f->committed, f->verified, f->final};
-	unsigned needed = d->config.exec_only ? WORK_TYPE_BIT(PROVER_EXEC) : f->needed;
+	unsigned needed = d->config.exec_only ? PROVER_TYPE_BIT(PROVER_EXEC) : f->needed;
 	unsigned before;
 	struct why why = {""};
 
@@ -173,13 +173,13 @@ void settle_on_chain(struct daemon *d)
 		    "anyone could register any key; refused");
 		return;
 	}
-	if (d->config.exec_only && f->needed != WORK_TYPE_BIT(PROVER_EXEC)) {
+	if (d->config.exec_only && f->needed != PROVER_TYPE_BIT(PROVER_EXEC)) {
 		daemon_fail(d, "dev_mode_on_contract_with_proofs",
 			    "ETHREX_PROOF_COORDINATOR_DEV_MODE sends empty proofs, but the "
 			    "OnChainProposer requires real ones; unset it");
 		return;
 	}
-	if ((f->needed & WORK_TYPE_BIT(PROVER_TDX)) && !d->config.has_tdx_key) {
+	if ((f->needed & PROVER_TYPE_BIT(PROVER_TDX)) && !d->config.has_tdx_key) {
 		daemon_fail(
 		    d, "tdx_key_missing",
 		    "the OnChainProposer requires TDX proofs: give "
@@ -194,12 +194,12 @@ void settle_on_chain(struct daemon *d)
 	case WORK_CHAIN_BACK:
 	case WORK_CHAIN_BACK_LOST:
 		log_event(LOG_WARN, "l1_went_back", log_str("reason", why.text));
-		chain_forget_commitments(d->chain);
+		commitments_forget(d->commitments);
 		break;
 	}
 	if (f->has_tdx_verifier)
 		tell_registrar(d, f);
-	attestation_on_chain(d->attestation);
+	quotes_on_facts(d->quotes);
 	if (!d->sender && !make_sender(d->settle, &why)) {
 		daemon_fail(d, "sender_failed", why.text);
 		return;
@@ -377,7 +377,7 @@ static void read_proofs(struct settle *s)
 static void next_run(struct settle *s)
 {
 	struct daemon *d = s->d;
-	const struct chain_facts *f = chain_facts(d->chain);
+	const struct l1_facts *f = l1_facts(d->l1);
 	const struct eth_address *signer = registrar_signer(d->registrar);
 	size_t most = d->config.verify_max_batches;
 	struct why why = {""};
@@ -388,18 +388,19 @@ static void next_run(struct settle *s)
 		say(s, "the OnChainProposer is paused");
 		return;
 	}
-	if ((f->needed & WORK_TYPE_BIT(PROVER_TDX)) && !registrar_may_verify(d->registrar, &why)) {
+	if ((f->needed & PROVER_TYPE_BIT(PROVER_TDX)) &&
+	    !registrar_may_verify(d->registrar, &why)) {
 		say(s, "%s", why.text);
 		return;
 	}
 	/* Whatever is sent would be refused, and a good proof would be blamed for it. */
-	if ((f->needed & WORK_TYPE_BIT(PROVER_TDX)) && !signer) {
+	if ((f->needed & PROVER_TYPE_BIT(PROVER_TDX)) && !signer) {
 		say(s, "no key is registered yet: nothing can be verified");
 		return;
 	}
 	run_free(s);
 	s->run = (struct work_run){.batches = s->batches};
-	work_run(d->work, most, true, (f->needed & WORK_TYPE_BIT(PROVER_TDX)) ? signer : NULL,
+	work_run(d->work, most, true, (f->needed & PROVER_TYPE_BIT(PROVER_TDX)) ? signer : NULL,
 		 &s->run, &why);
 	if (!s->run.n) {
 		say(s, "%s", why.text);
@@ -411,41 +412,41 @@ static void next_run(struct settle *s)
 void settle_tick(struct daemon *d)
 {
 	struct settle *s = d->settle;
-	const struct chain_facts *f = chain_facts(d->chain);
+	const struct l1_facts *f = l1_facts(d->l1);
 	const struct eth_address *signer;
 	struct registrar_step step;
 	struct work_counts counts;
 	struct why why = {""};
 
 	session_answer_setups(d->session);
-	if (!f || !d->sender || !chain_is_fresh(d->chain) || d->draining || d->closing ||
-	    s->assembling || s->asking || sender_busy(sender_io_sender(d->sender)))
+	if (!f || !d->sender || !l1_is_fresh(d->l1) || d->draining || d->closing || s->assembling ||
+	    s->asking || sender_busy(sender_io_sender(d->sender)))
 		return;
 	if (f->has_tdx_verifier) {
 		signer = registrar_signer(d->registrar);
 		work_counts(d->work, &counts);
-		registrar_set_work(d->registrar, counts.wanting[PROVER_TDX] > 0, daemon_now_ms());
+		registrar_set_work(d->registrar, counts.wanting[PROVER_TDX] > 0, clock_wall_ms());
 		registrar_set_unverified(d->registrar,
 					 signer ? work_signer_batches(d->work, signer) : 0);
-		registrar_next(d->registrar, daemon_now_ms(), &step, &why);
+		registrar_next(d->registrar, clock_wall_ms(), &step, &why);
 		switch (step.action) {
 		case REGISTRAR_NOTHING: break;
-		case REGISTRAR_PREPARE: enroll_prepare(d->enroll, &step); break;
+		case REGISTRAR_PREPARE: prepare_begin(d->prepare, &step); break;
 		case REGISTRAR_SET_ASIDE: set_aside(s, &step); return;
 		case REGISTRAR_REGISTER:
 			if (!d->config.register_by_file) {
-				registration_start(d, &step, &why);
+				register_start(d, &step, &why);
 				say(s, "%s", why.text);
 				return;
 			}
-			registration_offer(d, &step, &s->offered, &why);
+			register_offer(d, &step, &s->offered, &why);
 			say(s, "%s", why.text);
 			break;
 		}
-		if (enroll_send(d->enroll))
+		if (prepare_send(d->prepare))
 			return;
 	}
-	if (daemon_now_ms() < s->not_before_ms)
+	if (clock_wall_ms() < s->not_before_ms)
 		return;
 	next_run(s);
 }
@@ -479,16 +480,16 @@ static void condemn(struct settle *s, const struct eth_revert *r)
 		return;
 	proofs_verdict(s->d, s->batches[0].id[type], WORK_BAD, NULL, r->text);
 	s->limit = 0;
-	settle_tick(s->d);
+	wake_up(s->d->wake);
 }
 
-static void on_opinion(void *arg, const struct chain_read *read);
+static void on_opinion(void *arg, const struct l1_read *read);
 
 static void ask_another(struct settle *s)
 {
 	struct daemon *d = s->d;
 	struct eth_address from;
-	struct chain_call call = {.from = &from, .avoid = s->opinions == 0 ? 1u : ~1u};
+	struct l1_call call = {.from = &from, .avoid = s->opinions == 0 ? 1u : ~1u};
 	struct why why = {""};
 
 	buf_free(&s->opinion_calldata);
@@ -496,19 +497,19 @@ static void ask_another(struct settle *s)
 	if (eth_key_address(&from, &d->config.l1_key) &&
 	    verify_calldata(s, &s->opinion_calldata, &why)) {
 		call.calldata = buf_span(&s->opinion_calldata);
-		s->asking = chain_call(d->chain, &call, on_opinion, s);
+		s->asking = l1_call(d->rpc, &call, on_opinion, s);
 	}
 	if (!s->asking)
-		s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
+		s->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
 }
 
-static void on_opinion(void *arg, const struct chain_read *read)
+static void on_opinion(void *arg, const struct l1_read *read)
 {
 	struct settle *s = arg;
 	enum prover_type first, second;
 
 	s->asking = false;
-	if (read->kind == CHAIN_READ_REVERTED && refused_type(&s->opinion_of, &first) &&
+	if (read->kind == L1_READ_REVERTED && refused_type(&s->opinion_of, &first) &&
 	    refused_type(&read->revert, &second) && first == second) {
 		if (++s->opinions == 2)
 			condemn(s, &s->opinion_of);
@@ -518,10 +519,10 @@ static void on_opinion(void *arg, const struct chain_read *read)
 	}
 	log_event(LOG_WARN, "second_opinion_differs", log_u64("batch", s->run.first),
 		  log_str("first", s->opinion_of.text),
-		  log_str("second", read->kind == CHAIN_READ_OK         ? "accepted"
-				    : read->kind == CHAIN_READ_REVERTED ? read->revert.text
-									: "no answer"));
-	s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
+		  log_str("second", read->kind == L1_READ_OK         ? "accepted"
+				    : read->kind == L1_READ_REVERTED ? read->revert.text
+								     : "no answer"));
+	s->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
 }
 
 /* A single endpoint may lie: where there are several, the first and another must agree before a
@@ -539,10 +540,10 @@ static void ask_again(struct settle *s, const struct eth_revert *r)
 }
 
 /* A proof by a key that the contract no longer holds is not bad: it is the key that went. */
-static void on_signer_now(void *arg, const struct chain_read *read)
+static void on_signer_now(void *arg, const struct l1_read *read)
 {
 	struct settle *s = arg;
-	const bool same = read->kind == CHAIN_READ_OK && read->data.n >= 32 &&
+	const bool same = read->kind == L1_READ_OK && read->data.n >= 32 &&
 			  memcmp(read->data.p + 12, s->run.signer.b, 20) == 0;
 
 	s->asking = false;
@@ -551,25 +552,25 @@ static void on_signer_now(void *arg, const struct chain_read *read)
 		return;
 	}
 	log_event(LOG_WARN, "verify_refused_for_another_key", log_u64("batch", s->run.first),
-		  log_str("reason", read->kind == CHAIN_READ_OK
+		  log_str("reason", read->kind == L1_READ_OK
 					? "the contract holds another key than its signer's"
 					: "the contract does not say which key it holds"));
-	s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
-	chain_refresh(s->d->chain);
+	s->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
+	l1_refresh(s->d->l1);
 }
 
 static void ask_for_the_signer(struct settle *s, const struct eth_revert *r)
 {
 	struct daemon *d = s->d;
 	uint8_t selector[4];
-	const struct chain_call call = {.to = &chain_facts(d->chain)->tdx_verifier,
-					.calldata = span_of(selector, sizeof selector)};
+	const struct l1_call call = {.to = &l1_facts(d->l1)->tdx_verifier,
+				     .calldata = span_of(selector, sizeof selector)};
 
 	abi_selector(selector, "authorizedSignature()");
 	s->opinion_of = *r;
-	s->asking = chain_call(d->chain, &call, on_signer_now, s);
+	s->asking = l1_call(d->rpc, &call, on_signer_now, s);
 	if (!s->asking)
-		s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
+		s->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
 }
 
 static void verify_refused(struct settle *s, const struct sender_action *a)
@@ -584,7 +585,7 @@ static void verify_refused(struct settle *s, const struct sender_action *a)
 		  log_str("reason", r.kind == REVERT_NONE ? a->sentence : r.text));
 	/* What was resumed from an earlier run has no proofs at hand: it is tried again. */
 	if (!s->proofs || s->run.first != a->intent->first_batch || !s->run.n) {
-		s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
+		s->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
 		return;
 	}
 	if (s->run.n > 1) {
@@ -596,7 +597,7 @@ static void verify_refused(struct settle *s, const struct sender_action *a)
 	else if (refused_type(&r, &type))
 		ask_again(s, &r);
 	else
-		s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
+		s->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
 }
 
 static void verify_over(struct settle *s, const struct sender_action *a)
@@ -629,13 +630,13 @@ static void verify_over(struct settle *s, const struct sender_action *a)
 		if (s->run.n > 1)
 			s->limit = (s->run.n + 1) / 2;
 		else
-			s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
+			s->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
 		break;
 	case SENDER_NO_FUNDS:
 	case SENDER_GAVE_UP:
 	case SENDER_CANCELLED:
 		log_event(LOG_WARN, "verify_given_up", log_str("reason", a->sentence));
-		s->not_before_ms = daemon_now_ms() + REFUSED_WAIT_MS;
+		s->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
 		break;
 	}
 }
@@ -651,14 +652,14 @@ static void on_finished(void *arg, const struct sender_action *a)
 	store_commit_lazy(d->store, &change, 1);
 	switch (a->intent->kind) {
 	case SENDER_VERIFY: verify_over(s, a); break;
-	case SENDER_REGISTER: registration_over(d, a); break;
+	case SENDER_REGISTER: register_over(d, a); break;
 	case SENDER_UPLOAD:
 		d->counters.gas_upload += a->has_receipt ? a->gas_used : 0;
-		enroll_upload_over(d->enroll, a);
-		registration_keep_gas(d);
+		prepare_upload_over(d->prepare, a);
+		register_keep_gas(d);
 		break;
 	}
-	chain_refresh(d->chain);
+	l1_refresh(d->l1);
 }
 
 /* ---- life ---- */
@@ -707,7 +708,7 @@ bool settle_new(struct settle **out, struct daemon *d, struct why *why)
 static bool make_sender(struct settle *s, struct why *why)
 {
 	static const char *const kinds[] = {"verify", "register", "upload"};
-	const struct sender_io_owner owner = {settle_persist, settle_sign, settle_check_goal,
+	const struct sender_io_owner owner = {agenda_persist, agenda_sign, agenda_check_goal,
 					      on_finished, s->d};
 	struct sender_io_options options = {.fee_percentile = 50};
 	struct daemon *d = s->d;

@@ -172,7 +172,7 @@ enum work_submit_rc work_submit_check(struct work *w, const struct work_proof *p
 		why_set(why, "L1 has not yet said which proof types it needs");
 		return WORK_NOT_YET;
 	}
-	if (!(w->needed & WORK_TYPE_BIT(proof->type))) {
+	if (!(w->needed & PROVER_TYPE_BIT(proof->type))) {
 		why_set(why, "the contract needs no %s proof", name);
 		return WORK_TYPE_NOT_NEEDED;
 	}

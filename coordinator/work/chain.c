@@ -179,7 +179,7 @@ static bool pick_batch(struct picker *p, const struct batch *b, struct work_run_
 	for (t = 0; t < PROVER_TYPES; t++) {
 		const struct candidate *c;
 
-		if (!(p->w->needed & WORK_TYPE_BIT(t)))
+		if (!(p->w->needed & PROVER_TYPE_BIT(t)))
 			continue;
 		c = pick_one(p, b->slot[t]);
 		if (!c) {
@@ -217,7 +217,7 @@ static void run_with(struct picker p, size_t max_batches, struct work_run *run, 
 		if (!pick_batch(&p, order_at(&p.w->batches, i).item, &run->batches[run->n], why))
 			break;
 	}
-	run->has_signer = p.has_signer && p.w->needed & WORK_TYPE_BIT(PROVER_TDX);
+	run->has_signer = p.has_signer && p.w->needed & PROVER_TYPE_BIT(PROVER_TDX);
 	run->signer = p.signer;
 }
 
@@ -242,7 +242,7 @@ void work_run(const struct work *w, size_t max_batches, bool with_undecided,
 	if (signer) {
 		p.has_signer = true;
 		p.signer = *signer;
-	} else if (w->needed & WORK_TYPE_BIT(PROVER_TDX)) {
+	} else if (w->needed & PROVER_TYPE_BIT(PROVER_TDX)) {
 		b = work_batch(w, run->first);
 		c = b && b->slot[PROVER_TDX] ? b->slot[PROVER_TDX]->first : NULL;
 		for (; c; c = c->next) {

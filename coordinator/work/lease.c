@@ -162,7 +162,7 @@ static size_t version_wanting(const struct version *v, unsigned mask)
 	int t;
 
 	for (t = 0; t < PROVER_TYPES; t++)
-		if (mask & WORK_TYPE_BIT(t))
+		if (mask & PROVER_TYPE_BIT(t))
 			n += v->wanting[t];
 	return n;
 }
@@ -234,7 +234,7 @@ enum work_request_rc work_request(struct work *w, const char *commit_hash,
 		why_set(why, "L1 has not yet said which proof types it needs");
 		return WORK_EMPTY;
 	}
-	mask = type ? WORK_TYPE_BIT(*type) : WORK_TYPES_ALL;
+	mask = type ? PROVER_TYPE_BIT(*type) : WORK_TYPES_ALL;
 	if (!(mask & w->needed)) {
 		why_set(why, "the contract needs no %s proof",
 			type ? prover_type_name(*type) : "single");
@@ -253,7 +253,7 @@ enum work_request_rc work_request(struct work *w, const char *commit_hash,
 	for (t = 0; mine && t < PROVER_TYPES; t++) {
 		struct batch *oldest;
 
-		if (!(mask & WORK_TYPE_BIT(t)))
+		if (!(mask & PROVER_TYPE_BIT(t)))
 			continue;
 		oldest = version_oldest(mine, (enum prover_type)t, src, now_ms);
 		if (oldest && (!b || oldest->number < b->number))

@@ -3,19 +3,19 @@
 
 #include "ethereum/key.h"
 
-const char *judge_verdict_name(enum judge_verdict verdict)
+const char *proof_check_result_name(enum proof_check_result verdict)
 {
 	switch (verdict) {
-	case JUDGE_GOOD: return "good";
-	case JUDGE_OTHER_SIGNER: return "other_signer";
-	case JUDGE_UNKNOWN_SIGNER: return "unknown_signer";
-	case JUDGE_MALFORMED: return "malformed";
-	case JUDGE_NO_MEMORY: return "no_memory";
+	case PROOF_CHECK_GOOD: return "good";
+	case PROOF_CHECK_OTHER_SIGNER: return "other_signer";
+	case PROOF_CHECK_UNKNOWN_SIGNER: return "unknown_signer";
+	case PROOF_CHECK_MALFORMED: return "malformed";
+	case PROOF_CHECK_NO_MEMORY: return "no_memory";
 	}
 	return "?";
 }
 
-static bool is_known(const struct judge_keys *keys, const struct eth_address *signer)
+static bool is_known(const struct proof_check_keys *keys, const struct eth_address *signer)
 {
 	size_t i;
 
@@ -25,22 +25,22 @@ static bool is_known(const struct judge_keys *keys, const struct eth_address *si
 	return false;
 }
 
-static enum judge_verdict judge_signer(const struct eth_address *signer,
-				       const struct judge_keys *keys, struct why *why)
+static enum proof_check_result judge_signer(const struct eth_address *signer,
+					    const struct proof_check_keys *keys, struct why *why)
 {
 	char is[ETH_ADDRESS_TEXT_SIZE], holds[ETH_ADDRESS_TEXT_SIZE];
 
 	eth_address_print(is, signer);
 	if (keys->authorized && eth_address_equal(keys->authorized, signer)) {
 		why_set(why, "signed by %s, which the TDXVerifier holds", is);
-		return JUDGE_GOOD;
+		return PROOF_CHECK_GOOD;
 	}
 	if (!is_known(keys, signer)) {
 		why_set(why,
 			"recovers to %s, which no prover here has: a wrong proof, or a batch with "
 			"balance diffs or messages from other L2s; a dry run will tell",
 			is);
-		return JUDGE_UNKNOWN_SIGNER;
+		return PROOF_CHECK_UNKNOWN_SIGNER;
 	}
 	if (keys->authorized) {
 		eth_address_print(holds, keys->authorized);
@@ -48,32 +48,34 @@ static enum judge_verdict judge_signer(const struct eth_address *signer,
 	} else {
 		why_set(why, "signed by prover %s; the TDXVerifier's key is none or not known", is);
 	}
-	return JUDGE_OTHER_SIGNER;
+	return PROOF_CHECK_OTHER_SIGNER;
 }
 
-enum judge_verdict judge_tdx(struct eth_address *signer, const struct batch_commitment *commitment,
-			     const struct judge_keys *keys, struct span proof, struct why *why)
+enum proof_check_result proof_check_tdx(struct eth_address *signer,
+					const struct batch_commitment *commitment,
+					const struct proof_check_keys *keys, struct span proof,
+					struct why *why)
 {
 	struct eth_address recovered;
-	enum judge_verdict verdict;
+	enum proof_check_result verdict;
 	uint8_t digest[32];
 	struct buf inputs;
 
 	if (proof.n != ETH_SIGNATURE_SIZE) {
 		why_set(why, "a TDX proof is a signature of %d bytes; this one has %zu",
 			ETH_SIGNATURE_SIZE, proof.n);
-		return JUDGE_MALFORMED;
+		return PROOF_CHECK_MALFORMED;
 	}
 	buf_init(&inputs, 1 << 20);
 	if (!public_inputs_encode(&inputs, commitment)) {
 		why_set(why, "out of memory for the public inputs");
-		verdict = JUDGE_NO_MEMORY;
+		verdict = PROOF_CHECK_NO_MEMORY;
 		goto out;
 	}
 	eip191_digest(digest, inputs.p, inputs.len);
 	if (!eth_recover(&recovered, digest, proof.p, ETH_RECOVER_OPENZEPPELIN, why)) {
 		why_wrap(why, "not a signature that the contract accepts");
-		verdict = JUDGE_MALFORMED;
+		verdict = PROOF_CHECK_MALFORMED;
 		goto out;
 	}
 	*signer = recovered;

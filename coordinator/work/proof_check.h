@@ -15,16 +15,16 @@
 #include "encoding/why.h"
 #include "ethereum/public_inputs.h"
 
-enum judge_verdict {
-	JUDGE_GOOD,           /* signed by the key that the contract holds */
-	JUDGE_OTHER_SIGNER,   /* genuine, by a key that is known but not registered now */
-	JUDGE_UNKNOWN_SIGNER, /* undecided: only a dry run can tell */
-	JUDGE_MALFORMED,      /* final: no contract accepts these bytes as a signature */
-	JUDGE_NO_MEMORY,      /* nothing was decided */
+enum proof_check_result {
+	PROOF_CHECK_GOOD,           /* signed by the key that the contract holds */
+	PROOF_CHECK_OTHER_SIGNER,   /* genuine, by a key that is known but not registered now */
+	PROOF_CHECK_UNKNOWN_SIGNER, /* undecided: only a dry run can tell */
+	PROOF_CHECK_MALFORMED,      /* final: no contract accepts these bytes as a signature */
+	PROOF_CHECK_NO_MEMORY,      /* nothing was decided */
 };
-const char *judge_verdict_name(enum judge_verdict verdict);
+const char *proof_check_result_name(enum proof_check_result verdict);
 
-struct judge_keys {
+struct proof_check_keys {
 	const struct eth_address *authorized; /* the contract's key; NULL: not known, or none */
 	const struct eth_address *known;      /* provers that registered here */
 	size_t known_n;
@@ -32,7 +32,9 @@ struct judge_keys {
 
 /* commitment: of the batch, with initial_state_root = the new state root of the batch before it.
  * *signer is set for GOOD, OTHER_SIGNER and UNKNOWN_SIGNER. Every verdict has a sentence. */
-enum judge_verdict judge_tdx(struct eth_address *signer, const struct batch_commitment *commitment,
-			     const struct judge_keys *keys, struct span proof, struct why *why);
+enum proof_check_result proof_check_tdx(struct eth_address *signer,
+					const struct batch_commitment *commitment,
+					const struct proof_check_keys *keys, struct span proof,
+					struct why *why);
 
 #endif

@@ -148,7 +148,7 @@ void proofs_submit(struct daemon *d, uint64_t batch, const struct proof *proof, 
 					    .bytes = buf_span(&proof->bytes),
 					    .public_values = buf_span(&proof->public_values),
 					    .source = span_of(source, strlen(source)),
-					    .received_ms = daemon_now_ms(),
+					    .received_ms = clock_wall_ms(),
 					    .state = WORK_CANDIDATE};
 	if (store_commit(d->store, &change, 1, on_kept, k) != STORE_OK) {
 		work_release(d->work, id);
@@ -171,7 +171,7 @@ void proofs_verdict(struct daemon *d, uint64_t id, enum work_state state,
 	struct store_change change = {.kind = CHANGE_PROOF_STATE};
 	struct work_candidate c;
 	char text[ETH_ADDRESS_TEXT_SIZE] = "";
-	uint64_t now = daemon_now_ms();
+	uint64_t now = clock_wall_ms();
 
 	if (!work_find_candidate(d->work, id, &c))
 		return;
@@ -215,25 +215,25 @@ static void judging_end(struct judging *j)
 static void judge_with(struct judging *j, const struct batch_commitment *commitment)
 {
 	struct daemon *d = j->d;
-	struct judge_keys keys = {.authorized = registrar_signer(d->registrar)};
+	struct proof_check_keys keys = {.authorized = registrar_signer(d->registrar)};
 	struct eth_address signer;
 	struct why why = {""};
-	enum judge_verdict verdict;
+	enum proof_check_result verdict;
 
 	keys.known = registrar_keys(d->registrar, &keys.known_n);
-	verdict = judge_tdx(&signer, commitment, &keys, buf_span(&j->bytes), &why);
+	verdict = proof_check_tdx(&signer, commitment, &keys, buf_span(&j->bytes), &why);
 	switch (verdict) {
-	case JUDGE_GOOD:
-	case JUDGE_OTHER_SIGNER:
-		registrar_proof_shown(d->registrar, &signer, daemon_now_ms());
+	case PROOF_CHECK_GOOD:
+	case PROOF_CHECK_OTHER_SIGNER:
+		registrar_proof_shown(d->registrar, &signer, clock_wall_ms());
 		settle_keep_prover(d, &signer);
 		proofs_verdict(d, j->c.id, WORK_GOOD, &signer, why.text);
 		break;
-	case JUDGE_UNKNOWN_SIGNER:
+	case PROOF_CHECK_UNKNOWN_SIGNER:
 		proofs_verdict(d, j->c.id, WORK_UNDECIDED, &signer, why.text);
 		break;
-	case JUDGE_MALFORMED: proofs_verdict(d, j->c.id, WORK_BAD, NULL, why.text); break;
-	case JUDGE_NO_MEMORY: break;
+	case PROOF_CHECK_MALFORMED: proofs_verdict(d, j->c.id, WORK_BAD, NULL, why.text); break;
+	case PROOF_CHECK_NO_MEMORY: break;
 	}
 }
 
@@ -261,7 +261,8 @@ static void on_proof_read(void *arg, enum store_rc rc, const struct store_proof 
 		judging_end(j);
 		return;
 	}
-	if (!chain_commitment(j->d->chain, j->c.batch, on_commitment, j))
+	if (!commitments_get(j->d->commitments, j->c.batch, l1_facts(j->d->l1)->l2_chain_id,
+			     on_commitment, j))
 		judging_end(j);
 }
 
@@ -299,7 +300,7 @@ void proofs_judge(struct daemon *d)
 	struct work_judge_at at = {0, 0};
 	struct work_candidate c;
 
-	if (!chain_is_fresh(d->chain) || d->closing)
+	if (!l1_is_fresh(d->l1) || d->closing)
 		return;
 	while (p->judging < JUDGING_MAX && work_next_to_judge(d->work, &at, &c)) {
 		if (is_under_way(p, c.id))

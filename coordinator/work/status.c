@@ -94,7 +94,7 @@ bool work_oldest_waiting(const struct work *w, uint64_t now_ms, uint64_t *batch,
 		if (b->number != number)
 			break;
 		for (t = 0; t < PROVER_TYPES; t++) {
-			if (!(w->needed & WORK_TYPE_BIT(t)) || slot_is_ready(w, b->slot[t]))
+			if (!(w->needed & PROVER_TYPE_BIT(t)) || slot_is_ready(w, b->slot[t]))
 				continue;
 			*batch = number;
 			say_why_waiting(w, b, (enum prover_type)t, now_ms, why);
@@ -140,7 +140,7 @@ bool work_next_batch(const struct work *w, uint64_t from, uint64_t now_ms,
 		const struct slot *s = b->slot[t];
 		struct work_type_info *info = &out->type[t];
 
-		info->needed = w->needed_known && w->needed & WORK_TYPE_BIT(t);
+		info->needed = w->needed_known && w->needed & PROVER_TYPE_BIT(t);
 		info->satisfied = slot_satisfied(w, s, (enum prover_type)t);
 		slot_count(s, info->candidates);
 		if (s && s->lease.ticket && s->lease.source && s->lease.expires_ms > now_ms) {

@@ -178,7 +178,7 @@ static void on_finished(void *arg, enum input_rc rc, const uint8_t sha256[32], u
 	    (struct store_input){.batch = u->batch,
 				 .commit_hash = span_of(u->commit_hash, strlen(u->commit_hash)),
 				 .size = size,
-				 .created_ms = daemon_now_ms()};
+				 .created_ms = clock_wall_ms()};
 	memcpy(change.input.sha256, sha256, 32);
 	if (store_commit(u->d->store, &change, 1, on_row_kept, u) != STORE_OK)
 		upload_end(u, INTAKE_FAILED, "the store's queue is full");
@@ -196,7 +196,7 @@ void upload_abort(struct upload *u)
 	free(u);
 }
 
-void intake_drop(struct daemon *d, uint64_t batch, const char *commit_hash,
+void upload_drop(struct daemon *d, uint64_t batch, const char *commit_hash,
 		 const uint8_t sha256[32], bool last_use)
 {
 	struct store_change change = {.kind = CHANGE_INPUT_DEL};

@@ -41,7 +41,7 @@ void upload_abort(struct upload *u);
 
 /* Forgets an input that work no longer knows: its row and, at the last use of the bytes, the file.
  */
-void intake_drop(struct daemon *d, uint64_t batch, const char *commit_hash,
+void upload_drop(struct daemon *d, uint64_t batch, const char *commit_hash,
 		 const uint8_t sha256[32], bool last_use);
 
 #endif

@@ -129,7 +129,7 @@ bool slot_satisfied(const struct work *w, const struct slot *s, enum prover_type
 
 void batch_refresh(struct work *w, struct batch *b, enum prover_type type)
 {
-	unsigned bit = WORK_TYPE_BIT(type);
+	unsigned bit = PROVER_TYPE_BIT(type);
 	const struct slot *s = b->slot[type];
 	bool wants = w->needed_known && w->needed & bit && !batch_is_verified(w, b) &&
 		     !slot_satisfied(w, s, type);
@@ -267,9 +267,9 @@ static void input_link(struct work *w, struct batch *b, struct input *in)
 	w->inputs_n++;
 	in->version->inputs++;
 	for (t = 0; t < PROVER_TYPES; t++) {
-		if (b->wanting & WORK_TYPE_BIT(t))
+		if (b->wanting & PROVER_TYPE_BIT(t))
 			in->version->wanting[t]++;
-		if (b->open & WORK_TYPE_BIT(t))
+		if (b->open & PROVER_TYPE_BIT(t))
 			order_insert(&in->version->open[t], b->number, b);
 	}
 }
@@ -352,12 +352,12 @@ void work_drop_batch(struct work *w, struct batch *b, const struct work_gone *go
 		const struct input *in;
 
 		for (in = b->inputs; in; in = in->next_in_batch) {
-			if (b->wanting & WORK_TYPE_BIT(t))
+			if (b->wanting & PROVER_TYPE_BIT(t))
 				in->version->wanting[t]--;
-			if (b->open & WORK_TYPE_BIT(t))
+			if (b->open & PROVER_TYPE_BIT(t))
 				order_remove(&in->version->open[t], b->number);
 		}
-		if (b->wanting & WORK_TYPE_BIT(t))
+		if (b->wanting & PROVER_TYPE_BIT(t))
 			w->wanting[t]--;
 	}
 	for (t = 0; t < PROVER_TYPES; t++) {

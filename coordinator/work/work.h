@@ -19,7 +19,6 @@
 #include "ethereum/address.h"
 #include "protocol/proofdata.h"
 
-#define WORK_TYPE_BIT(type)  (1u << (type))
 #define WORK_TYPES_ALL       ((1u << PROVER_TYPES) - 1)
 #define WORK_SOURCE_SIZE     64 /* with the NUL; longer ones are cut */
 #define WORK_CANDIDATES_MAX  64 /* the largest max_candidates */
@@ -45,7 +44,7 @@ void work_free(struct work *w);
 
 /* ---- what the chain says ---- */
 
-/* Bit set of WORK_TYPE_BIT. A contract that needs none is served Exec: pass that bit. */
+/* Bit set of PROVER_TYPE_BIT. A contract that needs none is served Exec: pass that bit. */
 void work_set_needed(struct work *w, unsigned mask);
 /* False while work_set_needed was never called. */
 bool work_needed(const struct work *w, unsigned *mask);

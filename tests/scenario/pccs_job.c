@@ -133,7 +133,7 @@ int main(int argc, char **argv)
 		job.evaluation_numbers =
 		    (struct tdxv_bytes){(const uint8_t *)numbers, strlen(numbers)};
 	print_bytes("quote", buf_span(&forged.quote));
-	if (!register_quote(&data, buf_span(&forged.quote), true, NULL))
+	if (!quote_call_quote(&data, buf_span(&forged.quote), true, NULL))
 		return 2;
 	print_bytes("leaf", buf_span(&data));
 

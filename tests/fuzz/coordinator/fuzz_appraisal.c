@@ -55,22 +55,22 @@ static void build(void)
 	cache = tdxv_cache_new(8);
 }
 
-static void weigh(struct appraisal *a, const struct world *w, struct span quote, bool whole)
+static void weigh(struct quote_checked *a, const struct world *w, struct span quote, bool whole)
 {
-	const struct appraisal_input in = {.quote = quote,
-					   .collateral = whole ? w->all : w->nothing,
-					   .whole = whole,
-					   .policy = &policy,
-					   .image = &image,
-					   .cache = cache,
-					   .now = FORGE_NOW};
+	const struct quote_check_input in = {.quote = quote,
+					     .collateral = whole ? w->all : w->nothing,
+					     .whole = whole,
+					     .policy = &policy,
+					     .image = &image,
+					     .cache = cache,
+					     .now = FORGE_NOW};
 
-	appraise(a, &in);
+	quote_check(a, &in);
 	if (a->passed != !a->sentence[0] || (a->passed && !a->authentic_bytes))
 		abort();
 }
 
-static void check_passed(const struct appraisal *a, struct span quote)
+static void check_passed(const struct quote_checked *a, struct span quote)
 {
 	struct tdxv_quote q;
 	struct buf out;
@@ -81,7 +81,8 @@ static void check_passed(const struct appraisal *a, struct span quote)
 	    a->tcb_status != TDXV_TCB_UP_TO_DATE)
 		abort();
 	buf_init(&out, TDXV_QUOTE_MAX);
-	if (!register_quote(&out, quote, false, NULL) || !register_quote(&out, quote, true, NULL))
+	if (!quote_call_quote(&out, quote, false, NULL) ||
+	    !quote_call_quote(&out, quote, true, NULL))
 		abort();
 	buf_free(&out);
 }
@@ -89,7 +90,7 @@ static void check_passed(const struct appraisal *a, struct span quote)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static uint8_t quote[TDXV_QUOTE_MAX];
-	static struct appraisal own, whole;
+	static struct quote_checked own, whole;
 	const struct world *w;
 	size_t size;
 

@@ -36,7 +36,7 @@ static void check(struct span in, struct span sent, bool leaf_only)
 	    !same(before.qe_report, after.qe_report) || before.cert_type != after.cert_type)
 		abort();
 	buf_init(&again, TDXV_QUOTE_MAX);
-	if (!register_quote(&again, sent, leaf_only, NULL) || !span_eq(buf_span(&again), sent))
+	if (!quote_call_quote(&again, sent, leaf_only, NULL) || !span_eq(buf_span(&again), sent))
 		abort();
 	buf_free(&again);
 }
@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		in = span_of(edited, good.quote.len);
 	}
 	buf_init(&out, TDXV_QUOTE_MAX);
-	if (register_quote(&out, in, data[0] & LEAF_ONLY, &why))
+	if (quote_call_quote(&out, in, data[0] & LEAF_ONLY, &why))
 		check(in, buf_span(&out), data[0] & LEAF_ONLY);
 	else if (!why.text[0] || out.len)
 		abort();

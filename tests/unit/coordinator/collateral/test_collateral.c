@@ -708,14 +708,14 @@ static void test_close_at_any_moment(void **state)
 	}
 }
 
-struct chain {
+struct l1 {
 	struct world *w;
 	unsigned left;
 };
 
 static void ask_again(void *arg, const struct collateral_set *set, const char *sentence)
 {
-	struct chain *c = arg;
+	struct l1 *c = arg;
 
 	(void)sentence;
 	assert_non_null(set);
@@ -726,7 +726,7 @@ static void ask_again(void *arg, const struct collateral_set *set, const char *s
 static void test_a_callback_may_ask_again(void **state)
 {
 	struct world *w = *state;
-	struct chain c = {w, 5};
+	struct l1 c = {w, 5};
 
 	world_open(w);
 	ask_again(&c, (const struct collateral_set *)w, "");

@@ -1,4 +1,5 @@
 /* The JSON-RPC client against scripted nodes on 127.0.0.1. */
+#include "coordinator/base/url.h"
 #include "coordinator/l1/rpc.h"
 #include "fake_node.h"
 
@@ -501,7 +502,7 @@ static void test_bad_urls(void **state)
 	}
 	f->opts.n_urls = 0;
 	assert_null(rpc_new(&f->loop, &f->opts, &why));
-	rpc_mask_url(masked, sizeof masked, "https://u:p@node.example/v3/SECRET?k=SECRET#x");
+	url_mask(masked, sizeof masked, "https://u:p@node.example/v3/SECRET?k=SECRET#x");
 	assert_string_equal(masked, "https://node.example:443");
 }
 

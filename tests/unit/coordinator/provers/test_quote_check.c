@@ -1,4 +1,5 @@
-/* appraisal: quotes of a make-believe Intel against a contract's image, collateral and policy. */
+/* quote_checked: quotes of a make-believe Intel against a contract's image, collateral and policy.
+ */
 #include "coordinator/provers/quote_check.h"
 #include "tests/unit/verifier/forge.h"
 
@@ -14,7 +15,7 @@ static struct forged x;
 static struct contract_image image;
 static struct tdxv_collateral *nothing, *all;
 static struct tdxv_policy policy;
-static struct appraisal a;
+static struct quote_checked a;
 
 static void made(void)
 {
@@ -55,15 +56,15 @@ static int start(void **state)
 
 static void weigh(bool whole)
 {
-	const struct appraisal_input in = {.quote = buf_span(&x.quote),
-					   .collateral = whole ? all : nothing,
-					   .whole = whole,
-					   .policy = &policy,
-					   .image = &image,
-					   .now = FORGE_NOW};
+	const struct quote_check_input in = {.quote = buf_span(&x.quote),
+					     .collateral = whole ? all : nothing,
+					     .whole = whole,
+					     .policy = &policy,
+					     .image = &image,
+					     .now = FORGE_NOW};
 
 	buf_free(&a.json);
-	appraise(&a, &in);
+	quote_check(&a, &in);
 }
 
 static void says(const char *words)
@@ -109,7 +110,7 @@ static void a_broken_signature_is_lasting_and_names_only_these_bytes(void **stat
 	/* Else a stranger could have somebody else's genuine quote refused. */
 	assert_false(a.authentic_bytes);
 	says("signature");
-	appraisal_keys(&whole, &signed_part, &q, buf_span(&x.quote));
+	quote_check_keys(&whole, &signed_part, &q, buf_span(&x.quote));
 	assert_memory_equal(&a.whole_key, &whole, sizeof whole);
 	assert_memory_equal(&a.signed_key, &signed_part, sizeof signed_part);
 	dropped();

@@ -1,7 +1,7 @@
 /* verdicts: kept newest first, within a bound, and written where a restart finds them. */
 #include "coordinator/provers/verdicts.h"
 
-#include "coordinator/daemon.h"
+#include "coordinator/store/store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,18 +13,18 @@
 static char kept_key[128], dropped_key[128];
 static struct buf kept_value;
 
-void daemon_keep_fact(struct daemon *d, const char *key, const void *value, size_t n)
+void store_put_fact(struct store *store, const char *key, const void *value, size_t n)
 {
-	(void)d;
+	(void)store;
 	snprintf(kept_key, sizeof kept_key, "%s", key);
 	buf_free(&kept_value);
 	buf_init(&kept_value, 1 << 16);
 	assert_true(buf_add(&kept_value, value, n));
 }
 
-void daemon_drop_fact(struct daemon *d, const char *key)
+void store_drop_fact(struct store *store, const char *key)
 {
-	(void)d;
+	(void)store;
 	snprintf(dropped_key, sizeof dropped_key, "%s", key);
 }
 

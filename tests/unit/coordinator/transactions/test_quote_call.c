@@ -1,4 +1,5 @@
-/* register_call: the quote is trimmed, and its chain becomes the leaf, with every length right. */
+/* quote_call_register: the quote is trimmed, and its chain becomes the leaf, with every length
+ * right. */
 #include "coordinator/transactions/quote_call.h"
 
 #include "../../verifier/forge.h"
@@ -25,7 +26,7 @@ static void check_leaf_only(struct span quote)
 
 	buf_init(&out, TDXV_QUOTE_MAX);
 	assert_int_equal(tdxv_quote_parse(&before, quote.p, quote.n, NULL), TDXV_OK);
-	if (!register_quote(&out, quote, true, &why))
+	if (!quote_call_quote(&out, quote, true, &why))
 		fail_msg("%s", why.text);
 	assert_int_equal(tdxv_quote_parse(&after, out.p, out.len, NULL), TDXV_OK);
 	assert_int_equal(after.declared_size, out.len);
@@ -56,7 +57,7 @@ static void check_leaf_only(struct span quote)
 		struct buf again;
 
 		buf_init(&again, TDXV_QUOTE_MAX);
-		assert_true(register_quote(&again, buf_span(&out), true, NULL));
+		assert_true(quote_call_quote(&again, buf_span(&out), true, NULL));
 		assert_true(span_eq(buf_span(&again), buf_span(&out)));
 		buf_free(&again);
 	}
@@ -73,7 +74,7 @@ static void check_trimmed(struct span quote, size_t declared)
 	struct buf out;
 
 	buf_init(&out, TDXV_QUOTE_MAX + 100);
-	assert_true(register_call(&out, quote, false, NULL));
+	assert_true(quote_call_register(&out, quote, false, NULL));
 	assert_memory_equal(out.p, selector, 4);
 	assert_int_equal(abi_decode(&v, "(bytes)", span_of(out.p + 4, out.len - 4), NULL), ETH_OK);
 	assert_int_equal(v->items.p[0].bytes.n, declared);
@@ -116,11 +117,11 @@ static void refuse(struct span quote, bool leaf_only, size_t room, const char *w
 	struct buf out;
 
 	buf_init(&out, room);
-	assert_false(register_quote(&out, quote, leaf_only, &why));
+	assert_false(quote_call_quote(&out, quote, leaf_only, &why));
 	assert_int_equal(out.len, 0);
 	if (!strstr(why.text, words))
 		fail_msg("\"%s\" does not say \"%s\"", why.text, words);
-	assert_false(register_call(&out, quote, leaf_only, &why));
+	assert_false(quote_call_register(&out, quote, leaf_only, &why));
 	assert_int_equal(out.len, 0);
 	buf_free(&out);
 }

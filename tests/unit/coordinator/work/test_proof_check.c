@@ -41,13 +41,14 @@ static void sign(uint8_t sig[65], const struct eth_key *key)
 	assert_true(eip191_sign(sig, key, words, sizeof words));
 }
 
-static enum judge_verdict judge(const uint8_t *sig, size_t n, const struct judge_keys *keys,
-				struct eth_address *signer, struct why *why)
+static enum proof_check_result judge(const uint8_t *sig, size_t n,
+				     const struct proof_check_keys *keys,
+				     struct eth_address *signer, struct why *why)
 {
 	struct batch_commitment c = commitment();
 
 	why->text[0] = '\0';
-	return judge_tdx(signer, &c, keys, span_of(sig, n), why);
+	return proof_check_tdx(signer, &c, keys, span_of(sig, n), why);
 }
 
 static int make_keys(void **state)
@@ -64,14 +65,14 @@ static int make_keys(void **state)
 
 static void by_the_registered_key(void **state)
 {
-	struct judge_keys keys = {.authorized = &one, .known = &two, .known_n = 1};
+	struct proof_check_keys keys = {.authorized = &one, .known = &two, .known_n = 1};
 	struct eth_address signer;
 	uint8_t sig[65];
 	struct why why;
 
 	(void)state;
 	sign(sig, &key_one);
-	assert_int_equal(judge(sig, 65, &keys, &signer, &why), JUDGE_GOOD);
+	assert_int_equal(judge(sig, 65, &keys, &signer, &why), PROOF_CHECK_GOOD);
 	assert_true(eth_address_equal(&signer, &one));
 	/* The address of the private key 1, in its EIP-55 spelling. */
 	assert_non_null(strstr(why.text, "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"));
@@ -80,23 +81,23 @@ static void by_the_registered_key(void **state)
 static void by_another_prover(void **state)
 {
 	struct eth_address known[] = {one, two};
-	struct judge_keys keys = {.authorized = &one, .known = known, .known_n = 2};
+	struct proof_check_keys keys = {.authorized = &one, .known = known, .known_n = 2};
 	struct eth_address signer;
 	uint8_t sig[65];
 	struct why why;
 
 	(void)state;
 	sign(sig, &key_two);
-	assert_int_equal(judge(sig, 65, &keys, &signer, &why), JUDGE_OTHER_SIGNER);
+	assert_int_equal(judge(sig, 65, &keys, &signer, &why), PROOF_CHECK_OTHER_SIGNER);
 	assert_true(eth_address_equal(&signer, &two));
 	assert_non_null(strstr(why.text, "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"));
 	keys.authorized = NULL;
-	assert_int_equal(judge(sig, 65, &keys, &signer, &why), JUDGE_OTHER_SIGNER);
+	assert_int_equal(judge(sig, 65, &keys, &signer, &why), PROOF_CHECK_OTHER_SIGNER);
 }
 
 static void by_nobody_known(void **state)
 {
-	struct judge_keys keys = {.authorized = &one, .known = &two, .known_n = 1};
+	struct proof_check_keys keys = {.authorized = &one, .known = &two, .known_n = 1};
 	struct eth_address signer;
 	struct batch_commitment other = commitment();
 	uint8_t sig[65];
@@ -104,13 +105,13 @@ static void by_nobody_known(void **state)
 
 	(void)state;
 	sign(sig, &key_three);
-	assert_int_equal(judge(sig, 65, &keys, &signer, &why), JUDGE_UNKNOWN_SIGNER);
+	assert_int_equal(judge(sig, 65, &keys, &signer, &why), PROOF_CHECK_UNKNOWN_SIGNER);
 	assert_true(eth_address_equal(&signer, &three));
 	/* The right key over another outcome is as unknown as a wrong key. */
 	sign(sig, &key_one);
 	other.new_state_root[5] ^= 1;
-	assert_int_equal(judge_tdx(&signer, &other, &keys, span_of(sig, 65), &why),
-			 JUDGE_UNKNOWN_SIGNER);
+	assert_int_equal(proof_check_tdx(&signer, &other, &keys, span_of(sig, 65), &why),
+			 PROOF_CHECK_UNKNOWN_SIGNER);
 	assert_false(eth_address_equal(&signer, &one));
 }
 
@@ -120,7 +121,7 @@ static void what_no_contract_accepts(void **state)
 					  0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe,
 					  0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b,
 					  0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41};
-	struct judge_keys keys = {.authorized = &one};
+	struct proof_check_keys keys = {.authorized = &one};
 	uint8_t sig[66] = {0}, high[65];
 	struct eth_address signer;
 	struct why why;
@@ -128,10 +129,10 @@ static void what_no_contract_accepts(void **state)
 
 	(void)state;
 	sign(sig, &key_one);
-	assert_int_equal(judge(sig, 64, &keys, &signer, &why), JUDGE_MALFORMED);
+	assert_int_equal(judge(sig, 64, &keys, &signer, &why), PROOF_CHECK_MALFORMED);
 	assert_non_null(strstr(why.text, "64"));
-	assert_int_equal(judge(sig, 66, &keys, &signer, &why), JUDGE_MALFORMED);
-	assert_int_equal(judge(sig, 0, &keys, &signer, &why), JUDGE_MALFORMED);
+	assert_int_equal(judge(sig, 66, &keys, &signer, &why), PROOF_CHECK_MALFORMED);
+	assert_int_equal(judge(sig, 0, &keys, &signer, &why), PROOF_CHECK_MALFORMED);
 	/* The same signature with s mirrored is valid ECDSA, but OpenZeppelin refuses it. */
 	memcpy(high, sig, sizeof high);
 	for (i = 31; i >= 0; i--) {
@@ -141,15 +142,15 @@ static void what_no_contract_accepts(void **state)
 		high[32 + i] = (uint8_t)d;
 	}
 	high[64] ^= 27 ^ 28;
-	assert_int_equal(judge(high, 65, &keys, &signer, &why), JUDGE_MALFORMED);
+	assert_int_equal(judge(high, 65, &keys, &signer, &why), PROOF_CHECK_MALFORMED);
 	assert_true(strlen(why.text) > 10);
 	sig[64] -= 27;
-	assert_int_equal(judge(sig, 65, &keys, &signer, &why), JUDGE_MALFORMED);
+	assert_int_equal(judge(sig, 65, &keys, &signer, &why), PROOF_CHECK_MALFORMED);
 	sig[64] = 29;
-	assert_int_equal(judge(sig, 65, &keys, &signer, &why), JUDGE_MALFORMED);
+	assert_int_equal(judge(sig, 65, &keys, &signer, &why), PROOF_CHECK_MALFORMED);
 	memset(sig, 0, sizeof sig);
 	sig[64] = 27;
-	assert_int_equal(judge(sig, 65, &keys, &signer, &why), JUDGE_MALFORMED);
+	assert_int_equal(judge(sig, 65, &keys, &signer, &why), PROOF_CHECK_MALFORMED);
 }
 
 int main(void)

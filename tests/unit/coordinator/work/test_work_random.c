@@ -415,7 +415,7 @@ static void one_world(uint64_t seed)
 		l.proof_max[i] = 1000;
 	o.w = work_new(&l);
 	assert_non_null(o.w);
-	work_set_needed(o.w, WORK_TYPE_BIT(PROVER_TDX) | WORK_TYPE_BIT(PROVER_SP1));
+	work_set_needed(o.w, PROVER_TYPE_BIT(PROVER_TDX) | PROVER_TYPE_BIT(PROVER_SP1));
 	step_chain(&o);
 	for (i = 0; i < 300; i++) {
 		o.now += pick(&o, 20);

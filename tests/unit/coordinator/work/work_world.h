@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#define TDX  WORK_TYPE_BIT(PROVER_TDX)
-#define SP1  WORK_TYPE_BIT(PROVER_SP1)
-#define EXEC WORK_TYPE_BIT(PROVER_EXEC)
+#define TDX  PROVER_TYPE_BIT(PROVER_TDX)
+#define SP1  PROVER_TYPE_BIT(PROVER_SP1)
+#define EXEC PROVER_TYPE_BIT(PROVER_EXEC)
 
 static const enum prover_type tdx = PROVER_TDX, sp1 = PROVER_SP1, exec_type = PROVER_EXEC;
 static const struct eth_address key_a = {{0xaa}}, key_b = {{0xbb}};

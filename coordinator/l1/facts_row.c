@@ -1,0 +1,95 @@
+#include "coordinator/l1/facts_row.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VERSION_HERE 3 /* 1 and 2 were bytes of a struct */
+
+/* Numbers of 64 bits do not fit JSON's readers everywhere: they are kept as text. */
+static json_t *number(uint64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%llu", (unsigned long long)n);
+	return json_string(text);
+}
+
+static json_t *hex(const uint8_t *p, size_t n)
+{
+	char text[2 * sizeof(struct l1_facts) + 1];
+
+	hex_encode(text, p, n);
+	return json_string(text);
+}
+
+bool l1_row_put(struct buf *out, const struct l1_facts *f)
+{
+	json_t *o = json_pack(
+	    "{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o}",
+	    "version", VERSION_HERE, "needed", (int)f->needed, "l1_chain_id",
+	    number(f->l1_chain_id), "l2_chain_id", number(f->l2_chain_id), "committed",
+	    number(f->committed), "verified", number(f->verified), "final", number(f->final),
+	    "proposer", hex(f->proposer.b, 20), "tdx_verifier", hex(f->tdx_verifier.b, 20),
+	    "signer", hex(f->signer.b, 20), "has_tdx_verifier", f->has_tdx_verifier, "tdx_dev_mode",
+	    f->tdx_dev_mode, "paused", f->paused, "has_measurements", f->has_measurements,
+	    "measurements", hex(f->measurement[0], sizeof f->measurement), "quote_verifier",
+	    hex(f->quote_verifier.b, 20));
+	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	bool ok = text && buf_add_str(out, text);
+
+	free(text);
+	json_decref(o);
+	return ok;
+}
+
+static bool get_number(uint64_t *out, const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+	char *end;
+
+	if (!text || text[0] < '0' || text[0] > '9')
+		return false;
+	*out = strtoull(text, &end, 10);
+	return *end == '\0';
+}
+
+static bool get_hex(uint8_t *out, size_t n, const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return text && strlen(text) == 2 * n && hex_decode(out, n, text, 2 * n);
+}
+
+static bool get_bool(bool *out, const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+
+	*out = json_is_true(v);
+	return json_is_boolean(v);
+}
+
+bool l1_row_get(struct l1_facts *out, struct span row)
+{
+	json_t *o = json_loadb((const char *)row.p, row.n, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *needed = json_object_get(o, "needed");
+	struct l1_facts f = {.needed = (uint32_t)json_integer_value(needed)};
+	const bool ok =
+	    json_integer_value(json_object_get(o, "version")) == VERSION_HERE &&
+	    json_is_integer(needed) && get_number(&f.l1_chain_id, o, "l1_chain_id") &&
+	    get_number(&f.l2_chain_id, o, "l2_chain_id") &&
+	    get_number(&f.committed, o, "committed") && get_number(&f.verified, o, "verified") &&
+	    get_number(&f.final, o, "final") && get_hex(f.proposer.b, 20, o, "proposer") &&
+	    get_hex(f.tdx_verifier.b, 20, o, "tdx_verifier") &&
+	    get_hex(f.signer.b, 20, o, "signer") &&
+	    get_bool(&f.has_tdx_verifier, o, "has_tdx_verifier") &&
+	    get_bool(&f.tdx_dev_mode, o, "tdx_dev_mode") && get_bool(&f.paused, o, "paused") &&
+	    get_bool(&f.has_measurements, o, "has_measurements") &&
+	    get_hex(f.measurement[0], sizeof f.measurement, o, "measurements") &&
+	    get_hex(f.quote_verifier.b, 20, o, "quote_verifier");
+
+	json_decref(o);
+	if (ok)
+		*out = f;
+	return ok;
+}

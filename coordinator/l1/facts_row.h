@@ -1,0 +1,17 @@
+/*
+ * facts_row.h -- the facts as they are kept: one JSON object with a version, written and read here.
+ */
+#ifndef COORDINATOR_L1_FACTS_ROW_H
+#define COORDINATOR_L1_FACTS_ROW_H
+
+#include "coordinator/l1/facts.h"
+#include "encoding/bytes.h"
+
+#define L1_ROW_MAX 4096
+
+/* False: no memory. */
+bool l1_row_put(struct buf *out, const struct l1_facts *f);
+/* False: no row of this version, or one that does not hold what it must. */
+bool l1_row_get(struct l1_facts *out, struct span row);
+
+#endif

@@ -4,9 +4,9 @@
 #include "coordinator/base/system.h"
 #include "coordinator/provers/quotes.h"
 #include "coordinator/server/session.h"
-#include "coordinator/transactions/prepare.h"
-#include "coordinator/transactions/verify_batches.h"
+#include "coordinator/transactions/agenda.h"
 #include "coordinator/work/proofs.h"
+#include "coordinator/work/upload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,140 +19,124 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TOKEN_BYTES 32
-#define WATCH_MS    5000 /* between two looks at what time does to the evidence */
+#define TOKEN_BYTES          32
+#define RESEND_POLLS         12u
+#define GAS_PER_REGISTRATION 60000ull /* a dev-mode register uses about 48,000 */
+#define WATCH_MS             5000     /* between two looks at what time does to the evidence */
 
 /* ---- the end ---- */
 
-static void part_closed(void *arg);
+/* Front to back: no more messages, no more inputs, no more L1, and the store last, so that what was
+ * accepted before is stored. Each part says when it is done. */
+typedef void done_cb(void *arg);
 
-static void on_store_closed(void *arg)
+static void close_server(struct daemon *d, done_cb *done)
 {
-	struct daemon *d = arg;
+	if (d->server)
+		server_stop(d->server, done, d);
+	else
+		done(d);
+}
 
-	d->store = NULL;
-	part_closed(d);
+static void close_admin(struct daemon *d, done_cb *done)
+{
+	d->server = NULL;
+	admin_close(d->admin, done, d);
+}
+
+static void close_l1(struct daemon *d, done_cb *done)
+{
+	d->admin = NULL;
+	l1_close(d->l1, done, d);
+}
+
+static void close_agenda(struct daemon *d, done_cb *done)
+{
+	agenda_close(d->agenda, done, d);
+}
+
+static void close_rpc(struct daemon *d, done_cb *done)
+{
+	if (d->rpc)
+		rpc_close(d->rpc, done, d);
+	else
+		done(d);
+}
+
+static void close_quotes(struct daemon *d, done_cb *done)
+{
+	d->rpc = NULL;
+	quotes_close(d->quotes, done, d);
+}
+
+static void close_collateral(struct daemon *d, done_cb *done)
+{
+	if (d->collateral)
+		collateral_close(d->collateral, done, d);
+	else
+		done(d);
+}
+
+static void close_early(struct daemon *d, done_cb *done)
+{
+	d->collateral = NULL;
+	if (d->collateral_early)
+		collateral_close(d->collateral_early, done, d);
+	else
+		done(d);
+}
+
+static void close_wake(struct daemon *d, done_cb *done)
+{
+	d->collateral_early = NULL;
+	wake_close(d->wake, done, d);
+}
+
+static void close_store(struct daemon *d, done_cb *done)
+{
+	d->wake = NULL;
+	if (d->store)
+		store_close(d->store, done, d);
+	else
+		done(d);
 }
 
 static void on_handle_closed(uv_handle_t *h)
 {
-	part_closed(h->data);
+	(void)h;
 }
 
-static void close_loop_parts(struct daemon *d)
+static void close_handles(struct daemon *d, done_cb *done)
 {
 	uv_handle_t *handles[] = {(uv_handle_t *)&d->on_term, (uv_handle_t *)&d->on_int,
 				  (uv_handle_t *)&d->on_hup, (uv_handle_t *)&d->drain_timer,
 				  (uv_handle_t *)&d->watch_timer};
 	size_t i;
 
-	for (i = 0; i < sizeof handles / sizeof *handles; i++) {
-		d->closing++;
+	(void)done;
+	d->store = NULL;
+	for (i = 0; i < sizeof handles / sizeof *handles; i++)
 		uv_close(handles[i], on_handle_closed);
-	}
-	if (d->wake) {
-		d->closing++;
-		wake_close(d->wake, part_closed, d);
-	}
-	if (d->store) {
-		d->closing++;
-		store_close(d->store, on_store_closed, d);
-	}
 }
 
-static void on_early_closed(void *arg)
+static void close_next(void *arg)
 {
+	static void (*const steps[])(struct daemon * d, done_cb * done) = {
+	    close_server,     close_admin, close_l1,   close_agenda, close_rpc,    close_quotes,
+	    close_collateral, close_early, close_wake, close_store,  close_handles};
 	struct daemon *d = arg;
 
-	d->collateral_early = NULL;
-	close_loop_parts(d);
-	part_closed(d);
+	steps[d->closing_step++](d, close_next);
 }
 
-static void on_collateral_closed(void *arg)
-{
-	struct daemon *d = arg;
-
-	d->collateral = NULL;
-	if (d->collateral_early)
-		collateral_close(d->collateral_early, on_early_closed, d);
-	else
-		on_early_closed(d);
-}
-
-static void after_attestation(void *arg)
-{
-	struct daemon *d = arg;
-
-	if (d->collateral)
-		collateral_close(d->collateral, on_collateral_closed, d);
-	else
-		on_collateral_closed(d);
-}
-
-static void on_rpc_closed(void *arg)
-{
-	struct daemon *d = arg;
-
-	d->rpc = NULL;
-	quotes_close(d->quotes, after_attestation, d);
-}
-
-static void part_closed(void *arg)
-{
-	struct daemon *d = arg;
-
-	d->closing--;
-}
-
-static void after_sender(void *arg)
-{
-	struct daemon *d = arg;
-
-	d->sender = NULL;
-	if (d->rpc)
-		rpc_close(d->rpc, on_rpc_closed, d);
-	else
-		on_rpc_closed(d);
-}
-
-static void after_chain(void *arg)
-{
-	struct daemon *d = arg;
-
-	if (d->sender)
-		sender_io_close(d->sender, after_sender, d);
-	else
-		after_sender(d);
-}
-
-static void after_admin(void *arg)
-{
-	struct daemon *d = arg;
-
-	d->admin = NULL;
-	l1_close(d->l1, after_chain, d);
-}
-
-static void after_server(void *arg)
-{
-	struct daemon *d = arg;
-
-	d->server = NULL;
-	admin_close(d->admin, after_admin, d);
-}
-
-/* Front to back: no more messages, no more inputs, no more L1, and the store last, so that what was
- * accepted before is stored. */
 static void shut_down(struct daemon *d)
 {
 	if (d->closing)
 		return;
-	d->closing = 1;
-	if (d->server)
-		server_stop(d->server, after_server, d);
-	else
-		after_server(d);
+	d->closing = true;
+	if (d->agenda)
+		agenda_stop(d->agenda);
+	close_next(d);
 }
 
 static void on_drained(void *arg)
@@ -175,6 +159,8 @@ static void drain(struct daemon *d)
 	}
 	d->draining = true;
 	d->ready = false;
+	if (d->agenda)
+		agenda_stop(d->agenda);
 	system_notify("STOPPING=1");
 	log_event(LOG_INFO, "draining", log_u64("deadline_ms", d->config.drain_timeout_ms),
 		  log_u64("connections",
@@ -195,6 +181,8 @@ void daemon_fail(struct daemon *d, const char *event, const char *sentence)
 }
 
 /* ---- signals ---- */
+
+static void take_settings(struct daemon *d);
 
 static void on_stop_signal(uv_signal_t *h, int number)
 {
@@ -234,7 +222,7 @@ static void on_reload_signal(uv_signal_t *h, int number)
 	if (ok) {
 		changed = config_reload(&d->config, fresh, notes);
 		log_configure(d->config.log_level, d->config.log_format);
-		settle_reload(d);
+		take_settings(d);
 		if (!quotes_reload(d->quotes, &why))
 			fprintf(notes, "%s: the former policy stays\n", why.text);
 	}
@@ -301,6 +289,85 @@ static bool make_token(struct daemon *d, struct why *why)
 	return true;
 }
 
+static void registrar_settings(const struct daemon *d, struct registrar_settings *out)
+{
+	*out = (struct registrar_settings){
+	    .max_provers = d->config.max_provers,
+	    .allow_dev_mode = d->config.tdx_dev_mode,
+	    .silence_ms = d->config.prover_silence_ms,
+	    .drain_ms = d->config.prover_timeout_ms,
+	    .gas_per_day = d->config.register_gas_per_day,
+	    .gas_per_registration = GAS_PER_REGISTRATION,
+	    .retry_min_ms = 5000,
+	    .retry_max_ms = 600000,
+	    .external_route = d->config.register_by_file,
+	};
+}
+
+static void agenda_settings(const struct daemon *d, struct agenda_options *out)
+{
+	const struct config *c = &d->config;
+	struct sender_options *s = &out->outbox.sender;
+
+	*out = (struct agenda_options){
+	    .outbox = {.proposer = c->proposer,
+		       .l1_key = c->has_l1_key ? &c->l1_key : NULL,
+		       .tdx_key = c->has_tdx_key ? &c->tdx_key : NULL},
+	    .verify_to = c->has_timelock ? c->timelock : c->proposer,
+	    .max_batches = c->verify_max_batches,
+	    .max_proof_bytes = c->max_proof_bytes,
+	    .gas_cap = c->tx_gas_cap,
+	    .register_by_file = c->register_by_file,
+	    .data_dir = c->data_dir,
+	    .pccs = {.enclave_id_dao = c->enclave_id_dao,
+		     .fmspc_tcb_dao = c->fmspc_tcb_dao,
+		     .pcs_dao = c->pcs_dao,
+		     .margin_s = c->onchain_margin_s,
+		     .enabled = !c->no_onchain_pccs},
+	};
+	sender_options_default(s);
+	s->max_fee = c->max_fee_per_gas;
+	s->gas_cap = c->tx_gas_cap;
+	s->confirmations = (unsigned)c->confirmations;
+	s->bump_min_ms = (uint32_t)(c->min_retry_delay_s * 1000);
+	s->bump_max_ms = (uint32_t)(c->max_retry_delay_s * 1000);
+	if (c->send_interval_ms < s->poll_ms)
+		s->poll_ms = (uint32_t)c->send_interval_ms;
+	/* Who looks more often also says it again sooner. */
+	if (RESEND_POLLS * s->poll_ms < s->resend_ms)
+		s->resend_ms = RESEND_POLLS * s->poll_ms;
+}
+
+static bool make_agenda(struct daemon *d, struct why *why)
+{
+	const struct agenda_parts parts = {.loop = &d->loop,
+					   .store = d->store,
+					   .rpc = d->rpc,
+					   .l1 = d->l1,
+					   .registrar = d->registrar,
+					   .work = d->work,
+					   .proofs = d->proofs,
+					   .quotes = d->quotes,
+					   .wake = d->wake};
+	struct agenda_options options;
+
+	agenda_settings(d, &options);
+	return agenda_new(&d->agenda, &parts, &options, why);
+}
+
+/* What a reload changed reaches the rooms. */
+static void take_settings(struct daemon *d)
+{
+	struct registrar_settings registrar;
+	struct agenda_options agenda;
+
+	registrar_settings(d, &registrar);
+	registrar_set_settings(d->registrar, &registrar);
+	agenda_settings(d, &agenda);
+	agenda_set_options(d->agenda, &agenda);
+	l1_set_every(d->l1, d->config.send_interval_ms);
+}
+
 static bool make_work(struct daemon *d, struct why *why)
 {
 	const struct config *c = &d->config;
@@ -317,7 +384,7 @@ static bool make_work(struct daemon *d, struct why *why)
 		wl.proof_max[t] = c->max_proof_bytes;
 	/* A signature, and in the older dialects the public values that it covers. */
 	wl.proof_max[PROVER_TDX] = c->max_proof_bytes < 65536 ? c->max_proof_bytes : 65536;
-	settle_registrar_settings(d, &rs);
+	registrar_settings(d, &rs);
 	d->work = work_new(&wl);
 	d->registrar = registrar_new(&rs);
 	if (!d->work || !d->registrar) {
@@ -402,19 +469,144 @@ static bool make_collateral(struct daemon *d, struct why *why)
 	return collateral_new(&d->collateral_early, &d->loop, &s, now, why);
 }
 
-static void on_wake(void *arg)
+/* ---- what L1 says reaches the rooms ---- */
+
+static void gone_input(void *arg, uint64_t batch, const char *commit_hash, const uint8_t sha256[32],
+		       bool last_use)
 {
-	settle_tick(arg);
+	upload_drop(arg, batch, commit_hash, sha256, last_use);
+}
+
+static void gone_candidate(void *arg, uint64_t id)
+{
+	proofs_forget(arg, id);
+}
+
+static void gone_lease(void *arg, uint64_t batch, enum prover_type type)
+{
+	struct daemon *d = arg;
+	const struct store_change change = {.kind = CHANGE_LEASE_DEL,
+					    .lease = {.batch = batch, .prover_type = (int)type}};
+
+	store_commit_lazy(d->store, &change, 1);
+}
+
+static void tell_registrar(struct daemon *d, const struct l1_facts *f)
+{
+	const bool promoting = registrar_promoted(d->registrar) != NULL;
+	const struct eth_address *counting;
+	struct why why = {""};
+	char text[ETH_ADDRESS_TEXT_SIZE];
+
+	registrar_set_contract(d->registrar, &f->tdx_verifier, f->tdx_dev_mode);
+	switch (registrar_set_signer(d->registrar, &f->signer, clock_wall_ms(), &why)) {
+	case REGISTRAR_SIGNER_SAME: break;
+	case REGISTRAR_SIGNER_FIRST:
+	case REGISTRAR_SIGNER_OURS:
+		eth_address_print(text, &f->signer);
+		log_event(LOG_INFO, "signer_on_chain",
+			  log_str("signer", eth_address_is_zero(&f->signer) ? "none" : text));
+		break;
+	case REGISTRAR_SIGNER_CHANGED:
+		log_event(LOG_WARN, "signer_changed", log_str("reason", why.text));
+		break;
+	}
+	if (promoting && !registrar_promoted(d->registrar))
+		store_drop_fact(d->store, "promoted");
+	/* Not simply the chain's: while a switch is under way, the key that comes. */
+	counting = registrar_counting_signer(d->registrar);
+	work_set_signer(d->work, counting ? WORK_SIGNER_IS : WORK_SIGNER_NONE, counting);
+}
+
+static uint32_t needed_types(const struct daemon *d, const struct l1_facts *f)
+{
+	return d->config.exec_only ? PROVER_TYPE_BIT(PROVER_EXEC) : f->needed;
+}
+
+/* At the start, after the load: what an earlier run was told counts until L1 answers. */
+static void restore_facts(struct daemon *d)
+{
+	const struct l1_facts *f = l1_facts(d->l1);
+	struct work_chain chain = {0};
+	struct why why = {""};
+
+	if (!f)
+		return;
+	/* final stays 0: nothing is dropped on what an earlier run was told. */
+	chain.committed = f->committed;
+	chain.verified = f->verified;
+	work_set_needed(d->work, needed_types(d, f));
+	work_set_chain(d->work, &chain, NULL, &why);
+	if (f->has_tdx_verifier)
+		tell_registrar(d, f);
+}
+
+/* Settings that cannot go with this chain: the event and the sentence; NULL: none. */
+static const char *misfit(const struct daemon *d, const struct l1_facts *f, const char **event)
+{
+	if (f->l1_chain_id == 1 && d->config.tdx_dev_mode) {
+		*event = "dev_mode_on_mainnet";
+		return "ETHREX_TDX_DEV_MODE is on and the L1 is Ethereum mainnet (chain id 1): "
+		       "anyone could register any key; refused";
+	}
+	if (d->config.exec_only && f->needed != PROVER_TYPE_BIT(PROVER_EXEC)) {
+		*event = "dev_mode_on_contract_with_proofs";
+		return "ETHREX_PROOF_COORDINATOR_DEV_MODE sends empty proofs, but the "
+		       "OnChainProposer requires real ones; unset it";
+	}
+	if ((f->needed & PROVER_TYPE_BIT(PROVER_TDX)) && !d->config.has_tdx_key) {
+		*event = "tdx_key_missing";
+		return "the OnChainProposer requires TDX proofs: give "
+		       "ETHREX_PROOF_COORDINATOR_TDX_PRIVATE_KEY_FILE, the key that registers";
+	}
+	return NULL;
 }
 
 static void on_facts(void *arg, const struct l1_facts *f)
 {
 	struct daemon *d = arg;
+	const struct work_gone gone = {gone_input, gone_candidate, gone_lease, d};
+	const struct work_chain chain = {f->committed, f->verified, f->final};
+	const char *event = NULL, *sentence = misfit(d, f, &event);
+	unsigned before;
+	struct why why = {""};
 
-	(void)f;
-	settle_on_chain(d);
+	if (sentence) {
+		daemon_fail(d, event, sentence);
+		return;
+	}
+	if (!work_needed(d->work, &before) || before != needed_types(d, f))
+		work_set_needed(d->work, needed_types(d, f));
+	switch (work_set_chain(d->work, &chain, &gone, &why)) {
+	case WORK_CHAIN_SAME:
+	case WORK_CHAIN_FORWARD: break;
+	case WORK_CHAIN_BACK:
+	case WORK_CHAIN_BACK_LOST:
+		log_event(LOG_WARN, "l1_went_back", log_str("reason", why.text));
+		commitments_forget(d->commitments);
+		break;
+	}
+	if (f->has_tdx_verifier)
+		tell_registrar(d, f);
+	quotes_on_facts(d->quotes);
+	if (!agenda_open(d->agenda, f->l1_chain_id, &why)) {
+		daemon_fail(d, "sender_failed", why.text);
+		return;
+	}
 	proofs_judge(d);
 	wake_up(d->wake);
+}
+
+static void on_wake(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->closing)
+		return;
+	if (d->session)
+		session_answer_setups(d->session);
+	if (!d->draining && d->agenda)
+		agenda_next(d->agenda);
 }
 
 static void on_l1_failed(void *arg, const char *sentence)
@@ -530,24 +722,20 @@ static bool start(struct daemon *d, struct why *why)
 	const struct store_options so = {.dir = d->config.data_dir,
 					 .max_queue = d->config.store_queue_max,
 					 .max_queue_bytes = d->config.store_queue_bytes};
-	struct sender_intent intent;
 	bool ok;
 
 	d->wake = wake_new(&d->loop, on_wake, d, why);
 	if (!d->wake || store_open(&d->store, &d->loop, &so, why) != STORE_OK ||
 	    !claim_keys(d, why))
 		return false;
-	sender_intent_init(&intent);
 	ok = make_token(d, why) && make_work(d, why) && make_rpc(d, why) && make_l1(d, why) &&
 	     proofs_new(&d->proofs, d, why) && session_new(&d->session, d, why) &&
-	     make_collateral(d, why) && quotes_new(&d->quotes, d, why) &&
-	     prepare_new(&d->prepare, d, why) && settle_new(&d->settle, d, why) &&
-	     daemon_load(d, &intent, why);
-	if (ok)
-		settle_restore(d);
-	if (ok && intent.id)
-		settle_resume(d->settle, &intent);
-	sender_intent_free(&intent);
+	     make_collateral(d, why) && quotes_new(&d->quotes, d, why) && make_agenda(d, why) &&
+	     daemon_load(d, why);
+	if (ok) {
+		restore_facts(d);
+		agenda_resume(d->agenda);
+	}
 	if (!ok || !admin_new(&d->admin, d, why) || !make_server(d, why))
 		return false;
 	d->ready = true;
@@ -606,8 +794,7 @@ int daemon_run(struct config *config)
 	l1_free(d->l1);
 	commitments_free(d->commitments);
 	session_free(d->session);
-	settle_free(d->settle);
-	prepare_free(d->prepare);
+	agenda_free(d->agenda);
 	quotes_free(d->quotes);
 	proofs_free(d->proofs);
 	work_free(d->work);

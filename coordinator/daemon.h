@@ -18,7 +18,6 @@
 #include "coordinator/l1/facts.h"
 #include "coordinator/l1/rpc.h"
 #include "coordinator/provers/registrar.h"
-#include "coordinator/sender/sender_io.h"
 #include "coordinator/server/server.h"
 #include "coordinator/store/store.h"
 #include "coordinator/work/work.h"
@@ -28,10 +27,9 @@
 struct admin;
 struct quotes;
 struct collateral;
-struct prepare;
 struct session;
 struct proofs;
-struct settle;
+struct agenda;
 
 struct daemon_counters {
 	uint64_t requests[WORK_NOT_NEEDED + 1]; /* by enum work_request_rc */
@@ -39,8 +37,6 @@ struct daemon_counters {
 	uint64_t acks;
 	uint64_t setups[REGISTRAR_RETRY + 1]; /* by enum registrar_answer */
 	uint64_t judged[WORK_UNDECIDED + 1];  /* by enum work_state */
-	uint64_t txs[SENDER_CANCELLED + 1];   /* by enum sender_outcome */
-	uint64_t gas_verify, gas_register, gas_upload;
 	uint64_t inputs_stored, inputs_refused;
 };
 
@@ -56,20 +52,17 @@ struct daemon {
 	struct rpc *rpc;
 	struct l1 *l1;
 	struct commitments *commitments;
-	struct wake *wake; /* verify_batches' tick, and the setups that wait */
-	struct sender_io *sender;
+	struct wake *wake; /* the agenda, and the setups that wait */
 	struct collateral *collateral;
 	struct collateral *collateral_early; /* to look ahead; NULL: not wanted */
 	struct quotes *quotes;
-	struct prepare *prepare;
-	struct settle *settle;
+	struct agenda *agenda;
 	struct proofs *proofs;
 	struct session *session;
 	struct server *server;
 	struct admin *admin;
 
-	uint64_t input_bytes; /* stored, and written by unfinished uploads */
-	uint64_t next_intent;
+	uint64_t input_bytes;              /* stored, and written by unfinished uploads */
 	char admin_token[CONFIG_TEXT_MAX]; /* secret */
 	struct daemon_counters counters;
 	uint64_t started_ms;
@@ -78,7 +71,9 @@ struct daemon {
 	uv_signal_t on_term, on_int, on_hup;
 	uv_timer_t drain_timer, watch_timer;
 	bool ready, draining;
-	unsigned closing; /* parts that have not said yet that they are closed */
+	bool closing;
+	size_t closing_step;
+	unsigned open_handles;
 	int exit_code;
 };
 
@@ -89,7 +84,7 @@ int daemon_run(struct config *config);
 void daemon_fail(struct daemon *d, const char *event, const char *sentence);
 
 /* Fills work, registrar and the rest from the store. False with the sentence. */
-bool daemon_load(struct daemon *d, struct sender_intent *open_intent, struct why *why);
+bool daemon_load(struct daemon *d, struct why *why);
 
 #define EXIT_CONFIG 78 /* sysexits.h: wrong settings, or a contract of another kind */
 

@@ -1,8 +1,10 @@
 /* What an earlier run made durable becomes the state in memory. */
 #include "coordinator/daemon.h"
 #include "coordinator/provers/quotes.h"
+#include "coordinator/provers/rows.h"
 #include "coordinator/store/input_file.h"
-#include "coordinator/transactions/verify_batches.h"
+#include "coordinator/transactions/agenda.h"
+#include "coordinator/transactions/prepare.h"
 #include "coordinator/work/proofs.h"
 
 #include <inttypes.h>
@@ -12,7 +14,6 @@
 
 struct loading {
 	struct daemon *d;
-	struct sender_intent *intent;
 	uint8_t (*files)[32]; /* hashes that rows name */
 	size_t n, cap;
 	uint64_t now;
@@ -46,7 +47,7 @@ static bool load_fact(void *arg, const struct store_fact *row, struct why *why)
 		quotes_restore_verdict(l->d->quotes, hex, row->value);
 		return true;
 	}
-	if (is_key(row, SETTLE_PROMOTED_FACT) && row->value.n == sizeof promoted.b) {
+	if (is_key(row, "promoted") && row->value.n == sizeof promoted.b) {
 		memcpy(promoted.b, row->value.p, sizeof promoted.b);
 		registrar_restore_promoted(l->d->registrar, &promoted);
 	}
@@ -160,7 +161,7 @@ static bool load_prover(void *arg, const struct store_prover *row, struct why *w
 				     .last_seen_ms = row->last_seen_ms,
 				     .last_proof_ms = row->last_proof_ms,
 				     .proofs = row->proofs_good,
-				     .revoked = row->state == PROVER_ROW_REVOKED};
+				     .revoked = row->state == 1};
 
 	memcpy(p.signer.b, row->signer, 20);
 	text_of(p.source, sizeof p.source, row->source);
@@ -175,15 +176,10 @@ static bool load_intent(void *arg, const struct store_intent *row, struct why *w
 {
 	struct loading *l = arg;
 
-	if (row->id >= l->d->next_intent)
-		l->d->next_intent = row->id + 1;
-	/* Ids grow, and there is one intent at a time: an older one is a deletion that was lost. */
-	sender_intent_free(l->intent);
-	sender_intent_init(l->intent);
-	return sender_intent_decode(l->intent, row->data, why);
+	return agenda_restore_intent(l->d->agenda, row, why);
 }
 
-bool daemon_load(struct daemon *d, struct sender_intent *open_intent, struct why *why)
+bool daemon_load(struct daemon *d, struct why *why)
 {
 	const struct store_visitor visitor = {.fact = load_fact,
 					      .input = load_input,
@@ -191,12 +187,11 @@ bool daemon_load(struct daemon *d, struct sender_intent *open_intent, struct why
 					      .lease = load_lease,
 					      .prover = load_prover,
 					      .intent = load_intent};
-	struct loading l = {.d = d, .intent = open_intent, .now = clock_wall_ms()};
+	struct loading l = {.d = d, .now = clock_wall_ms()};
 	struct work_counts counts;
 	size_t removed = 0;
 	bool ok;
 
-	d->next_intent = 1;
 	ok = input_files_prepare(d->config.data_dir, why) == INPUT_OK &&
 	     store_load(d->store, &visitor, &l, why) == STORE_OK &&
 	     input_files_sweep(d->config.data_dir, (const uint8_t(*)[32])l.files, l.n, &removed,

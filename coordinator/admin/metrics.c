@@ -4,6 +4,7 @@
 #include "coordinator/daemon.h"
 #include "coordinator/provers/quotes.h"
 #include "coordinator/server/session.h"
+#include "coordinator/transactions/agenda.h"
 #include "coordinator/transactions/prepare.h"
 
 #include <inttypes.h>
@@ -107,11 +108,11 @@ static void write_l1(struct out *o, const struct daemon *d)
 	head(o, "transactions_total", "counter", "L1 transactions, by outcome.");
 	for (i = 0; i <= SENDER_CANCELLED; i++)
 		labelled(o, "transactions_total", "outcome",
-			 sender_outcome_text((enum sender_outcome)i), d->counters.txs[i]);
+			 sender_outcome_text((enum sender_outcome)i), agenda_counters(d->agenda)->txs[i]);
 	head(o, "gas_used_total", "counter", "Gas used on L1, by kind.");
-	labelled(o, "gas_used_total", "kind", "verify", d->counters.gas_verify);
-	labelled(o, "gas_used_total", "kind", "register", d->counters.gas_register);
-	labelled(o, "gas_used_total", "kind", "upload", d->counters.gas_upload);
+	labelled(o, "gas_used_total", "kind", "verify", agenda_counters(d->agenda)->gas_verify);
+	labelled(o, "gas_used_total", "kind", "register", agenda_counters(d->agenda)->gas_register);
+	labelled(o, "gas_used_total", "kind", "upload", agenda_counters(d->agenda)->gas_upload);
 	plain(o, "register_gas_today", "gauge", "Gas that registrations used or hold today (UTC).",
 	      registrar_gas_used(d->registrar, clock_wall_ms(), &day));
 	plain(o, "provers", "gauge", "Prover keys known.", registrar_count(d->registrar));
@@ -149,7 +150,7 @@ static void write_attestation(struct out *o, const struct daemon *d)
 		o->ok = o->ok && buf_printf(o->b, P "evidence_expires_seconds %" PRId64 "\n", left);
 	}
 	plain(o, "collateral_uploads_total", "counter", "Pieces uploaded to the on-chain PCCS.",
-	      prepare_uploads(d->prepare));
+	      prepare_uploads(agenda_prepare(d->agenda)));
 	for (i = 0; d->collateral && collateral_source_at(d->collateral, i, &source); i++)
 		for (v = 0; v < COLLATERAL_OUTCOME_COUNT; v++)
 			answers[v] += source.count[v];

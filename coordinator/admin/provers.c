@@ -4,7 +4,9 @@
 #include "coordinator/daemon.h"
 #include "coordinator/provers/quotes.h"
 #include "coordinator/transactions/prepare.h"
-#include "coordinator/transactions/verify_batches.h"
+#include "coordinator/provers/rows.h"
+#include "coordinator/transactions/agenda.h"
+#include "coordinator/transactions/prepare.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -75,7 +77,7 @@ static void promote_key(struct admin_request *r, const struct eth_address *signe
 	struct daemon *d = r->admin->daemon;
 	const struct store_change change = {
 	    .kind = CHANGE_FACT_PUT,
-	    .fact = {.key = span_of(SETTLE_PROMOTED_FACT, strlen(SETTLE_PROMOTED_FACT)),
+	    .fact = {.key = span_of("promoted", strlen("promoted")),
 		     .value = span_of(signer->b, sizeof signer->b)}};
 	char text[ETH_ADDRESS_TEXT_SIZE];
 	struct why why = {""};
@@ -107,8 +109,8 @@ static void revoke_key(struct admin_request *r, const struct eth_address *signer
 	eth_address_print(text, signer);
 	log_event(LOG_WARN, "prover_revoked", log_str("signer", text));
 	if (promoted && !registrar_promoted(d->registrar))
-		store_drop_fact(d->store, SETTLE_PROMOTED_FACT);
-	settle_prover_row(&change, registrar_find(d->registrar, signer));
+		store_drop_fact(d->store, "promoted");
+	prover_row_put(&change, registrar_find(d->registrar, signer));
 	registrar_describe(d->registrar, signer, clock_wall_ms(), &why);
 	admin_error(r, MHD_HTTP_OK, "revoked", "%s: %s", text, why.text);
 	admin_commit(r, &change, 1);
@@ -252,7 +254,7 @@ void admin_collateral_refresh(struct admin_request *r, const char *rest)
 
 static json_t *on_chain_json(const struct daemon *d)
 {
-	const struct pccs *p = prepare_pccs(d->prepare);
+	const struct pccs *p = prepare_pccs(agenda_prepare(d->agenda));
 	json_t *items = json_array();
 	struct pccs_item item;
 	size_t i;
@@ -265,7 +267,7 @@ static json_t *on_chain_json(const struct daemon *d)
 						"valid_to", time_json(item.valid_to)));
 	return json_pack("{s:s, s:I, s:s, s:o}", "stack", pccs_stack_name(pccs_stack(p)),
 			 "wanted_evaluation_number", (json_int_t)pccs_wanted_evaluation_number(p),
-			 "at", prepare_sentence(d->prepare), "items", items);
+			 "at", prepare_sentence(agenda_prepare(d->agenda)), "items", items);
 }
 
 void admin_tcb(struct admin_request *r, const char *rest)

@@ -3,7 +3,9 @@
 #include "coordinator/admin/metrics.h"
 #include "coordinator/daemon.h"
 #include "coordinator/server/session.h"
-#include "coordinator/transactions/verify_batches.h"
+#include "coordinator/provers/rows.h"
+#include "coordinator/transactions/agenda.h"
+#include "coordinator/transactions/prepare.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -129,8 +131,8 @@ static json_t *l1_json(const struct daemon *d)
 		if (f->needed & PROVER_TYPE_BIT(t))
 			json_array_append_new(needs,
 					      json_string(prover_type_name((enum prover_type)t)));
-	if (d->sender)
-		sender_io_describe(d->sender, sender, sizeof sender);
+	if (agenda_sender(d->agenda))
+		sender_io_describe(agenda_sender(d->agenda), sender, sizeof sender);
 	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:s}", "readable",
 			 l1_is_fresh(d->l1) && !l1_trouble(d->l1)[0], "trouble", l1_trouble(d->l1),
 			 "chain_id", (json_int_t)(f ? f->l1_chain_id : 0), "l2_chain_id",
@@ -138,7 +140,7 @@ static json_t *l1_json(const struct daemon *d)
 			 (json_int_t)(f ? f->committed : 0), "last_verified_batch",
 			 (json_int_t)(f ? f->verified : 0), "needs", needs, "signer",
 			 admin_address(f ? &f->signer : NULL), "endpoints", endpoints, "sender",
-			 sender, "next", settle_sentence(d->settle));
+			 sender, "next", agenda_sentence(d->agenda));
 }
 
 static json_t *batch_json(const struct work_batch_info *b)

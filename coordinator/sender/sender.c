@@ -513,6 +513,14 @@ void sender_set_max_fee(struct sender *s, uint64_t max_fee)
 		s->opts.max_fee = max_fee;
 }
 
+void sender_set_poll(struct sender *s, uint32_t poll_ms, uint32_t resend_ms)
+{
+	if (poll_ms)
+		s->opts.poll_ms = poll_ms;
+	if (resend_ms)
+		s->opts.resend_ms = resend_ms;
+}
+
 static const char *doing(const struct sender *s)
 {
 	switch (s->phase == PH_SLEEP ? s->after_sleep : s->phase) {

@@ -5,7 +5,9 @@
 #include "coordinator/daemon.h"
 #include "coordinator/provers/quotes.h"
 #include "coordinator/store/input_file.h"
-#include "coordinator/transactions/verify_batches.h"
+#include "coordinator/provers/rows.h"
+#include "coordinator/transactions/agenda.h"
+#include "coordinator/transactions/prepare.h"
 #include "coordinator/work/proofs.h"
 
 #include <inttypes.h>
@@ -374,7 +376,7 @@ static void enlist(struct setup *setup, const struct eth_address *attested)
 		refuse_setup(setup, setup->check.answer, why.text);
 		return;
 	}
-	settle_prover_row(&change[n++], &setup->check.prover);
+	prover_row_put(&change[n++], &setup->check.prover);
 	if (setup->check.has_evicted) {
 		change[n] = (struct store_change){.kind = CHANGE_PROVER_DEL};
 		memcpy(change[n++].prover.signer, setup->check.evicted.b, 20);

@@ -1,154 +1,213 @@
 #include "coordinator/transactions/agenda.h"
 
-#include "coordinator/daemon.h"
-#include "ethereum/abi.h"
+#include "coordinator/base/clock.h"
+#include "coordinator/base/log.h"
+#include "coordinator/provers/rows.h"
+#include "coordinator/transactions/prepare.h"
+#include "coordinator/transactions/register.h"
+#include "coordinator/transactions/verify_batches.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-struct persisting {
-	struct daemon *daemon;
-	uint64_t ticket;
+struct agenda {
+	struct agenda_parts p;
+	struct agenda_options o;
+	struct desk desk;
+	struct why now;
+	struct outbox *outbox;
+	struct verify *verify;
+	struct prepare *prepare;
+	struct eth_address offered; /* whose registration waits in a file */
+	bool stopped;
+	struct agenda_counters counters;
 };
 
-static void on_persisted(void *arg, enum store_rc rc, const struct why *why)
-{
-	struct persisting *p = arg;
-	struct sender_event e = {.kind = rc == STORE_OK ? SENDER_EV_DONE : SENDER_EV_FAILED,
-				 .ticket = p->ticket,
-				 .endpoint = -1,
-				 .sentence = rc == STORE_OK ? "" : why->text};
+/* ---- what is next ---- */
 
-	if (p->daemon->sender && !p->daemon->closing)
-		sender_io_answer(p->daemon->sender, &e);
-	free(p);
+static void set_aside(struct agenda *a, const struct registrar_step *step)
+{
+	char from[ETH_ADDRESS_TEXT_SIZE], to[ETH_ADDRESS_TEXT_SIZE];
+	struct why why;
+
+	eth_address_print(from, &step->signer);
+	eth_address_print(to, &step->next);
+	why_set(&why,
+		"the key is replaced by %s and its proofs could not be verified in time; their "
+		"batches are handed out again",
+		to);
+	log_event(LOG_WARN, "proofs_set_aside", log_str("signer", from),
+		  log_u64("batches", work_signer_batches(a->p.work, &step->signer)),
+		  log_str("reason", why.text));
+	work_set_signer(a->p.work, WORK_SIGNER_IS, &step->next);
+	registrar_set_aside_done(a->p.registrar, &step->signer);
 }
 
-void agenda_persist(void *arg, uint64_t ticket, const struct sender_intent *in)
+static void tell_registrar(struct agenda *a)
 {
-	struct daemon *d = arg;
-	const struct sender_attempt *last =
-	    in->n_attempts ? &in->attempts[in->n_attempts - 1] : NULL;
-	struct sender_event failed = {.kind = SENDER_EV_FAILED,
-				      .ticket = ticket,
-				      .endpoint = -1,
-				      .sentence = "the store's queue is full"};
-	struct store_change change = {.kind = CHANGE_INTENT_PUT};
-	struct persisting *p = malloc(sizeof *p);
-	struct buf blob;
+	const struct eth_address *signer = registrar_signer(a->p.registrar);
+	struct work_counts counts;
 
-	buf_init(&blob, INTENT_MAX);
-	if (!p || !sender_intent_encode(in, &blob)) {
-		failed.sentence = "out of memory";
-		goto failed;
-	}
-	*p = (struct persisting){d, ticket};
-	change.intent = (struct store_intent){.id = in->id,
-					      .kind = (int)in->kind,
-					      .first_batch = in->first_batch,
-					      .last_batch = in->last_batch,
-					      .data = buf_span(&blob),
-					      .gas = in->gas,
-					      .updated_ms = clock_wall_ms()};
-	memcpy(change.intent.from, in->from.b, 20);
-	memcpy(change.intent.to, in->to.b, 20);
-	memcpy(change.intent.signer, in->signer.b, 20);
-	change.intent.has_signer = !eth_address_is_zero(&in->signer);
-	if (last) {
-		change.intent.nonce = last->nonce;
-		change.intent.max_fee = last->max_fee;
-		change.intent.priority_fee = last->tip;
-		memcpy(change.intent.hash, last->hash, 32);
-	}
-	if (store_commit(d->store, &change, 1, on_persisted, p) != STORE_OK)
-		goto failed;
-	buf_free(&blob);
-	return;
-failed:
-	buf_free(&blob);
-	free(p);
-	sender_io_answer(d->sender, &failed);
+	work_counts(a->p.work, &counts);
+	registrar_set_work(a->p.registrar, counts.wanting[PROVER_TDX] > 0, clock_wall_ms());
+	registrar_set_unverified(a->p.registrar,
+				 signer ? work_signer_batches(a->p.work, signer) : 0);
 }
 
-void agenda_sign(void *arg, const struct sender_action *a)
+/* True: the registration has the turn. */
+static bool register_next(struct agenda *a)
 {
-	struct daemon *d = arg;
-	const struct config *c = &d->config;
-	const struct eth_key *key = a->intent->kind == SENDER_VERIFY ? &c->l1_key : &c->tdx_key;
-	struct sender_event e = {.kind = SENDER_EV_SIGNED, .ticket = a->ticket, .endpoint = -1};
+	struct registrar_step step;
 	struct why why = {""};
-	struct buf raw;
 
-	buf_init(&raw, SENDER_TX_BYTES_MAX + 4096);
-	if (sender_io_sign(a, key, &raw, e.done_signed.hash, &why)) {
-		e.done_signed.raw = buf_span(&raw);
-	} else {
-		e.kind = SENDER_EV_FAILED;
-		e.sentence = why.text;
+	tell_registrar(a);
+	registrar_next(a->p.registrar, clock_wall_ms(), &step, &why);
+	switch (step.action) {
+	case REGISTRAR_NOTHING: break;
+	case REGISTRAR_PREPARE: prepare_begin(a->prepare, &step); break;
+	case REGISTRAR_SET_ASIDE: set_aside(a, &step); return true;
+	case REGISTRAR_REGISTER:
+		if (!a->o.register_by_file) {
+			register_start(&a->desk, a->prepare, &step);
+			return true;
+		}
+		register_offer(&a->desk, a->prepare, &step, &a->offered);
+		break;
 	}
-	sender_io_answer(d->sender, &e);
-	buf_free(&raw);
+	return prepare_send(a->prepare);
 }
 
-struct goal {
-	struct daemon *daemon;
-	uint64_t ticket;
-	enum sender_kind kind;
-	uint64_t last_batch;
-	struct eth_address signer;
-};
-
-static void on_goal(void *arg, const struct l1_read *read)
+void agenda_next(struct agenda *a)
 {
-	struct goal *g = arg;
-	struct sender_event e = {.kind = SENDER_EV_GOAL,
-				 .ticket = g->ticket,
-				 .endpoint = read->endpoint,
-				 .sentence = ""};
-	struct uint256 word;
-	uint64_t n;
+	const struct l1_facts *f = l1_facts(a->p.l1);
 
-	if (read->kind != L1_READ_OK || read->data.n < 32) {
-		e.kind = SENDER_EV_FAILED;
-		e.sentence =
-		    read->kind == L1_READ_FAILED ? read->sentence : "the contract does not answer";
-	} else if (g->kind == SENDER_VERIFY) {
-		memcpy(word.be, read->data.p, 32);
-		e.goal = uint256_to_u64(&n, &word) && n >= g->last_batch;
-	} else {
-		e.goal = memcmp(read->data.p + 12, g->signer.b, 20) == 0;
-	}
-	if (g->daemon->sender && !g->daemon->closing)
-		sender_io_answer(g->daemon->sender, &e);
-	free(g);
+	if (!f || !l1_is_fresh(a->p.l1) || a->stopped || verify_is_busy(a->verify) ||
+	    !outbox_is_free(a->outbox))
+		return;
+	if (f->has_tdx_verifier && register_next(a))
+		return;
+	verify_next(a->verify);
 }
 
-void agenda_check_goal(void *arg, uint64_t ticket, const struct sender_intent *in)
-{
-	struct daemon *d = arg;
-	struct sender_event failed = {.kind = SENDER_EV_FAILED,
-				      .ticket = ticket,
-				      .endpoint = -1,
-				      .sentence = "too many JSON-RPC calls at once"};
-	struct goal *g = malloc(sizeof *g);
-	uint8_t selector[4] = {0};
-	struct l1_call call = {.calldata = span_of(selector, sizeof selector)};
+/* ---- what became of it ---- */
 
-	if (in->kind == SENDER_UPLOAD) {
-		sender_io_answer(d->sender, &(struct sender_event){.kind = SENDER_EV_GOAL,
-								   .ticket = ticket,
-								   .endpoint = -1,
-								   .sentence = ""});
+static void on_finished(void *arg, const struct sender_action *action)
+{
+	struct agenda *a = arg;
+
+	a->counters.txs[action->outcome]++;
+	switch (action->intent->kind) {
+	case SENDER_VERIFY:
+		verify_over(a->verify, action);
+		a->counters.gas_verify = verify_gas(a->verify);
+		break;
+	case SENDER_REGISTER: a->counters.gas_register += register_over(&a->desk, action); break;
+	case SENDER_UPLOAD:
+		a->counters.gas_upload += action->has_receipt ? action->gas_used : 0;
+		prepare_upload_over(a->prepare, action);
+		registrar_gas_keep(a->p.store, a->p.registrar, clock_wall_ms());
+		break;
+	}
+	l1_refresh(a->p.l1);
+}
+
+/* ---- life ---- */
+
+bool agenda_restore_intent(struct agenda *a, const struct store_intent *row, struct why *why)
+{
+	return outbox_restore(a->outbox, row, why);
+}
+
+void agenda_resume(struct agenda *a)
+{
+	const struct sender_intent *in = outbox_left_open(a->outbox);
+
+	if (!in)
+		return;
+	if (in->kind == SENDER_VERIFY)
+		registrar_set_verify_in_flight(a->p.registrar, true);
+	else if (in->kind == SENDER_REGISTER)
+		registrar_register_resume(a->p.registrar, &in->signer, in->gas);
+}
+
+bool agenda_open(struct agenda *a, uint64_t chain_id, struct why *why)
+{
+	return outbox_open(a->outbox, chain_id, why);
+}
+
+void agenda_stop(struct agenda *a)
+{
+	a->stopped = true;
+	verify_stop(a->verify);
+}
+
+void agenda_set_options(struct agenda *a, const struct agenda_options *options)
+{
+	a->o = *options;
+	outbox_set_options(a->outbox, &options->outbox.sender);
+}
+
+const char *agenda_sentence(const struct agenda *a)
+{
+	return a->now.text;
+}
+
+struct sender_io *agenda_sender(const struct agenda *a)
+{
+	return outbox_sender(a->outbox);
+}
+
+const struct prepare *agenda_prepare(const struct agenda *a)
+{
+	return a->prepare;
+}
+
+const struct agenda_counters *agenda_counters(const struct agenda *a)
+{
+	return &a->counters;
+}
+
+bool agenda_new(struct agenda **out, const struct agenda_parts *parts,
+		const struct agenda_options *options, struct why *why)
+{
+	const struct outbox_parts op = {parts->loop, parts->rpc, parts->store};
+	struct agenda *a = calloc(1, sizeof *a);
+	const struct outbox_events events = {on_finished, a};
+
+	*out = NULL;
+	if (!a) {
+		why_set(why, "out of memory");
+		return false;
+	}
+	a->p = *parts;
+	a->o = *options;
+	if (!outbox_new(&a->outbox, &op, &options->outbox, &events, why))
+		goto failed;
+	a->desk = (struct desk){&a->p, &a->o, a->outbox, &a->now};
+	if (!verify_new(&a->verify, &a->desk, why) || !prepare_new(&a->prepare, &a->desk, why))
+		goto failed;
+	*out = a;
+	return true;
+failed:
+	agenda_free(a);
+	return false;
+}
+
+void agenda_close(struct agenda *a, void (*done)(void *arg), void *arg)
+{
+	if (!a) {
+		done(arg);
 		return;
 	}
-	abi_selector(selector,
-		     in->kind == SENDER_VERIFY ? "lastVerifiedBatch()" : "authorizedSignature()");
-	call.to = in->kind == SENDER_VERIFY ? &d->config.proposer : &in->to;
-	if (g) {
-		*g = (struct goal){d, ticket, in->kind, in->last_batch, in->signer};
-		if (l1_call(d->rpc, &call, on_goal, g))
-			return;
-	}
-	free(g);
-	sender_io_answer(d->sender, &failed);
+	agenda_stop(a);
+	outbox_close(a->outbox, done, arg);
+}
+
+void agenda_free(struct agenda *a)
+{
+	if (!a)
+		return;
+	prepare_free(a->prepare);
+	verify_free(a->verify);
+	outbox_free(a->outbox);
+	free(a);
 }

@@ -1,18 +1,51 @@
 /*
- * settle_owner.h -- what the sender asks of its owner: keep an intent, sign, look at the goal.
+ * agenda.h -- what goes to L1 next: a registration (with its uploads) or a run of proofs, one at a
+ * time.
  *
- * The callbacks of struct sender_io_owner; arg is the struct daemon. They hold no state.
+ * Glue between the pure parts: the registrar says which key, work says which proofs, the outbox
+ * carries one transaction to its confirmation.
  */
 #ifndef COORDINATOR_TRANSACTIONS_AGENDA_H
 #define COORDINATOR_TRANSACTIONS_AGENDA_H
 
-#include "coordinator/sender/sender_io.h"
+#include "coordinator/transactions/desk.h"
 
-#define INTENT_MAX (2u << 20) /* bytes of an intent in the store */
+struct agenda;
 
-void agenda_persist(void *arg, uint64_t ticket, const struct sender_intent *intent);
-/* With the TDX key for a registration, with the L1 key for verifyBatches. */
-void agenda_sign(void *arg, const struct sender_action *action);
-void agenda_check_goal(void *arg, uint64_t ticket, const struct sender_intent *intent);
+/* The parts outlive it. False with the sentence; *out is NULL. */
+bool agenda_new(struct agenda **out, const struct agenda_parts *parts,
+		const struct agenda_options *options, struct why *why);
+
+/* At the start: the row of a transaction of an earlier run. False with the sentence. */
+bool agenda_restore_intent(struct agenda *a, const struct store_intent *row, struct why *why);
+/* At the start, after all rows: what was left open keeps the registrar from starting another. */
+void agenda_resume(struct agenda *a);
+
+/* L1 has named its chain: transactions can be signed. Nothing to do the second time. False with
+ * the sentence. */
+bool agenda_open(struct agenda *a, uint64_t chain_id, struct why *why);
+/* Does the next thing, if there is one and nothing is under way. Cheap; only from the loop. */
+void agenda_next(struct agenda *a);
+/* Begins nothing any more; what is sent is followed on. */
+void agenda_stop(struct agenda *a);
+/* Settings changed; the strings in it outlive the agenda as the former ones did. */
+void agenda_set_options(struct agenda *a, const struct agenda_options *options);
+
+/* What waits and why, for status output. */
+const char *agenda_sentence(const struct agenda *a);
+/* NULL before L1 has named its chain. */
+struct sender_io *agenda_sender(const struct agenda *a);
+const struct prepare *agenda_prepare(const struct agenda *a);
+
+struct agenda_counters {
+	uint64_t txs[SENDER_CANCELLED + 1]; /* by enum sender_outcome */
+	uint64_t gas_verify, gas_register, gas_upload;
+};
+const struct agenda_counters *agenda_counters(const struct agenda *a);
+
+/* Sends no more; the transaction under way stays in the store. Then done. NULL is fine. */
+void agenda_close(struct agenda *a, void (*done)(void *arg), void *arg);
+/* After the RPC client and the store have closed. NULL is fine. */
+void agenda_free(struct agenda *a);
 
 #endif

@@ -2,12 +2,13 @@
  * uploaded first; the verification itself is then rehearsed by an eth_call, for the reason. */
 #include "coordinator/transactions/prepare.h"
 
-#include "coordinator/daemon.h"
+#include "coordinator/base/clock.h"
+#include "coordinator/base/log.h"
+#include "coordinator/l1/call.h"
 #include "coordinator/provers/quotes.h"
 #include "coordinator/transactions/dcap_words.h"
 #include "coordinator/transactions/quote_call.h"
 #include "coordinator/transactions/rehearsal.h"
-#include "coordinator/transactions/verify_batches.h"
 #include "ethereum/abi.h"
 
 #include <inttypes.h>
@@ -26,12 +27,12 @@ enum state {
 };
 
 struct reading {
-	struct prepare *e;
+	struct prepare *prep;
 	size_t i;
 };
 
 struct prepare {
-	struct daemon *d;
+	const struct desk *desk;
 	struct pccs *pccs;
 	enum state state;
 	bool rehearsed;
@@ -47,39 +48,39 @@ struct prepare {
 	char sentence[512];
 };
 
-static void pump(struct prepare *e);
+static void pump(struct prepare *prep);
 
-static int64_t chain_time(const struct prepare *e)
+static int64_t chain_time(const struct prepare *prep)
 {
-	return l1_head_time(e->d->l1);
+	return l1_head_time(prep->desk->p->l1);
 }
 
-static void over(struct prepare *e)
+static void over(struct prepare *prep)
 {
-	e->state = IDLE;
-	e->sentence[0] = '\0';
+	prep->state = IDLE;
+	prep->sentence[0] = '\0';
 }
 
-static void failed(struct prepare *e, const char *what, const char *sentence)
+static void failed(struct prepare *prep, const char *what, const char *sentence)
 {
-	struct daemon *d = e->d;
 	char text[ETH_ADDRESS_TEXT_SIZE];
 	struct why why = {""};
 
 	why_set(&why, "%s%s%s", what, what[0] ? ": " : "", sentence);
-	eth_address_print(text, &e->signer);
+	eth_address_print(text, &prep->signer);
 	log_event(LOG_WARN, "registration_not_prepared", log_str("signer", text),
 		  log_str("reason", why.text));
-	over(e);
-	registrar_register_failed(d->registrar, &e->signer, why.text, false, 0, clock_wall_ms());
-	wake_up(d->wake);
+	over(prep);
+	registrar_register_failed(prep->desk->p->registrar, &prep->signer, why.text, false, 0,
+				  clock_wall_ms());
+	wake_up(prep->desk->p->wake);
 }
 
 /* ---- the dry run of the verification itself ---- */
 
 static void on_probe(void *arg, const struct l1_read *read)
 {
-	struct prepare *e = arg;
+	struct prepare *prep = arg;
 	struct abi_value *v = NULL;
 	struct why why = {""};
 	char reason[256];
@@ -87,15 +88,15 @@ static void on_probe(void *arg, const struct l1_read *read)
 	size_t n;
 
 	if (read->kind == L1_READ_FAILED || read->kind == L1_READ_NO_CODE) {
-		failed(e, "verifyAndAttestOnChain",
+		failed(prep, "verifyAndAttestOnChain",
 		       read->kind == L1_READ_FAILED ? read->sentence
 						    : "the quote verifier has no code");
 	} else if (read->kind == L1_READ_REVERTED) {
-		failed(e, "verifyAndAttestOnChain reverts",
+		failed(prep, "verifyAndAttestOnChain reverts",
 		       read->revert.kind == REVERT_NONE ? dcap_empty_revert_words()
 							: read->revert.text);
 	} else if (abi_decode(&v, "(bool,bytes)", read->data, &why) != ETH_OK) {
-		failed(e, "verifyAndAttestOnChain answers with something else", why.text);
+		failed(prep, "verifyAndAttestOnChain answers with something else", why.text);
 	} else if (!abi_is_true(&v->items.p[0])) {
 		n = v->items.p[1].bytes.n < sizeof reason ? v->items.p[1].bytes.n
 							  : sizeof reason - 1;
@@ -103,20 +104,19 @@ static void on_probe(void *arg, const struct l1_read *read)
 			memcpy(reason, v->items.p[1].bytes.p, n);
 		reason[n] = '\0';
 		words = dcap_reason_words(reason);
-		failed(e, "the quote verifier refuses the quote", words ? words : reason);
+		failed(prep, "the quote verifier refuses the quote", words ? words : reason);
 	} else {
-		over(e);
-		registrar_prepared(e->d->registrar, &e->signer);
-		wake_up(e->d->wake);
+		over(prep);
+		registrar_prepared(prep->desk->p->registrar, &prep->signer);
+		wake_up(prep->desk->p->wake);
 	}
 	abi_value_free(v);
 }
 
-static void probe(struct prepare *e)
+static void probe(struct prepare *prep)
 {
-	const struct daemon *d = e->d;
 	struct eth_address from;
-	struct l1_call call = {.from = &from, .to = &e->entry};
+	struct l1_call call = {.from = &from, .to = &prep->entry};
 	struct why why = {""};
 	struct buf quote, calldata;
 	struct abi_value arg;
@@ -124,16 +124,18 @@ static void probe(struct prepare *e)
 
 	buf_init(&quote, CALL_MAX);
 	buf_init(&calldata, CALL_MAX);
-	ok = eth_key_address(&from, &d->config.tdx_key) &&
-	     quote_call_quote(&quote, buf_span(&e->quote), pccs_takes_leaf_only(e->pccs), &why);
+	ok = outbox_from(prep->desk->outbox, SENDER_REGISTER, &from) &&
+	     quote_call_quote(&quote, buf_span(&prep->quote), pccs_takes_leaf_only(prep->pccs),
+			      &why);
 	arg = abi_bytes(buf_span(&quote));
 	ok = ok &&
 	     abi_encode_call(&calldata, "verifyAndAttestOnChain(bytes)", &arg, 1, &why) == ETH_OK;
 	call.calldata = buf_span(&calldata);
-	e->state = PROBING;
-	snprintf(e->sentence, sizeof e->sentence, "the quote is being verified by an eth_call");
-	if (!ok || !l1_call(d->rpc, &call, on_probe, e))
-		failed(e, "the dry run was not started",
+	prep->state = PROBING;
+	snprintf(prep->sentence, sizeof prep->sentence,
+		 "the quote is being verified by an eth_call");
+	if (!ok || !l1_call(prep->desk->p->rpc, &call, on_probe, prep))
+		failed(prep, "the dry run was not started",
 		       why.text[0] ? why.text : "too many JSON-RPC calls at once");
 	buf_free(&quote);
 	buf_free(&calldata);
@@ -141,51 +143,51 @@ static void probe(struct prepare *e)
 
 /* ---- the rehearsal ---- */
 
-static enum tdxv_report_layout layout_of(const struct prepare *e)
+static enum tdxv_report_layout layout_of(const struct prepare *prep)
 {
-	return pccs_stack(e->pccs) == PCCS_STACK_AUTOMATA_V1_1 ? TDXV_REPORT_V1_1
-							       : TDXV_REPORT_V1_0;
+	return pccs_stack(prep->pccs) == PCCS_STACK_AUTOMATA_V1_1 ? TDXV_REPORT_V1_1
+								  : TDXV_REPORT_V1_0;
 }
 
 static void on_rehearsal(void *arg, const struct l1_read *read)
 {
-	struct prepare *e = arg;
+	struct prepare *prep = arg;
 	struct why why = {""};
 
 	if (read->kind == L1_READ_REVERTED &&
-	    rehearsal_objects(&read->revert, layout_of(e), e->d->config.register_by_file, &why)) {
-		failed(e, "", why.text);
+	    rehearsal_objects(&read->revert, layout_of(prep), prep->desk->o->register_by_file,
+			      &why)) {
+		failed(prep, "", why.text);
 		return;
 	}
 	if (read->kind == L1_READ_FAILED)
 		log_event(LOG_DEBUG, "registration_not_rehearsed",
 			  log_str("reason", read->sentence));
-	e->rehearsed = true;
-	pump(e);
+	prep->rehearsed = true;
+	pump(prep);
 }
 
-static void rehearse(struct prepare *e)
+static void rehearse(struct prepare *prep)
 {
-	struct daemon *d = e->d;
-	const struct l1_facts *f = l1_facts(d->l1);
+	const struct l1_facts *f = l1_facts(prep->desk->p->l1);
 	struct eth_address from;
-	struct l1_call call = {.from = &from, .to = &f->tdx_verifier, .replaced = &e->entry};
+	struct l1_call call = {.from = &from, .to = &f->tdx_verifier, .replaced = &prep->entry};
 	struct why why = {""};
 	struct buf code, calldata;
 	bool ok;
 
 	buf_init(&code, CALL_MAX);
 	buf_init(&calldata, CALL_MAX);
-	ok = eth_key_address(&from, &d->config.tdx_key) &&
-	     quote_call_register(&calldata, buf_span(&e->quote), pccs_takes_leaf_only(e->pccs),
-				 &why) &&
-	     rehearsal_code(&code, buf_span(&e->quote), e->fmspc, layout_of(e), &why);
+	ok = outbox_from(prep->desk->outbox, SENDER_REGISTER, &from) &&
+	     quote_call_register(&calldata, buf_span(&prep->quote),
+				 pccs_takes_leaf_only(prep->pccs), &why) &&
+	     rehearsal_code(&code, buf_span(&prep->quote), prep->fmspc, layout_of(prep), &why);
 	call.calldata = buf_span(&calldata);
 	call.code = buf_span(&code);
-	e->state = REHEARSING;
-	snprintf(e->sentence, sizeof e->sentence, "the registration is being rehearsed");
-	if (!ok || !l1_call(d->rpc, &call, on_rehearsal, e))
-		failed(e, "the rehearsal was not started",
+	prep->state = REHEARSING;
+	snprintf(prep->sentence, sizeof prep->sentence, "the registration is being rehearsed");
+	if (!ok || !l1_call(prep->desk->p->rpc, &call, on_rehearsal, prep))
+		failed(prep, "the rehearsal was not started",
 		       why.text[0] ? why.text : "too many JSON-RPC calls at once");
 	buf_free(&code);
 	buf_free(&calldata);
@@ -196,235 +198,225 @@ static void rehearse(struct prepare *e)
 static void on_read(void *arg, const struct l1_read *read)
 {
 	const struct reading *r = arg;
-	struct prepare *e = r->e;
+	struct prepare *prep = r->prep;
 
 	switch (read->kind) {
-	case L1_READ_OK: pccs_answer(e->pccs, r->i, PCCS_OK, read->data, NULL); break;
+	case L1_READ_OK: pccs_answer(prep->pccs, r->i, PCCS_OK, read->data, NULL); break;
 	case L1_READ_REVERTED:
-		pccs_answer(e->pccs, r->i, PCCS_REVERTED, read->data, read->revert.text);
+		pccs_answer(prep->pccs, r->i, PCCS_REVERTED, read->data, read->revert.text);
 		break;
 	case L1_READ_NO_CODE:
-		pccs_answer(e->pccs, r->i, PCCS_NO_CODE, span_of(NULL, 0), NULL);
+		pccs_answer(prep->pccs, r->i, PCCS_NO_CODE, span_of(NULL, 0), NULL);
 		break;
 	case L1_READ_FAILED:
-		pccs_answer(e->pccs, r->i, PCCS_FAILED, span_of(NULL, 0), read->sentence);
+		pccs_answer(prep->pccs, r->i, PCCS_FAILED, span_of(NULL, 0), read->sentence);
 		break;
 	}
-	if (--e->outstanding == 0)
-		pump(e);
+	if (--prep->outstanding == 0)
+		pump(prep);
 }
 
-static void read_all(struct prepare *e)
+static void read_all(struct prepare *prep)
 {
 	size_t i;
 
-	e->state = READING;
-	e->outstanding = 1; /* held until all are asked */
-	for (i = 0; i < e->step.n_reads; i++) {
-		const struct l1_call call = {.to = &e->step.reads[i].to,
-					     .calldata = e->step.reads[i].calldata};
+	prep->state = READING;
+	prep->outstanding = 1; /* held until all are asked */
+	for (i = 0; i < prep->step.n_reads; i++) {
+		const struct l1_call call = {.to = &prep->step.reads[i].to,
+					     .calldata = prep->step.reads[i].calldata};
 
-		e->readings[i] = (struct reading){e, i};
-		if (l1_call(e->d->rpc, &call, on_read, &e->readings[i]))
-			e->outstanding++;
+		prep->readings[i] = (struct reading){prep, i};
+		if (l1_call(prep->desk->p->rpc, &call, on_read, &prep->readings[i]))
+			prep->outstanding++;
 		else
-			pccs_answer(e->pccs, i, PCCS_FAILED, span_of(NULL, 0),
+			pccs_answer(prep->pccs, i, PCCS_FAILED, span_of(NULL, 0),
 				    "too many JSON-RPC calls at once");
 	}
-	if (--e->outstanding == 0)
-		pump(e);
+	if (--prep->outstanding == 0)
+		pump(prep);
 }
 
-static void pump(struct prepare *e)
+static void pump(struct prepare *prep)
 {
 	struct why why = {""};
-	const enum pccs_step_kind kind = pccs_next(e->pccs, chain_time(e), &e->step, &why);
+	const enum pccs_step_kind kind = pccs_next(prep->pccs, chain_time(prep), &prep->step, &why);
 
 	switch (kind) {
 	case PCCS_READ:
-		snprintf(e->sentence, sizeof e->sentence, "%s", why.text);
-		read_all(e);
+		snprintf(prep->sentence, sizeof prep->sentence, "%s", why.text);
+		read_all(prep);
 		break;
 	case PCCS_SEND:
 	case PCCS_READY:
-		if (!e->rehearsed) {
-			rehearse(e);
+		if (!prep->rehearsed) {
+			rehearse(prep);
 		} else if (kind == PCCS_SEND) {
-			snprintf(e->sentence, sizeof e->sentence,
-				 "the upload of the %s waits for its turn", e->step.name);
-			e->state = WAITING;
-			wake_up(e->d->wake);
+			snprintf(prep->sentence, sizeof prep->sentence,
+				 "the upload of the %s waits for its turn", prep->step.name);
+			prep->state = WAITING;
+			wake_up(prep->desk->p->wake);
 		} else {
 			log_event(LOG_INFO, "collateral_on_chain",
-				  log_str("stack", pccs_stack_name(pccs_stack(e->pccs))),
+				  log_str("stack", pccs_stack_name(pccs_stack(prep->pccs))),
 				  log_str("note", why.text));
-			probe(e);
+			probe(prep);
 		}
 		break;
 	case PCCS_REFUSED:
-	case PCCS_WAIT: failed(e, "", why.text); break;
+	case PCCS_WAIT: failed(prep, "", why.text); break;
 	}
 }
 
-bool prepare_send(struct prepare *e)
+bool prepare_send(struct prepare *prep)
 {
-	struct daemon *d = e->d;
-	const uint64_t left = registrar_gas_left(d->registrar, clock_wall_ms());
-	const bool budget_caps = left < d->config.tx_gas_cap;
-	struct sender_wish wish = {.id = d->next_intent,
-				   .kind = SENDER_UPLOAD,
-				   .to = e->step.to,
-				   .calldata = e->step.calldata,
-				   .signer = e->signer,
+	const uint64_t left = registrar_gas_left(prep->desk->p->registrar, clock_wall_ms());
+	const bool budget_caps = left < prep->desk->o->gas_cap;
+	struct sender_wish wish = {.kind = SENDER_UPLOAD,
+				   .to = prep->step.to,
+				   .calldata = prep->step.calldata,
+				   .signer = prep->signer,
 				   .gas_cap = budget_caps ? left : 0};
 	struct why why = {""};
 
-	if (e->state != WAITING)
+	if (prep->state != WAITING)
 		return false;
-	if (!registrar_gas_allows(d->registrar, 1, clock_wall_ms(), &why) ||
-	    !eth_key_address(&wish.from, &d->config.tdx_key) ||
-	    !sender_io_wish(d->sender, &wish, &why)) {
-		failed(e, "the upload was not started", why.text);
+	if (!registrar_gas_allows(prep->desk->p->registrar, 1, clock_wall_ms(), &why) ||
+	    !outbox_wish(prep->desk->outbox, &wish, &why)) {
+		failed(prep, "the upload was not started", why.text);
 		return false;
 	}
-	d->next_intent++;
-	e->state = SENDING;
-	e->budget_caps = budget_caps;
-	snprintf(e->sentence, sizeof e->sentence, "uploading the %s (%u of %u)", e->step.name,
-		 e->step.order, e->step.of);
-	log_event(LOG_INFO, "collateral_upload_started", log_str("what", e->step.name),
-		  log_u64("number", e->step.order), log_u64("of", e->step.of),
-		  log_u64("bytes", e->step.calldata.n));
+	prep->state = SENDING;
+	prep->budget_caps = budget_caps;
+	snprintf(prep->sentence, sizeof prep->sentence, "uploading the %s (%u of %u)",
+		 prep->step.name, prep->step.order, prep->step.of);
+	log_event(LOG_INFO, "collateral_upload_started", log_str("what", prep->step.name),
+		  log_u64("number", prep->step.order), log_u64("of", prep->step.of),
+		  log_u64("bytes", prep->step.calldata.n));
 	return true;
 }
 
-void prepare_upload_over(struct prepare *e, const struct sender_action *a)
+void prepare_upload_over(struct prepare *prep, const struct sender_action *a)
 {
-	struct daemon *d = e->d;
 	struct why why = {""};
 
 	if (a->has_receipt)
-		registrar_gas_spent(d->registrar, a->gas_used, clock_wall_ms());
-	if (e->state != SENDING)
+		registrar_gas_spent(prep->desk->p->registrar, a->gas_used, clock_wall_ms());
+	if (prep->state != SENDING)
 		return; /* an earlier run's: what it achieved is read from the chain */
 	if (a->outcome == SENDER_CONFIRMED) {
-		e->uploads++;
-		log_event(LOG_INFO, "collateral_uploaded", log_str("what", e->step.name),
+		prep->uploads++;
+		log_event(LOG_INFO, "collateral_uploaded", log_str("what", prep->step.name),
 			  log_u64("gas", a->gas_used));
 	}
 	switch (a->outcome) {
 	case SENDER_CONFIRMED:
-	case SENDER_ALREADY_TRUE: pccs_sent(e->pccs, PCCS_MINED, span_of(NULL, 0), NULL); break;
+	case SENDER_ALREADY_TRUE: pccs_sent(prep->pccs, PCCS_MINED, span_of(NULL, 0), NULL); break;
 	case SENDER_REVERTED:
 	case SENDER_FAILED_ON_CHAIN:
-		pccs_sent(e->pccs, PCCS_SEND_REVERTED, a->revert_data, a->sentence);
+		pccs_sent(prep->pccs, PCCS_SEND_REVERTED, a->revert_data, a->sentence);
 		break;
 	case SENDER_TOO_BIG:
-		if (e->budget_caps) {
-			registrar_gas_allows(d->registrar, d->config.tx_gas_cap, clock_wall_ms(),
-					     &why);
-			pccs_sent(e->pccs, PCCS_SEND_FAILED, span_of(NULL, 0), why.text);
+		if (prep->budget_caps) {
+			registrar_gas_allows(prep->desk->p->registrar, prep->desk->o->gas_cap,
+					     clock_wall_ms(), &why);
+			pccs_sent(prep->pccs, PCCS_SEND_FAILED, span_of(NULL, 0), why.text);
 			break;
 		}
-		pccs_sent(e->pccs, PCCS_SEND_DOES_NOT_FIT, span_of(NULL, 0), a->sentence);
+		pccs_sent(prep->pccs, PCCS_SEND_DOES_NOT_FIT, span_of(NULL, 0), a->sentence);
 		break;
 	case SENDER_NO_FUNDS:
 	case SENDER_GAVE_UP:
 	case SENDER_CANCELLED:
-		pccs_sent(e->pccs, PCCS_SEND_FAILED, span_of(NULL, 0), a->sentence);
+		pccs_sent(prep->pccs, PCCS_SEND_FAILED, span_of(NULL, 0), a->sentence);
 		break;
 	}
-	pump(e);
+	pump(prep);
 }
 
 /* ---- the beginning ---- */
 
-void prepare_begin(struct prepare *e, const struct registrar_step *step)
+void prepare_begin(struct prepare *prep, const struct registrar_step *step)
 {
-	struct daemon *d = e->d;
-	const struct l1_facts *f = l1_facts(d->l1);
+	const struct l1_facts *f = l1_facts(prep->desk->p->l1);
 	const struct evidence *s;
 	struct pccs_job job = {0};
 	struct why why = {""};
 	char text[ETH_ADDRESS_TEXT_SIZE];
 
-	if (e->state != IDLE)
+	if (prep->state != IDLE)
 		return;
-	e->signer = step->signer;
-	e->entry = f->quote_verifier;
-	e->quote.len = 0;
-	s = quotes_evidence(d->quotes, &step->signer);
+	prep->signer = step->signer;
+	prep->entry = f->quote_verifier;
+	prep->quote.len = 0;
+	s = quotes_evidence(prep->desk->p->quotes, &step->signer);
 	if (!s || !s->collateral) {
-		failed(e, "", "its collateral is not at hand");
+		failed(prep, "", "its collateral is not at hand");
 		return;
 	}
-	if (!buf_add(&e->quote, step->payload.p, step->payload.n)) {
-		failed(e, "", "out of memory");
+	if (!buf_add(&prep->quote, step->payload.p, step->payload.n)) {
+		failed(prep, "", "out of memory");
 		return;
 	}
 	eth_address_print(text, &step->signer);
 	log_event(LOG_INFO, "registration_preparing", log_str("signer", text),
 		  log_str("tcb_status", tdxv_tcb_status_name(s->tcb_status)));
-	job.entry = e->entry;
+	job.entry = prep->entry;
 	memcpy(job.fmspc, s->platform.fmspc, sizeof job.fmspc);
-	memcpy(e->fmspc, s->platform.fmspc, sizeof e->fmspc);
+	memcpy(prep->fmspc, s->platform.fmspc, sizeof prep->fmspc);
 	job.ca = s->platform.ca == COLLATERAL_PROCESSOR ? PCCS_PROCESSOR : PCCS_PLATFORM;
 	job.pieces = s->collateral->pieces;
-	e->state = READING;
-	e->rehearsed = false;
-	pccs_begin(e->pccs, &job, &why);
-	pump(e);
+	prep->state = READING;
+	prep->rehearsed = false;
+	pccs_begin(prep->pccs, &job, &why);
+	pump(prep);
 }
 
-bool prepare_register_call(const struct prepare *e, struct buf *out, struct span quote,
+bool prepare_register_call(const struct prepare *prep, struct buf *out, struct span quote,
 			   struct why *why)
 {
-	return quote_call_register(out, quote, pccs_takes_leaf_only(e->pccs), why);
+	return quote_call_register(out, quote, pccs_takes_leaf_only(prep->pccs), why);
 }
 
-const char *prepare_sentence(const struct prepare *e)
+const char *prepare_sentence(const struct prepare *prep)
 {
-	return e->sentence;
+	return prep->sentence;
 }
 
-const struct pccs *prepare_pccs(const struct prepare *e)
+const struct pccs *prepare_pccs(const struct prepare *prep)
 {
-	return e->pccs;
+	return prep->pccs;
 }
 
-uint64_t prepare_uploads(const struct prepare *e)
+uint64_t prepare_uploads(const struct prepare *prep)
 {
-	return e->uploads;
+	return prep->uploads;
 }
 
-bool prepare_new(struct prepare **out, struct daemon *d, struct why *why)
+bool prepare_new(struct prepare **out, const struct desk *desk, struct why *why)
 {
-	const struct config *c = &d->config;
-	const struct pccs_settings settings = {.enclave_id_dao = c->enclave_id_dao,
-					       .fmspc_tcb_dao = c->fmspc_tcb_dao,
-					       .pcs_dao = c->pcs_dao,
-					       .margin_s = c->onchain_margin_s,
-					       .enabled = !c->no_onchain_pccs};
-	struct prepare *e = calloc(1, sizeof *e);
+	struct prepare *prep = calloc(1, sizeof *prep);
 
-	*out = e;
-	if (!e) {
+	*out = NULL;
+	if (prep) {
+		prep->desk = desk;
+		buf_init(&prep->quote, TDXV_QUOTE_MAX);
+		prep->pccs = pccs_new(&desk->o->pccs);
+	}
+	if (!prep || !prep->pccs) {
 		why_set(why, "out of memory");
+		prepare_free(prep);
 		return false;
 	}
-	e->d = d;
-	buf_init(&e->quote, TDXV_QUOTE_MAX);
-	e->pccs = pccs_new(&settings);
-	if (!e->pccs)
-		why_set(why, "out of memory");
-	return e->pccs != NULL;
+	*out = prep;
+	return true;
 }
 
-void prepare_free(struct prepare *e)
+void prepare_free(struct prepare *prep)
 {
-	if (!e)
+	if (!prep)
 		return;
-	pccs_free(e->pccs);
-	buf_free(&e->quote);
-	free(e);
+	pccs_free(prep->pccs);
+	buf_free(&prep->quote);
+	free(prep);
 }

@@ -1,5 +1,5 @@
 /*
- * enroll.h -- what must be true on chain before a quote may be registered.
+ * prepare.h -- what must be true on chain before a quote may be registered.
  *
  * For the key that the registrar has chosen: register() is rehearsed (rehearsal.h), the collateral
  * that the verifying contracts lack is uploaded (pccs.h says what is next), then the quote is
@@ -9,32 +9,30 @@
 #ifndef COORDINATOR_TRANSACTIONS_PREPARE_H
 #define COORDINATOR_TRANSACTIONS_PREPARE_H
 
-#include "coordinator/provers/registrar.h"
-#include "coordinator/sender/sender.h"
-#include "coordinator/transactions/onchain_pccs.h"
+#include "coordinator/transactions/desk.h"
 
-struct daemon;
 struct prepare;
 
-bool prepare_new(struct prepare **out, struct daemon *d, struct why *why);
-void prepare_free(struct prepare *e);
+/* False with the sentence; *out is NULL. */
+bool prepare_new(struct prepare **out, const struct desk *desk, struct why *why);
+void prepare_free(struct prepare *prep);
 
 /* The registrar's PREPARE: begins, or goes on where it is under way. Ends in registrar_prepared()
  * or registrar_register_failed(). */
-void prepare_begin(struct prepare *e, const struct registrar_step *step);
+void prepare_begin(struct prepare *prep, const struct registrar_step *step);
 /* An upload waits for the sender to be free: it goes now. False: nothing waits. */
-bool prepare_send(struct prepare *e);
+bool prepare_send(struct prepare *prep);
 /* An upload has come to its end, of this run or of the one before. */
-void prepare_upload_over(struct prepare *e, const struct sender_action *finished);
+void prepare_upload_over(struct prepare *prep, const struct sender_action *finished);
 
 /* Appends the calldata of register() for this quote, as the contracts found take it. */
-bool prepare_register_call(const struct prepare *e, struct buf *out, struct span quote,
+bool prepare_register_call(const struct prepare *prep, struct buf *out, struct span quote,
 			   struct why *why);
 
 /* What it is at, "" while idle. */
-const char *prepare_sentence(const struct prepare *e);
+const char *prepare_sentence(const struct prepare *prep);
 /* What the contracts hold, as far as it was read. */
-const struct pccs *prepare_pccs(const struct prepare *e);
-uint64_t prepare_uploads(const struct prepare *e);
+const struct pccs *prepare_pccs(const struct prepare *prep);
+uint64_t prepare_uploads(const struct prepare *prep);
 
 #endif

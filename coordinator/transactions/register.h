@@ -1,25 +1,21 @@
 /*
- * registration.h -- register() of one key, once the chain is prepared for it: sent from here, or
- * left in a file for governance to send.
+ * register.h -- register() of one key, once the chain is prepared for it: sent from here, or left
+ * in a file for governance to send.
  */
 #ifndef COORDINATOR_TRANSACTIONS_REGISTER_H
 #define COORDINATOR_TRANSACTIONS_REGISTER_H
 
-#include "coordinator/provers/registrar.h"
-#include "coordinator/sender/sender.h"
+#include "coordinator/transactions/desk.h"
+#include "coordinator/transactions/prepare.h"
 
-struct daemon;
-
-/* The registrar's REGISTER. now says what came of it, for status output. */
-void register_start(struct daemon *d, const struct registrar_step *step, struct why *now);
+/* The registrar's REGISTER; the outbox is free. */
+void register_start(const struct desk *d, const struct prepare *prepare,
+		    const struct registrar_step *step);
 /* The same where others send it: writes the call, once for each key. *offered: for whom it was
  * written last. */
-void register_offer(struct daemon *d, const struct registrar_step *step,
-		    struct eth_address *offered, struct why *now);
-/* The sender is done with it. */
-void register_over(struct daemon *d, const struct sender_action *finished);
-
-/* Has the gas used today kept over restarts. */
-void register_keep_gas(struct daemon *d);
+void register_offer(const struct desk *d, const struct prepare *prepare,
+		    const struct registrar_step *step, struct eth_address *offered);
+/* The outbox is done with it. Returns the gas of its receipt. */
+uint64_t register_over(const struct desk *d, const struct sender_action *finished);
 
 #endif

@@ -2,7 +2,9 @@
 #include "coordinator/work/proofs.h"
 
 #include "coordinator/daemon.h"
-#include "coordinator/transactions/verify_batches.h"
+#include "coordinator/provers/rows.h"
+#include "coordinator/transactions/agenda.h"
+#include "coordinator/transactions/prepare.h"
 #include "coordinator/work/proof_check.h"
 
 #include <inttypes.h>
@@ -164,9 +166,10 @@ static void on_gone_candidate(void *arg, uint64_t id)
 	proofs_forget(arg, id);
 }
 
-void proofs_verdict(struct daemon *d, uint64_t id, enum work_state state,
+void proofs_verdict(struct proofs *p, uint64_t id, enum work_state state,
 		    const struct eth_address *signer, const char *reason)
 {
+	struct daemon *d = p->d;
 	const struct work_gone gone = {.candidate = on_gone_candidate, .arg = d};
 	struct store_change change = {.kind = CHANGE_PROOF_STATE};
 	struct work_candidate c;
@@ -226,13 +229,13 @@ static void judge_with(struct judging *j, const struct batch_commitment *commitm
 	case PROOF_CHECK_GOOD:
 	case PROOF_CHECK_OTHER_SIGNER:
 		registrar_proof_shown(d->registrar, &signer, clock_wall_ms());
-		settle_keep_prover(d, &signer);
-		proofs_verdict(d, j->c.id, WORK_GOOD, &signer, why.text);
+		prover_keep(d->store, d->registrar, &signer);
+		proofs_verdict(d->proofs, j->c.id, WORK_GOOD, &signer, why.text);
 		break;
 	case PROOF_CHECK_UNKNOWN_SIGNER:
-		proofs_verdict(d, j->c.id, WORK_UNDECIDED, &signer, why.text);
+		proofs_verdict(d->proofs, j->c.id, WORK_UNDECIDED, &signer, why.text);
 		break;
-	case PROOF_CHECK_MALFORMED: proofs_verdict(d, j->c.id, WORK_BAD, NULL, why.text); break;
+	case PROOF_CHECK_MALFORMED: proofs_verdict(d->proofs, j->c.id, WORK_BAD, NULL, why.text); break;
 	case PROOF_CHECK_NO_MEMORY: break;
 	}
 }
@@ -308,14 +311,14 @@ void proofs_judge(struct daemon *d)
 		switch (c.type) {
 		case PROVER_TDX: judge_tdx_candidate(d, &c); break;
 		case PROVER_EXEC:
-			proofs_verdict(d, c.id, WORK_GOOD, NULL,
+			proofs_verdict(d->proofs, c.id, WORK_GOOD, NULL,
 				       "Exec proofs carry nothing that could be checked");
 			break;
 		case PROVER_RISC0:
 		case PROVER_SP1:
 		case PROVER_ALIGNED:
 		case PROVER_PICO:
-			proofs_verdict(d, c.id, WORK_UNDECIDED, NULL,
+			proofs_verdict(d->proofs, c.id, WORK_UNDECIDED, NULL,
 				       "only the contract can judge it");
 			break;
 		}

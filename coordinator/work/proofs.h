@@ -30,7 +30,7 @@ void proofs_submit(struct daemon *d, uint64_t batch, const struct proof *proof, 
 void proofs_judge(struct daemon *d);
 
 /* A verdict, made durable and told to work. signer may be NULL. */
-void proofs_verdict(struct daemon *d, uint64_t id, enum work_state state,
+void proofs_verdict(struct proofs *p, uint64_t id, enum work_state state,
 		    const struct eth_address *signer, const char *reason);
 
 /* For work_gone: the row may go. */

@@ -3,7 +3,9 @@
 #include "coordinator/work/upload.h"
 
 #include "coordinator/daemon.h"
-#include "coordinator/transactions/verify_batches.h"
+#include "coordinator/provers/rows.h"
+#include "coordinator/transactions/agenda.h"
+#include "coordinator/transactions/prepare.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -258,7 +258,7 @@ bool reports_serve(const char *dir, const struct qe *qe, const volatile sig_atom
 		ok = inotify_add_watch(s->inotify, dir, IN_CREATE | IN_MOVED_TO) >= 0;
 	}
 	if (ok)
-		printf("software-qe answers requests in %s; NOTHING IS QUOTES_ATTESTED\n", dir);
+		printf("software-qe answers requests in %s; NOTHING IS ATTESTED\n", dir);
 	else
 		why_set(why, "cannot watch %s: %s", dir, strerror(errno));
 	ready = (struct pollfd){s->inotify, POLLIN, 0};

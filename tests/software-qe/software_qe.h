@@ -1,6 +1,6 @@
 /*
  * software_qe.h -- a quoting enclave in software, with a make-believe Intel behind it, so that a
- * devnet without TDX hardware goes the way that hardware goes. NOTHING IS QUOTES_ATTESTED: every
+ * devnet without TDX hardware goes the way that hardware goes. NOTHING IS ATTESTED: every
  * key is known to everybody who has this source.
  *
  * A PKI directory holds one platform's certificates, which are made once and then kept, so that

@@ -5,7 +5,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static struct l1 chain;
+	static struct chain chain;
 	struct tdxv_bytes in = {data, n};
 	struct tdxv_pck pck;
 	struct tdxv_why why;

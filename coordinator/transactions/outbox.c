@@ -1,0 +1,309 @@
+#include "coordinator/transactions/outbox.h"
+
+#include "coordinator/base/log.h"
+#include "coordinator/l1/call.h"
+#include "ethereum/abi.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FEE_PERCENTILE 50
+
+struct outbox {
+	struct outbox_parts p;
+	struct outbox_options o;
+	struct outbox_events events;
+	struct sender_io *sender;
+	bool closing;
+	uint64_t next_id;
+	struct sender_intent left_open; /* id 0: none */
+};
+
+static void answer(struct outbox *o, const struct sender_event *e)
+{
+	if (o->sender && !o->closing)
+		sender_io_answer(o->sender, e);
+}
+
+static void answer_failed(struct outbox *o, uint64_t ticket, const char *sentence)
+{
+	answer(o, &(struct sender_event){.kind = SENDER_EV_FAILED,
+					 .ticket = ticket,
+					 .endpoint = -1,
+					 .sentence = sentence});
+}
+
+/* ---- the row ---- */
+
+static bool row_put(struct store_change *change, struct buf *blob, const struct sender_intent *in)
+{
+	*change = (struct store_change){.kind = CHANGE_INTENT_PUT};
+	if (!sender_intent_encode(in, blob))
+		return false;
+	change->intent = (struct store_intent){.id = in->id, .data = buf_span(blob)};
+	return true;
+}
+
+bool outbox_restore(struct outbox *o, const struct store_intent *row, struct why *why)
+{
+	if (row->id >= o->next_id)
+		o->next_id = row->id + 1;
+	/* Ids grow, and there is one intent at a time: an older one is a deletion that was lost. */
+	sender_intent_free(&o->left_open);
+	sender_intent_init(&o->left_open);
+	return sender_intent_decode(&o->left_open, row->data, why);
+}
+
+struct persisting {
+	struct outbox *outbox;
+	uint64_t ticket;
+};
+
+static void on_persisted(void *arg, enum store_rc rc, const struct why *why)
+{
+	struct persisting *p = arg;
+	const struct sender_event e = {.kind = rc == STORE_OK ? SENDER_EV_DONE : SENDER_EV_FAILED,
+				       .ticket = p->ticket,
+				       .endpoint = -1,
+				       .sentence = rc == STORE_OK ? "" : why->text};
+
+	answer(p->outbox, &e);
+	free(p);
+}
+
+static void persist(void *arg, uint64_t ticket, const struct sender_intent *in)
+{
+	struct outbox *o = arg;
+	const char *trouble = "out of memory";
+	struct persisting *p = malloc(sizeof *p);
+	struct store_change change;
+	struct buf blob;
+
+	buf_init(&blob, OUTBOX_INTENT_MAX);
+	if (p && row_put(&change, &blob, in)) {
+		*p = (struct persisting){o, ticket};
+		if (store_commit(o->p.store, &change, 1, on_persisted, p) == STORE_OK) {
+			buf_free(&blob);
+			return;
+		}
+		trouble = "the store's queue is full";
+	}
+	buf_free(&blob);
+	free(p);
+	answer_failed(o, ticket, trouble);
+}
+
+/* ---- signing ---- */
+
+static const struct eth_key *key_of(const struct outbox *o, enum sender_kind kind)
+{
+	return kind == SENDER_VERIFY ? o->o.l1_key : o->o.tdx_key;
+}
+
+bool outbox_from(const struct outbox *o, enum sender_kind kind, struct eth_address *out)
+{
+	const struct eth_key *key = key_of(o, kind);
+
+	return key && eth_key_address(out, key);
+}
+
+static void sign(void *arg, const struct sender_action *a)
+{
+	struct outbox *o = arg;
+	const struct eth_key *key = key_of(o, a->intent->kind);
+	struct sender_event e = {.kind = SENDER_EV_SIGNED, .ticket = a->ticket, .endpoint = -1};
+	struct why why = {"no key is given for this kind of transaction"};
+	struct buf raw;
+
+	buf_init(&raw, SENDER_TX_BYTES_MAX + 4096);
+	if (key && sender_io_sign(a, key, &raw, e.done_signed.hash, &why)) {
+		e.done_signed.raw = buf_span(&raw);
+		answer(o, &e);
+	} else {
+		answer_failed(o, a->ticket, why.text);
+	}
+	buf_free(&raw);
+}
+
+/* ---- the goal ---- */
+
+struct goal {
+	struct outbox *outbox;
+	uint64_t ticket;
+	enum sender_kind kind;
+	uint64_t last_batch;
+	struct eth_address signer;
+};
+
+static bool is_reached(const struct goal *g, struct span answered)
+{
+	struct uint256 word;
+	uint64_t n;
+
+	if (g->kind != SENDER_VERIFY)
+		return memcmp(answered.p + 12, g->signer.b, 20) == 0;
+	memcpy(word.be, answered.p, 32);
+	return uint256_to_u64(&n, &word) && n >= g->last_batch;
+}
+
+static void on_goal(void *arg, const struct l1_read *read)
+{
+	struct goal *g = arg;
+
+	if (read->kind == L1_READ_OK && read->data.n >= 32)
+		answer(g->outbox, &(struct sender_event){.kind = SENDER_EV_GOAL,
+							 .ticket = g->ticket,
+							 .endpoint = read->endpoint,
+							 .goal = is_reached(g, read->data),
+							 .sentence = ""});
+	else
+		answer_failed(g->outbox, g->ticket,
+			      read->kind == L1_READ_FAILED ? read->sentence
+							   : "the contract does not answer");
+	free(g);
+}
+
+static void check_goal(void *arg, uint64_t ticket, const struct sender_intent *in)
+{
+	struct outbox *o = arg;
+	struct goal *g;
+	uint8_t selector[4] = {0};
+	struct l1_call call = {.calldata = span_of(selector, sizeof selector)};
+
+	/* Of an upload its owner reads the chain again anyway. */
+	if (in->kind == SENDER_UPLOAD) {
+		answer(o, &(struct sender_event){.kind = SENDER_EV_GOAL,
+						 .ticket = ticket,
+						 .endpoint = -1,
+						 .sentence = ""});
+		return;
+	}
+	abi_selector(selector,
+		     in->kind == SENDER_VERIFY ? "lastVerifiedBatch()" : "authorizedSignature()");
+	call.to = in->kind == SENDER_VERIFY ? &o->o.proposer : &in->to;
+	g = malloc(sizeof *g);
+	if (g) {
+		*g = (struct goal){o, ticket, in->kind, in->last_batch, in->signer};
+		if (l1_call(o->p.rpc, &call, on_goal, g))
+			return;
+	}
+	free(g);
+	answer_failed(o, ticket, "too many JSON-RPC calls at once");
+}
+
+/* ---- wishes ---- */
+
+static void on_finished(void *arg, const struct sender_action *a)
+{
+	struct outbox *o = arg;
+	const struct store_change change = {.kind = CHANGE_INTENT_DEL,
+					    .intent = {.id = a->intent->id}};
+
+	store_commit_lazy(o->p.store, &change, 1);
+	o->events.finished(o->events.arg, a);
+}
+
+bool outbox_is_free(const struct outbox *o)
+{
+	return o->sender && !o->closing && !sender_busy(sender_io_sender(o->sender));
+}
+
+bool outbox_wish(struct outbox *o, struct sender_wish *wish, struct why *why)
+{
+	if (!o->sender) {
+		why_set(why, "L1 has not yet said which chain it is");
+		return false;
+	}
+	if (!outbox_from(o, wish->kind, &wish->from)) {
+		why_set(why, "no key is given for this kind of transaction");
+		return false;
+	}
+	wish->id = o->next_id;
+	if (!sender_io_wish(o->sender, wish, why))
+		return false;
+	o->next_id++;
+	return true;
+}
+
+/* ---- life ---- */
+
+const struct sender_intent *outbox_left_open(const struct outbox *o)
+{
+	return o->left_open.id ? &o->left_open : NULL;
+}
+
+struct sender_io *outbox_sender(const struct outbox *o)
+{
+	return o ? o->sender : NULL;
+}
+
+void outbox_set_options(struct outbox *o, const struct sender_options *options)
+{
+	o->o.sender = *options;
+	if (!o->sender)
+		return;
+	sender_set_max_fee(sender_io_sender(o->sender), options->max_fee);
+	sender_set_poll(sender_io_sender(o->sender), options->poll_ms, options->resend_ms);
+}
+
+bool outbox_open(struct outbox *o, uint64_t chain_id, struct why *why)
+{
+	static const char *const kinds[] = {"verify", "register", "upload"};
+	const struct sender_io_owner owner = {persist, sign, check_goal, on_finished, o};
+	struct sender_io_options options = {.sender = o->o.sender,
+					    .fee_percentile = FEE_PERCENTILE};
+
+	if (o->sender)
+		return true;
+	options.sender.chain_id = chain_id;
+	uv_random(NULL, NULL, &options.sender.seed, sizeof options.sender.seed, 0, NULL);
+	o->sender = sender_io_new(o->p.loop, o->p.rpc, &options, &owner, why);
+	if (!o->sender)
+		return false;
+	if (!o->left_open.id)
+		return true;
+	log_event(LOG_INFO, "intent_resumed", log_u64("id", o->left_open.id),
+		  log_str("kind", kinds[o->left_open.kind]),
+		  log_u64("attempts", o->left_open.n_attempts));
+	return sender_io_resume(o->sender, &o->left_open, why);
+}
+
+bool outbox_new(struct outbox **out, const struct outbox_parts *parts,
+		const struct outbox_options *options, const struct outbox_events *events,
+		struct why *why)
+{
+	struct outbox *o = *out = calloc(1, sizeof *o);
+
+	if (!o) {
+		why_set(why, "out of memory");
+		return false;
+	}
+	o->p = *parts;
+	o->o = *options;
+	o->events = *events;
+	o->next_id = 1;
+	sender_intent_init(&o->left_open);
+	return true;
+}
+
+void outbox_close(struct outbox *o, void (*done)(void *arg), void *arg)
+{
+	struct sender_io *sender;
+
+	if (!o || !o->sender) {
+		done(arg);
+		return;
+	}
+	o->closing = true;
+	sender = o->sender;
+	o->sender = NULL;
+	sender_io_close(sender, done, arg);
+}
+
+void outbox_free(struct outbox *o)
+{
+	if (!o)
+		return;
+	sender_intent_free(&o->left_open);
+	free(o);
+}

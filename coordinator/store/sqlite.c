@@ -97,8 +97,9 @@ static enum store_rc check_not_lost(struct engine *e, struct why *why)
 	return STORE_OK;
 }
 
-/* Says whose database it is before anything in it is touched. */
-static enum store_rc check_identity(struct engine *e, bool *fresh, struct why *why)
+/* Says whose database it is before anything in it is touched. *found: its version, 0 for a fresh
+ * one. */
+static enum store_rc check_identity(struct engine *e, int *found, struct why *why)
 {
 	int application = 0, version = 0, tables = 0;
 	enum store_rc rc;
@@ -110,8 +111,10 @@ static enum store_rc check_identity(struct engine *e, bool *fresh, struct why *w
 		rc = ask(e, "SELECT count(*) FROM sqlite_schema", &tables, NULL, 0, why);
 	if (rc != STORE_OK)
 		return rc;
-	*fresh = application == 0 && version == 0 && tables == 0;
-	if (*fresh || (application == SCHEMA_APPLICATION && version == SCHEMA_VERSION))
+	*found = version;
+	if (application == 0 && version == 0 && tables == 0)
+		return STORE_OK;
+	if (application == SCHEMA_APPLICATION && version >= 1 && version <= SCHEMA_VERSION)
 		return STORE_OK;
 	if (application != SCHEMA_APPLICATION)
 		why_set(why, "%s is a database of another program (application id %d, not %d)",
@@ -127,22 +130,25 @@ static enum store_rc check_identity(struct engine *e, bool *fresh, struct why *w
 	return STORE_FOREIGN;
 }
 
-static enum store_rc create_schema(struct engine *e, struct why *why)
+/* A fresh database, or one of an earlier version, becomes one of this version: whole or not at all.
+ */
+static enum store_rc make_schema(struct engine *e, int version, struct why *why)
 {
-	enum store_rc rc;
+	enum store_rc rc = run(e, "BEGIN IMMEDIATE", why);
 	char sql[80];
 
+	if (rc == STORE_OK && !version)
+		rc = run(e, rows_schema, why);
+	for (; rc == STORE_OK && version && version < SCHEMA_VERSION; version++)
+		rc = run(e, rows_migration[version], why);
 	snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
 		 SCHEMA_APPLICATION, SCHEMA_VERSION);
-	rc = run(e, "BEGIN IMMEDIATE", why);
-	if (rc == STORE_OK)
-		rc = run(e, rows_schema, why);
 	if (rc == STORE_OK)
 		rc = run(e, sql, why);
 	return rc;
 }
 
-static enum store_rc set_up(struct engine *e, bool fresh, struct why *why)
+static enum store_rc set_up(struct engine *e, int version, struct why *why)
 {
 	char mode[16];
 	enum store_rc rc;
@@ -158,8 +164,8 @@ static enum store_rc set_up(struct engine *e, bool fresh, struct why *why)
 		why_set(why, "%s: the file system does not allow a write-ahead log", e->path);
 		rc = STORE_DISK;
 	}
-	if (rc == STORE_OK && fresh)
-		rc = create_schema(e, why);
+	if (rc == STORE_OK && version < SCHEMA_VERSION)
+		rc = make_schema(e, version, why);
 	for (i = 0; rc == STORE_OK && i < CHANGE_KINDS; i++)
 		if (sqlite3_prepare_v3(e->db, rows_change_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
 				       &e->change[i], NULL) != SQLITE_OK)
@@ -182,7 +188,7 @@ enum store_rc engine_open(struct engine **out, const char *dir, unsigned checkpo
 {
 	struct engine *e = calloc(1, sizeof *e);
 	enum store_rc rc;
-	bool fresh = false;
+	int version = 0;
 	int n;
 
 	*out = NULL;
@@ -211,9 +217,9 @@ enum store_rc engine_open(struct engine **out, const char *dir, unsigned checkpo
 	sqlite3_busy_timeout(e->db, BUSY_MS);
 	/* What is refused is closed as it was found. */
 	sqlite3_db_config(e->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	rc = check_identity(e, &fresh, why);
+	rc = check_identity(e, &version, why);
 	if (rc == STORE_OK)
-		rc = set_up(e, fresh, why);
+		rc = set_up(e, version, why);
 	if (rc == STORE_OK && !file_dir_sync(dir, why))
 		rc = STORE_DISK;
 	if (rc != STORE_OK)

@@ -21,12 +21,15 @@ const char rows_schema[] =
     " payload_kind INTEGER NOT NULL, source TEXT NOT NULL, first_seen_ms INTEGER NOT NULL,"
     " last_seen_ms INTEGER NOT NULL, last_proof_ms INTEGER NOT NULL,"
     " proofs_good INTEGER NOT NULL, state INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;"
-    "CREATE TABLE intent (id INTEGER PRIMARY KEY, kind INTEGER NOT NULL,"
-    " state INTEGER NOT NULL, nonce INTEGER NOT NULL, sender BLOB NOT NULL,"
-    " recipient BLOB NOT NULL, data BLOB NOT NULL, first_batch INTEGER NOT NULL,"
-    " last_batch INTEGER NOT NULL, signer BLOB, raw BLOB NOT NULL, hash BLOB NOT NULL,"
-    " max_fee INTEGER NOT NULL, priority_fee INTEGER NOT NULL, gas INTEGER NOT NULL,"
-    " created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;";
+    "CREATE TABLE intent (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;";
+
+const char *const rows_migration[SCHEMA_VERSION] = {
+    /* 2: of an intent only id and data were ever read; data holds all of it. */
+    [1] = "CREATE TABLE intent_2 (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;"
+	  "INSERT INTO intent_2 SELECT id, data FROM intent;"
+	  "DROP TABLE intent;"
+	  "ALTER TABLE intent_2 RENAME TO intent;",
+};
 
 const char *const rows_change_sql[CHANGE_KINDS] = {
     [CHANGE_FACT_PUT] = "REPLACE INTO fact (key, value) VALUES (?, ?)",
@@ -49,10 +52,7 @@ const char *const rows_change_sql[CHANGE_KINDS] = {
 			  " first_seen_ms, last_seen_ms, last_proof_ms, proofs_good, state,"
 			  " reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [CHANGE_PROVER_DEL] = "DELETE FROM prover WHERE signer = ?",
-    [CHANGE_INTENT_PUT] = "REPLACE INTO intent (id, kind, state, nonce, sender, recipient,"
-			  " data, first_batch, last_batch, signer, raw, hash, max_fee,"
-			  " priority_fee, gas, created_ms, updated_ms, reason)"
-			  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [CHANGE_INTENT_PUT] = "REPLACE INTO intent (id, data) VALUES (?, ?)",
     [CHANGE_INTENT_DEL] = "DELETE FROM intent WHERE id = ?",
 };
 
@@ -164,23 +164,7 @@ static void bind_prover(struct binder *b, const struct store_prover *r)
 static void bind_intent(struct binder *b, const struct store_intent *r)
 {
 	bind_u64(b, r->id);
-	bind_int(b, r->kind);
-	bind_int(b, r->state);
-	bind_u64(b, r->nonce);
-	bind_address(b, r->from);
-	bind_address(b, r->to);
 	bind_blob(b, r->data);
-	bind_u64(b, r->first_batch);
-	bind_u64(b, r->last_batch);
-	bind_signer(b, r->has_signer, r->signer);
-	bind_blob(b, r->raw);
-	bind_blob(b, span_of(r->hash, sizeof r->hash));
-	bind_u64(b, r->max_fee);
-	bind_u64(b, r->priority_fee);
-	bind_u64(b, r->gas);
-	bind_u64(b, r->created_ms);
-	bind_u64(b, r->updated_ms);
-	bind_text(b, r->reason);
 }
 
 int rows_bind(sqlite3_stmt *s, const struct store_change *c)
@@ -389,23 +373,7 @@ static bool visit_intent(struct reader *r, const struct store_visitor *v, void *
 	struct store_intent row = {0};
 
 	row.id = read_u64(r);
-	row.kind = read_int(r);
-	row.state = read_int(r);
-	row.nonce = read_u64(r);
-	read_fixed(r, row.from, sizeof row.from);
-	read_fixed(r, row.to, sizeof row.to);
 	row.data = read_span(r);
-	row.first_batch = read_u64(r);
-	row.last_batch = read_u64(r);
-	row.has_signer = read_signer(r, row.signer);
-	row.raw = read_span(r);
-	read_fixed(r, row.hash, sizeof row.hash);
-	row.max_fee = read_u64(r);
-	row.priority_fee = read_u64(r);
-	row.gas = read_u64(r);
-	row.created_ms = read_u64(r);
-	row.updated_ms = read_u64(r);
-	row.reason = read_span(r);
 	return r->sane && v->intent(arg, &row, why);
 }
 
@@ -461,11 +429,7 @@ enum rows_verdict rows_visit(sqlite3 *db, const struct store_visitor *v, void *a
 	     "SELECT signer, payload, payload_kind, source, first_seen_ms, last_seen_ms,"
 	     " last_proof_ms, proofs_good, state, reason FROM prover",
 	     visit_prover, v->prover},
-	    {"intent",
-	     "SELECT id, kind, state, nonce, sender, recipient, data, first_batch, last_batch,"
-	     " signer, raw, hash, max_fee, priority_fee, gas, created_ms, updated_ms, reason"
-	     " FROM intent ORDER BY id",
-	     visit_intent, v->intent},
+	    {"intent", "SELECT id, data FROM intent ORDER BY id", visit_intent, v->intent},
 	};
 	enum rows_verdict verdict;
 	size_t i;

@@ -1,5 +1,5 @@
 /*
- * store_sqlite.h -- the SQLite engine's rows: schema, and structs to columns and back.
+ * sqlite_rows.h -- the SQLite engine's rows: schema, and structs to columns and back.
  */
 #ifndef COORDINATOR_STORE_SQLITE_ROWS_H
 #define COORDINATOR_STORE_SQLITE_ROWS_H
@@ -11,9 +11,11 @@
 #define CHANGE_KINDS (CHANGE_INTENT_DEL + 1)
 
 #define SCHEMA_APPLICATION 0x54445843 /* "TDXC", in the header of the database file */
-#define SCHEMA_VERSION     1
+#define SCHEMA_VERSION     2
 
 extern const char rows_schema[];
+/* From version i to i + 1, for each i from 1 on. */
+extern const char *const rows_migration[SCHEMA_VERSION];
 /* The statement of each kind of change; rows_bind() fills in its parameters. */
 extern const char *const rows_change_sql[CHANGE_KINDS];
 

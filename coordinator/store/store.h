@@ -117,24 +117,7 @@ struct store_prover {
 /* An L1 transaction, stored before it is broadcast. Key: id, chosen by the caller. */
 struct store_intent {
 	uint64_t id;
-	int kind;
-	int state;
-	uint64_t nonce;
-	uint8_t from[20];
-	uint8_t to[20];
-	struct span data; /* call data */
-	uint64_t first_batch;
-	uint64_t last_batch;
-	bool has_signer; /* the prover key that the proofs recover to, or that is registered */
-	uint8_t signer[20];
-	struct span raw; /* the signed transaction; empty before it is signed */
-	uint8_t hash[32];
-	uint64_t max_fee;      /* wei per gas */
-	uint64_t priority_fee; /* wei per gas */
-	uint64_t gas;
-	uint64_t created_ms;
-	uint64_t updated_ms;
-	struct span reason; /* text */
+	struct span data; /* all of it, in its owner's encoding */
 };
 
 /* ---- changes ---- */

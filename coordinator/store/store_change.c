@@ -31,11 +31,7 @@ static size_t spans_of(struct store_change *c, struct span *out[SPANS_MAX])
 		out[n++] = &c->prover.source;
 		out[n++] = &c->prover.reason;
 		break;
-	case CHANGE_INTENT_PUT:
-		out[n++] = &c->intent.data;
-		out[n++] = &c->intent.raw;
-		out[n++] = &c->intent.reason;
-		break;
+	case CHANGE_INTENT_PUT: out[n++] = &c->intent.data; break;
 	case CHANGE_PROOF_DEL:
 	case CHANGE_LEASE_DEL:
 	case CHANGE_PROVER_DEL:

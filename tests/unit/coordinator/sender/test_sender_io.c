@@ -13,7 +13,7 @@
 
 #define KEY "0x0123456789012345678901234567890123456789012345678901234567890123"
 
-struct l1 {
+struct chain {
 	uint64_t head, nonce;
 	bool mined, fails, refuses, no_rewards, indexing, goal;
 	uint8_t hash[32];
@@ -25,7 +25,7 @@ struct l1 {
 struct fixture {
 	uv_loop_t loop;
 	struct fake_node node;
-	struct l1 chain;
+	struct chain chain;
 	struct rpc *rpc;
 	struct sender_io *io;
 	struct eth_key key;
@@ -45,7 +45,7 @@ struct fixture {
 
 static void take_raw(struct fixture *f, const char *hex, char *out, size_t size)
 {
-	struct l1 *c = &f->chain;
+	struct chain *c = &f->chain;
 	struct eth_address from;
 	struct buf raw;
 	struct why why = {""};
@@ -74,7 +74,7 @@ static void node_answer(void *arg, const char *method, const json_t *params, cha
 			bool *is_error)
 {
 	struct fixture *f = arg;
-	struct l1 *c = &f->chain;
+	struct chain *c = &f->chain;
 	static const char zero[] =
 	    "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -208,7 +208,7 @@ static int setup(void **state)
 
 	assert_non_null(f);
 	uv_loop_init(&f->loop);
-	f->chain = (struct l1){.head = 100, .nonce = 5};
+	f->chain = (struct chain){.head = 100, .nonce = 5};
 	f->node.answer = node_answer;
 	f->node.arg = f;
 	fake_node_start(&f->node, &f->loop, 0);

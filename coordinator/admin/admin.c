@@ -1,18 +1,14 @@
 #include "coordinator/admin/internal.h"
 
-#include "coordinator/daemon.h"
+#include "coordinator/admin/listen.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define CONNECTION_MEMORY (128u * 1024)
+#define CLOSE_WAIT_MS     5000 /* for what is on its way to the disk */
+#define CLOSE_TURN_MS     5
 
 static void turn(struct admin *a);
 
@@ -33,17 +29,32 @@ static void turn(struct admin *a)
 {
 	MHD_UNSIGNED_LONG_LONG wait;
 
-	if (a->closing)
+	if (a->stopped)
 		return;
 	MHD_run(a->http);
+	if (a->closing)
+		return;
 	if (MHD_get_timeout(a->http, &wait) == MHD_YES)
 		uv_timer_start(&a->timer, on_timer, wait, 0);
 	else
 		uv_timer_stop(&a->timer);
 }
 
+static void unlist(struct admin_request *r)
+{
+	struct admin_request **at;
+
+	for (at = &r->admin->requests; *at; at = &(*at)->next)
+		if (*at == r) {
+			*at = r->next;
+			return;
+		}
+}
+
 static void request_free(struct admin_request *r)
 {
+	if (r->admin)
+		unlist(r);
 	buf_free(&r->body);
 	free(r);
 }
@@ -55,7 +66,8 @@ static void resume(struct admin_request *r)
 	r->suspended = false;
 	MHD_resume_connection(r->connection);
 	/* From the loop, not from inside whatever callback brought us here. */
-	uv_timer_start(&r->admin->timer, on_timer, 0, 0);
+	if (!r->admin->closing)
+		uv_timer_start(&r->admin->timer, on_timer, 0, 0);
 }
 
 static void suspend(struct admin_request *r)
@@ -71,7 +83,7 @@ static void on_upload_progress(void *arg)
 	resume(r);
 }
 
-static void on_upload_end(void *arg, enum intake_rc rc, const char *sentence)
+static void on_upload_end(void *arg, enum upload_rc rc, const char *sentence)
 {
 	struct admin_request *r = arg;
 
@@ -81,23 +93,23 @@ static void on_upload_end(void *arg, enum intake_rc rc, const char *sentence)
 		return;
 	}
 	switch (rc) {
-	case INTAKE_CREATED: admin_error(r, MHD_HTTP_CREATED, "created", "%s", sentence); break;
-	case INTAKE_SAME: admin_error(r, MHD_HTTP_OK, "same", "%s", sentence); break;
-	case INTAKE_OTHER_CONTENT:
-		admin_error(r, MHD_HTTP_CONFLICT, "other_content", "%s", sentence);
+	case UPLOAD_CREATED: admin_reply(r, MHD_HTTP_CREATED, "created", "%s", sentence); break;
+	case UPLOAD_SAME: admin_reply(r, MHD_HTTP_OK, "same", "%s", sentence); break;
+	case UPLOAD_OTHER_CONTENT:
+		admin_reply(r, MHD_HTTP_CONFLICT, "other_content", "%s", sentence);
 		break;
-	case INTAKE_INVALID:
-		admin_error(r, MHD_HTTP_UNPROCESSABLE_CONTENT, "invalid_input", "%s", sentence);
+	case UPLOAD_INVALID:
+		admin_reply(r, MHD_HTTP_UNPROCESSABLE_CONTENT, "invalid_input", "%s", sentence);
 		break;
-	case INTAKE_TOO_BIG:
-		admin_error(r, MHD_HTTP_CONTENT_TOO_LARGE, "too_big", "%s", sentence);
+	case UPLOAD_TOO_BIG:
+		admin_reply(r, MHD_HTTP_CONTENT_TOO_LARGE, "too_big", "%s", sentence);
 		break;
-	case INTAKE_NO_SPACE:
-		admin_error(r, MHD_HTTP_INSUFFICIENT_STORAGE, "no_space", "%s", sentence);
+	case UPLOAD_NO_SPACE:
+		admin_reply(r, MHD_HTTP_INSUFFICIENT_STORAGE, "no_space", "%s", sentence);
 		break;
-	case INTAKE_GONE: admin_error(r, MHD_HTTP_GONE, "verified", "%s", sentence); break;
-	case INTAKE_FAILED:
-		admin_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "failed", "%s", sentence);
+	case UPLOAD_GONE: admin_reply(r, MHD_HTTP_GONE, "verified", "%s", sentence); break;
+	case UPLOAD_FAILED:
+		admin_reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "failed", "%s", sentence);
 		break;
 	}
 	resume(r);
@@ -141,6 +153,10 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 			return MHD_YES;
 		return r->status ? send_answer(r) : MHD_YES;
 	}
+	/* libmicrohttpd may call again while suspended, with bytes that it has already: they keep.
+	 */
+	if (r->suspended)
+		return MHD_YES;
 	if (*n > 0) {
 		if (!r->upload || r->status) {
 			*n = 0;
@@ -182,7 +198,7 @@ static void on_durable(void *arg, enum store_rc rc, const struct why *why)
 	}
 	if (rc != STORE_OK) {
 		r->body.len = 0;
-		admin_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_kept",
+		admin_reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_kept",
 			    "done, but a restart would forget it: %s", why->text);
 	}
 	resume(r);
@@ -190,17 +206,23 @@ static void on_durable(void *arg, enum store_rc rc, const struct why *why)
 
 void admin_commit(struct admin_request *r, const struct store_change *changes, size_t n)
 {
-	struct daemon *d = r->admin->daemon;
-
 	r->status_after = r->status;
 	r->status = 0;
 	r->committing = true;
-	if (store_commit(d->store, changes, n, on_durable, r) == STORE_OK)
+	if (store_commit(r->admin->p.store, changes, n, on_durable, r) == STORE_OK)
 		return;
 	r->committing = false;
 	r->body.len = 0;
-	admin_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_kept",
+	admin_reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_kept",
 		    "done, but a restart would forget it: the store's queue is full");
+}
+
+/* The client is gone, and the listener may go before the last callback comes. */
+static void forget(struct admin_request *r)
+{
+	unlist(r);
+	r->admin = NULL;
+	r->gone = true;
 }
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **slot,
@@ -215,11 +237,11 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
 	if (!r)
 		return;
 	if (r->committing) {
-		r->gone = true;
+		forget(r);
 	} else if (!r->upload) {
 		request_free(r);
 	} else if (r->finishing) {
-		r->gone = true; /* the durable part goes on; its end frees the request */
+		forget(r); /* the durable part goes on; its end frees the request */
 	} else {
 		upload_abort(r->upload);
 		request_free(r);
@@ -235,6 +257,8 @@ static void *on_uri(void *arg, const char *uri, struct MHD_Connection *connectio
 		return NULL;
 	r->admin = arg;
 	r->connection = connection;
+	r->next = r->admin->requests;
+	r->admin->requests = r;
 	buf_init(&r->body, 4u << 20);
 	return r;
 }
@@ -244,125 +268,53 @@ bool admin_start_upload(struct admin_request *r, uint64_t batch, const char *com
 {
 	static const struct upload_events events = {on_upload_progress, on_upload_end};
 
-	return upload_new(&r->upload, r->admin->daemon, batch, commit_hash, &events, r, why);
+	return upload_new(&r->upload, r->admin->p.inputs, batch, commit_hash, &events, r, why);
 }
 
-static int listen_unix(struct admin *a, const char *path, struct why *why)
+void admin_set_state(struct admin *a, enum admin_state state)
 {
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	int fd;
-	mode_t old;
-
-	if (strlen(path) >= sizeof to.sun_path) {
-		why_set(why, "the admin socket's path \"%s\" is longer than %zu characters", path,
-			sizeof to.sun_path - 1);
-		return -1;
-	}
-	strcpy(to.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		goto failed;
-	/* A live listener answers; a stale file of a dead one does not and may go. The lock on the
-	 * data directory has already kept a second daemon out. */
-	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0) {
-		why_set(why, "another program listens on %s", path);
-		close(fd);
-		return -1;
-	}
-	close(fd);
-	unlink(path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	old = umask(0177);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&to, sizeof to) < 0 || listen(fd, 64) < 0) {
-		umask(old);
-		goto failed;
-	}
-	umask(old);
-	a->is_unix = true;
-	snprintf(a->socket_path, sizeof a->socket_path, "%s", path);
-	return fd;
-failed:
-	why_set(why, "cannot listen on unix:%s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	a->state = state;
 }
 
-static int listen_tcp(const char *text, struct why *why)
+void admin_set_server(struct admin *a, const struct server *server)
 {
-	char host[64];
-	const char *colon = strrchr(text, ':');
-	struct sockaddr_in to = {.sin_family = AF_INET};
-	int fd, one = 1;
-	unsigned long port;
-	char *end;
-
-	if (!colon || (size_t)(colon - text) >= sizeof host)
-		goto malformed;
-	memcpy(host, text, (size_t)(colon - text));
-	host[colon - text] = '\0';
-	port = strtoul(colon + 1, &end, 10);
-	if (*end || !colon[1] || port > 65535)
-		goto malformed;
-	if (strcmp(host, "localhost") == 0)
-		strcpy(host, "127.0.0.1");
-	if (inet_pton(AF_INET, host, &to.sin_addr) != 1)
-		goto malformed;
-	if ((ntohl(to.sin_addr.s_addr) >> 24) != 127) {
-		why_set(why, "the admin listener must be on loopback or a Unix socket, not on %s",
-			host);
-		return -1;
-	}
-	to.sin_port = htons((uint16_t)port);
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&to, sizeof to) < 0 || listen(fd, 64) < 0) {
-		why_set(why, "cannot listen on %s for admin: %s", text, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
-	return fd;
-malformed:
-	why_set(why, "the admin listener \"%s\" is neither unix:PATH nor 127.x.x.x:PORT", text);
-	return -1;
+	a->server = server;
 }
 
-bool admin_new(struct admin **out, struct daemon *d, struct why *why)
+bool admin_new(struct admin **out, const struct admin_parts *parts,
+	       const struct admin_options *options, struct why *why)
 {
-	const char *text = d->config.admin_listen;
 	struct admin *a = calloc(1, sizeof *a);
 	const union MHD_DaemonInfo *info;
+	int fd;
 
 	*out = NULL;
 	if (!a) {
 		why_set(why, "out of memory");
 		return false;
 	}
-	a->daemon = d;
-	a->listen_fd =
-	    strncmp(text, "unix:", 5) == 0 ? listen_unix(a, text + 5, why) : listen_tcp(text, why);
-	if (a->listen_fd < 0) {
+	a->p = *parts;
+	a->o = *options;
+	fd = admin_listen(options->listen, why);
+	if (fd < 0) {
 		free(a);
 		return false;
 	}
 	a->http = MHD_start_daemon(
 	    MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, a,
-	    MHD_OPTION_LISTEN_SOCKET, a->listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, a,
+	    MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, a,
 	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, a, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
-	    (unsigned)d->config.admin_max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
-	    (unsigned)(d->config.read_timeout_ms / 1000 + 1), MHD_OPTION_END);
+	    (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, options->max_connections,
+	    MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, MHD_OPTION_END);
 	info = a->http ? MHD_get_daemon_info(a->http, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	if (!info) {
 		why_set(why, "libmicrohttpd could not be started");
-		close(a->listen_fd);
+		close(fd);
 		free(a);
 		return false;
 	}
-	uv_poll_init(&d->loop, &a->poll, info->epoll_fd);
-	uv_timer_init(&d->loop, &a->timer);
+	uv_poll_init(parts->loop, &a->poll, info->epoll_fd);
+	uv_timer_init(parts->loop, &a->timer);
 	a->poll.data = a->timer.data = a;
 	a->handles = 2;
 	uv_poll_start(&a->poll, UV_READABLE, on_readable);
@@ -371,20 +323,69 @@ bool admin_new(struct admin **out, struct daemon *d, struct why *why)
 	return true;
 }
 
+/* ---- the end ---- */
+
 static void on_handle_closed(uv_handle_t *h)
 {
 	struct admin *a = h->data;
 
 	if (--a->handles)
 		return;
-	if (a->socket_path[0])
-		unlink(a->socket_path);
 	a->done(a->done_arg);
 	free(a);
 }
 
+/* Is an answer still to come that is worth waiting for? */
+static bool owes(const struct admin *a)
+{
+	const struct admin_request *r;
+
+	for (r = a->requests; r; r = r->next)
+		if (r->committing || r->finishing)
+			return true;
+	return false;
+}
+
+/* No connection may be suspended when libmicrohttpd stops: it aborts the process. */
+static void stop(struct admin *a)
+{
+	const char *path = admin_listen_path(a->o.listen);
+	struct admin_request *r;
+
+	a->stopped = true;
+	for (r = a->requests; r; r = r->next)
+		resume(r);
+	MHD_stop_daemon(a->http);
+	if (path)
+		unlink(path);
+	uv_close((uv_handle_t *)&a->poll, on_handle_closed);
+	uv_close((uv_handle_t *)&a->timer, on_handle_closed);
+}
+
+static void on_closing(uv_timer_t *t)
+{
+	struct admin *a = t->data;
+	const bool last = !owes(a) || uv_now(a->p.loop) >= a->stop_at;
+
+	MHD_run(a->http);
+	if (!last)
+		return;
+	MHD_run(a->http); /* what was decided in the turn before goes out in this one */
+	stop(a);
+}
+
+static void refuse_upload(struct admin_request *r)
+{
+	upload_abort(r->upload);
+	r->upload = NULL;
+	admin_reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping", "the coordinator is stopping");
+	resume(r);
+}
+
 void admin_close(struct admin *a, void (*done)(void *arg), void *arg)
 {
+	struct admin_request *r;
+
 	if (!a) {
 		done(arg);
 		return;
@@ -392,7 +393,10 @@ void admin_close(struct admin *a, void (*done)(void *arg), void *arg)
 	a->done = done;
 	a->done_arg = arg;
 	a->closing = true;
-	uv_close((uv_handle_t *)&a->poll, on_handle_closed);
-	uv_close((uv_handle_t *)&a->timer, on_handle_closed);
-	MHD_stop_daemon(a->http);
+	a->state = ADMIN_DRAINING;
+	a->stop_at = uv_now(a->p.loop) + CLOSE_WAIT_MS;
+	for (r = a->requests; r; r = r->next)
+		if (r->upload && !r->finishing)
+			refuse_upload(r);
+	uv_timer_start(&a->timer, on_closing, 0, CLOSE_TURN_MS);
 }

@@ -15,17 +15,60 @@
 #ifndef COORDINATOR_ADMIN_ADMIN_H
 #define COORDINATOR_ADMIN_ADMIN_H
 
-#include "coordinator/config/config.h"
+#include "coordinator/collateral/collateral.h"
+#include "coordinator/provers/quotes.h"
+#include "coordinator/provers/setup.h"
+#include "coordinator/server/session.h"
+#include "coordinator/transactions/agenda.h"
+#include "coordinator/work/inputs.h"
+#include "coordinator/work/proofs.h"
+#include "coordinator/work/serve.h"
 
 #include <uv.h>
 
 struct admin;
-struct daemon;
 
-/* Listens. False with the sentence. */
-bool admin_new(struct admin **out, struct daemon *daemon, struct why *why);
+/* Views of the rooms below, and what the verbs change in them. */
+struct admin_parts {
+	uv_loop_t *loop;
+	struct store *store;
+	struct work *work;
+	struct inputs *inputs;
+	const struct serve *serve;
+	const struct proofs *proofs;
+	struct registrar *registrar;
+	const struct quotes *quotes;
+	const struct verdicts *verdicts;
+	const struct setup *setup;
+	struct collateral *collateral;
+	const struct session *session;
+	const struct agenda *agenda;
+	const struct l1 *l1;
+	const struct rpc *rpc;
+	struct wake *wake;
+};
+struct admin_options {
+	const char *listen; /* "unix:PATH", or a loopback ADDRESS:PORT */
+	const char *token;  /* a secret that outlives the admin */
+	unsigned max_connections;
+	unsigned idle_timeout_s;
+	int64_t max_clock_skew_s; /* as the quotes have it */
+	bool tdx_dev_mode;        /* to be said */
+	const char *version;
+	uint64_t started_ms;
+};
+enum admin_state { ADMIN_STARTING, ADMIN_READY, ADMIN_DRAINING };
 
-/* Lets uploads fail and closes; done is called from the loop. NULL is allowed. */
+/* Listens. False with the sentence; *out is NULL. */
+bool admin_new(struct admin **out, const struct admin_parts *parts,
+	       const struct admin_options *options, struct why *why);
+
+void admin_set_state(struct admin *admin, enum admin_state state);
+/* Whose connections are counted; NULL: none. */
+void admin_set_server(struct admin *admin, const struct server *server);
+
+/* Ends: unfinished uploads hear that the daemon stops, what is on its way to the disk is answered
+ * when it is there; done is called from the loop. NULL is fine. */
 void admin_close(struct admin *admin, void (*done)(void *arg), void *arg);
 
 #endif

@@ -1,5 +1,5 @@
-/* admin_internal.h -- shared by the listener (admin.c) and the routes (admin_routes.c,
- * admin_provers.c). */
+/* internal.h -- shared by the listener (admin.c), the routes (routes.c, provers.c) and the metrics.
+ */
 #ifndef COORDINATOR_ADMIN_INTERNAL_H
 #define COORDINATOR_ADMIN_INTERNAL_H
 
@@ -14,6 +14,7 @@
 /* One HTTP request. It lives from its first line to libmicrohttpd's completion callback, and longer
  * only while an upload's or a commit's callback can still name it. */
 struct admin_request {
+	struct admin_request *next; /* of those that the listener still knows */
 	struct admin *admin;
 	struct MHD_Connection *connection;
 	struct upload *upload; /* a PUT in progress */
@@ -29,14 +30,17 @@ struct admin_request {
 };
 
 struct admin {
-	struct daemon *daemon;
+	struct admin_parts p;
+	struct admin_options o;
+	enum admin_state state;
+	const struct server *server; /* NULL: none yet, or no more */
 	struct MHD_Daemon *http;
+	struct admin_request *requests;
 	uv_poll_t poll;
 	uv_timer_t timer;
-	int listen_fd;
-	bool is_unix, closing;
+	bool closing, stopped;
+	uint64_t stop_at; /* closing: then whatever is owed is owed no more; uv_now() */
 	unsigned handles;
-	char socket_path[CONFIG_TEXT_MAX];
 	void (*done)(void *arg);
 	void *done_arg;
 };
@@ -56,7 +60,7 @@ void admin_json(struct admin_request *r, unsigned status, json_t *j);
 /* The address's checksummed text, null for the zero address and for NULL. */
 json_t *admin_address(const struct eth_address *a);
 
-/* admin_provers.c: what is behind these URLs; rest is what follows the prefix. */
+/* provers.c: what is behind these URLs; rest is what follows the prefix. */
 void admin_provers(struct admin_request *r, const char *rest);
 void admin_change_prover(struct admin_request *r, const char *rest);
 void admin_verdicts(struct admin_request *r, const char *rest);
@@ -66,7 +70,11 @@ void admin_collateral_refresh(struct admin_request *r, const char *rest);
 
 /* Sets the answer. */
 void admin_answer(struct admin_request *r, unsigned status, const char *type);
-void admin_error(struct admin_request *r, unsigned status, const char *code, const char *fmt, ...)
+/* {"code", "message"}: the form of every answer that is no document, good or bad. */
+void admin_reply(struct admin_request *r, unsigned status, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* Prometheus text. False: no room. */
+bool admin_metrics(struct buf *out, const struct admin *a);
 
 #endif

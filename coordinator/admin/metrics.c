@@ -1,10 +1,6 @@
-#include "coordinator/admin/metrics.h"
+#include "coordinator/admin/internal.h"
 
-#include "coordinator/collateral/collateral.h"
-#include "coordinator/daemon.h"
-#include "coordinator/provers/quotes.h"
-#include "coordinator/server/session.h"
-#include "coordinator/transactions/agenda.h"
+#include "coordinator/base/clock.h"
 #include "coordinator/transactions/prepare.h"
 
 #include <inttypes.h>
@@ -56,7 +52,7 @@ static void write_server(struct out *o, const struct server_counters *c)
 			 c->bad[i]);
 }
 
-static void write_work(struct out *o, const struct daemon *d)
+static void write_work(struct out *o, const struct admin_parts *d)
 {
 	static const char *const requests[] = {"granted", "empty", "version_mismatch",
 					       "not_needed"};
@@ -69,7 +65,7 @@ static void write_work(struct out *o, const struct daemon *d)
 	work_counts(d->work, &counts);
 	plain(o, "batches", "gauge", "Unverified batches with an input.", counts.batches);
 	plain(o, "inputs", "gauge", "Stored inputs.", counts.inputs);
-	plain(o, "input_bytes", "gauge", "Bytes of stored inputs.", d->input_bytes);
+	plain(o, "input_bytes", "gauge", "Bytes of stored inputs.", inputs_bytes(d->inputs));
 	plain(o, "leases", "gauge", "Batches that a prover works on.", counts.leases);
 	head(o, "proofs", "gauge", "Proofs kept, by state.");
 	for (i = WORK_CANDIDATE; i <= WORK_UNDECIDED; i++)
@@ -81,20 +77,23 @@ static void write_work(struct out *o, const struct daemon *d)
 			 counts.wanting[i]);
 	head(o, "requests_total", "counter", "Input requests, by answer.");
 	for (i = 0; i <= WORK_NOT_NEEDED; i++)
-		labelled(o, "requests_total", "answer", requests[i], d->counters.requests[i]);
+		labelled(o, "requests_total", "answer", requests[i], serve_counters(d->serve)[i]);
 	head(o, "submits_total", "counter", "Proofs submitted, by what became of them.");
 	for (i = 0; i <= WORK_NO_MEMORY; i++)
-		labelled(o, "submits_total", "answer", submits[i], d->counters.submits[i]);
-	plain(o, "acks_total", "counter", "Proofs acknowledged.", d->counters.acks);
+		labelled(o, "submits_total", "answer", submits[i],
+			 proofs_counters(d->proofs)->submits[i]);
+	plain(o, "acks_total", "counter", "Proofs acknowledged.", session_acks(d->session));
 	head(o, "judged_total", "counter", "Proofs judged, by verdict.");
 	for (i = WORK_GOOD; i <= WORK_UNDECIDED; i++)
 		labelled(o, "judged_total", "verdict", work_state_name((enum work_state)i),
-			 d->counters.judged[i]);
-	plain(o, "inputs_stored_total", "counter", "Inputs stored.", d->counters.inputs_stored);
-	plain(o, "inputs_refused_total", "counter", "Inputs refused.", d->counters.inputs_refused);
+			 proofs_counters(d->proofs)->judged[i]);
+	plain(o, "inputs_stored_total", "counter", "Inputs stored.",
+	      inputs_counters(d->inputs)->stored);
+	plain(o, "inputs_refused_total", "counter", "Inputs refused.",
+	      inputs_counters(d->inputs)->refused);
 }
 
-static void write_l1(struct out *o, const struct daemon *d)
+static void write_l1(struct out *o, const struct admin_parts *d)
 {
 	static const char *const setups[] = {"active", "standby", "waiting", "refused", "retry"};
 	const struct l1_facts *f = l1_facts(d->l1);
@@ -108,7 +107,8 @@ static void write_l1(struct out *o, const struct daemon *d)
 	head(o, "transactions_total", "counter", "L1 transactions, by outcome.");
 	for (i = 0; i <= SENDER_CANCELLED; i++)
 		labelled(o, "transactions_total", "outcome",
-			 sender_outcome_text((enum sender_outcome)i), agenda_counters(d->agenda)->txs[i]);
+			 sender_outcome_text((enum sender_outcome)i),
+			 agenda_counters(d->agenda)->txs[i]);
 	head(o, "gas_used_total", "counter", "Gas used on L1, by kind.");
 	labelled(o, "gas_used_total", "kind", "verify", agenda_counters(d->agenda)->gas_verify);
 	labelled(o, "gas_used_total", "kind", "register", agenda_counters(d->agenda)->gas_register);
@@ -118,13 +118,13 @@ static void write_l1(struct out *o, const struct daemon *d)
 	plain(o, "provers", "gauge", "Prover keys known.", registrar_count(d->registrar));
 	plain(o, "setups_waiting", "gauge",
 	      "ProverSetups being verified, or waiting for a registration.",
-	      session_waiting_setups(d->session));
+	      setup_waiting(d->setup));
 	head(o, "setups_total", "counter", "ProverSetups, by answer.");
 	for (i = 0; i <= REGISTRAR_RETRY; i++)
-		labelled(o, "setups_total", "answer", setups[i], d->counters.setups[i]);
+		labelled(o, "setups_total", "answer", setups[i], setup_counters(d->setup)[i]);
 }
 
-static void write_attestation(struct out *o, const struct daemon *d)
+static void write_attestation(struct out *o, const struct admin_parts *d)
 {
 	static const char *const verdicts[] = {"attested", "refused", "retry"};
 	const struct quotes_counters *c = quotes_counters(d->quotes);
@@ -160,16 +160,18 @@ static void write_attestation(struct out *o, const struct daemon *d)
 			 collateral_outcome_name((enum collateral_outcome)v), answers[v]);
 }
 
-bool metrics_write(struct buf *out, const struct daemon *d)
+bool admin_metrics(struct buf *out, const struct admin *a)
 {
+	const struct admin_parts *d = &a->p;
 	struct out o = {out, true};
 	struct store_stats stats;
 
-	plain(&o, "up", "gauge", "1 while provers are served.", d->ready);
+	plain(&o, "up", "gauge", "1 while provers are served.", a->state == ADMIN_READY);
 	head(&o, "start_time_seconds", "gauge", "When the process started (Unix time).");
-	o.ok = o.ok && buf_printf(out, P "start_time_seconds %.3f\n", (double)d->started_ms / 1000);
-	if (d->server)
-		write_server(&o, server_counters(d->server));
+	o.ok =
+	    o.ok && buf_printf(out, P "start_time_seconds %.3f\n", (double)a->o.started_ms / 1000);
+	if (a->server)
+		write_server(&o, server_counters(a->server));
 	write_work(&o, d);
 	write_l1(&o, d);
 	write_attestation(&o, d);

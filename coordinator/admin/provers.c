@@ -1,11 +1,9 @@
 /* Who proves, with what evidence, and how long that holds. */
 #include "coordinator/admin/internal.h"
 
-#include "coordinator/daemon.h"
-#include "coordinator/provers/quotes.h"
-#include "coordinator/transactions/prepare.h"
+#include "coordinator/base/clock.h"
+#include "coordinator/base/log.h"
 #include "coordinator/provers/rows.h"
-#include "coordinator/transactions/agenda.h"
 #include "coordinator/transactions/prepare.h"
 
 #include <inttypes.h>
@@ -43,7 +41,7 @@ static json_t *evidence_json(const struct evidence *s)
 			 hex_json(s->quote_sha256, sizeof s->quote_sha256));
 }
 
-static json_t *prover_json(const struct daemon *d, const struct registrar_prover *p)
+static json_t *prover_json(const struct admin_parts *d, const struct registrar_prover *p)
 {
 	static const char *const kinds[] = {"dev", "quote", "none"};
 	const struct eth_address *active = registrar_signer(d->registrar);
@@ -61,7 +59,7 @@ static json_t *prover_json(const struct daemon *d, const struct registrar_prover
 
 void admin_provers(struct admin_request *r, const char *rest)
 {
-	const struct daemon *d = r->admin->daemon;
+	const struct admin_parts *d = &r->admin->p;
 	const struct registrar_prover *p;
 	json_t *list = json_array();
 	size_t i;
@@ -74,45 +72,43 @@ void admin_provers(struct admin_request *r, const char *rest)
 
 static void promote_key(struct admin_request *r, const struct eth_address *signer)
 {
-	struct daemon *d = r->admin->daemon;
-	const struct store_change change = {
-	    .kind = CHANGE_FACT_PUT,
-	    .fact = {.key = span_of("promoted", strlen("promoted")),
-		     .value = span_of(signer->b, sizeof signer->b)}};
+	const struct admin_parts *d = &r->admin->p;
+	struct store_change change;
 	char text[ETH_ADDRESS_TEXT_SIZE];
 	struct why why = {""};
 
 	if (!registrar_promote(d->registrar, signer, &why)) {
-		admin_error(r, MHD_HTTP_CONFLICT, "not_promoted", "%s", why.text);
+		admin_reply(r, MHD_HTTP_CONFLICT, "not_promoted", "%s", why.text);
 		return;
 	}
 	eth_address_print(text, signer);
 	log_event(LOG_INFO, "prover_promoted", log_str("signer", text));
-	admin_error(r, MHD_HTTP_OK, "promoted",
+	admin_reply(r, MHD_HTTP_OK, "promoted",
 		    "%s is registered next: proofs of the key on chain are verified first", text);
+	prover_promoted_put(&change, signer);
 	admin_commit(r, &change, 1);
 	wake_up(d->wake);
 }
 
 static void revoke_key(struct admin_request *r, const struct eth_address *signer)
 {
-	struct daemon *d = r->admin->daemon;
+	const struct admin_parts *d = &r->admin->p;
 	const bool promoted = registrar_promoted(d->registrar) != NULL;
 	struct store_change change;
 	char text[ETH_ADDRESS_TEXT_SIZE];
 	struct why why = {""};
 
 	if (!registrar_revoke(d->registrar, signer, &why)) {
-		admin_error(r, MHD_HTTP_CONFLICT, "not_revoked", "%s", why.text);
+		admin_reply(r, MHD_HTTP_CONFLICT, "not_revoked", "%s", why.text);
 		return;
 	}
 	eth_address_print(text, signer);
 	log_event(LOG_WARN, "prover_revoked", log_str("signer", text));
 	if (promoted && !registrar_promoted(d->registrar))
-		store_drop_fact(d->store, "promoted");
+		prover_promoted_drop(d->store);
 	prover_row_put(&change, registrar_find(d->registrar, signer));
 	registrar_describe(d->registrar, signer, clock_wall_ms(), &why);
-	admin_error(r, MHD_HTTP_OK, "revoked", "%s: %s", text, why.text);
+	admin_reply(r, MHD_HTTP_OK, "revoked", "%s: %s", text, why.text);
 	admin_commit(r, &change, 1);
 	wake_up(d->wake);
 }
@@ -127,14 +123,14 @@ void admin_change_prover(struct admin_request *r, const char *rest)
 
 	if (!verb || n >= sizeof address ||
 	    (strcmp(verb, "/promote") != 0 && strcmp(verb, "/revoke") != 0)) {
-		admin_error(r, MHD_HTTP_NOT_FOUND, "not_found",
+		admin_reply(r, MHD_HTTP_NOT_FOUND, "not_found",
 			    "POST to ADDRESS/promote or ADDRESS/revoke");
 		return;
 	}
 	memcpy(address, rest, n);
 	address[n] = '\0';
 	if (!eth_address_parse(&signer, address, &why)) {
-		admin_error(r, MHD_HTTP_BAD_REQUEST, "bad_address", "%s", why.text);
+		admin_reply(r, MHD_HTTP_BAD_REQUEST, "bad_address", "%s", why.text);
 		return;
 	}
 	if (strcmp(verb, "/promote") == 0)
@@ -147,19 +143,19 @@ void admin_change_prover(struct admin_request *r, const char *rest)
 
 void admin_verdicts(struct admin_request *r, const char *rest)
 {
-	const struct daemon *d = r->admin->daemon;
+	const struct admin_parts *d = &r->admin->p;
 	const json_t *found;
 
 	if (!rest[0]) {
 		admin_json(r, MHD_HTTP_OK,
-			   json_pack("{s:o}", "verdicts", quotes_verdict_list(d->quotes)));
+			   json_pack("{s:o}", "verdicts", verdicts_list(d->verdicts)));
 		return;
 	}
-	found = rest[0] == '/' ? quotes_verdict(d->quotes, rest + 1) : NULL;
+	found = rest[0] == '/' ? verdicts_find(d->verdicts, rest + 1) : NULL;
 	if (found)
 		admin_json(r, MHD_HTTP_OK, json_deep_copy(found));
 	else
-		admin_error(r, MHD_HTTP_NOT_FOUND, "no_verdict",
+		admin_reply(r, MHD_HTTP_NOT_FOUND, "no_verdict",
 			    "no verdict is kept on a quote whose SHA-256 begins with \"%.64s\" (at "
 			    "least 4 digits)",
 			    rest + (rest[0] == '/'));
@@ -212,7 +208,7 @@ static json_t *platform_json(const struct collateral_info *info, int64_t now)
 	return j;
 }
 
-static json_t *platforms_json(const struct daemon *d)
+static json_t *platforms_json(const struct admin *a)
 {
 	json_t *list = json_array();
 	struct collateral_info info;
@@ -220,39 +216,39 @@ static json_t *platforms_json(const struct daemon *d)
 	int64_t now = 0;
 	size_t i;
 
-	quotes_now(d->quotes, &now, &why);
-	for (i = 0; collateral_at(d->collateral, i, &info); i++)
+	l1_time(a->p.l1, a->o.max_clock_skew_s, &now, &why);
+	for (i = 0; collateral_at(a->p.collateral, i, &info); i++)
 		json_array_append_new(list, platform_json(&info, now));
 	return list;
 }
 
 void admin_collateral(struct admin_request *r, const char *rest)
 {
-	const struct daemon *d = r->admin->daemon;
+	const struct admin_parts *d = &r->admin->p;
 
 	(void)rest;
 	admin_json(r, MHD_HTTP_OK,
-		   json_pack("{s:o, s:o}", "platforms", platforms_json(d), "sources",
+		   json_pack("{s:o, s:o}", "platforms", platforms_json(r->admin), "sources",
 			     sources_json(d->collateral)));
 }
 
 void admin_collateral_refresh(struct admin_request *r, const char *rest)
 {
-	struct daemon *d = r->admin->daemon;
+	const struct admin_parts *d = &r->admin->p;
 	struct why why = {""};
 	int64_t now;
 
 	(void)rest;
-	if (!quotes_now(d->quotes, &now, &why)) {
-		admin_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_refreshed", "%s", why.text);
+	if (!l1_time(d->l1, r->admin->o.max_clock_skew_s, &now, &why)) {
+		admin_reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_refreshed", "%s", why.text);
 		return;
 	}
 	collateral_refresh(d->collateral, NULL, now);
-	admin_error(r, MHD_HTTP_ACCEPTED, "refreshing", "%zu platforms are being fetched anew",
+	admin_reply(r, MHD_HTTP_ACCEPTED, "refreshing", "%zu platforms are being fetched anew",
 		    collateral_count(d->collateral));
 }
 
-static json_t *on_chain_json(const struct daemon *d)
+static json_t *on_chain_json(const struct admin_parts *d)
 {
 	const struct pccs *p = prepare_pccs(agenda_prepare(d->agenda));
 	json_t *items = json_array();
@@ -272,7 +268,7 @@ static json_t *on_chain_json(const struct daemon *d)
 
 void admin_tcb(struct admin_request *r, const char *rest)
 {
-	const struct daemon *d = r->admin->daemon;
+	const struct admin_parts *d = &r->admin->p;
 	const struct registrar_prover *p;
 	json_t *provers = json_array();
 	size_t i;
@@ -282,6 +278,6 @@ void admin_tcb(struct admin_request *r, const char *rest)
 		if (p->kind == REGISTRAR_QUOTE)
 			json_array_append_new(provers, prover_json(d, p));
 	admin_json(r, MHD_HTTP_OK,
-		   json_pack("{s:o, s:o, s:o}", "provers", provers, "platforms", platforms_json(d),
-			     "on_chain", on_chain_json(d)));
+		   json_pack("{s:o, s:o, s:o}", "provers", provers, "platforms",
+			     platforms_json(r->admin), "on_chain", on_chain_json(d)));
 }

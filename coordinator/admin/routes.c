@@ -1,11 +1,7 @@
 #include "coordinator/admin/internal.h"
 
-#include "coordinator/admin/metrics.h"
-#include "coordinator/daemon.h"
-#include "coordinator/server/session.h"
-#include "coordinator/provers/rows.h"
-#include "coordinator/transactions/agenda.h"
-#include "coordinator/transactions/prepare.h"
+#include "coordinator/admin/listen.h"
+#include "coordinator/base/clock.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -34,7 +30,7 @@ void admin_json(struct admin_request *r, unsigned status, json_t *j)
 	json_decref(j);
 }
 
-void admin_error(struct admin_request *r, unsigned status, const char *code, const char *fmt, ...)
+void admin_reply(struct admin_request *r, unsigned status, const char *code, const char *fmt, ...)
 {
 	char text[768];
 	va_list ap;
@@ -54,7 +50,7 @@ static bool host_is_local(const struct admin_request *r)
 	    MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
 	size_t n;
 
-	if (r->admin->is_unix)
+	if (admin_listen_path(r->admin->o.listen))
 		return true;
 	if (!host)
 		return false;
@@ -68,7 +64,7 @@ static bool token_is_right(const struct admin_request *r)
 {
 	const char *given = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND,
 							MHD_HTTP_HEADER_AUTHORIZATION);
-	const char *token = r->admin->daemon->admin_token;
+	const char *token = r->admin->o.token;
 	size_t n = strlen(token);
 
 	return given && strncmp(given, "Bearer ", 7) == 0 && strlen(given + 7) == n &&
@@ -86,16 +82,18 @@ static void on_health(struct admin_request *r, const char *rest)
 
 static void on_ready(struct admin_request *r, const char *rest)
 {
-	const struct daemon *d = r->admin->daemon;
+	static const char *const words[] = {"starting\n", "ready\n", "draining\n"};
+	const enum admin_state state = r->admin->state;
 
 	(void)rest;
-	buf_add_str(&r->body, d->ready ? "ready\n" : d->draining ? "draining\n" : "starting\n");
-	admin_answer(r, d->ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain");
+	buf_add_str(&r->body, words[state]);
+	admin_answer(r, state == ADMIN_READY ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+		     "text/plain");
 }
 
 static void on_metrics(struct admin_request *r, const char *rest)
 {
-	bool ok = metrics_write(&r->body, r->admin->daemon);
+	bool ok = admin_metrics(&r->body, r->admin);
 
 	(void)rest;
 	admin_answer(r, ok ? MHD_HTTP_OK : MHD_HTTP_INTERNAL_SERVER_ERROR,
@@ -112,7 +110,7 @@ json_t *admin_address(const struct eth_address *a)
 	return json_string(text);
 }
 
-static json_t *l1_json(const struct daemon *d)
+static json_t *l1_json(const struct admin_parts *d)
 {
 	const struct l1_facts *f = l1_facts(d->l1);
 	json_t *endpoints = json_array(), *needs = json_array();
@@ -168,7 +166,8 @@ static json_t *batch_json(const struct work_batch_info *b)
 
 static void on_status(struct admin_request *r, const char *rest)
 {
-	const struct daemon *d = r->admin->daemon;
+	const struct admin *a = r->admin;
+	const struct admin_parts *d = &a->p;
 	json_t *batches = json_array();
 	struct work_batch_info b = {0};
 	uint64_t from = 0, waiting, now = clock_wall_ms();
@@ -183,15 +182,15 @@ static void on_status(struct admin_request *r, const char *rest)
 		from = b.batch + 1;
 	}
 	work_oldest_waiting(d->work, now, &waiting, &why);
-	admin_json(r, MHD_HTTP_OK,
-		   json_pack("{s:s, s:b, s:b, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:s}, s:o}",
-			     "version", VERSION, "ready", d->ready, "tdx_dev_mode",
-			     d->config.tdx_dev_mode, "uptime_s",
-			     (json_int_t)((now - d->started_ms) / 1000), "l1", l1_json(d), "work",
-			     "batches", (json_int_t)counts.batches, "inputs",
-			     (json_int_t)counts.inputs, "input_bytes", (json_int_t)d->input_bytes,
-			     "leases", (json_int_t)counts.leases, "oldest_waiting", why.text,
-			     "batches", batches));
+	admin_json(
+	    r, MHD_HTTP_OK,
+	    json_pack("{s:s, s:b, s:b, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:s}, s:o}", "version",
+		      a->o.version, "ready", a->state == ADMIN_READY, "tdx_dev_mode",
+		      a->o.tdx_dev_mode, "uptime_s", (json_int_t)((now - a->o.started_ms) / 1000),
+		      "l1", l1_json(d), "work", "batches", (json_int_t)counts.batches, "inputs",
+		      (json_int_t)counts.inputs, "input_bytes", (json_int_t)inputs_bytes(d->inputs),
+		      "leases", (json_int_t)counts.leases, "oldest_waiting", why.text, "batches",
+		      batches));
 }
 
 static void on_put_batch(struct admin_request *r, const char *number)
@@ -205,21 +204,21 @@ static void on_put_batch(struct admin_request *r, const char *number)
 	errno = 0;
 	batch = strtoull(number, &end, 10);
 	if (*number < '0' || *number > '9' || *end || errno) {
-		admin_error(r, MHD_HTTP_BAD_REQUEST, "bad_batch", "\"%.40s\" is not a batch number",
+		admin_reply(r, MHD_HTTP_BAD_REQUEST, "bad_batch", "\"%.40s\" is not a batch number",
 			    number);
 		return;
 	}
 	if (!hash) {
-		admin_error(r, MHD_HTTP_BAD_REQUEST, "no_commit_hash",
+		admin_reply(r, MHD_HTTP_BAD_REQUEST, "no_commit_hash",
 			    "the query needs commit_hash=..., the prover's short git hash");
 		return;
 	}
-	if (!r->admin->daemon->ready) {
-		admin_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_ready", "not serving now");
+	if (r->admin->state != ADMIN_READY) {
+		admin_reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_ready", "not serving now");
 		return;
 	}
 	if (!admin_start_upload(r, batch, hash, &why))
-		admin_error(r, MHD_HTTP_BAD_REQUEST, "bad_request", "%s", why.text);
+		admin_reply(r, MHD_HTTP_BAD_REQUEST, "bad_request", "%s", why.text);
 }
 
 /* prefix: what follows the URL is the run function's rest; else the URL must end there. */
@@ -262,13 +261,13 @@ void admin_route(struct admin_request *r, const char *method, const char *url)
 			found = &routes[i];
 	}
 	if (!host_is_local(r))
-		admin_error(r, MHD_HTTP_FORBIDDEN, "bad_host", "the Host header is not loopback's");
+		admin_reply(r, MHD_HTTP_FORBIDDEN, "bad_host", "the Host header is not loopback's");
 	else if (!found)
-		admin_error(r, known_url ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND,
+		admin_reply(r, known_url ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND,
 			    known_url ? "bad_method" : "not_found", "%s %.200s is not served",
 			    method, url);
 	else if (!found->open && !token_is_right(r))
-		admin_error(r, MHD_HTTP_UNAUTHORIZED, "bad_token",
+		admin_reply(r, MHD_HTTP_UNAUTHORIZED, "bad_token",
 			    "Authorization: Bearer TOKEN is missing or wrong");
 	else
 		found->run(r, url + strlen(found->url));

@@ -1,5 +1,6 @@
 #include "coordinator/base/file.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -117,4 +118,80 @@ bool file_read(struct buf *out, const char *path, struct why *why)
 		why_set(why, "cannot read %s: %s", path, strerror(errno));
 	fclose(f);
 	return ok;
+}
+
+bool file_read_secret(char *out, size_t size, const char *path, struct why *why)
+{
+	struct stat st;
+	size_t start;
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0) {
+		why_set(why, "cannot open \"%s\": %s", path, strerror(errno));
+		return false;
+	}
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0007)) {
+		why_set(why, "\"%s\" may be read or written by everyone (mode %04o); chmod 0600 it",
+			path, (unsigned)(st.st_mode & 07777));
+		close(fd);
+		errno = EPERM;
+		return false;
+	}
+	n = read(fd, out, size);
+	if (n < 0 || (size_t)n == size) {
+		why_set(why, "\"%s\" %s", path,
+			n < 0 ? strerror(errno) : "is too long for a secret");
+		secret_wipe(out, size);
+		close(fd);
+		errno = EINVAL;
+		return false;
+	}
+	close(fd);
+	while (n > 0 && isspace((unsigned char)out[n - 1]))
+		n--;
+	out[n] = '\0';
+	start = strspn(out, " \t\r\n\v\f");
+	memmove(out, out + start, (size_t)n - start + 1);
+	return true;
+}
+
+static bool write_all(int fd, struct span bytes)
+{
+	size_t done;
+	ssize_t n;
+
+	for (done = 0; done < bytes.n; done += (size_t)n) {
+		n = write(fd, bytes.p + done, bytes.n - done);
+		if (n < 0)
+			return false;
+	}
+	return fsync(fd) == 0;
+}
+
+bool file_write_whole(const char *path, struct span bytes, unsigned mode, struct why *why)
+{
+	char fresh[PATH_MAX], parent[PATH_MAX];
+	int fd = -1, n = snprintf(fresh, sizeof fresh, "%s.tmp", path);
+	bool ok = false;
+
+	if (n < 0 || (size_t)n >= sizeof fresh) {
+		why_set(why, "the path %.80s... is too long", path);
+		return false;
+	}
+	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (fd >= 0)
+		ok = fchmod(fd, mode) == 0 && write_all(fd, bytes);
+	if (!ok || rename(fresh, path) != 0) {
+		why_set(why, "cannot write %s: %s", path, strerror(errno));
+		ok = false;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (!ok) {
+		unlink(fresh);
+		return false;
+	}
+	snprintf(parent, sizeof parent, "%s", path);
+	return file_dir_sync(dirname(parent), why);
 }

@@ -13,6 +13,15 @@
  * fit out's ceiling. */
 bool file_read(struct buf *out, const char *path, struct why *why);
 
+/* A secret of one line, white space around it dropped. False with the sentence, out wiped: it
+ * cannot be opened (errno is set), is longer than out, or everyone may read or write the file,
+ * which is refused as ssh does. */
+bool file_read_secret(char *out, size_t size, const char *path, struct why *why);
+
+/* Replaces path as a whole, durably: a temporary file beside it, synced, renamed, and the directory
+ * synced. False with the sentence; the former file is then as it was. */
+bool file_write_whole(const char *path, struct span bytes, unsigned mode, struct why *why);
+
 /* Makes the entries of a directory survive a power cut. False with the sentence. */
 bool file_dir_sync(const char *path, struct why *why);
 

@@ -1,6 +1,8 @@
+#include "coordinator/base/file.h"
 #include "coordinator/base/url.h"
 #include "coordinator/collateral/source.h"
 #include "coordinator/config/config_table.h"
+#include "coordinator/config/retired.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -28,6 +30,7 @@ struct loader {
 	struct config *c;
 	struct given *given; /* one a row */
 	FILE *errors;
+	bool need_chain;
 	unsigned mistakes;
 };
 
@@ -45,7 +48,7 @@ static void mistake(struct loader *l, const char *fmt, ...)
 	va_end(ap);
 }
 
-static bool is_secret(const struct config_row *r)
+bool config_row_is_secret(const struct config_row *r)
 {
 	return r->type == TYPE_SECRET || r->type == TYPE_KEY;
 }
@@ -67,46 +70,18 @@ static void give(struct loader *l, size_t row, const char *text, enum config_ori
 	g->set = true;
 }
 
-/* A secret's file: one line, white space around it dropped. A file that others may read is
- * refused, as ssh does. */
 static void give_from_file(struct loader *l, size_t row, const char *path, enum config_origin o)
 {
-	char text[FILE_SETTING_MAX + 1], *s = text;
-	struct stat st;
-	ssize_t n;
-	int fd;
+	char text[FILE_SETTING_MAX + 1];
+	struct why why = {""};
 
 	/* Overruled: a service has its keys from elsewhere than its file says. */
 	if (l->given[row].set && l->given[row].origin > o)
 		return;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0) {
-		mistake(l, "%s_FILE: cannot open \"%s\": %s", config_rows[row].name, path,
-			strerror(errno));
-		return;
-	}
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0007)) {
-		mistake(l,
-			"%s_FILE: \"%s\" may be read or written by everyone (mode %04o); chmod "
-			"0600 it",
-			config_rows[row].name, path, (unsigned)(st.st_mode & 07777));
-		close(fd);
-		return;
-	}
-	n = read(fd, text, sizeof text);
-	close(fd);
-	if (n < 0 || (size_t)n == sizeof text) {
-		mistake(l, "%s_FILE: \"%s\" %s", config_rows[row].name, path,
-			n < 0 ? strerror(errno) : "is too long for a secret");
-		secret_wipe(text, sizeof text);
-		return;
-	}
-	while (n > 0 && isspace((unsigned char)text[n - 1]))
-		n--;
-	text[n] = '\0';
-	while (isspace((unsigned char)*s))
-		s++;
-	give(l, row, s, o);
+	if (file_read_secret(text, sizeof text, path, &why))
+		give(l, row, text, o);
+	else
+		mistake(l, "%s_FILE: %s", config_rows[row].name, why.text);
 	secret_wipe(text, sizeof text);
 }
 
@@ -125,7 +100,7 @@ static int row_of(const char *name, size_t n, bool *is_file)
 		if ((n == len && memcmp(name, r->name, n) == 0) ||
 		    (r->older && n == strlen(r->older) && memcmp(name, r->older, n) == 0))
 			return (int)i;
-		if (is_secret(r) && n == len + 5 && memcmp(name, r->name, len) == 0 &&
+		if (config_row_is_secret(r) && n == len + 5 && memcmp(name, r->name, len) == 0 &&
 		    memcmp(name + len, "_FILE", 5) == 0) {
 			*is_file = true;
 			return (int)i;
@@ -134,12 +109,36 @@ static int row_of(const char *name, size_t n, bool *is_file)
 	return -1;
 }
 
+static void give_retired(struct loader *l, const struct config_retired *r, const char *value)
+{
+	struct config *c = l->c;
+	struct config_note note = {.name = config_retired_env(r)};
+
+	switch (config_retired_given(r, value, &note.sentence)) {
+	case RETIRED_SILENT: break;
+	case RETIRED_NOTE:
+		if (c->n_notes < CONFIG_NOTES_MAX)
+			c->notes[c->n_notes++] = note;
+		break;
+	case RETIRED_ERROR:
+		/* Of no matter to a verb that only talks to the daemon. */
+		if (l->need_chain)
+			mistake(l, "%s: %s", note.name, note.sentence.text);
+		break;
+	}
+}
+
 static void give_pair(struct loader *l, const char *name, size_t nlen, const char *value,
 		      enum config_origin origin)
 {
 	bool is_file;
 	int row = row_of(name, nlen, &is_file);
 
+	if (row < 0 && config_retired_name(name, nlen)) {
+		if (*value)
+			give_retired(l, config_retired_name(name, nlen), value);
+		return;
+	}
 	if (row < 0) {
 		if (nlen > 25 && memcmp(name, "ETHREX_PROOF_COORDINATOR_", 25) == 0 &&
 		    !strstr(name, "REMOTE_SIGNER_PUBLIC_KEY"))
@@ -220,48 +219,73 @@ static void read_environment(struct loader *l)
 	}
 }
 
+/* What a flag of n characters names; all unset: nothing. */
+struct named {
+	const struct config_row *row;
+	const struct config_retired *retired;
+	bool env_file;
+};
+
+static struct named find_flag(const char *flag, size_t n)
+{
+	struct named found = {.env_file = n == 8 && memcmp(flag, "env-file", 8) == 0};
+	size_t i;
+
+	for (i = 0; i < config_rows_count; i++)
+		if (config_rows[i].flag && strlen(config_rows[i].flag) == n &&
+		    memcmp(config_rows[i].flag, flag, n) == 0)
+			found.row = &config_rows[i];
+	found.retired = config_retired_flag(flag, n);
+	return found;
+}
+
+static bool may_stand_alone(const struct named *f)
+{
+	return (f->row && f->row->type == TYPE_BOOL) ||
+	       (f->retired && config_retired_is_bool(f->retired));
+}
+
+static void give_flag(struct loader *l, const struct named *f, const char *value)
+{
+	if (f->row)
+		give(l, (size_t)(f->row - config_rows), value, FROM_FLAG);
+	else if (f->retired)
+		give_retired(l, f->retired, value);
+	else if (snprintf(l->c->env_file, sizeof l->c->env_file, "%s", value) >=
+		 (int)sizeof l->c->env_file)
+		mistake(l, "--env-file: the path is too long");
+}
+
 static void read_flags(struct loader *l, int argc, char **argv)
 {
 	int i;
 
 	for (i = 0; i < argc; i++) {
-		const char *flag = argv[i], *eq, *value;
-		size_t n, row;
+		const char *flag = argv[i] + 2, *eq;
+		struct named found;
+		size_t n;
 
-		if (strncmp(flag, "--", 2) != 0) {
-			mistake(l, "\"%s\" is not a flag (flags begin with --)", flag);
+		if (strncmp(argv[i], "--", 2) != 0) {
+			mistake(l, "\"%s\" is not a flag (flags begin with --)", argv[i]);
 			continue;
 		}
-		flag += 2;
 		eq = strchr(flag, '=');
 		n = eq ? (size_t)(eq - flag) : strlen(flag);
-		for (row = 0; row < config_rows_count; row++)
-			if (config_rows[row].flag && strlen(config_rows[row].flag) == n &&
-			    memcmp(config_rows[row].flag, flag, n) == 0)
-				break;
-		if (row == config_rows_count && !(n == 8 && memcmp(flag, "env-file", 8) == 0)) {
+		found = find_flag(flag, n);
+		if (!found.row && !found.retired && !found.env_file) {
 			mistake(l, "--%.*s is not a flag of this program (see --help)", (int)n,
 				flag);
 			if (!eq && i + 1 < argc && argv[i + 1][0] != '-')
 				i++;
-			continue;
-		}
-		if (eq) {
-			value = eq + 1;
-		} else if (row < config_rows_count && config_rows[row].type == TYPE_BOOL &&
-			   (i + 1 == argc || argv[i + 1][0] == '-')) {
-			value = "true";
+		} else if (eq) {
+			give_flag(l, &found, eq + 1);
+		} else if (may_stand_alone(&found) && (i + 1 == argc || argv[i + 1][0] == '-')) {
+			give_flag(l, &found, "true");
 		} else if (i + 1 < argc) {
-			value = argv[++i];
+			give_flag(l, &found, argv[++i]);
 		} else {
 			mistake(l, "--%.*s needs a value", (int)n, flag);
-			continue;
 		}
-		if (row < config_rows_count)
-			give(l, row, value, FROM_FLAG);
-		else if (snprintf(l->c->env_file, sizeof l->c->env_file, "%s", value) >=
-			 (int)sizeof l->c->env_file)
-			mistake(l, "--env-file: the path is too long");
 	}
 }
 
@@ -428,11 +452,11 @@ static void check_together(struct loader *l, bool need_chain)
 		mistake(l,
 			"ETHREX_PROOF_COORDINATOR_ADMIN_LISTEN: the data directory's path is too "
 			"long for a Unix socket; set one");
-	if (c->max_message_bytes > c->max_buffered_bytes)
+	if (c->max_message_bytes > CONFIG_MAX_BUFFERED_BYTES)
 		mistake(l,
 			"ETHREX_PROOF_COORDINATOR_MAX_MESSAGE_BYTES (%" PRIu64 ") is more than "
-			"MAX_BUFFERED_BYTES (%" PRIu64 ")",
-			c->max_message_bytes, c->max_buffered_bytes);
+			"the %u bytes that all unfinished messages may take together",
+			c->max_message_bytes, CONFIG_MAX_BUFFERED_BYTES);
 	if (c->min_retry_delay_s > c->max_retry_delay_s)
 		mistake(l,
 			"ETHREX_MIN_RETRY_DELAY (%" PRIu64 " s) is more than "
@@ -450,21 +474,14 @@ static void check_together(struct loader *l, bool need_chain)
 		mistake(l, "ETHREX_ETH_RPC_URL is needed: the L1 node's JSON-RPC endpoint");
 	if (!c->has_proposer)
 		mistake(l, "ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS is needed");
-	if (c->remote_signer_url[0])
-		mistake(l, "ETHREX_PROOF_COORDINATOR_REMOTE_SIGNER_URL: a remote signer is not "
-			   "supported; give ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY_FILE");
-	else if (!c->has_l1_key)
+	if (!c->has_l1_key)
 		mistake(l, "ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY or ..._L1_PRIVATE_KEY_FILE is "
 			   "needed: the key that sends verifyBatches");
-	if (c->aligned_mode)
-		mistake(l, "ETHREX_ALIGNED_MODE: proofs aggregated by Aligned are not supported");
-	if (c->based)
-		mistake(l, "ETHREX_BASED: based rollups are not supported");
 }
 
 bool config_load(struct config *c, int argc, char **argv, bool need_chain, FILE *errors)
 {
-	struct loader l = {.c = c, .errors = errors};
+	struct loader l = {.c = c, .errors = errors, .need_chain = need_chain};
 	size_t i;
 
 	memset(c, 0, sizeof *c);
@@ -483,159 +500,4 @@ bool config_load(struct config *c, int argc, char **argv, bool need_chain, FILE 
 	secret_wipe(l.given, config_rows_count * sizeof *l.given);
 	free(l.given);
 	return l.mistakes == 0;
-}
-
-static size_t row_size(const struct config_row *r)
-{
-	switch (r->type) {
-	case TYPE_TEXT:
-	case TYPE_SECRET:
-	case TYPE_URLS: return CONFIG_TEXT_MAX;
-	case TYPE_U64: return sizeof(uint64_t);
-	case TYPE_BOOL: return sizeof(bool);
-	case TYPE_ADDRESS: return sizeof(struct eth_address);
-	case TYPE_KEY: return sizeof(struct eth_key);
-	}
-	return 0;
-}
-
-static bool row_differs(const struct config_row *r, const void *a, const void *b)
-{
-	if (r->type == TYPE_TEXT || r->type == TYPE_SECRET || r->type == TYPE_URLS)
-		return strcmp(a, b) != 0;
-	return memcmp(a, b, row_size(r)) != 0;
-}
-
-unsigned config_reload(struct config *running, const struct config *fresh, FILE *errors)
-{
-	unsigned changed = 0;
-	size_t i;
-
-	for (i = 0; i < config_rows_count; i++) {
-		const struct config_row *r = &config_rows[i];
-		char *a = (char *)running + r->at;
-		const char *b = (const char *)fresh + r->at;
-
-		if (!r->name || !row_differs(r, a, b))
-			continue;
-		if (r->reload) {
-			memcpy(a, b, row_size(r));
-			changed++;
-		} else {
-			fprintf(errors, "%s differs from the running one: restart to use it\n",
-				r->name);
-		}
-	}
-	running->log_level = fresh->log_level;
-	running->log_format = fresh->log_format;
-	return changed;
-}
-
-static void row_text(char *out, size_t n, const struct config *c, const struct config_row *r)
-{
-	const char *at = (const char *)c + r->at;
-	uint64_t u;
-	bool b;
-	struct eth_address a;
-
-	out[0] = '\0';
-	switch (r->type) {
-	case TYPE_TEXT: snprintf(out, n, "%s", at); break;
-	case TYPE_SECRET: snprintf(out, n, "%s", *at ? "(set, hidden)" : ""); break;
-	case TYPE_U64:
-		memcpy(&u, at, sizeof u);
-		snprintf(out, n, "%" PRIu64, u);
-		break;
-	case TYPE_BOOL:
-		memcpy(&b, at, sizeof b);
-		snprintf(out, n, "%s", b ? "true" : "false");
-		break;
-	case TYPE_URLS: {
-		size_t i, used = 0;
-
-		for (i = 0; i < c->n_rpc_urls && used < n; i++) {
-			char masked[256];
-
-			url_mask(masked, sizeof masked, c->rpc_urls[i]);
-			used +=
-			    (size_t)snprintf(out + used, n - used, "%s%s", i ? "," : "", masked);
-		}
-		break;
-	}
-	case TYPE_ADDRESS:
-	case TYPE_KEY:
-		memcpy(&b, (const char *)c + r->has, sizeof b);
-		if (!b)
-			break;
-		if (r->type == TYPE_ADDRESS)
-			memcpy(&a, at, sizeof a);
-		else if (!eth_key_address(&a, (const struct eth_key *)(const void *)at))
-			break;
-		snprintf(out, n, "%s", r->type == TYPE_KEY ? "(set, hidden) address " : "");
-		eth_address_print(out + strlen(out), &a);
-		break;
-	}
-}
-
-void config_print(const struct config *c, FILE *out, bool json)
-{
-	char text[CONFIG_TEXT_MAX + 64];
-	bool first = true;
-	size_t i;
-
-	if (json)
-		fputc('{', out);
-	for (i = 0; i < config_rows_count; i++) {
-		const struct config_row *r = &config_rows[i];
-		const char *s;
-
-		if (!r->name) {
-			if (!json)
-				fprintf(out, "%s# %s\n", i ? "\n" : "", r->group);
-			continue;
-		}
-		row_text(text, sizeof text, c, r);
-		if (!json) {
-			fprintf(out, "%s=%s\n", r->name, text);
-			continue;
-		}
-		fprintf(out, "%s\"%s\":\"", first ? "" : ",", r->name);
-		for (s = text; *s; s++)
-			if (*s == '"' || *s == '\\' || (unsigned char)*s < 0x20)
-				fprintf(out, "\\u%04x", (unsigned)(unsigned char)*s);
-			else
-				fputc(*s, out);
-		fputc('"', out);
-		first = false;
-	}
-	if (json)
-		fputs("}\n", out);
-}
-
-void config_help(FILE *out)
-{
-	size_t i;
-
-	for (i = 0; i < config_rows_count; i++) {
-		const struct config_row *r = &config_rows[i];
-
-		if (!r->name) {
-			fprintf(out, "\n%s:\n", r->group);
-			continue;
-		}
-		fprintf(out, "  %s%s\n", r->name, is_secret(r) ? " (or ..._FILE)" : "");
-		if (r->flag)
-			fprintf(out, "      --%s\n", r->flag);
-		fprintf(out, "      %s", r->help);
-		if (r->fallback && *r->fallback)
-			fprintf(out, " [%s]", r->fallback);
-		if (r->reload)
-			fputs(" (SIGHUP)", out);
-		fputc('\n', out);
-	}
-}
-
-void config_wipe(struct config *c)
-{
-	secret_wipe(c, sizeof *c);
 }

@@ -19,6 +19,8 @@
 #define CONFIG_RPC_URLS_MAX 8
 #define CONFIG_TEXT_MAX     1024
 
+#define CONFIG_NOTES_MAX 32
+
 enum config_origin { FROM_DEFAULT, FROM_ENV_FILE, FROM_ENVIRONMENT, FROM_FLAG };
 
 struct config {
@@ -26,26 +28,23 @@ struct config {
 	char listen_address[CONFIG_TEXT_MAX];
 	uint64_t listen_port;
 	uint64_t max_connections, max_connections_per_source;
-	uint64_t max_message_bytes, max_buffered_bytes;
-	uint64_t read_timeout_ms, write_timeout_ms, total_timeout_ms, setup_timeout_ms;
+	uint64_t max_message_bytes;
+	uint64_t read_timeout_ms, total_timeout_ms, setup_timeout_ms;
 	bool error_replies;
 
 	/* work */
 	uint64_t prover_timeout_ms;
 	uint64_t max_batches, max_inputs, max_provers;
-	uint64_t candidates_per_batch, candidates_per_source;
-	uint64_t max_proof_bytes;
+	uint64_t candidates_per_batch, candidates_per_source, leases_per_source;
 	char commit_hash_pattern[CONFIG_TEXT_MAX];
 
 	/* store and inputs */
 	char data_dir[CONFIG_TEXT_MAX];
-	uint64_t max_input_bytes, input_quota_bytes, disk_floor_bytes, store_queue_max;
-	uint64_t store_queue_bytes;
+	uint64_t max_input_bytes, input_quota_bytes, disk_floor_bytes;
 
 	/* admin listener */
 	char admin_listen[CONFIG_TEXT_MAX];
 	char admin_token[CONFIG_TEXT_MAX]; /* secret; empty: made at first start in the data dir */
-	uint64_t admin_max_connections;
 
 	/* L1 */
 	char rpc_urls_text[CONFIG_TEXT_MAX];
@@ -53,7 +52,7 @@ struct config {
 	char rpc_urls_split[CONFIG_TEXT_MAX];
 	size_t n_rpc_urls;
 	uint64_t chain_id; /* 0: learnt from the first answer and kept */
-	uint64_t rpc_timeout_ms, rpc_max_in_flight, rpc_max_body_bytes;
+	uint64_t rpc_timeout_ms;
 	struct eth_address proposer;
 	struct eth_address timelock;
 	bool has_proposer, has_timelock;
@@ -61,18 +60,17 @@ struct config {
 	bool has_l1_key, has_tdx_key;
 	uint64_t send_interval_ms;
 	uint64_t max_fee_per_gas;
-	uint64_t max_retries, backoff_factor, min_retry_delay_s, max_retry_delay_s;
+	uint64_t min_retry_delay_s, max_retry_delay_s;
 	uint64_t tx_gas_cap, verify_max_batches, confirmations;
 	uint64_t register_gas_per_day;
 	uint64_t prover_silence_ms;
 
 	/* attestation */
 	char policy_file[CONFIG_TEXT_MAX];
-	uint64_t max_verifications, max_refusals, max_verdicts;
+	uint64_t max_verifications;
 	uint64_t max_clock_skew_s, expiry_warning_s;
-	struct eth_address enclave_id_dao, fmspc_tcb_dao, pcs_dao,
-	    pck_dao; /* zero: found on chain */
-	bool has_enclave_id_dao, has_fmspc_tcb_dao, has_pcs_dao, has_pck_dao;
+	struct eth_address enclave_id_dao, fmspc_tcb_dao, pcs_dao; /* zero: found on chain */
+	bool has_enclave_id_dao, has_fmspc_tcb_dao, has_pcs_dao;
 	bool collateral_look_ahead;
 	bool no_onchain_pccs;
 	uint64_t onchain_margin_s;
@@ -84,15 +82,11 @@ struct config {
 	char collateral_ca_file[CONFIG_TEXT_MAX], collateral_update_text[CONFIG_TEXT_MAX];
 	char dcap_root_file[CONFIG_TEXT_MAX];
 	bool collateral_early;
-	uint64_t collateral_number, collateral_timeout_ms, collateral_piece_max;
-	uint64_t collateral_max_keys, collateral_max_stale_s;
+	uint64_t collateral_number, collateral_timeout_ms, collateral_max_stale_s;
 
 	/* modes */
 	bool tdx_dev_mode;
 	bool exec_only; /* ETHREX_PROOF_COORDINATOR_DEV_MODE */
-	bool aligned_mode, based;
-	char remote_signer_url[CONFIG_TEXT_MAX];
-	char qpl_tool_path[CONFIG_TEXT_MAX];
 
 	/* process */
 	char log_level_text[CONFIG_TEXT_MAX], log_format_text[CONFIG_TEXT_MAX];
@@ -100,6 +94,13 @@ struct config {
 	enum log_format log_format;
 	uint64_t drain_timeout_ms;
 	char env_file[CONFIG_TEXT_MAX];
+
+	/* names that are still understood and were given: what is to be said of each */
+	struct config_note {
+		const char *name;
+		struct why sentence;
+	} notes[CONFIG_NOTES_MAX];
+	size_t n_notes;
 };
 
 /* Reads everything and validates it for running the daemon. argv holds flags only ("--name value"
@@ -112,6 +113,21 @@ bool config_load(struct config *c, int argc, char **argv, bool need_chain, FILE 
  * interval, retries, budgets, error replies); names on errors each other setting that differs and
  * needs a restart. Returns how many settings changed. */
 unsigned config_reload(struct config *running, const struct config *fresh, FILE *errors);
+
+/* ---- ceilings that are no settings: nobody ever needed another value ---- */
+
+#define CONFIG_MAX_BUFFERED_BYTES         (64u << 20) /* of unfinished messages together */
+#define CONFIG_WRITE_TIMEOUT_MS           30000
+#define CONFIG_MAX_PROOF_BYTES            (4u << 20) /* decoded */
+#define CONFIG_STORE_QUEUE                4096
+#define CONFIG_STORE_QUEUE_BYTES          (128u << 20)
+#define CONFIG_ADMIN_MAX_CONNECTIONS      64
+#define CONFIG_RPC_MAX_IN_FLIGHT          64
+#define CONFIG_RPC_MAX_BODY_BYTES         (8u << 20)
+#define CONFIG_MAX_REFUSALS               1024 /* remembered */
+#define CONFIG_MAX_VERDICTS               64
+#define CONFIG_COLLATERAL_MAX_PIECE_BYTES (1u << 20)
+#define CONFIG_COLLATERAL_MAX_PLATFORMS   64
 
 /* The effective settings, one NAME=value a line with its origin; secrets masked. */
 void config_print(const struct config *c, FILE *out, bool json);

@@ -23,4 +23,7 @@ struct config_row {
 extern const struct config_row config_rows[];
 extern const size_t config_rows_count;
 
+/* Is its value one that is never shown, and that NAME_FILE may hold? */
+bool config_row_is_secret(const struct config_row *r);
+
 #endif

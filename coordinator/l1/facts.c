@@ -2,6 +2,7 @@
  * is asked at once, the next phase when all answers are in, and only a whole round is published. */
 #include "coordinator/l1/facts.h"
 
+#include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/l1/call.h"
 #include "coordinator/l1/facts_row.h"
@@ -527,4 +528,24 @@ int64_t l1_head_time(const struct l1 *c)
 const char *l1_trouble(const struct l1 *c)
 {
 	return c->trouble;
+}
+
+bool l1_time(const struct l1 *c, int64_t max_skew_s, int64_t *now, struct why *why)
+{
+	const int64_t wall = (int64_t)(clock_wall_ms() / 1000);
+	const int64_t off = c->head_time > wall ? c->head_time - wall : wall - c->head_time;
+
+	if (!c->head_time) {
+		why_set(why, "L1 has not yet said what time it is there");
+		return false;
+	}
+	if (max_skew_s && off > max_skew_s) {
+		why_set(why,
+			"L1's head is %" PRId64 " s %s this machine's clock, more than the %" PRId64
+			" s that ETHREX_PROOF_COORDINATOR_MAX_CLOCK_SKEW allows: which is right?",
+			off, c->head_time > wall ? "ahead of" : "behind", max_skew_s);
+		return false;
+	}
+	*now = c->head_time;
+	return true;
 }

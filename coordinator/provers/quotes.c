@@ -1,10 +1,10 @@
 /* What a job weighs is in quote_checked.h; this file says when, with what, and what follows. */
 #include "coordinator/provers/quotes.h"
 
-#include "coordinator/base/file.h"
-#include "coordinator/daemon.h"
+#include "coordinator/base/clock.h"
+#include "coordinator/base/log.h"
+#include "coordinator/provers/policy.h"
 #include "coordinator/provers/verdicts.h"
-#include "coordinator/transactions/verify_batches.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,20 +13,12 @@
 
 #define SOURCE_SIZE   64
 #define CHAINS_CACHED 256
-#define POLICY_BYTES  (1u << 20)
 #define EPOCH_MS      3600000u /* a refusal that time may have healed is not believed longer */
 #define FREE_REFUSALS 8
 #define FIRST_WAIT_MS 1000
 #define MAX_WAIT_MS   600000
 #define FORGET_MS     60000
 #define SOURCES_MAX   1024
-#define DAY_S         86400
-
-/* Shared with the pool's jobs, which outlive a reload. */
-struct policy {
-	unsigned refs;
-	struct tdxv_policy policy;
-};
 
 enum phase {
 	PHASE_OWN,   /* in the pool: what needs no collateral */
@@ -54,20 +46,19 @@ struct job {
 };
 
 struct quotes {
-	struct daemon *d;
+	struct quotes_parts p;
+	struct quotes_options o;
 	struct policy *policy;
 	const struct tdxv_collateral *nothing; /* for PHASE_OWN; the client's */
 	struct tdxv_cache *cache;
 	struct refusals *refusals;
-	struct verdicts *verdicts;
 	struct job *jobs;
 	size_t n_jobs;
 	unsigned in_pool;
 	bool closing;
 	void (*done)(void *arg);
 	void *done_arg;
-	struct evidence *evidence; /* max_provers */
-	size_t n_evidence;
+	struct evidence_book *evidence;
 	/* rechecks go one at a time through the registrar's table */
 	bool rechecking, recheck_again;
 	size_t recheck_at;
@@ -82,115 +73,23 @@ static void recheck(struct quotes *a);
 static void recheck_next(struct quotes *a);
 static void start_work(struct job *job, enum phase phase);
 
-/* ---- the policy ---- */
-
-static void policy_unref(struct policy *p)
-{
-	if (p && --p->refs == 0)
-		free(p);
-}
-
-static struct policy *policy_load(const char *path, struct why *why)
-{
-	struct policy *p = calloc(1, sizeof *p);
-	struct tdxv_why reason = {""};
-	struct buf text;
-
-	if (!p) {
-		why_set(why, "out of memory");
-		return NULL;
-	}
-	p->refs = 1;
-	tdxv_policy_default(&p->policy);
-	if (!path[0])
-		return p;
-	buf_init(&text, POLICY_BYTES);
-	if (!file_read(&text, path, why))
-		goto failed;
-	if (tdxv_policy_parse(&p->policy, (const char *)text.p, text.len, &reason) != TDXV_OK) {
-		why_set(why, "the policy file %s: %s", path, reason.text);
-		goto failed;
-	}
-	buf_free(&text);
-	return p;
-failed:
-	buf_free(&text);
-	free(p);
-	return NULL;
-}
-
 void quotes_changed(struct quotes *a)
 {
 	refusals_new_epoch(a->refusals);
 	recheck(a);
 }
 
-bool quotes_reload(struct quotes *a, struct why *why)
+bool quotes_reload(struct quotes *a, const struct quotes_options *options, struct why *why)
 {
-	struct policy *fresh = policy_load(a->d->config.policy_file, why);
+	struct policy *fresh = policy_load(options->policy_file, why);
 
 	if (!fresh)
 		return false;
 	policy_unref(a->policy);
 	a->policy = fresh;
+	a->o = *options;
 	quotes_changed(a);
 	return true;
-}
-
-/* ---- evidence ---- */
-
-static struct evidence *evidence_of(const struct quotes *a, const struct eth_address *signer)
-{
-	size_t i;
-
-	for (i = 0; i < a->n_evidence; i++)
-		if (eth_address_equal(&a->evidence[i].signer, signer))
-			return &a->evidence[i];
-	return NULL;
-}
-
-const struct evidence *quotes_evidence(const struct quotes *a, const struct eth_address *signer)
-{
-	return evidence_of(a, signer);
-}
-
-/* Drops those of keys that the registrar has forgotten. */
-static void evidence_sweep(struct quotes *a)
-{
-	size_t i, kept = 0;
-
-	for (i = 0; i < a->n_evidence; i++) {
-		if (registrar_find(a->d->registrar, &a->evidence[i].signer))
-			a->evidence[kept++] = a->evidence[i];
-		else
-			collateral_set_unref(a->evidence[i].collateral);
-	}
-	a->n_evidence = kept;
-}
-
-static void evidence_put(struct quotes *a, const struct job *job)
-{
-	const struct quote_checked *r = &job->result;
-	struct evidence *s = evidence_of(a, &r->signer);
-
-	if (!s && a->n_evidence == a->d->config.max_provers)
-		evidence_sweep(a);
-	/* A newcomer's standing comes before its row: while the table is full it has no place. */
-	if (!s && a->n_evidence == a->d->config.max_provers)
-		return;
-	if (!s) {
-		s = &a->evidence[a->n_evidence++];
-		memset(s, 0, sizeof *s);
-	}
-	collateral_set_unref(s->collateral);
-	s->signer = r->signer;
-	s->tcb_status = r->tcb_status;
-	s->tcb_date = r->tcb_date;
-	s->valid_to = r->valid_to;
-	s->evaluation_number = r->evaluation_number;
-	s->platform = r->platform;
-	memcpy(s->quote_sha256, r->whole_key.sha256, 32);
-	s->collateral = collateral_set_ref(job->set);
 }
 
 /* ---- the end of a job ---- */
@@ -225,7 +124,7 @@ static void keep_verdict(const struct job *job, const char *answer, const char *
 					  .signer = r->authentic_bytes ? &r->signer : NULL,
 					  .json = buf_span(&r->json)};
 
-	verdicts_keep(job->a->verdicts, job->a->d->store, &note);
+	verdicts_keep(job->a->p.verdicts, job->a->p.store, &note);
 }
 
 static void remember_refusal(const struct job *job)
@@ -240,7 +139,7 @@ static void remember_refusal(const struct job *job)
 
 static void fitness_found(struct quotes *a, const struct job *job, const char *unfit)
 {
-	const struct registrar_prover *p = registrar_find(a->d->registrar, &job->signer);
+	const struct registrar_prover *p = registrar_find(a->p.registrar, &job->signer);
 	const enum registrar_fit before = p ? p->fit : REGISTRAR_FIT_UNKNOWN;
 	const enum registrar_fit now = unfit ? REGISTRAR_UNFIT : REGISTRAR_FIT;
 	char text[ETH_ADDRESS_TEXT_SIZE];
@@ -256,7 +155,7 @@ static void fitness_found(struct quotes *a, const struct job *job, const char *u
 		log_event(LOG_INFO, "quote_fit", log_str("signer", text),
 			  log_str("tcb_status", tdxv_tcb_status_name(job->result.tcb_status)));
 	}
-	registrar_set_fit(a->d->registrar, &job->signer, now, unfit ? unfit : "");
+	registrar_set_fit(a->p.registrar, &job->signer, now, unfit ? unfit : "");
 }
 
 static void end_recheck(struct job *job, const char *unfit)
@@ -281,7 +180,7 @@ static void end_job(struct job *job, enum quotes_rc rc, const char *sentence)
 		return;
 	}
 	if (rc == QUOTES_ATTESTED)
-		evidence_put(a, job);
+		evidence_put(a->evidence, &job->result, job->set);
 	a->counters.verdicts[rc]++;
 	switch (rc) {
 	case QUOTES_ATTESTED:
@@ -322,7 +221,7 @@ static void fetch(struct job *job)
 	struct why why = {""};
 
 	job->phase = PHASE_FETCH;
-	if (!collateral_get(job->a->d->collateral, &job->result.platform, job->now, on_collateral,
+	if (!collateral_get(job->a->p.collateral, &job->result.platform, job->now, on_collateral,
 			    job, &why))
 		end_job(job, QUOTES_RETRY, why.text);
 }
@@ -331,7 +230,7 @@ static void fetch(struct job *job)
 
 static void end_early(struct job *job, const char *sentence)
 {
-	struct evidence *s = evidence_of(job->a, &job->signer);
+	struct evidence *s = evidence_find(job->a->evidence, &job->signer);
 	char text[ETH_ADDRESS_TEXT_SIZE];
 	struct why why;
 
@@ -367,11 +266,10 @@ static void look_ahead(struct job *job)
 {
 	struct why why = {""};
 
-	evidence_put(job->a, job);
+	evidence_put(job->a->evidence, &job->result, job->set);
 	job->phase = PHASE_FETCH_EARLY;
-	if (!job->a->d->collateral_early ||
-	    !collateral_get(job->a->d->collateral_early, &job->result.platform, job->now,
-			    on_early_collateral, job, &why))
+	if (!job->a->p.early || !collateral_get(job->a->p.early, &job->result.platform, job->now,
+						on_early_collateral, job, &why))
 		end_early(job, "");
 }
 
@@ -432,7 +330,7 @@ static void start_work(struct job *job, enum phase phase)
 	if (phase != PHASE_EARLY)
 		buf_free(&job->result.json);
 	job->work.data = job;
-	if (uv_queue_work(&job->a->d->loop, &job->work, in_pool, after_pool) == 0)
+	if (uv_queue_work(job->a->p.loop, &job->work, in_pool, after_pool) == 0)
 		job->a->in_pool++;
 	else
 		end_job(job, QUOTES_RETRY, "libuv's pool takes no work");
@@ -448,7 +346,7 @@ static struct job *job_new(struct quotes *a, struct span quote, const char *sour
 		why_set(why, "L1 has not yet said which measurements the TDXVerifier demands");
 		return NULL;
 	}
-	if (!quotes_now(a, &now, why))
+	if (!l1_time(a->p.l1, a->o.max_clock_skew_s, &now, why))
 		return NULL;
 	job = calloc(1, sizeof *job);
 	if (!job) {
@@ -458,8 +356,7 @@ static struct job *job_new(struct quotes *a, struct span quote, const char *sour
 	job->a = a;
 	job->now = now;
 	job->image = a->image;
-	job->policy = a->policy;
-	job->policy->refs++;
+	job->policy = policy_ref(a->policy);
 	snprintf(job->source, sizeof job->source, "%s", source);
 	buf_init(&job->result.json, QUOTE_CHECK_JSON_MAX);
 	buf_init(&job->quote, TDXV_QUOTE_MAX);
@@ -515,7 +412,7 @@ bool quotes_verify(struct quotes *a, struct span quote, const char *source, quot
 		out->rc = QUOTES_REFUSED;
 		return false;
 	}
-	if (a->n_jobs >= a->d->config.max_verifications) {
+	if (a->n_jobs >= a->o.max_verifications) {
 		snprintf(a->answer, sizeof a->answer, "%zu quotes are being verified: try again",
 			 a->n_jobs);
 		return false;
@@ -539,13 +436,13 @@ static void recheck_next(struct quotes *a)
 	struct why why = {""};
 	struct job *job;
 
-	while ((p = registrar_at(a->d->registrar, a->recheck_at)) && p->kind != REGISTRAR_QUOTE)
+	while ((p = registrar_at(a->p.registrar, a->recheck_at)) && p->kind != REGISTRAR_QUOTE)
 		a->recheck_at++;
 	if (!p) {
 		a->rechecking = false;
 		if (a->recheck_again)
 			recheck(a);
-		wake_up(a->d->wake);
+		wake_up(a->p.wake);
 		return;
 	}
 	a->recheck_at++;
@@ -578,7 +475,7 @@ static void recheck(struct quotes *a)
 
 void quotes_on_facts(struct quotes *a)
 {
-	const struct l1_facts *f = l1_facts(a->d->l1);
+	const struct l1_facts *f = l1_facts(a->p.l1);
 	struct contract_image image;
 
 	if (!f || !f->has_tdx_verifier || f->tdx_dev_mode || !f->has_measurements)
@@ -597,77 +494,24 @@ void quotes_on_facts(struct quotes *a)
 
 /* ---- time ---- */
 
-bool quotes_now(const struct quotes *a, int64_t *now, struct why *why)
-{
-	const int64_t head = l1_head_time(a->d->l1);
-	const int64_t wall = (int64_t)(clock_wall_ms() / 1000);
-	const int64_t off = head > wall ? head - wall : wall - head;
-	const int64_t most = (int64_t)a->d->config.max_clock_skew_s;
-
-	if (!head) {
-		why_set(why, "L1 has not yet said what time it is there");
-		return false;
-	}
-	if (most && off > most) {
-		why_set(why,
-			"L1's head is %" PRId64 " s %s this machine's clock, more than the %" PRId64
-			" s that ETHREX_PROOF_COORDINATOR_MAX_CLOCK_SKEW allows: which is right?",
-			off, head > wall ? "ahead of" : "behind", most);
-		return false;
-	}
-	*now = head;
-	return true;
-}
-
-static void warn_of_expiry(struct quotes *a, struct evidence *s, int64_t now)
-{
-	const int64_t left = s->valid_to - now;
-	char signer[ETH_ADDRESS_TEXT_SIZE], when[32];
-
-	if (left > (int64_t)a->d->config.expiry_warning_s || s->warned_of == s->valid_to)
-		return;
-	s->warned_of = s->valid_to;
-	eth_address_print(signer, &s->signer);
-	tdxv_time_text(when, sizeof when, s->valid_to);
-	log_event(LOG_WARN, "evidence_expires", log_str("signer", signer), log_str("at", when),
-		  log_i64("days", left / DAY_S),
-		  log_str("reason",
-			  "the first piece of its collateral ends then and no newer has come: see "
-			  "proof-coordinator collateral"));
-}
-
 void quotes_tick(struct quotes *a)
 {
 	const uint64_t now_ms = clock_wall_ms();
 	struct why why = {""};
 	int64_t now;
-	size_t i;
 
-	if (a->closing || !quotes_now(a, &now, &why))
+	if (a->closing || !l1_time(a->p.l1, a->o.max_clock_skew_s, &now, &why))
 		return;
-	collateral_tick(a->d->collateral, now);
-	if (a->d->collateral_early)
-		collateral_tick(a->d->collateral_early, now);
+	collateral_tick(a->p.collateral, now);
+	if (a->p.early)
+		collateral_tick(a->p.early, now);
 	if (a->recheck_again && !a->rechecking)
 		recheck(a);
 	if (now_ms >= a->epoch_ms + EPOCH_MS) {
 		a->epoch_ms = now_ms;
 		quotes_changed(a);
 	}
-	evidence_sweep(a);
-	for (i = 0; i < a->n_evidence; i++)
-		warn_of_expiry(a, &a->evidence[i], now);
-}
-
-int64_t quotes_seconds_left(const struct quotes *a, int64_t now)
-{
-	int64_t least = INT64_MAX;
-	size_t i;
-
-	for (i = 0; i < a->n_evidence; i++)
-		if (a->evidence[i].valid_to - now < least)
-			least = a->evidence[i].valid_to - now;
-	return least;
+	evidence_tick(a->evidence, now, a->o.expiry_warning_s);
 }
 
 /* ---- life ---- */
@@ -677,48 +521,50 @@ const struct quotes_counters *quotes_counters(const struct quotes *a)
 	return &a->counters;
 }
 
-void quotes_restore_verdict(struct quotes *a, const char *hex, struct span json)
+const struct evidence *quotes_evidence(const struct quotes *a, const struct eth_address *signer)
 {
-	verdicts_restore(a->verdicts, hex, json);
+	return evidence_find(a->evidence, signer);
 }
 
-const json_t *quotes_verdict(const struct quotes *a, const char *hex_prefix)
+int64_t quotes_seconds_left(const struct quotes *a, int64_t now)
 {
-	return verdicts_find(a->verdicts, hex_prefix);
+	return evidence_seconds_left(a->evidence, now);
 }
 
-json_t *quotes_verdict_list(const struct quotes *a)
+bool quotes_new(struct quotes **out, const struct quotes_parts *parts,
+		const struct quotes_options *options, struct why *why)
 {
-	return verdicts_list(a->verdicts);
-}
-
-bool quotes_new(struct quotes **out, struct daemon *d, struct why *why)
-{
-	const struct refusals_settings rs = {.max_quotes = d->config.max_refusals,
+	const struct refusals_settings rs = {.max_quotes = options->max_refusals,
 					     .max_sources = SOURCES_MAX,
 					     .free_refusals = FREE_REFUSALS,
 					     .first_wait_ms = FIRST_WAIT_MS,
 					     .max_wait_ms = MAX_WAIT_MS,
 					     .forget_ms = FORGET_MS};
 	struct quotes *a = calloc(1, sizeof *a);
-	*out = a;
+
+	*out = NULL;
 	if (!a) {
 		why_set(why, "out of memory");
 		return false;
 	}
-	a->d = d;
+	a->p = *parts;
+	a->o = *options;
 	a->epoch_ms = clock_wall_ms();
-	a->policy = policy_load(d->config.policy_file, why);
+	a->policy = policy_load(options->policy_file, why);
 	if (!a->policy)
-		return false;
-	a->nothing = collateral_root_only(d->collateral);
+		goto failed;
+	a->nothing = collateral_root_only(parts->collateral);
 	a->cache = tdxv_cache_new(CHAINS_CACHED);
 	a->refusals = refusals_new(&rs);
-	a->verdicts = verdicts_new(d->config.max_verdicts);
-	a->evidence = calloc(d->config.max_provers, sizeof *a->evidence);
-	if (a->cache && a->refusals && a->verdicts && a->evidence)
-		return true;
-	why_set(why, "out of memory for quote verification");
+	a->evidence = evidence_new(parts->registrar, options->max_provers);
+	if (!a->cache || !a->refusals || !a->evidence) {
+		why_set(why, "out of memory for quote verification");
+		goto failed;
+	}
+	*out = a;
+	return true;
+failed:
+	quotes_free(a);
 	return false;
 }
 
@@ -734,26 +580,21 @@ void quotes_close(struct quotes *a, void (*done)(void *arg), void *arg)
 	a->done = done;
 	a->done_arg = arg;
 	for (job = a->jobs; job; job = job->next) {
-		if (a->d->collateral)
-			collateral_cancel(a->d->collateral, job);
-		if (a->d->collateral_early)
-			collateral_cancel(a->d->collateral_early, job);
+		if (a->p.collateral)
+			collateral_cancel(a->p.collateral, job);
+		if (a->p.early)
+			collateral_cancel(a->p.early, job);
 	}
 	maybe_closed(a);
 }
 
 void quotes_free(struct quotes *a)
 {
-	size_t i;
-
 	if (!a)
 		return;
 	while (a->jobs)
 		job_free(a->jobs);
-	for (i = 0; i < a->n_evidence; i++)
-		collateral_set_unref(a->evidence[i].collateral);
-	free(a->evidence);
-	verdicts_free(a->verdicts);
+	evidence_free(a->evidence);
 	refusals_free(a->refusals);
 	tdxv_cache_free(a->cache);
 	policy_unref(a->policy);

@@ -1,5 +1,5 @@
 /*
- * attestation.h -- a stranger's quote becomes a verdict in words, before any gas is spent.
+ * quotes.h -- a stranger's quote becomes a verdict in words, before any gas is spent.
  *
  * A quote's own chain and signatures come first, then what the contract demands of its image; only
  * then is collateral looked for, and the whole verified against it, the policy, and L1's time. The
@@ -14,19 +14,39 @@
 #ifndef COORDINATOR_PROVERS_QUOTES_H
 #define COORDINATOR_PROVERS_QUOTES_H
 
-#include "coordinator/provers/quote_check.h"
+#include "coordinator/base/wake.h"
+#include "coordinator/l1/facts.h"
+#include "coordinator/provers/evidence.h"
+#include "coordinator/provers/verdicts.h"
 #include "encoding/bytes.h"
 #include "encoding/why.h"
 #include "ethereum/address.h"
 #include "verifier/include/tdxverify.h"
 
-#include <jansson.h>
-
-struct daemon;
 struct quotes;
 
-/* False with the sentence: the policy file cannot be used, or memory is out. */
-bool quotes_new(struct quotes **out, struct daemon *d, struct why *why);
+struct quotes_parts {
+	uv_loop_t *loop;
+	struct store *store; /* where verdicts are kept */
+	const struct l1 *l1;
+	struct registrar *registrar;
+	struct collateral *collateral;
+	struct collateral *early; /* to look ahead; NULL: not wanted */
+	struct verdicts *verdicts;
+	struct wake *wake; /* a key that became fit or unfit changes what is next */
+};
+struct quotes_options {
+	const char *policy_file;  /* "": the default policy; outlives the quotes */
+	size_t max_provers;       /* evidence is kept of */
+	size_t max_verifications; /* at once */
+	size_t max_refusals;      /* remembered */
+	int64_t max_clock_skew_s; /* between L1's head and this machine; 0: any */
+	int64_t expiry_warning_s;
+};
+
+/* False with the sentence, *out is NULL: the policy file cannot be used, or memory is out. */
+bool quotes_new(struct quotes **out, const struct quotes_parts *parts,
+		const struct quotes_options *options, struct why *why);
 /* No callback comes after this; done is called when the pool's jobs have come back. NULL is fine.
  */
 void quotes_close(struct quotes *a, void (*done)(void *arg), void *arg);
@@ -60,23 +80,9 @@ void quotes_on_facts(struct quotes *a);
 void quotes_tick(struct quotes *a);
 /* The settings were read again: with the policy file as it is now, all that is kept is verified
  * again. False with the sentence: the former policy stays. */
-bool quotes_reload(struct quotes *a, struct why *why);
+bool quotes_reload(struct quotes *a, const struct quotes_options *options, struct why *why);
 
-/* What the last verification of a key's quote found. */
-struct evidence {
-	struct eth_address signer;
-	enum tdxv_tcb_status tcb_status;
-	int64_t tcb_date, valid_to; /* valid_to: the earliest end of all collateral */
-	uint32_t evaluation_number;
-	struct collateral_key platform;
-	uint8_t quote_sha256[32]; /* of the declared bytes: the verdict's name */
-	int64_t warned_of;        /* the valid_to that was warned of */
-	/* With Intel's early TCB info: what the next TCB recovery will make of it. Empty: no
-	 * trouble in sight, or not looked at. */
-	char early[QUOTE_CHECK_SENTENCE_MAX];
-	/* Kept alive by the standing; NULL while the quote has not been verified. */
-	const struct collateral_set *collateral;
-};
+/* NULL: no verification of that key's quote has passed here. */
 const struct evidence *quotes_evidence(const struct quotes *a, const struct eth_address *signer);
 
 struct quotes_counters {
@@ -90,19 +96,5 @@ const struct quotes_counters *quotes_counters(const struct quotes *a);
 /* Seconds until the first piece of evidence of a registered or standby key ends; INT64_MAX: none.
  */
 int64_t quotes_seconds_left(const struct quotes *a, int64_t now);
-
-/* ---- verdicts, kept for `explain` ---- */
-
-/* At the start: a verdict that an earlier run kept, under its key in the store's facts. */
-#define QUOTES_FACT "verdict/" /* and 64 hex digits */
-void quotes_restore_verdict(struct quotes *a, const char *hex, struct span json);
-/* The newest verdict whose quote's SHA-256 begins with these digits. NULL: none. Borrowed. */
-const json_t *quotes_verdict(const struct quotes *a, const char *hex_prefix);
-/* The hashes, newest first; a new reference. */
-json_t *quotes_verdict_list(const struct quotes *a);
-
-/* The time that verifications use: L1's head, while it agrees with this machine's clock as far as
- * the setting asks. False with the sentence. */
-bool quotes_now(const struct quotes *a, int64_t *now, struct why *why);
 
 #endif

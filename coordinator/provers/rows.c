@@ -2,27 +2,61 @@
 
 #include <string.h>
 
+enum { ROW_USUAL, ROW_REVOKED }; /* store_prover.state */
+
+static struct span text(const char *s)
+{
+	return span_of(s, strlen(s));
+}
+
+static void text_of(char *out, size_t size, struct span s)
+{
+	const size_t n = s.n < size ? s.n : size - 1;
+
+	if (n)
+		memcpy(out, s.p, n);
+	out[n] = '\0';
+}
+
+/* ---- a prover ---- */
+
 void prover_row_put(struct store_change *out, const struct registrar_prover *p)
 {
 	*out = (struct store_change){.kind = CHANGE_PROVER_PUT};
-	out->prover = (struct store_prover){
-	    .payload = p->payload,
-	    .payload_kind = (int)p->kind,
-	    .source = span_of(p->source, strlen(p->source)),
-	    .first_seen_ms = p->first_seen_ms,
-	    .last_seen_ms = p->last_seen_ms,
-	    .last_proof_ms = p->last_proof_ms,
-	    .proofs_good = p->proofs,
-	    .state = p->revoked ? 1 : 0,
-	    .reason = span_of(p->refused.text, strlen(p->refused.text)),
-	};
+	out->prover = (struct store_prover){.payload = p->payload,
+					    .payload_kind = (int)p->kind,
+					    .source = text(p->source),
+					    .first_seen_ms = p->first_seen_ms,
+					    .last_seen_ms = p->last_seen_ms,
+					    .last_proof_ms = p->last_proof_ms,
+					    .proofs_good = p->proofs,
+					    .state = p->revoked ? ROW_REVOKED : ROW_USUAL,
+					    .reason = text(p->refused.text)};
 	memcpy(out->prover.signer, p->signer.b, 20);
 }
 
-void prover_keep(struct store *store, const struct registrar *registrar,
-		 const struct eth_address *signer)
+bool prover_row_get(struct registrar *r, const struct store_prover *row, struct why *why)
 {
-	const struct registrar_prover *p = registrar_find(registrar, signer);
+	struct registrar_prover p = {.kind = (enum registrar_payload_kind)row->payload_kind,
+				     .payload = row->payload,
+				     .first_seen_ms = row->first_seen_ms,
+				     .last_seen_ms = row->last_seen_ms,
+				     .last_proof_ms = row->last_proof_ms,
+				     .proofs = row->proofs_good,
+				     .revoked = row->state == ROW_REVOKED};
+
+	memcpy(p.signer.b, row->signer, 20);
+	text_of(p.source, sizeof p.source, row->source);
+	text_of(p.refused.text, sizeof p.refused.text, row->reason);
+	if (registrar_restore(r, &p))
+		return true;
+	why_set(why, "the stored provers do not fit: raise ETHREX_PROOF_COORDINATOR_MAX_PROVERS");
+	return false;
+}
+
+void prover_keep(struct store *store, const struct registrar *r, const struct eth_address *signer)
+{
+	const struct registrar_prover *p = registrar_find(r, signer);
 	struct store_change change;
 
 	if (!p)
@@ -31,10 +65,63 @@ void prover_keep(struct store *store, const struct registrar *registrar,
 	store_commit_lazy(store, &change, 1);
 }
 
-void registrar_gas_keep(struct store *store, const struct registrar *registrar, uint64_t now_ms)
-{
-	uint64_t kept[2];
+/* ---- facts ---- */
 
-	kept[1] = registrar_gas_used(registrar, now_ms, &kept[0]);
-	store_put_fact(store, "register_gas", kept, sizeof kept);
+static void put_u64(uint8_t out[8], uint64_t n)
+{
+	int i;
+
+	for (i = 0; i < 8; i++)
+		out[i] = (uint8_t)(n >> 8 * i);
+}
+
+static uint64_t get_u64(const uint8_t in[8])
+{
+	uint64_t n = 0;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		n |= (uint64_t)in[i] << 8 * i;
+	return n;
+}
+
+/* Two little-endian numbers: the day, and the gas. */
+void prover_gas_keep(struct store *store, const struct registrar *r, uint64_t now_ms)
+{
+	uint8_t kept[16];
+	uint64_t day;
+
+	put_u64(kept + 8, registrar_gas_used(r, now_ms, &day));
+	put_u64(kept, day);
+	store_put_fact(store, PROVER_GAS_FACT, kept, sizeof kept);
+}
+
+void prover_promoted_put(struct store_change *out, const struct eth_address *signer)
+{
+	*out = (struct store_change){.kind = CHANGE_FACT_PUT,
+				     .fact = {.key = text(PROVER_PROMOTED_FACT),
+					      .value = span_of(signer->b, sizeof signer->b)}};
+}
+
+void prover_promoted_drop(struct store *store)
+{
+	store_drop_fact(store, PROVER_PROMOTED_FACT);
+}
+
+bool prover_fact_get(struct registrar *r, const struct store_fact *row)
+{
+	struct eth_address promoted;
+
+	if (span_eq(row->key, text(PROVER_GAS_FACT))) {
+		if (row->value.n == 16)
+			registrar_restore_gas(r, get_u64(row->value.p), get_u64(row->value.p + 8));
+		return true;
+	}
+	if (!span_eq(row->key, text(PROVER_PROMOTED_FACT)))
+		return false;
+	if (row->value.n == sizeof promoted.b) {
+		memcpy(promoted.b, row->value.p, sizeof promoted.b);
+		registrar_restore_promoted(r, &promoted);
+	}
+	return true;
 }

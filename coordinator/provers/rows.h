@@ -7,9 +7,28 @@
 #include "coordinator/provers/registrar.h"
 #include "coordinator/store/store.h"
 
+/* ---- a prover ---- */
+
+/* Borrows from prover. */
 void prover_row_put(struct store_change *out, const struct registrar_prover *prover);
-void prover_keep(struct store *store, const struct registrar *registrar,
-		 const struct eth_address *signer);
-void registrar_gas_keep(struct store *store, const struct registrar *registrar, uint64_t now_ms);
+/* At the start. False with the sentence: the table is full. */
+bool prover_row_get(struct registrar *r, const struct store_prover *row, struct why *why);
+/* Has what is known of that prover kept, with the next commit: after a crash, a key that has shown
+ * proofs must not look like one that never did. Unknown: nothing to do. */
+void prover_keep(struct store *store, const struct registrar *r, const struct eth_address *signer);
+
+/* ---- facts ---- */
+
+/* The gas that registrations have used today. */
+#define PROVER_GAS_FACT "register_gas"
+void prover_gas_keep(struct store *store, const struct registrar *r, uint64_t now_ms);
+
+/* Whom the operator promoted, while it is not done: 20 bytes. */
+#define PROVER_PROMOTED_FACT "promoted"
+void prover_promoted_put(struct store_change *out, const struct eth_address *signer);
+void prover_promoted_drop(struct store *store);
+
+/* At the start: either fact. False: another one. What is not well formed is passed over. */
+bool prover_fact_get(struct registrar *r, const struct store_fact *row);
 
 #endif

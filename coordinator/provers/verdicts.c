@@ -1,10 +1,11 @@
 #include "coordinator/provers/verdicts.h"
 
-#include "coordinator/provers/quotes.h"
 #include "coordinator/store/store.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define FACT "verdict/" /* and 64 hex digits */
 
 struct kept {
 	char hex[65]; /* empty: free */
@@ -42,9 +43,9 @@ void verdicts_free(struct verdicts *v)
 	free(v);
 }
 
-static void fact_key(char out[sizeof QUOTES_FACT + 64], const char *hex)
+static void fact_key(char out[sizeof FACT + 64], const char *hex)
 {
-	memcpy(out, QUOTES_FACT, sizeof QUOTES_FACT);
+	memcpy(out, FACT, sizeof FACT);
 	strcat(out, hex);
 }
 
@@ -81,7 +82,7 @@ static void put(struct verdicts *v, const char *hex, json_t *json, char forgotte
 
 void verdicts_keep(struct verdicts *v, struct store *store, const struct verdict_note *note)
 {
-	char hex[65], forgotten[65], key[sizeof QUOTES_FACT + 64], signer[ETH_ADDRESS_TEXT_SIZE];
+	char hex[65], forgotten[65], key[sizeof FACT + 64], signer[ETH_ADDRESS_TEXT_SIZE];
 	json_t *verdict = json_loadb((const char *)note->json.p, note->json.n, 0, NULL), *j;
 	char *text;
 
@@ -108,13 +109,20 @@ void verdicts_keep(struct verdicts *v, struct store *store, const struct verdict
 	}
 }
 
-void verdicts_restore(struct verdicts *v, const char *hex, struct span json)
+bool verdicts_fact_get(struct verdicts *v, const struct store_fact *row)
 {
-	json_t *j = strlen(hex) == 64 ? json_loadb((const char *)json.p, json.n, 0, NULL) : NULL;
-	char forgotten[65];
+	const size_t n = strlen(FACT);
+	char hex[65], forgotten[65];
+	json_t *j;
 
+	if (row->key.n != n + 64 || memcmp(row->key.p, FACT, n) != 0)
+		return false;
+	memcpy(hex, row->key.p + n, 64);
+	hex[64] = '\0';
+	j = json_loadb((const char *)row->value.p, row->value.n, 0, NULL);
 	if (j)
 		put(v, hex, j, forgotten);
+	return true;
 }
 
 const json_t *verdicts_find(const struct verdicts *v, const char *hex_prefix)

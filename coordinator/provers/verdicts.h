@@ -7,12 +7,12 @@
 #ifndef COORDINATOR_PROVERS_VERDICTS_H
 #define COORDINATOR_PROVERS_VERDICTS_H
 
+#include "coordinator/store/store.h"
 #include "encoding/bytes.h"
 #include "ethereum/address.h"
 
 #include <jansson.h>
 
-struct store;
 struct verdicts;
 
 struct verdict_note {
@@ -28,8 +28,9 @@ struct verdicts *verdicts_new(size_t max);
 void verdicts_free(struct verdicts *v);
 /* Replaces a former verdict on the same quote. Without memory it is dropped. */
 void verdicts_keep(struct verdicts *v, struct store *store, const struct verdict_note *note);
-/* As it was stored; what cannot be read is left out. */
-void verdicts_restore(struct verdicts *v, const char *hex, struct span json);
+/* At the start: the row of a verdict that an earlier run kept. False: another fact. What cannot be
+ * read is passed over. */
+bool verdicts_fact_get(struct verdicts *v, const struct store_fact *row);
 /* The newest whose hash begins with these digits; NULL: none. Borrowed. */
 const json_t *verdicts_find(const struct verdicts *v, const char *hex_prefix);
 /* [{quote_sha256, at, source, answer, reason, signer}], newest first; a new reference. */

@@ -126,6 +126,8 @@ bool server_table_add(struct server *s, struct conn *c);
 void server_table_remove(struct server *s, struct conn *c);
 /* A connection is gone: a drain may be over now. */
 void server_one_less(struct server *s);
+void server_note(struct server *s, const char *event, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void server_log(struct server *s, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* As server_log, at most once a second for each gate. */

@@ -42,23 +42,31 @@ const char *server_refusal_name(enum server_refusal refusal)
 	return refusal_names[refusal];
 }
 
-static void __attribute__((format(printf, 3, 0)))
-log_sentence(struct server *s, const char *event, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 4, 0)))
+log_sentence(struct server *s, bool usual, const char *event, const char *fmt, va_list ap)
 {
 	char sentence[512];
 
 	vsnprintf(sentence, sizeof sentence, fmt, ap);
-	s->options.log(s->options.arg, event, sentence);
+	if (s->options.log)
+		s->options.log(s->options.arg, usual, event, sentence);
 }
 
 void server_log(struct server *s, const char *event, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!s->options.log)
-		return;
 	va_start(ap, fmt);
-	log_sentence(s, event, fmt, ap);
+	log_sentence(s, false, event, fmt, ap);
+	va_end(ap);
+}
+
+void server_note(struct server *s, const char *event, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_sentence(s, true, event, fmt, ap);
 	va_end(ap);
 }
 
@@ -326,7 +334,7 @@ enum server_err server_new(struct server **out, uv_loop_t *loop,
 		return SERVER_SYSTEM;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	server_log(s, "listening", "listening on %s port %u", s->options.address, s->port);
+	server_note(s, "listening", "listening on %s port %u", s->options.address, s->port);
 	return SERVER_OK;
 fail:
 	server_unlisten(s);
@@ -372,7 +380,8 @@ void server_drain(struct server *s, uint64_t deadline_ms, void (*done)(void *arg
 	if (!s->draining) {
 		s->draining = true;
 		server_unlisten(s);
-		server_log(s, "drain", "no new connections; %zu are open", s->counters.connections);
+		server_note(s, "drain", "no new connections; %zu are open",
+			    s->counters.connections);
 	}
 	uv_update_time(s->loop);
 	uv_timer_start(&s->drain, on_drain, s->counters.connections ? deadline_ms : 0, 0);
@@ -436,4 +445,9 @@ void server_stop(struct server *s, void (*done)(void *arg), void *arg)
 	uv_close((uv_handle_t *)&s->timer, on_handle_closed);
 	uv_close((uv_handle_t *)&s->pause, on_handle_closed);
 	uv_close((uv_handle_t *)&s->drain, on_handle_closed);
+}
+
+void server_set_refusal(struct server *s, struct span refusal)
+{
+	s->options.refusal = refusal;
 }

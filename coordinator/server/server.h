@@ -58,9 +58,9 @@ typedef void server_bad_fn(void *arg, struct conn *conn, enum server_bad bad,
  * and the peer had not reset the connection until then. Not called by server_stop(). */
 typedef void server_end_fn(void *arg, uint64_t conn_id, bool delivered);
 
-/* Something an operator wants to know. event is a stable name, sentence one line. Repeated events
- * of one kind are reported at most once a second. */
-typedef void server_log_fn(void *arg, const char *event, const char *sentence);
+/* Something an operator wants to know. event is a stable name, sentence one line; usual: nothing to
+ * worry about. Repeated events of one kind are reported at most once a second. */
+typedef void server_log_fn(void *arg, bool usual, const char *event, const char *sentence);
 
 struct server_options {
 	const char *address; /* numeric IPv4 or IPv6 */
@@ -161,5 +161,8 @@ void conn_close_silent(struct conn *conn);
 
 const char *server_bad_name(enum server_bad bad); /* "read_timeout": stable, for metrics */
 const char *server_refusal_name(enum server_refusal refusal); /* likewise */
+
+/* Settings changed: what a refused connection hears from now on; borrowed. */
+void server_set_refusal(struct server *s, struct span refusal);
 
 #endif

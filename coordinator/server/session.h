@@ -7,22 +7,47 @@
 #ifndef COORDINATOR_SERVER_SESSION_H
 #define COORDINATOR_SERVER_SESSION_H
 
+#include "coordinator/provers/setup.h"
 #include "coordinator/server/server.h"
+#include "coordinator/work/proofs.h"
+#include "coordinator/work/serve.h"
 
-struct daemon;
 struct session;
 
-bool session_new(struct session **out, struct daemon *d, struct why *why);
+struct session_parts {
+	struct serve *serve;
+	struct proofs *proofs;
+	struct setup *setup;
+};
+struct session_options {
+	struct proto_limits limits;
+	bool error_replies;        /* else what cannot be served is closed without a word */
+	uint64_t setup_timeout_ms; /* how long a ProverSetup may wait for its answer */
+};
+
+/* False with the sentence; *out is NULL. */
+bool session_new(struct session **out, const struct session_parts *parts,
+		 const struct session_options *options, struct why *why);
+/* After the store has closed, which still calls back. NULL is fine. */
 void session_free(struct session *s);
+
+/* Whose connections it answers; NULL: there are none any more. */
+void session_set_server(struct session *s, struct server *server);
+/* No new work: requests hear "empty", setups "stopping". */
+void session_drain(struct session *s);
+void session_set_options(struct session *s, const struct session_options *options);
+/* Proofs acknowledged. */
+uint64_t session_acks(const struct session *s);
 
 /* The server's callbacks; arg is the struct session. */
 void session_message(void *arg, struct conn *conn, struct span message, const char *source);
 void session_bad(void *arg, struct conn *conn, enum server_bad bad, const struct why *why);
 void session_end(void *arg, uint64_t conn_id, bool delivered);
-void session_server_log(void *arg, const char *event, const char *sentence);
+void session_server_log(void *arg, bool usual, const char *event, const char *sentence);
 
-/* Something about the registered key changed: answers the setups that waited for it. */
-void session_answer_setups(struct session *s);
-size_t session_waiting_setups(const struct session *s);
+/* The setups' events; arg is the struct session. */
+void session_setup_answer(void *arg, uint64_t conn, enum setup_code code, const char *sentence);
+void session_setup_hold(void *arg, uint64_t conn);
+bool session_setup_waits(void *arg, uint64_t conn);
 
 #endif

@@ -104,7 +104,7 @@ static void on_finished(void *arg, const struct sender_action *action)
 	case SENDER_UPLOAD:
 		a->counters.gas_upload += action->has_receipt ? action->gas_used : 0;
 		prepare_upload_over(a->prepare, action);
-		registrar_gas_keep(a->p.store, a->p.registrar, clock_wall_ms());
+		prover_gas_keep(a->p.store, a->p.registrar, clock_wall_ms());
 		break;
 	}
 	l1_refresh(a->p.l1);

@@ -117,6 +117,6 @@ uint64_t register_over(const struct desk *d, const struct sender_action *a)
 			  log_str("reason", reason));
 	}
 	prover_keep(d->p->store, d->p->registrar, signer);
-	registrar_gas_keep(d->p->store, d->p->registrar, now);
+	prover_gas_keep(d->p->store, d->p->registrar, now);
 	return gas;
 }

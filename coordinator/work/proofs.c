@@ -1,10 +1,9 @@
 /*~ Stop 6 of the tour: persist, then speak. The ACK is sent from the callback of the commit. */
 #include "coordinator/work/proofs.h"
 
-#include "coordinator/daemon.h"
+#include "coordinator/base/clock.h"
+#include "coordinator/base/log.h"
 #include "coordinator/provers/rows.h"
-#include "coordinator/transactions/agenda.h"
-#include "coordinator/transactions/prepare.h"
 #include "coordinator/work/proof_check.h"
 
 #include <inttypes.h>
@@ -15,31 +14,18 @@
 #define JUDGING_MAX 16 /* proofs looked at on L1 at once */
 
 struct proofs {
-	struct daemon *d;
+	struct proofs_parts p;
+	size_t max_bytes;
+	bool stopped;
 	unsigned judging;
 	uint64_t under_way[JUDGING_MAX]; /* ids; 0: free */
+	struct proofs_counters counters;
 };
-
-bool proofs_new(struct proofs **out, struct daemon *d, struct why *why)
-{
-	*out = calloc(1, sizeof **out);
-	if (!*out) {
-		why_set(why, "out of memory");
-		return false;
-	}
-	(*out)->d = d;
-	return true;
-}
-
-void proofs_free(struct proofs *p)
-{
-	free(p);
-}
 
 /* ---- received -> kept ---- */
 
 struct keeping {
-	struct daemon *d;
+	struct proofs *proofs;
 	uint64_t id, batch;
 	enum prover_type type;
 	char source[WORK_SOURCE_SIZE];
@@ -62,34 +48,34 @@ bool proofs_digest(uint8_t out[32], struct span bytes, struct span public_values
 	return ok;
 }
 
-void proofs_forget(struct daemon *d, uint64_t id)
+void proofs_forget(struct proofs *p, uint64_t id)
 {
 	const struct store_change change = {.kind = CHANGE_PROOF_DEL, .proof = {.id = id}};
 
-	store_commit_lazy(d->store, &change, 1);
+	store_commit_lazy(p->p.store, &change, 1);
 }
 
 static void on_kept(void *arg, enum store_rc rc, const struct why *why)
 {
 	struct keeping *k = arg;
-	struct daemon *d = k->d;
+	struct proofs *p = k->proofs;
 
 	if (rc != STORE_OK) {
-		work_release(d->work, k->id);
+		work_release(p->p.work, k->id);
 		log_event(LOG_ERROR, "proof_not_kept", log_u64("batch", k->batch),
 			  log_str("reason", why->text));
 		k->cb(k->arg, PROOF_REFUSED, "try_again", "the proof could not be stored");
 		free(k);
 		return;
 	}
-	if (!work_kept(d->work, k->id))
-		proofs_forget(d, k->id);
+	if (!work_kept(p->p.work, k->id))
+		proofs_forget(p, k->id);
 	log_event(LOG_INFO, "proof_kept", log_u64("batch", k->batch),
 		  log_str("type", prover_type_name(k->type)), log_u64("id", k->id),
 		  log_str("source", k->source));
 	k->cb(k->arg, PROOF_ACK, "", "");
 	free(k);
-	proofs_judge(d);
+	proofs_judge(p);
 }
 
 static const char *refusal_code(enum work_submit_rc rc)
@@ -109,7 +95,7 @@ static const char *refusal_code(enum work_submit_rc rc)
 	return "refused";
 }
 
-void proofs_submit(struct daemon *d, uint64_t batch, const struct proof *proof, const char *source,
+void proofs_submit(struct proofs *p, uint64_t batch, const struct proof *proof, const char *source,
 		   proof_answer_cb *cb, void *arg)
 {
 	struct work_proof wp = {.batch = batch,
@@ -128,8 +114,8 @@ void proofs_submit(struct daemon *d, uint64_t batch, const struct proof *proof, 
 		cb(arg, PROOF_REFUSED, "try_again", "out of memory");
 		return;
 	}
-	rc = work_submit_check(d->work, &wp, &id, &why);
-	d->counters.submits[rc]++;
+	rc = work_submit_check(p->p.work, &wp, &id, &why);
+	p->counters.submits[rc]++;
 	if (rc != WORK_ACCEPT) {
 		free(k);
 		log_event(rc == WORK_DUPLICATE ? LOG_INFO : LOG_WARN,
@@ -142,7 +128,7 @@ void proofs_submit(struct daemon *d, uint64_t batch, const struct proof *proof, 
 		return;
 	}
 	*k = (struct keeping){
-	    .d = d, .id = id, .batch = batch, .type = wp.type, .cb = cb, .arg = arg};
+	    .proofs = p, .id = id, .batch = batch, .type = wp.type, .cb = cb, .arg = arg};
 	snprintf(k->source, sizeof k->source, "%s", source);
 	change.proof = (struct store_proof){.id = id,
 					    .batch = batch,
@@ -152,8 +138,8 @@ void proofs_submit(struct daemon *d, uint64_t batch, const struct proof *proof, 
 					    .source = span_of(source, strlen(source)),
 					    .received_ms = clock_wall_ms(),
 					    .state = WORK_CANDIDATE};
-	if (store_commit(d->store, &change, 1, on_kept, k) != STORE_OK) {
-		work_release(d->work, id);
+	if (store_commit(p->p.store, &change, 1, on_kept, k) != STORE_OK) {
+		work_release(p->p.work, id);
 		free(k);
 		cb(arg, PROOF_REFUSED, "try_again", "the store's queue is full");
 	}
@@ -169,14 +155,13 @@ static void on_gone_candidate(void *arg, uint64_t id)
 void proofs_verdict(struct proofs *p, uint64_t id, enum work_state state,
 		    const struct eth_address *signer, const char *reason)
 {
-	struct daemon *d = p->d;
-	const struct work_gone gone = {.candidate = on_gone_candidate, .arg = d};
+	const struct work_gone gone = {.candidate = on_gone_candidate, .arg = p};
 	struct store_change change = {.kind = CHANGE_PROOF_STATE};
 	struct work_candidate c;
 	char text[ETH_ADDRESS_TEXT_SIZE] = "";
 	uint64_t now = clock_wall_ms();
 
-	if (!work_find_candidate(d->work, id, &c))
+	if (!work_find_candidate(p->p.work, id, &c))
 		return;
 	if (signer)
 		eth_address_print(text, signer);
@@ -185,7 +170,7 @@ void proofs_verdict(struct proofs *p, uint64_t id, enum work_state state,
 		  log_str("type", prover_type_name(c.type)), log_u64("id", id),
 		  log_str("source", c.source), log_str("verdict", work_state_name(state)),
 		  log_str("signer", text), log_str("reason", reason));
-	d->counters.judged[state]++;
+	p->counters.judged[state]++;
 	change.proof_state = (struct store_proof_state){.id = id,
 							.state = (int)state,
 							.has_signer = signer != NULL,
@@ -194,12 +179,13 @@ void proofs_verdict(struct proofs *p, uint64_t id, enum work_state state,
 	if (signer)
 		memcpy(change.proof_state.signer, signer->b, 20);
 	/* A verdict that is lost in a crash is reached again: it may ride along. */
-	store_commit_lazy(d->store, &change, 1);
-	work_judged(d->work, id, state, signer, now, &gone);
+	store_commit_lazy(p->p.store, &change, 1);
+	work_judged(p->p.work, id, state, signer, now, &gone);
+	wake_up(p->p.wake);
 }
 
 struct judging {
-	struct daemon *d;
+	struct proofs *proofs;
 	unsigned slot;
 	struct work_candidate c;
 	struct buf bytes;
@@ -207,7 +193,7 @@ struct judging {
 
 static void judging_end(struct judging *j)
 {
-	struct proofs *p = j->d->proofs;
+	struct proofs *p = j->proofs;
 
 	p->under_way[j->slot] = 0;
 	p->judging--;
@@ -217,25 +203,25 @@ static void judging_end(struct judging *j)
 
 static void judge_with(struct judging *j, const struct batch_commitment *commitment)
 {
-	struct daemon *d = j->d;
-	struct proof_check_keys keys = {.authorized = registrar_signer(d->registrar)};
+	struct proofs *p = j->proofs;
+	struct proof_check_keys keys = {.authorized = registrar_signer(p->p.registrar)};
 	struct eth_address signer;
 	struct why why = {""};
 	enum proof_check_result verdict;
 
-	keys.known = registrar_keys(d->registrar, &keys.known_n);
+	keys.known = registrar_keys(p->p.registrar, &keys.known_n);
 	verdict = proof_check_tdx(&signer, commitment, &keys, buf_span(&j->bytes), &why);
 	switch (verdict) {
 	case PROOF_CHECK_GOOD:
 	case PROOF_CHECK_OTHER_SIGNER:
-		registrar_proof_shown(d->registrar, &signer, clock_wall_ms());
-		prover_keep(d->store, d->registrar, &signer);
-		proofs_verdict(d->proofs, j->c.id, WORK_GOOD, &signer, why.text);
+		registrar_proof_shown(p->p.registrar, &signer, clock_wall_ms());
+		prover_keep(p->p.store, p->p.registrar, &signer);
+		proofs_verdict(p, j->c.id, WORK_GOOD, &signer, why.text);
 		break;
 	case PROOF_CHECK_UNKNOWN_SIGNER:
-		proofs_verdict(d->proofs, j->c.id, WORK_UNDECIDED, &signer, why.text);
+		proofs_verdict(p, j->c.id, WORK_UNDECIDED, &signer, why.text);
 		break;
-	case PROOF_CHECK_MALFORMED: proofs_verdict(d->proofs, j->c.id, WORK_BAD, NULL, why.text); break;
+	case PROOF_CHECK_MALFORMED: proofs_verdict(p, j->c.id, WORK_BAD, NULL, why.text); break;
 	case PROOF_CHECK_NO_MEMORY: break;
 	}
 }
@@ -264,8 +250,8 @@ static void on_proof_read(void *arg, enum store_rc rc, const struct store_proof 
 		judging_end(j);
 		return;
 	}
-	if (!commitments_get(j->d->commitments, j->c.batch, l1_facts(j->d->l1)->l2_chain_id,
-			     on_commitment, j))
+	if (!commitments_get(j->proofs->p.commitments, j->c.batch,
+			     l1_facts(j->proofs->p.l1)->l2_chain_id, on_commitment, j))
 		judging_end(j);
 }
 
@@ -279,9 +265,8 @@ static bool is_under_way(const struct proofs *p, uint64_t id)
 	return false;
 }
 
-static void judge_tdx_candidate(struct daemon *d, const struct work_candidate *c)
+static void judge_tdx_candidate(struct proofs *p, const struct work_candidate *c)
 {
-	struct proofs *p = d->proofs;
 	struct judging *j = calloc(1, sizeof *j);
 	unsigned slot = 0;
 
@@ -289,38 +274,108 @@ static void judge_tdx_candidate(struct daemon *d, const struct work_candidate *c
 		return;
 	while (p->under_way[slot])
 		slot++;
-	*j = (struct judging){.d = d, .slot = slot, .c = *c};
-	buf_init(&j->bytes, d->config.max_proof_bytes);
+	*j = (struct judging){.proofs = p, .slot = slot, .c = *c};
+	buf_init(&j->bytes, p->max_bytes);
 	p->under_way[slot] = c->id;
 	p->judging++;
-	if (store_read_proof(d->store, c->id, on_proof_read, j) != STORE_OK)
+	if (store_read_proof(p->p.store, c->id, on_proof_read, j) != STORE_OK)
 		judging_end(j);
 }
 
-void proofs_judge(struct daemon *d)
+void proofs_judge(struct proofs *p)
 {
-	struct proofs *p = d->proofs;
 	struct work_judge_at at = {0, 0};
 	struct work_candidate c;
 
-	if (!l1_is_fresh(d->l1) || d->closing)
+	if (!l1_is_fresh(p->p.l1) || p->stopped)
 		return;
-	while (p->judging < JUDGING_MAX && work_next_to_judge(d->work, &at, &c)) {
+	while (p->judging < JUDGING_MAX && work_next_to_judge(p->p.work, &at, &c)) {
 		if (is_under_way(p, c.id))
 			continue;
 		switch (c.type) {
-		case PROVER_TDX: judge_tdx_candidate(d, &c); break;
+		case PROVER_TDX: judge_tdx_candidate(p, &c); break;
 		case PROVER_EXEC:
-			proofs_verdict(d->proofs, c.id, WORK_GOOD, NULL,
+			proofs_verdict(p, c.id, WORK_GOOD, NULL,
 				       "Exec proofs carry nothing that could be checked");
 			break;
 		case PROVER_RISC0:
 		case PROVER_SP1:
 		case PROVER_ALIGNED:
 		case PROVER_PICO:
-			proofs_verdict(d->proofs, c.id, WORK_UNDECIDED, NULL,
+			proofs_verdict(p, c.id, WORK_UNDECIDED, NULL,
 				       "only the contract can judge it");
 			break;
 		}
 	}
+}
+
+/* ---- the row ---- */
+
+static bool text_of(char *out, size_t size, struct span s)
+{
+	if (s.n >= size)
+		return false;
+	if (s.n)
+		memcpy(out, s.p, s.n);
+	out[s.n] = '\0';
+	return true;
+}
+
+bool proofs_restore(struct proofs *p, const struct store_proof *row, struct why *why)
+{
+	char source[WORK_SOURCE_SIZE] = "";
+	struct eth_address signer;
+	struct work_proof wp = {.batch = row->batch,
+				.type = (enum prover_type)row->prover_type,
+				.source = source,
+				.size = row->bytes.n + row->public_values.n};
+	bool ok = true;
+
+	memcpy(signer.b, row->signer, 20);
+	text_of(source, sizeof source, row->source);
+	/* Large proofs come without their bytes: a later copy of one is then kept once more. */
+	if (!row->bytes.p && row->bytes.n)
+		memcpy(wp.sha256, &row->id, sizeof row->id);
+	else
+		ok = proofs_digest(
+		    wp.sha256, row->bytes,
+		    span_of(row->public_values.p, row->public_values.p ? row->public_values.n : 0));
+	if (ok && row->prover_type >= 0 && row->prover_type < PROVER_TYPES &&
+	    work_restore_candidate(p->p.work, row->id, &wp, (enum work_state)row->state,
+				   row->has_signer ? &signer : NULL))
+		return true;
+	why_set(why, "the stored proof %" PRIu64 " of batch %" PRIu64 " cannot be taken over",
+		row->id, row->batch);
+	return false;
+}
+
+/* ---- life ---- */
+
+bool proofs_new(struct proofs **out, const struct proofs_parts *parts, size_t max_bytes,
+		struct why *why)
+{
+	struct proofs *p = *out = calloc(1, sizeof *p);
+
+	if (!p) {
+		why_set(why, "out of memory");
+		return false;
+	}
+	p->p = *parts;
+	p->max_bytes = max_bytes;
+	return true;
+}
+
+void proofs_stop(struct proofs *p)
+{
+	p->stopped = true;
+}
+
+const struct proofs_counters *proofs_counters(const struct proofs *p)
+{
+	return &p->counters;
+}
+
+void proofs_free(struct proofs *p)
+{
+	free(p);
 }

@@ -8,13 +8,38 @@
 #ifndef COORDINATOR_WORK_PROOFS_H
 #define COORDINATOR_WORK_PROOFS_H
 
+#include "coordinator/base/wake.h"
+#include "coordinator/l1/commitments.h"
+#include "coordinator/l1/facts.h"
+#include "coordinator/provers/registrar.h"
+#include "coordinator/store/store.h"
 #include "coordinator/work/work.h"
 
-struct daemon;
 struct proofs;
 
-bool proofs_new(struct proofs **out, struct daemon *d, struct why *why);
+struct proofs_parts {
+	struct store *store;
+	struct work *work;
+	struct registrar *registrar;
+	const struct l1 *l1;
+	struct commitments *commitments;
+	struct wake *wake; /* a verdict may complete a run */
+};
+struct proofs_counters {
+	uint64_t submits[WORK_NO_MEMORY + 1]; /* by enum work_submit_rc */
+	uint64_t judged[WORK_UNDECIDED + 1];  /* by enum work_state */
+};
+
+/* max_bytes: of one proof. False with the sentence; *out is NULL. */
+bool proofs_new(struct proofs **out, const struct proofs_parts *parts, size_t max_bytes,
+		struct why *why);
+/* Judges no more. */
+void proofs_stop(struct proofs *p);
+/* After the store and the RPC client have closed: both may still call back. NULL is fine. */
 void proofs_free(struct proofs *p);
+
+/* At the start: a row of an earlier run. False with the sentence. */
+bool proofs_restore(struct proofs *p, const struct store_proof *row, struct why *why);
 
 /* By what two proofs are known to be the same. False: SHA-256 is not available. */
 bool proofs_digest(uint8_t out[32], struct span bytes, struct span public_values);
@@ -23,17 +48,19 @@ enum proof_answer { PROOF_ACK, PROOF_REFUSED };
 /* code and sentence are for the prover when REFUSED. Called exactly once, maybe at once. */
 typedef void proof_answer_cb(void *arg, enum proof_answer answer, const char *code,
 			     const char *sentence);
-void proofs_submit(struct daemon *d, uint64_t batch, const struct proof *proof, const char *source,
+void proofs_submit(struct proofs *p, uint64_t batch, const struct proof *proof, const char *source,
 		   proof_answer_cb *cb, void *arg);
 
 /* Judges what can be judged now; called after each round of the chain. */
-void proofs_judge(struct daemon *d);
+void proofs_judge(struct proofs *p);
 
 /* A verdict, made durable and told to work. signer may be NULL. */
 void proofs_verdict(struct proofs *p, uint64_t id, enum work_state state,
 		    const struct eth_address *signer, const char *reason);
 
+const struct proofs_counters *proofs_counters(const struct proofs *p);
+
 /* For work_gone: the row may go. */
-void proofs_forget(struct daemon *d, uint64_t id);
+void proofs_forget(struct proofs *p, uint64_t id);
 
 #endif

@@ -52,9 +52,10 @@ static void on_bad(void *arg, struct conn *conn, enum server_bad bad, const stru
 	conn_reply(conn, span_of(text, (size_t)n));
 }
 
-static void on_log(void *arg, const char *event, const char *sentence)
+static void on_log(void *arg, bool usual, const char *event, const char *sentence)
 {
 	(void)arg;
+	(void)usual;
 	fprintf(stderr, "%s: %s\n", event, sentence);
 }
 

@@ -5,7 +5,9 @@
 
 #include <cmocka.h>
 
+#include "coordinator/base/file.h"
 #include "coordinator/config/config_table.h"
+#include "coordinator/config/retired.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +43,8 @@ static int set_minimum(void **state)
 	for (i = 0; i < config_rows_count; i++)
 		if (config_rows[i].name)
 			unsetenv(config_rows[i].name);
+	for (i = 0; config_retired_at(i); i++)
+		unsetenv(config_retired_env(config_retired_at(i)));
 	setenv("ETHREX_ETH_RPC_URL",
 	       "http://user:pass@127.0.0.1:8545/secret-path,https://b.example", 1);
 	setenv("ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS", ADDRESS, 1);
@@ -64,7 +68,6 @@ static void test_defaults_are_ethrex_s(void **state)
 	assert_int_equal(c.send_interval_ms, 5000);
 	assert_int_equal(c.prover_timeout_ms, 600000);
 	assert_int_equal(c.max_fee_per_gas, 10000000000);
-	assert_int_equal(c.max_retries, 10);
 	assert_int_equal(c.min_retry_delay_s, 96);
 	assert_int_equal(c.max_retry_delay_s, 1800);
 	assert_int_equal(c.n_rpc_urls, 2);
@@ -247,6 +250,106 @@ static void test_reload_takes_the_safe_subset(void **state)
 	free(text);
 }
 
+/* ---- names that are no settings any more ---- */
+
+/* The example file of 0.1 with every line uncommented, as an operator may have it. */
+static void test_the_settings_of_0_1_still_start(void **state)
+{
+	char path[512], *line, *save = NULL;
+	struct buf text;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/tests/unit/coordinator/config/settings-0.1.env",
+		 getenv("SOURCE_DIR"));
+	buf_init(&text, 1 << 18);
+	assert_true(file_read(&text, path, NULL) && buf_add(&text, "", 1));
+	for (line = strtok_r((char *)text.p, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char *name = line + (*line == '#'), *eq = strchr(name, '=');
+
+		if (!eq ||
+		    strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != (size_t)(eq - name))
+			continue;
+		*eq = '\0';
+		if (!strstr(name, "_FILE") && !getenv(name))
+			setenv(name, eq + 1, 1);
+	}
+	buf_free(&text);
+	unsetenv("ETHREX_PROOF_COORDINATOR_COLLATERAL_CA_FILE");
+	if (!load(true, 0, NULL))
+		fail_msg("%s", errors);
+	/* The 12 ceilings and the names that are accepted and ignored, as far as they had a value.
+	 */
+	assert_true(c.n_notes >= 14);
+}
+
+static void test_each_ceiling_is_connected_to_its_sentence(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned long long fixed;
+	} ceilings[] = {{"MAX_BUFFERED_BYTES", CONFIG_MAX_BUFFERED_BYTES},
+			{"WRITE_TIMEOUT", CONFIG_WRITE_TIMEOUT_MS},
+			{"MAX_PROOF_BYTES", CONFIG_MAX_PROOF_BYTES},
+			{"STORE_QUEUE", CONFIG_STORE_QUEUE},
+			{"STORE_QUEUE_BYTES", CONFIG_STORE_QUEUE_BYTES},
+			{"ADMIN_MAX_CONNECTIONS", CONFIG_ADMIN_MAX_CONNECTIONS},
+			{"RPC_MAX_IN_FLIGHT", CONFIG_RPC_MAX_IN_FLIGHT},
+			{"RPC_MAX_BODY_BYTES", CONFIG_RPC_MAX_BODY_BYTES},
+			{"MAX_REFUSALS", CONFIG_MAX_REFUSALS},
+			{"MAX_VERDICTS", CONFIG_MAX_VERDICTS},
+			{"COLLATERAL_MAX_PIECE_BYTES", CONFIG_COLLATERAL_MAX_PIECE_BYTES},
+			{"COLLATERAL_MAX_PLATFORMS", CONFIG_COLLATERAL_MAX_PLATFORMS}};
+	char name[128], value[32], said[128];
+	size_t i;
+	int more;
+
+	(void)state;
+	for (i = 0; i < sizeof ceilings / sizeof *ceilings; i++) {
+		snprintf(name, sizeof name, "ETHREX_PROOF_COORDINATOR_%s", ceilings[i].name);
+		snprintf(said, sizeof said, "is fixed at %llu since 0.2", ceilings[i].fixed);
+		for (more = 0; more < 2; more++) {
+			snprintf(value, sizeof value, "%llu", ceilings[i].fixed + (unsigned)more);
+			setenv(name, value, 1);
+			assert_true(load(true, 0, NULL));
+			assert_int_equal(c.n_notes, 1);
+			assert_string_equal(c.notes[0].name, name);
+			assert_string_equal(c.notes[0].sentence.text, said);
+			config_wipe(&c);
+		}
+		snprintf(value, sizeof value, "%llu", ceilings[i].fixed - 1);
+		setenv(name, value, 1);
+		assert_false(load(true, 0, NULL));
+		assert_non_null(strstr(errors, said));
+		assert_non_null(strstr(errors, "the stricter"));
+		/* Of no matter to a verb that only talks to the daemon. */
+		assert_true(load(false, 0, NULL));
+		setenv(name, "many", 1);
+		assert_false(load(true, 0, NULL));
+		assert_non_null(strstr(errors, "\"many\" is not a whole number"));
+		unsetenv(name);
+	}
+}
+
+static void test_modes_that_there_are_not(void **state)
+{
+	char flag[] = "--based", ignored[] = "--eth.backoff-factor", three[] = "3";
+	char *argv[] = {flag, ignored, three};
+
+	(void)state;
+	setenv("ETHREX_ALIGNED_MODE", "false", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_REMOTE_SIGNER_URL", "", 1);
+	assert_true(load(true, 0, NULL));
+	assert_int_equal(c.n_notes, 0);
+	assert_false(load(true, 3, argv));
+	assert_non_null(strstr(errors, "ETHREX_BASED: based rollups are not supported"));
+	assert_int_equal(c.n_notes, 1);
+	assert_non_null(strstr(c.notes[0].sentence.text, "accepted and ignored"));
+	setenv("ETHREX_PROOF_COORDINATOR_REMOTE_SIGNER_URL", "http://127.0.0.1:9000", 1);
+	assert_false(load(true, 0, NULL));
+	assert_non_null(strstr(errors, "a remote signer is not supported"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_minimum, forget)
 
 int main(void)
@@ -261,6 +364,9 @@ int main(void)
 	    TEST(test_a_bad_key_is_not_quoted),
 	    TEST(test_key_file_that_all_may_read),
 	    TEST(test_printing_masks_secrets),
+	    TEST(test_the_settings_of_0_1_still_start),
+	    TEST(test_each_ceiling_is_connected_to_its_sentence),
+	    TEST(test_modes_that_there_are_not),
 	    TEST(test_reload_takes_the_safe_subset),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,11 +93,12 @@ static inline void world_on_end(void *arg, uint64_t id, bool delivered)
 	w->last_ended = id;
 }
 
-static inline void world_on_log(void *arg, const char *event, const char *sentence)
+static inline void world_on_log(void *arg, bool usual, const char *event, const char *sentence)
 {
 	struct world *w = arg;
 	size_t used = strlen(w->events);
 
+	(void)usual;
 	snprintf(w->events + used, sizeof w->events - used, "%s: %s\n", event, sentence);
 }
 

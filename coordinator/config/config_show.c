@@ -1,0 +1,164 @@
+/* What the settings are, shown: the running ones, the help text, and what a reload changes. */
+#include "coordinator/base/url.h"
+#include "coordinator/config/config_table.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+static size_t row_size(const struct config_row *r)
+{
+	switch (r->type) {
+	case TYPE_TEXT:
+	case TYPE_SECRET:
+	case TYPE_URLS: return CONFIG_TEXT_MAX;
+	case TYPE_U64: return sizeof(uint64_t);
+	case TYPE_BOOL: return sizeof(bool);
+	case TYPE_ADDRESS: return sizeof(struct eth_address);
+	case TYPE_KEY: return sizeof(struct eth_key);
+	}
+	return 0;
+}
+
+static bool row_differs(const struct config_row *r, const void *a, const void *b)
+{
+	if (r->type == TYPE_TEXT || r->type == TYPE_SECRET || r->type == TYPE_URLS)
+		return strcmp(a, b) != 0;
+	return memcmp(a, b, row_size(r)) != 0;
+}
+
+unsigned config_reload(struct config *running, const struct config *fresh, FILE *errors)
+{
+	unsigned changed = 0;
+	size_t i;
+
+	for (i = 0; i < config_rows_count; i++) {
+		const struct config_row *r = &config_rows[i];
+		char *a = (char *)running + r->at;
+		const char *b = (const char *)fresh + r->at;
+
+		if (!r->name || !row_differs(r, a, b))
+			continue;
+		if (r->reload) {
+			memcpy(a, b, row_size(r));
+			changed++;
+		} else {
+			fprintf(errors, "%s differs from the running one: restart to use it\n",
+				r->name);
+		}
+	}
+	running->log_level = fresh->log_level;
+	running->log_format = fresh->log_format;
+	return changed;
+}
+
+static void row_text(char *out, size_t n, const struct config *c, const struct config_row *r)
+{
+	const char *at = (const char *)c + r->at;
+	uint64_t u;
+	bool b;
+	struct eth_address a;
+
+	out[0] = '\0';
+	switch (r->type) {
+	case TYPE_TEXT: snprintf(out, n, "%s", at); break;
+	case TYPE_SECRET: snprintf(out, n, "%s", *at ? "(set, hidden)" : ""); break;
+	case TYPE_U64:
+		memcpy(&u, at, sizeof u);
+		snprintf(out, n, "%" PRIu64, u);
+		break;
+	case TYPE_BOOL:
+		memcpy(&b, at, sizeof b);
+		snprintf(out, n, "%s", b ? "true" : "false");
+		break;
+	case TYPE_URLS: {
+		size_t i, used = 0;
+
+		for (i = 0; i < c->n_rpc_urls && used < n; i++) {
+			char masked[256];
+
+			url_mask(masked, sizeof masked, c->rpc_urls[i]);
+			used +=
+			    (size_t)snprintf(out + used, n - used, "%s%s", i ? "," : "", masked);
+		}
+		break;
+	}
+	case TYPE_ADDRESS:
+	case TYPE_KEY:
+		memcpy(&b, (const char *)c + r->has, sizeof b);
+		if (!b)
+			break;
+		if (r->type == TYPE_ADDRESS)
+			memcpy(&a, at, sizeof a);
+		else if (!eth_key_address(&a, (const struct eth_key *)(const void *)at))
+			break;
+		snprintf(out, n, "%s", r->type == TYPE_KEY ? "(set, hidden) address " : "");
+		eth_address_print(out + strlen(out), &a);
+		break;
+	}
+}
+
+static void print_json(const struct config *c, FILE *out)
+{
+	char text[CONFIG_TEXT_MAX + 64];
+	json_t *o = json_object();
+	size_t i;
+
+	for (i = 0; i < config_rows_count; i++)
+		if (config_rows[i].name) {
+			row_text(text, sizeof text, c, &config_rows[i]);
+			json_object_set_new(o, config_rows[i].name, json_string(text));
+		}
+	json_dumpf(o, out, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	fputc('\n', out);
+	json_decref(o);
+}
+
+void config_print(const struct config *c, FILE *out, bool json)
+{
+	char text[CONFIG_TEXT_MAX + 64];
+	size_t i;
+
+	if (json) {
+		print_json(c, out);
+		return;
+	}
+	for (i = 0; i < config_rows_count; i++) {
+		const struct config_row *r = &config_rows[i];
+
+		if (!r->name) {
+			fprintf(out, "%s# %s\n", i ? "\n" : "", r->group);
+			continue;
+		}
+		row_text(text, sizeof text, c, r);
+		fprintf(out, "%s=%s\n", r->name, text);
+	}
+}
+
+void config_help(FILE *out)
+{
+	size_t i;
+
+	for (i = 0; i < config_rows_count; i++) {
+		const struct config_row *r = &config_rows[i];
+
+		if (!r->name) {
+			fprintf(out, "\n%s:\n", r->group);
+			continue;
+		}
+		fprintf(out, "  %s%s\n", r->name, config_row_is_secret(r) ? " (or ..._FILE)" : "");
+		if (r->flag)
+			fprintf(out, "      --%s\n", r->flag);
+		fprintf(out, "      %s", r->help);
+		if (r->fallback && *r->fallback)
+			fprintf(out, " [%s]", r->fallback);
+		if (r->reload)
+			fputs(" (SIGHUP)", out);
+		fputc('\n', out);
+	}
+}
+
+void config_wipe(struct config *c)
+{
+	secret_wipe(c, sizeof *c);
+}

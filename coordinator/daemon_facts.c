@@ -1,0 +1,156 @@
+/* What is new below reaches the rooms above: L1's facts, and the wake. */
+#include "coordinator/base/clock.h"
+#include "coordinator/base/log.h"
+#include "coordinator/daemon_internal.h"
+#include "coordinator/provers/rows.h"
+
+static void gone_input(void *arg, uint64_t batch, const char *commit_hash, const uint8_t sha256[32],
+		       bool last_use)
+{
+	struct daemon *d = arg;
+
+	inputs_drop(d->inputs, batch, commit_hash, sha256, last_use);
+}
+
+static void gone_candidate(void *arg, uint64_t id)
+{
+	struct daemon *d = arg;
+
+	proofs_forget(d->proofs, id);
+}
+
+static void gone_lease(void *arg, uint64_t batch, enum prover_type type)
+{
+	struct daemon *d = arg;
+
+	lease_drop(d->store, batch, type);
+}
+
+static void tell_registrar(struct daemon *d, const struct l1_facts *f)
+{
+	const bool promoting = registrar_promoted(d->registrar) != NULL;
+	const struct eth_address *counting;
+	struct why why = {""};
+	char text[ETH_ADDRESS_TEXT_SIZE];
+
+	registrar_set_contract(d->registrar, &f->tdx_verifier, f->tdx_dev_mode);
+	switch (registrar_set_signer(d->registrar, &f->signer, clock_wall_ms(), &why)) {
+	case REGISTRAR_SIGNER_SAME: break;
+	case REGISTRAR_SIGNER_FIRST:
+	case REGISTRAR_SIGNER_OURS:
+		eth_address_print(text, &f->signer);
+		log_event(LOG_INFO, "signer_on_chain",
+			  log_str("signer", eth_address_is_zero(&f->signer) ? "none" : text));
+		break;
+	case REGISTRAR_SIGNER_CHANGED:
+		log_event(LOG_WARN, "signer_changed", log_str("reason", why.text));
+		break;
+	}
+	if (promoting && !registrar_promoted(d->registrar))
+		prover_promoted_drop(d->store);
+	/* Not simply the chain's: while a switch is under way, the key that comes. */
+	counting = registrar_counting_signer(d->registrar);
+	work_set_signer(d->work, counting ? WORK_SIGNER_IS : WORK_SIGNER_NONE, counting);
+}
+
+static uint32_t needed_types(const struct daemon *d, const struct l1_facts *f)
+{
+	return d->config->exec_only ? PROVER_TYPE_BIT(PROVER_EXEC) : f->needed;
+}
+
+void daemon_restore_facts(struct daemon *d)
+{
+	const struct l1_facts *f = l1_facts(d->l1);
+	struct work_chain chain = {0};
+	struct why why = {""};
+
+	if (!f)
+		return;
+	/* final stays 0: nothing is dropped on what an earlier run was told. */
+	chain.committed = f->committed;
+	chain.verified = f->verified;
+	work_set_needed(d->work, needed_types(d, f));
+	work_set_chain(d->work, &chain, NULL, &why);
+	if (f->has_tdx_verifier)
+		tell_registrar(d, f);
+}
+
+/* Settings that cannot go with this chain: the event and the sentence; NULL: none. */
+static const char *misfit(const struct daemon *d, const struct l1_facts *f, const char **event)
+{
+	if (f->l1_chain_id == 1 && d->config->tdx_dev_mode) {
+		*event = "dev_mode_on_mainnet";
+		return "ETHREX_TDX_DEV_MODE is on and the L1 is Ethereum mainnet (chain id 1): "
+		       "anyone could register any key; refused";
+	}
+	if (d->config->exec_only && f->needed != PROVER_TYPE_BIT(PROVER_EXEC)) {
+		*event = "dev_mode_on_contract_with_proofs";
+		return "ETHREX_PROOF_COORDINATOR_DEV_MODE sends empty proofs, but the "
+		       "OnChainProposer requires real ones; unset it";
+	}
+	if ((f->needed & PROVER_TYPE_BIT(PROVER_TDX)) && !d->config->has_tdx_key) {
+		*event = "tdx_key_missing";
+		return "the OnChainProposer requires TDX proofs: give "
+		       "ETHREX_PROOF_COORDINATOR_TDX_PRIVATE_KEY_FILE, the key that registers";
+	}
+	return NULL;
+}
+
+void daemon_on_facts(void *arg, const struct l1_facts *f)
+{
+	struct daemon *d = arg;
+	const struct work_gone gone = {gone_input, gone_candidate, gone_lease, d};
+	const struct work_chain chain = {f->committed, f->verified, f->final};
+	const char *event = NULL, *sentence = misfit(d, f, &event);
+	unsigned before;
+	struct why why = {""};
+
+	if (sentence) {
+		daemon_fail(d, event, sentence);
+		return;
+	}
+	if (!work_needed(d->work, &before) || before != needed_types(d, f))
+		work_set_needed(d->work, needed_types(d, f));
+	switch (work_set_chain(d->work, &chain, &gone, &why)) {
+	case WORK_CHAIN_SAME:
+	case WORK_CHAIN_FORWARD: break;
+	case WORK_CHAIN_BACK:
+	case WORK_CHAIN_BACK_LOST:
+		log_event(LOG_WARN, "l1_went_back", log_str("reason", why.text));
+		commitments_forget(d->commitments);
+		break;
+	}
+	if (f->has_tdx_verifier)
+		tell_registrar(d, f);
+	quotes_on_facts(d->quotes);
+	if (!agenda_open(d->agenda, f->l1_chain_id, &why)) {
+		daemon_fail(d, "sender_failed", why.text);
+		return;
+	}
+	proofs_judge(d->proofs);
+	wake_up(d->wake);
+}
+
+void daemon_on_wake(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->closing || !d->agenda)
+		return;
+	setup_answer_all(d->setup);
+	if (!d->draining)
+		agenda_next(d->agenda);
+}
+
+void daemon_on_l1_failed(void *arg, const char *sentence)
+{
+	struct daemon *d = arg;
+
+	(void)sentence;
+	wake_up(d->wake);
+}
+
+void daemon_on_fatal(void *arg, const char *event, const char *sentence)
+{
+	daemon_fail(arg, event, sentence);
+}

@@ -1,0 +1,68 @@
+/*
+ * daemon_internal.h -- what the daemon is made of; for daemon.c, daemon_parts.c and daemon_facts.c,
+ * the only files that see every room.
+ */
+#ifndef COORDINATOR_DAEMON_INTERNAL_H
+#define COORDINATOR_DAEMON_INTERNAL_H
+
+#include "coordinator/admin/admin.h"
+#include "coordinator/daemon.h"
+
+struct daemon {
+	struct config *config; /* the caller's, which never moves: keys and texts are borrowed */
+	uv_loop_t loop;
+	char admin_token[CONFIG_TEXT_MAX]; /* secret */
+	int key_locks[2];                  /* descriptors; -1: none */
+	uint64_t started_ms;
+
+	struct wake *wake; /* the agenda, and the setups that wait */
+	struct store *store;
+	struct commit_hash_rule *rule;
+	struct work *work;
+	struct inputs *inputs;
+	struct serve *serve;
+	struct registrar *registrar;
+	struct rpc *rpc;
+	struct l1 *l1;
+	struct commitments *commitments;
+	struct proofs *proofs;
+	struct collateral *collateral;
+	struct collateral *early; /* to look ahead; NULL: not wanted */
+	struct verdicts *verdicts;
+	struct quotes *quotes;
+	struct setup *setup;
+	struct agenda *agenda;
+	struct session *session;
+	struct admin *admin;
+	struct server *server;
+
+	uv_signal_t on_term, on_int, on_hup;
+	uv_timer_t drain_timer, watch_timer;
+	bool draining, closing;
+	size_t closing_step;
+	int exit_code;
+};
+
+/* Ends the daemon in order with EXIT_CONFIG; a sentence for the log. */
+void daemon_fail(struct daemon *d, const char *event, const char *sentence);
+
+/* ---- daemon_parts.c ---- */
+
+/* Makes every part in order, and loads what an earlier run made durable. False with the sentence;
+ * what was made is closed as at any end. */
+bool daemon_make_parts(struct daemon *d, struct why *why);
+/* Whatever no callback can name any more. */
+void daemon_free_parts(struct daemon *d);
+/* What a reload changed reaches the rooms. */
+void daemon_take_settings(struct daemon *d, FILE *notes);
+
+/* ---- daemon_facts.c: what is new below reaches the rooms above; arg is the struct daemon ---- */
+
+void daemon_on_facts(void *arg, const struct l1_facts *f);
+void daemon_on_l1_failed(void *arg, const char *sentence);
+void daemon_on_fatal(void *arg, const char *event, const char *sentence);
+void daemon_on_wake(void *arg);
+/* At the start, after the load: what an earlier run was told counts until L1 answers. */
+void daemon_restore_facts(struct daemon *d);
+
+#endif

@@ -1,0 +1,172 @@
+#include "coordinator/work/serve.h"
+
+#include "coordinator/base/clock.h"
+#include "coordinator/base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* An input on its way: the lease goes back if it does not arrive. */
+struct delivery {
+	struct delivery *next;
+	uint64_t conn;
+	uint64_t batch, ticket;
+	enum prover_type type;
+};
+
+struct serve {
+	struct serve_parts p;
+	struct delivery *deliveries;
+	uint64_t counters[WORK_NOT_NEEDED + 1];
+};
+
+/* ---- the lease's row ---- */
+
+static void lease_keep(struct store *store, const struct work_grant *grant, enum prover_type type,
+		       const char *source)
+{
+	const struct store_change change = {
+	    .kind = CHANGE_LEASE_PUT,
+	    .lease = {grant->batch, (int)type, span_of(source, strlen(source)), grant->expires_ms}};
+
+	store_commit_lazy(store, &change, 1);
+}
+
+void lease_restore(struct work *work, const struct store_lease *row, uint64_t now_ms)
+{
+	char source[WORK_SOURCE_SIZE] = "";
+
+	if (row->prover_type < 0 || row->prover_type >= PROVER_TYPES)
+		return;
+	if (row->source.n && row->source.n < sizeof source) {
+		memcpy(source, row->source.p, row->source.n);
+		source[row->source.n] = '\0';
+	}
+	work_restore_lease(work, row->batch, (enum prover_type)row->prover_type, source,
+			   row->expires_ms, now_ms);
+}
+
+void lease_drop(struct store *store, uint64_t batch, enum prover_type type)
+{
+	const struct store_change change = {.kind = CHANGE_LEASE_DEL,
+					    .lease = {.batch = batch, .prover_type = (int)type}};
+
+	store_commit_lazy(store, &change, 1);
+}
+
+/* ---- requests ---- */
+
+static enum serve_rc hand_out(struct serve *s, uint64_t conn, enum prover_type type,
+			      const struct work_grant *grant, struct serve_input *out,
+			      struct why *why)
+{
+	struct delivery *d = malloc(sizeof *d);
+	struct why trouble = {"out of memory"};
+
+	out->batch = grant->batch;
+	out->fd = d ? inputs_open(s->p.inputs, grant->sha256, &out->size, &trouble) : -1;
+	if (out->fd < 0) {
+		log_event(LOG_ERROR, "input_unreadable", log_u64("batch", grant->batch),
+			  log_str("reason", trouble.text));
+		if (grant->ticket)
+			work_ungrant(s->p.work, grant->batch, type, grant->ticket);
+		why_set(why, "the stored input cannot be read");
+		free(d);
+		return SERVE_UNREADABLE;
+	}
+	*d = (struct delivery){s->deliveries, conn, grant->batch, grant->ticket, type};
+	s->deliveries = d;
+	return SERVE_INPUT;
+}
+
+enum serve_rc serve_request(struct serve *s, uint64_t conn, const struct proofdata *m,
+			    const char *source, struct serve_input *out, struct why *why)
+{
+	const enum prover_type *type = m->has_prover_type ? &m->prover_type : NULL;
+	struct work_grant grant;
+	enum work_request_rc rc;
+
+	if (!commit_hash_ok(s->p.rule, m->commit_hash, why)) {
+		log_event(LOG_WARN, "request_refused", log_str("source", source),
+			  log_str("reason", why->text));
+		return SERVE_BAD_HASH;
+	}
+	rc = work_request(s->p.work, m->commit_hash, type, source, clock_wall_ms(), &grant, why);
+	s->counters[rc]++;
+	switch (rc) {
+	case WORK_GRANT:
+		log_event(LOG_INFO, "work_granted", log_u64("batch", grant.batch),
+			  log_str("type", type ? prover_type_name(*type) : "any"),
+			  log_str("dialect", dialect_name(m->dialect)),
+			  log_str("commit_hash", m->commit_hash), log_str("source", source),
+			  log_u64("bytes", grant.size));
+		if (grant.ticket)
+			lease_keep(s->p.store, &grant, *type, source);
+		return hand_out(s, conn, type ? *type : PROVER_EXEC, &grant, out, why);
+	case WORK_EMPTY:
+		log_event(LOG_DEBUG, "request", log_str("dialect", dialect_name(m->dialect)),
+			  log_str("source", source), log_str("answer", "empty"),
+			  log_str("reason", why->text));
+		return SERVE_EMPTY;
+	case WORK_VERSION_MISMATCH:
+		log_event(LOG_DEBUG, "version_mismatch", log_str("commit_hash", m->commit_hash),
+			  log_str("source", source), log_str("reason", why->text));
+		return SERVE_MISMATCH;
+	case WORK_NOT_NEEDED:
+		log_event(LOG_DEBUG, "type_not_needed", log_str("type", prover_type_name(*type)),
+			  log_str("source", source));
+		return SERVE_NOT_NEEDED;
+	}
+	return SERVE_EMPTY;
+}
+
+void serve_end(struct serve *s, uint64_t conn, bool delivered)
+{
+	struct delivery **at, *found;
+
+	for (at = &s->deliveries; *at; at = &(*at)->next)
+		if ((*at)->conn == conn)
+			break;
+	found = *at;
+	if (!found)
+		return;
+	*at = found->next;
+	if (!delivered && found->ticket) {
+		log_event(LOG_INFO, "input_not_delivered", log_u64("batch", found->batch),
+			  log_str("type", prover_type_name(found->type)));
+		work_ungrant(s->p.work, found->batch, found->type, found->ticket);
+	}
+	free(found);
+}
+
+/* ---- life ---- */
+
+const uint64_t *serve_counters(const struct serve *s)
+{
+	return s->counters;
+}
+
+bool serve_new(struct serve **out, const struct serve_parts *parts, struct why *why)
+{
+	struct serve *s = *out = calloc(1, sizeof *s);
+
+	if (!s) {
+		why_set(why, "out of memory");
+		return false;
+	}
+	s->p = *parts;
+	return true;
+}
+
+void serve_free(struct serve *s)
+{
+	struct delivery *d;
+
+	if (!s)
+		return;
+	while ((d = s->deliveries)) {
+		s->deliveries = d->next;
+		free(d);
+	}
+	free(s);
+}

@@ -29,7 +29,8 @@ export async function withAnvil(timestamp, run) {
 				await rpc.call("eth_chainId");
 				break;
 			} catch (error) {
-				if (anvil.exitCode !== null || Date.now() > end) throw new Error(`anvil did not start: ${error.message}`);
+				if (anvil.exitCode !== null || Date.now() > end)
+					throw new Error(`anvil did not start: ${error.message}`);
 			}
 		}
 		return await run(rpc);

@@ -8,7 +8,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 
 function artifact(name) {
 	const path = join(here, "out", `${name}.json`);
-	if (!existsSync(path)) throw new Error(`${path} is missing: run node contracts/compile.mjs first`);
+	if (!existsSync(path))
+		throw new Error(`${path} is missing: run node contracts/compile.mjs first`);
 	return JSON.parse(readFileSync(path));
 }
 

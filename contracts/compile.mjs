@@ -2,7 +2,15 @@
 // Same sources, same bytes; a group is left alone while neither its sources nor the compiler changed.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+	existsSync,
+	mkdirSync,
+	readFileSync,
+	readdirSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,14 +27,20 @@ const out = join(here, "out");
 // The quote verifier would not fit into the 24,576 bytes of a contract if it were made for speed.
 const isDcap = (file) => /[/]Dcap[A-Z]|[/]dcap[/]/.test(file);
 const GROUPS = {
-	devnet: { has: (file) => file.startsWith("src/") && !isDcap(file), runs: 10000, evmVersion: "prague" },
+	devnet: {
+		has: (file) => file.startsWith("src/") && !isDcap(file),
+		runs: 10000,
+		evmVersion: "prague",
+	},
 	dcap: { has: isDcap, runs: 200, evmVersion: "osaka" },
 	tests: { has: (file) => file.startsWith("test-src/"), runs: 10000, evmVersion: "prague" },
 };
 
 const sources = {};
 for (const dir of ["src", "src/dcap", "test-src"])
-	for (const name of readdirSync(join(here, dir)).filter((n) => n.endsWith(".sol")).sort())
+	for (const name of readdirSync(join(here, dir))
+		.filter((n) => n.endsWith(".sol"))
+		.sort())
 		sources[`${dir}/${name}`] = { content: readFileSync(join(here, dir, name), "utf8") };
 
 function findImport(path) {
@@ -38,7 +52,8 @@ function findImport(path) {
 /** Everything that a group's bytes depend on: test contracts may import from src. */
 function inputsOf(name, files) {
 	const hash = createHash("sha256").update(name);
-	for (const file of ["package-lock.json", "compile.mjs"]) hash.update(readFileSync(join(here, file)));
+	for (const file of ["package-lock.json", "compile.mjs"])
+		hash.update(readFileSync(join(here, file)));
 	const read = name === "tests" ? Object.keys(sources).filter((file) => !isDcap(file)) : files;
 	return hash.update(JSON.stringify(read.map((file) => [file, sources[file]]))).digest("hex");
 }
@@ -49,7 +64,8 @@ function compile(name) {
 	const stamp = join(out, `.group-${name}.json`);
 	const inputs = inputsOf(name, files);
 	const before = existsSync(stamp) ? JSON.parse(readFileSync(stamp)) : { names: [] };
-	if (before.inputs === inputs && before.names.every((n) => existsSync(join(out, `${n}.json`)))) return;
+	if (before.inputs === inputs && before.names.every((n) => existsSync(join(out, `${n}.json`))))
+		return;
 
 	const input = {
 		language: "Solidity",
@@ -61,7 +77,9 @@ function compile(name) {
 			metadata: { bytecodeHash: "none" },
 			// What lies in a directory of its own is part of a contract above it.
 			outputSelection: Object.fromEntries(
-				files.filter((file) => file.split("/").length === 2).map((file) => [file, { "*": ["abi", "evm.bytecode.object"] }]),
+				files
+					.filter((file) => file.split("/").length === 2)
+					.map((file) => [file, { "*": ["abi", "evm.bytecode.object"] }]),
 			),
 		},
 	};
@@ -80,9 +98,15 @@ function compile(name) {
 	rmSync(stamp, { force: true });
 	for (const old of before.names) rmSync(join(out, `${old}.json`), { force: true });
 	const names = [];
-	for (const [contractName, contract] of Object.values(result.contracts ?? {}).flatMap(Object.entries)) {
+	for (const [contractName, contract] of Object.values(result.contracts ?? {}).flatMap(
+		Object.entries,
+	)) {
 		if (!contract.evm.bytecode.object) continue; // an interface
-		const artifact = { contractName, abi: contract.abi, bytecode: "0x" + contract.evm.bytecode.object };
+		const artifact = {
+			contractName,
+			abi: contract.abi,
+			bytecode: "0x" + contract.evm.bytecode.object,
+		};
 		const fresh = join(out, `${contractName}.tmp.${process.pid}`);
 		writeFileSync(fresh, JSON.stringify(artifact, null, 1) + "\n");
 		renameSync(fresh, join(out, `${contractName}.json`));
@@ -102,9 +126,13 @@ if (wanted.some((name) => !GROUPS[name])) {
 if (wanted.length === 1) {
 	compile(wanted[0]);
 } else {
-	const one = (name) => new Promise((done) => {
-		spawn(process.execPath, [fileURLToPath(import.meta.url), name], { stdio: "inherit" }).on("exit", done);
-	});
+	const one = (name) =>
+		new Promise((done) => {
+			spawn(process.execPath, [fileURLToPath(import.meta.url), name], { stdio: "inherit" }).on(
+				"exit",
+				done,
+			);
+		});
 	const codes = await Promise.all((wanted.length ? wanted : Object.keys(GROUPS)).map(one));
 	process.exit(codes.some((code) => code !== 0) ? 1 : 0);
 }

@@ -5,8 +5,11 @@ import { fileURLToPath } from "node:url";
 import { cast } from "./tools.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const ROOT = 0, PLATFORM = 2, SIGNING = 3;
-const TD_QE = 2, PCS_VERSION = 4;
+const ROOT = 0,
+	PLATFORM = 2,
+	SIGNING = 3;
+const TD_QE = 2,
+	PCS_VERSION = 4;
 
 /** Real quotes and collateral, which are not part of this repository. */
 export const VECTORS = process.env.VECTORS_DIR || join(here, "..", "..", "shared", "vectors");
@@ -14,20 +17,26 @@ export const VECTORS = process.env.VECTORS_DIR || join(here, "..", "..", "shared
 export function needVectors() {
 	const manifest = join(VECTORS, "dcap", "MANIFEST.json");
 	if (!existsSync(manifest))
-		throw new Error(`${manifest} is missing: set VECTORS_DIR to the directory of the real quotes and collateral`);
+		throw new Error(
+			`${manifest} is missing: set VECTORS_DIR to the directory of the real quotes and collateral`,
+		);
 	return JSON.parse(readFileSync(manifest));
 }
 
 const read = (name) => readFileSync(join(VECTORS, "dcap", name));
 
 function pem(name) {
-	const found = read(name).toString().matchAll(/-----BEGIN CERTIFICATE-----([^-]*)-----END/g);
+	const found = read(name)
+		.toString()
+		.matchAll(/-----BEGIN CERTIFICATE-----([^-]*)-----END/g);
 	return [...found].map(([, text]) => Buffer.from(text, "base64"));
 }
 
 /** {"NAME":{...},"signature":"..."}: the object's exact bytes, which are what is signed, and r||s. */
 function signed(name) {
-	const [, body, signature] = read(name).toString().match(/^\{"\w+":(\{.*\}),"signature":"([0-9a-f]{128})"\}\s*$/s);
+	const [, body, signature] = read(name)
+		.toString()
+		.match(/^\{"\w+":(\{.*\}),"signature":"([0-9a-f]{128})"\}\s*$/s);
 	return { body: Buffer.from(body), signature: Buffer.from(signature, "hex") };
 }
 
@@ -38,33 +47,49 @@ export function loadVector(manifest, id) {
 	const [ca, root] = pem(v.pck_crl_issuer_chain);
 	const [signing] = pem(v.tcb_signing_chain);
 	return {
-		now: v.now, root, ca, signing,
-		rootCrl: read(v.root_ca_crl), pckCrl: read(v.pck_crl),
-		identity: signed(v.qe_identity), tcbInfo: signed(v.tcb_info),
+		now: v.now,
+		root,
+		ca,
+		signing,
+		rootCrl: read(v.root_ca_crl),
+		pckCrl: read(v.pck_crl),
+		identity: signed(v.qe_identity),
+		tcbInfo: signed(v.tcb_info),
 		quote: read(v.quote),
 	};
 }
 
 /** The sample quote, as long as the buffer that it came in: zero bytes follow it. */
 export function quoteExample() {
-	return Buffer.from(readFileSync(join(VECTORS, "quote.example")).toString().trim().replace(/^0x/, ""), "hex");
+	return Buffer.from(
+		readFileSync(join(VECTORS, "quote.example")).toString().trim().replace(/^0x/, ""),
+		"hex",
+	);
 }
 
 const word = (n) => Buffer.from(BigInt(n).toString(16).padStart(64, "0"), "hex");
-const tail = (data) => Buffer.concat([word(data.length), data, Buffer.alloc((32 - (data.length % 32)) % 32)]);
+const tail = (data) =>
+	Buffer.concat([word(data.length), data, Buffer.alloc((32 - (data.length % 32)) % 32)]);
 const selector = (signature) => Buffer.from(cast("sig", signature).slice(2), "hex");
 
 /** A call whose last argument is the only dynamic one. */
 export function callWithBytes(signature, data, ...numbers) {
 	const head = Buffer.concat(numbers.map(word));
-	return "0x" + Buffer.concat([selector(signature), head, word(head.length + 32), tail(data)]).toString("hex");
+	return (
+		"0x" +
+		Buffer.concat([selector(signature), head, word(head.length + 32), tail(data)]).toString("hex")
+	);
 }
 
 /** The same with (string body, bytes signature). */
 export function callWithSigned(signature, piece, ...numbers) {
-	const head = Buffer.concat(numbers.map(word)), body = tail(piece.body);
+	const head = Buffer.concat(numbers.map(word)),
+		body = tail(piece.body);
 	const pair = [word(64), word(64 + body.length), body, tail(piece.signature)];
-	return "0x" + Buffer.concat([selector(signature), head, word(head.length + 32), ...pair]).toString("hex");
+	return (
+		"0x" +
+		Buffer.concat([selector(signature), head, word(head.length + 32), ...pair]).toString("hex")
+	);
 }
 
 const CERT = "upsertPcsCertificates(uint8,bytes)";
@@ -76,7 +101,13 @@ export const upload = {
 	ca: (der) => callWithBytes(CERT, der, PLATFORM),
 	signing: (der) => callWithBytes(CERT, der, SIGNING),
 	pckCrl: (der) => callWithBytes("upsertPckCrl(uint8,bytes)", der, PLATFORM),
-	identity: (piece) => callWithSigned("upsertEnclaveIdentity(uint256,uint256,(string,bytes))", piece, TD_QE, PCS_VERSION),
+	identity: (piece) =>
+		callWithSigned(
+			"upsertEnclaveIdentity(uint256,uint256,(string,bytes))",
+			piece,
+			TD_QE,
+			PCS_VERSION,
+		),
 	tcbInfo: (piece) => callWithSigned("upsertFmspcTcb((string,bytes))", piece),
 };
 

@@ -43,7 +43,9 @@ function otherType(env, type) {
 	const verifier = env[`ETHREX_DEPLOYER_${type}_VERIFIER_ADDRESS`];
 	const vk = env[`ETHREX_DEPLOYER_${type}_VK`];
 	if (!verifier || !vk)
-		throw new Error(`ETHREX_L2_${type} needs ETHREX_DEPLOYER_${type}_VERIFIER_ADDRESS and ETHREX_DEPLOYER_${type}_VK`);
+		throw new Error(
+			`ETHREX_L2_${type} needs ETHREX_DEPLOYER_${type}_VERIFIER_ADDRESS and ETHREX_DEPLOYER_${type}_VK`,
+		);
 	return { required: true, verifier, vk };
 }
 
@@ -53,12 +55,18 @@ function settings(env) {
 	const dcap = env.ETHREX_DEPLOYER_DCAP_ADDRESS || (devMode ? NO_DCAP : undefined);
 	const deployDcap = isTrue(env.ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER) && !dcap;
 	if (tdx && !dcap && !deployDcap)
-		throw new Error("a TDXVerifier that checks quotes needs ETHREX_DEPLOYER_DCAP_ADDRESS, or ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER=true for a new one; without either set ETHREX_TDX_DEV_MODE=true");
-	const rootKey = (env.ETHREX_DEPLOYER_DCAP_ROOT_KEY || "00".repeat(64)).replace(/^0x/, "").toLowerCase();
-	if (!/^[0-9a-f]{128}$/.test(rootKey)) throw new Error(`ETHREX_DEPLOYER_DCAP_ROOT_KEY is not 128 hex digits: ${rootKey}`);
+		throw new Error(
+			"a TDXVerifier that checks quotes needs ETHREX_DEPLOYER_DCAP_ADDRESS, or ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER=true for a new one; without either set ETHREX_TDX_DEV_MODE=true",
+		);
+	const rootKey = (env.ETHREX_DEPLOYER_DCAP_ROOT_KEY || "00".repeat(64))
+		.replace(/^0x/, "")
+		.toLowerCase();
+	if (!/^[0-9a-f]{128}$/.test(rootKey))
+		throw new Error(`ETHREX_DEPLOYER_DCAP_ROOT_KEY is not 128 hex digits: ${rootKey}`);
 	const measurements = Object.entries(MEASUREMENTS).map(([name, known]) => {
 		const value = env[`ETHREX_DEPLOYER_TDX_${name}`] || known;
-		if (!/^(0x)?[0-9a-fA-F]{96}$/.test(value)) throw new Error(`ETHREX_DEPLOYER_TDX_${name} is not 48 bytes of hex: ${value}`);
+		if (!/^(0x)?[0-9a-fA-F]{96}$/.test(value))
+			throw new Error(`ETHREX_DEPLOYER_TDX_${name} is not 48 bytes of hex: ${value}`);
 		return "0x" + value.replace(/^0x/, "").toLowerCase();
 	});
 	return {
@@ -78,7 +86,11 @@ async function alreadyThere(rpc, envFile, wanted) {
 	if (!existsSync(envFile)) return false;
 	const env = readEnvFile(envFile);
 	if (env.ETHREX_DEPLOYER_SETTINGS !== wanted) return false;
-	for (const name of ["ETHREX_TIMELOCK_ADDRESS", "ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS", "ETHREX_DEPLOYER_TDX_VERIFIER_ADDRESS"])
+	for (const name of [
+		"ETHREX_TIMELOCK_ADDRESS",
+		"ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS",
+		"ETHREX_DEPLOYER_TDX_VERIFIER_ADDRESS",
+	])
 		if (env[name] && env[name] !== NOBODY && !(await rpc.hasCode(env[name]))) return false;
 	return true;
 }
@@ -107,30 +119,60 @@ async function main() {
 
 	// Deployed first, for what follows counts on the nonces between.
 	const dcap = s.rootKey
-		? await deploy(rpc, deployer, "DcapVerifier", ["0x" + s.rootKey.slice(0, 64), "0x" + s.rootKey.slice(64)])
+		? await deploy(rpc, deployer, "DcapVerifier", [
+				"0x" + s.rootKey.slice(0, 64),
+				"0x" + s.rootKey.slice(64),
+			])
 		: s.dcap;
 
 	// Timelock and bridge must know the proposer, which must know them: it comes last, and a
 	// contract's address follows from its deployer's nonce.
 	const nonce = Number(await rpc.call("eth_getTransactionCount", deployer, "latest"));
 	const last = nonce + (s.tdx ? 3 : 2);
-	const [foreseen] = cast("compute-address", deployer, "--nonce", String(last)).match(/0x[0-9a-fA-F]{40}/);
+	const [foreseen] = cast("compute-address", deployer, "--nonce", String(last)).match(
+		/0x[0-9a-fA-F]{40}/,
+	);
 	const bridge = await deploy(rpc, deployer, "DevnetBridge", [foreseen]);
 	const timelock = await deploy(rpc, deployer, "Timelock", [
-		String(MIN_DELAY_SECONDS), `[${committer},${sender},${registrar}]`, `[${deployer}]`, deployer, foreseen,
+		String(MIN_DELAY_SECONDS),
+		`[${committer},${sender},${registrar}]`,
+		`[${deployer}]`,
+		deployer,
+		foreseen,
 	]);
 	const tdxVerifier = s.tdx
-		? await deploy(rpc, deployer, "TDXVerifier", [dcap, timelock, String(s.devMode), ...s.measurements])
+		? await deploy(rpc, deployer, "TDXVerifier", [
+				dcap,
+				timelock,
+				String(s.devMode),
+				...s.measurements,
+			])
 		: NOBODY;
 	const proposer = await deploy(rpc, deployer, "OnChainProposer", [
-		"(" + [
-			true, timelock, s.risc0.required, s.sp1.required, s.tdx, false,
-			s.risc0.verifier, s.sp1.verifier, tdxVerifier, s.sp1.vk, s.risc0.vk,
-			cast("keccak", s.commitHash), s.genesisStateRoot, L2_CHAIN_ID, bridge,
-		].join(",") + ")",
+		"(" +
+			[
+				true,
+				timelock,
+				s.risc0.required,
+				s.sp1.required,
+				s.tdx,
+				false,
+				s.risc0.verifier,
+				s.sp1.verifier,
+				tdxVerifier,
+				s.sp1.vk,
+				s.risc0.vk,
+				cast("keccak", s.commitHash),
+				s.genesisStateRoot,
+				L2_CHAIN_ID,
+				bridge,
+			].join(",") +
+			")",
 	]);
 	if (proposer.toLowerCase() !== foreseen.toLowerCase())
-		throw new Error(`the OnChainProposer is at ${proposer}, not at ${foreseen}: somebody else used ${deployer} meanwhile; run again`);
+		throw new Error(
+			`the OnChainProposer is at ${proposer}, not at ${foreseen}: somebody else used ${deployer} meanwhile; run again`,
+		);
 
 	const env = {
 		ETHREX_ETH_RPC_URL: values.rpc,
@@ -147,7 +189,9 @@ async function main() {
 		ETHREX_DEPLOYER_GENESIS_STATE_ROOT: s.genesisStateRoot,
 		ETHREX_DEPLOYER_SETTINGS: fingerprint,
 	};
-	const text = Object.entries(env).map(([key, value]) => `${key}=${value}\n`).join("");
+	const text = Object.entries(env)
+		.map(([key, value]) => `${key}=${value}\n`)
+		.join("");
 	mkdirSync(dirname(values.env), { recursive: true });
 	writeFileSync(values.env + ".tmp", text);
 	renameSync(values.env + ".tmp", values.env);

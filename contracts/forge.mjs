@@ -11,10 +11,12 @@ function der(tag, ...parts) {
 const hex = (text) => Buffer.from(text, "hex");
 const sequence = (...parts) => der(0x30, ...parts);
 const oid = (bytes) => der(0x06, hex(bytes));
-const integer = (bytes) => der(0x02, bytes[0] & 0x80 ? Buffer.concat([Buffer.alloc(1), bytes]) : bytes);
+const integer = (bytes) =>
+	der(0x02, bytes[0] & 0x80 ? Buffer.concat([Buffer.alloc(1), bytes]) : bytes);
 const octets = (data) => der(0x04, data);
 const bits = (data) => der(0x03, Buffer.alloc(1), data);
-const extension = (id, value, critical = false) => sequence(oid(id), ...(critical ? [hex("0101ff")] : []), octets(value));
+const extension = (id, value, critical = false) =>
+	sequence(oid(id), ...(critical ? [hex("0101ff")] : []), octets(value));
 const ECDSA_SHA256 = sequence(oid("2a8648ce3d040302"));
 
 function time(seconds) {
@@ -25,8 +27,16 @@ function time(seconds) {
 /** A name as Intel writes it. */
 function name(commonName) {
 	const utf8 = (id, text) => der(0x31, sequence(oid(id), der(0x0c, Buffer.from(text))));
-	const place = [utf8("55040a", "Intel Corporation"), utf8("550407", "Santa Clara"), utf8("550408", "CA")];
-	return sequence(utf8("550403", commonName), ...place, der(0x31, sequence(oid("550406"), der(0x13, Buffer.from("US")))));
+	const place = [
+		utf8("55040a", "Intel Corporation"),
+		utf8("550407", "Santa Clara"),
+		utf8("550408", "CA"),
+	];
+	return sequence(
+		utf8("550403", commonName),
+		...place,
+		der(0x31, sequence(oid("550406"), der(0x13, Buffer.from("US")))),
+	);
 }
 
 function seal(tbs, signer) {
@@ -38,14 +48,25 @@ function certificate(subject, issuer, key, signer, from, to) {
 	const id = createHash("sha1").update(spki).digest();
 	const extensions = [
 		extension("551d23", sequence(der(0x80, id))),
-		extension("551d1f", sequence(sequence(der(0xa0, der(0xa0, der(0x86, Buffer.from("https://example.org/root.der"))))))),
+		extension(
+			"551d1f",
+			sequence(
+				sequence(der(0xa0, der(0xa0, der(0x86, Buffer.from("https://example.org/root.der"))))),
+			),
+		),
 		extension("551d0e", octets(id)),
 		extension("551d0f", hex("03020106"), true),
 		extension("551d13", hex("30060101ff020100"), true),
 	];
 	return seal(
 		sequence(
-			der(0xa0, hex("020102")), integer(id), ECDSA_SHA256, name(issuer), sequence(time(from), time(to)), name(subject), spki,
+			der(0xa0, hex("020102")),
+			integer(id),
+			ECDSA_SHA256,
+			name(issuer),
+			sequence(time(from), time(to)),
+			name(subject),
+			spki,
 			der(0xa3, sequence(...extensions)),
 		),
 		signer,
@@ -63,8 +84,10 @@ export function forgeCa(now) {
 	const { x, y } = rootKey.publicKey.export({ format: "jwk" });
 	const [from, to] = [now - 86400, now + 86400 * 30];
 	const [ROOT, CA] = ["Intel SGX Root CA", "Intel SGX PCK Platform CA"];
-	const entry = (serial) => sequence(integer(serial), time(from), sequence(extension("551d15", hex("0a0101"))));
-	const number = extension("551d14", hex("020101")), authority = extension("551d23", sequence(der(0x80, Buffer.alloc(20, 7))));
+	const entry = (serial) =>
+		sequence(integer(serial), time(from), sequence(extension("551d15", hex("0a0101"))));
+	const number = extension("551d14", hex("020101")),
+		authority = extension("551d23", sequence(der(0x80, Buffer.alloc(20, 7))));
 	return {
 		rootKey: [x, y].map((n) => "0x" + Buffer.from(n, "base64url").toString("hex")),
 		root: certificate(ROOT, ROOT, rootKey, rootKey, from, to),

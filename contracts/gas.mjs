@@ -15,7 +15,8 @@ const LONG_CRL = 129; // entries; Intel's longest so far
 const CRL_SERIALS = 53; // where they begin in the code of a stored CRL: STOP, hash, signer
 
 /** Where a contract's n-th creation lands. */
-const created = (by, n) => cast("compute-address", by, "--nonce", String(n)).match(/0x[0-9a-fA-F]{40}/)[0];
+const created = (by, n) =>
+	cast("compute-address", by, "--nonce", String(n)).match(/0x[0-9a-fA-F]{40}/)[0];
 
 class Table {
 	constructor() {
@@ -28,8 +29,12 @@ class Table {
 
 	toString() {
 		const number = (n) => (n === "" ? "" : n.toLocaleString("en"));
-		const lines = this.rows.map(([step, gas, automata]) => `| ${step} | ${number(gas)} | ${number(automata)} |`);
-		return ["| step | gas | Automata v1.0, same precompile |", "|---|---:|---:|", ...lines].join("\n");
+		const lines = this.rows.map(
+			([step, gas, automata]) => `| ${step} | ${number(gas)} | ${number(automata)} |`,
+		);
+		return ["| step | gas | Automata v1.0, same precompile |", "|---|---:|---:|", ...lines].join(
+			"\n",
+		);
 	}
 }
 
@@ -39,8 +44,11 @@ async function gasOf(rpc, from, to, data) {
 }
 
 async function sample(table, manifest) {
-	const first = loadVector(manifest, "seed_quote_example"), later = loadVector(manifest, "pos0001");
-	const six = loadVector(manifest, "pos0004"), quote = quoteExample(), short = leafOnly(quote);
+	const first = loadVector(manifest, "seed_quote_example"),
+		later = loadVector(manifest, "pos0001");
+	const six = loadVector(manifest, "pos0004"),
+		quote = quoteExample(),
+		short = leafOnly(quote);
 	await withAnvil(first.now, async (rpc) => {
 		const [me] = await rpc.call("eth_accounts");
 		const deployed = await deployContract(rpc, me, "DcapVerifier", [ZERO, ZERO]);
@@ -55,19 +63,39 @@ async function sample(table, manifest) {
 		table.add("upload the QE identity", await put("identity", first.identity), 1457119);
 		table.add("upload TCB info, 2 levels", await put("tcbInfo", first.tcbInfo), 5834691);
 
-		const timelock = (await deployContract(rpc, me, "Timelock", ["30", `[${me}]`, `[${me}]`, me, me])).contractAddress;
-		const verifier = await deployContract(rpc, me, "TDXVerifier", [dcap, timelock, "false", ...Object.values(MEASUREMENTS)]);
-		const register = (bytes) => gasOf(rpc, me, verifier.contractAddress, callWithBytes("register(bytes)", bytes));
+		const timelock = (
+			await deployContract(rpc, me, "Timelock", ["30", `[${me}]`, `[${me}]`, me, me])
+		).contractAddress;
+		const verifier = await deployContract(rpc, me, "TDXVerifier", [
+			dcap,
+			timelock,
+			"false",
+			...Object.values(MEASUREMENTS),
+		]);
+		const register = (bytes) =>
+			gasOf(rpc, me, verifier.contractAddress, callWithBytes("register(bytes)", bytes));
 		const verify = (entry) => gasOf(rpc, me, dcap, callWithBytes(`${entry}(bytes)`, quote));
-		table.add("verifyAndAttestOnChain, 5,006 bytes, 44-entry CRL", await verify("verifyAndAttestOnChain"), 3776019);
+		table.add(
+			"verifyAndAttestOnChain, 5,006 bytes, 44-entry CRL",
+			await verify("verifyAndAttestOnChain"),
+			3776019,
+		);
 		table.add("verifyAndAttestOnChainV11, the same", await verify("verifyAndAttestOnChainV11"));
 		table.add("register, 5,006 bytes, first", await register(quote), 3897357);
 		table.add("register, again", await register(quote), 3877457);
-		table.add(`register, leaf only (${short.length.toLocaleString("en")} bytes), again`, await register(short));
+		table.add(
+			`register, leaf only (${short.length.toLocaleString("en")} bytes), again`,
+			await register(short),
+		);
 
 		// The PCK CRL was the fifth piece, the parser the contract's first creation.
-		const blob = created(dcap, 6), code = await rpc.call("eth_getCode", blob, "latest");
-		const long = code.slice(0, 2 + 2 * CRL_SERIALS) + serials(LONG_CRL).map((s) => s.toString("hex")).join("");
+		const blob = created(dcap, 6),
+			code = await rpc.call("eth_getCode", blob, "latest");
+		const long =
+			code.slice(0, 2 + 2 * CRL_SERIALS) +
+			serials(LONG_CRL)
+				.map((s) => s.toString("hex"))
+				.join("");
 		await rpc.call("anvil_setCode", blob, long);
 		table.add(`register, again, ${LONG_CRL}-entry CRL in place of that one`, await register(quote));
 		await rpc.call("anvil_setCode", blob, code);
@@ -87,14 +115,19 @@ async function sample(table, manifest) {
 }
 
 async function longCrl(table) {
-	const now = 1768435200, forged = forgeCa(now);
+	const now = 1768435200,
+		forged = forgeCa(now);
 	await withAnvil(now, async (rpc) => {
 		const [me] = await rpc.call("eth_accounts");
 		const dcap = (await deployContract(rpc, me, "DcapVerifier", forged.rootKey)).contractAddress;
 		await gasOf(rpc, me, dcap, upload.root(forged.root));
 		await gasOf(rpc, me, dcap, upload.ca(forged.ca));
 		const data = upload.pckCrl(forged.crl(LONG_CRL));
-		table.add(`upload a PCK CRL, ${LONG_CRL} entries (forged)`, await gasOf(rpc, me, dcap, data), 27370000);
+		table.add(
+			`upload a PCK CRL, ${LONG_CRL} entries (forged)`,
+			await gasOf(rpc, me, dcap, data),
+			27370000,
+		);
 	});
 }
 

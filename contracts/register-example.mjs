@@ -10,7 +10,9 @@ const ZERO = "0x" + "00".repeat(32);
 async function main() {
 	const vector = loadVector(needVectors(), "seed_quote_example");
 	const quote = quoteExample();
-	console.log(`chain time ${new Date(vector.now * 1000).toISOString()}, hardfork osaka, 16,777,216 gas a transaction at most`);
+	console.log(
+		`chain time ${new Date(vector.now * 1000).toISOString()}, hardfork osaka, 16,777,216 gas a transaction at most`,
+	);
 	await withAnvil(vector.now, async (rpc) => {
 		const [me] = await rpc.call("eth_accounts");
 		const say = (what, { gasUsed }) =>
@@ -22,12 +24,25 @@ async function main() {
 		};
 		const dcap = await deploy("DcapVerifier", [ZERO, ZERO]);
 		for (const piece of ["root", "rootCrl", "ca", "signing", "pckCrl", "identity", "tcbInfo"])
-			say(`upload ${piece}`, await rpc.send({ from: me, to: dcap, data: upload[piece](vector[piece]) }));
+			say(
+				`upload ${piece}`,
+				await rpc.send({ from: me, to: dcap, data: upload[piece](vector[piece]) }),
+			);
 		const timelock = await deploy("Timelock", ["30", `[${me}]`, `[${me}]`, me, me]);
-		const verifier = await deploy("TDXVerifier", [dcap, timelock, "false", ...Object.values(MEASUREMENTS)]);
+		const verifier = await deploy("TDXVerifier", [
+			dcap,
+			timelock,
+			"false",
+			...Object.values(MEASUREMENTS),
+		]);
 		const data = callWithBytes("register(bytes)", quote);
-		say(`register, a quote of ${quote.length} bytes`, await rpc.send({ from: me, to: verifier, data }));
-		const signer = (await rpc.read(verifier, "authorizedSignature()")).toString(16).padStart(40, "0");
+		say(
+			`register, a quote of ${quote.length} bytes`,
+			await rpc.send({ from: me, to: verifier, data }),
+		);
+		const signer = (await rpc.read(verifier, "authorizedSignature()"))
+			.toString(16)
+			.padStart(40, "0");
 		console.log(`authorizedSignature: 0x${signer}`);
 	});
 }

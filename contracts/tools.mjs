@@ -8,7 +8,10 @@ const castBinary = join(dirname(fileURLToPath(import.meta.url)), "node_modules",
 
 /** Runs cast offline (ABI encoding, addresses); returns its one line of output. */
 export function cast(...args) {
-	return execFileSync(castBinary, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+	return execFileSync(castBinary, args, {
+		encoding: "utf8",
+		stdio: ["ignore", "pipe", "pipe"],
+	}).trim();
 }
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -40,7 +43,9 @@ export class Rpc {
 
 	/** One 32-byte word from a getter without arguments. */
 	async read(address, getter) {
-		return BigInt(await this.call("eth_call", { to: address, data: cast("sig", getter) }, "latest"));
+		return BigInt(
+			await this.call("eth_call", { to: address, data: cast("sig", getter) }, "latest"),
+		);
 	}
 
 	async hasCode(address) {
@@ -57,7 +62,8 @@ export class Rpc {
 			const receipt = await this.call("eth_getTransactionReceipt", hash);
 			if (!receipt) {
 				unknown = (await this.call("eth_getTransactionByHash", hash)) ? 0 : unknown + 1;
-				if (unknown === 10) throw new Error(`transaction ${hash} is gone: L1 went back, or dropped it`);
+				if (unknown === 10)
+					throw new Error(`transaction ${hash} is gone: L1 went back, or dropped it`);
 				continue;
 			}
 			if (BigInt(receipt.status) !== 1n) throw new RpcError(`transaction ${hash} reverted`);

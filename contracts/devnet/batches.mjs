@@ -50,16 +50,28 @@ function transfer(number, index) {
 
 function transferBytes(t) {
 	const fields = [
-		quantity(t.chainId), quantity(t.nonce), quantity(t.maxPriorityFeePerGas), quantity(t.maxFeePerGas),
-		quantity(t.gas), fromHex(t.to), quantity(t.value), fromHex(t.input), [],
-		quantity(t.yParity), quantity(t.r), quantity(t.s),
+		quantity(t.chainId),
+		quantity(t.nonce),
+		quantity(t.maxPriorityFeePerGas),
+		quantity(t.maxFeePerGas),
+		quantity(t.gas),
+		fromHex(t.to),
+		quantity(t.value),
+		fromHex(t.input),
+		[],
+		quantity(t.yParity),
+		quantity(t.r),
+		quantity(t.s),
 	];
 	return concatBytes(Uint8Array.of(2), rlp(fields));
 }
 
 function receiptBytes(index) {
 	const bloom = new Uint8Array(256);
-	return concatBytes(Uint8Array.of(2), rlp([quantity(1), quantity(TRANSFER_GAS * (index + 1)), bloom, []]));
+	return concatBytes(
+		Uint8Array.of(2),
+		rlp([quantity(1), quantity(TRANSFER_GAS * (index + 1)), bloom, []]),
+	);
 }
 
 function nextBlock(parent) {
@@ -116,7 +128,11 @@ function generatedBatch(number, parent) {
 		elasticity_multiplier: 2,
 		blob_commitment: new Array(48).fill(0),
 		blob_proof: new Array(48).fill(0),
-		fee_configs: blocks.map(() => ({ base_fee_vault: null, operator_fee_config: null, l1_fee_config: null })),
+		fee_configs: blocks.map(() => ({
+			base_fee_vault: null,
+			operator_fee_config: null,
+			l1_fee_config: null,
+		})),
 	};
 	return describe(number, Buffer.from(JSON.stringify(input)), input, last);
 }
@@ -138,8 +154,15 @@ function describe(number, bytes, input, last) {
 function start() {
 	const path = join(vectorsDir(), REAL_BLOCK);
 	if (!existsSync(path)) {
-		const genesis = nextBlock({ header: { number: -1, timestamp: 1700000000 }, hash: ZERO_HASH }).header;
-		return { first: generatedBatch(1, hashed(genesis)), genesisStateRoot: genesis.stateRoot, real: false };
+		const genesis = nextBlock({
+			header: { number: -1, timestamp: 1700000000 },
+			hash: ZERO_HASH,
+		}).header;
+		return {
+			first: generatedBatch(1, hashed(genesis)),
+			genesisStateRoot: genesis.stateRoot,
+			real: false,
+		};
 	}
 	const bytes = readFileSync(path);
 	const input = JSON.parse(bytes);
@@ -151,8 +174,13 @@ function start() {
 	const parent = input.execution_witness.block_headers_bytes
 		.map((numbers) => Uint8Array.from(numbers))
 		.find((header) => toHex(keccak(header)) === parentHash);
-	if (!parent) throw new Error(`${path}: no header in the witness hashes to the parent ${parentHash}`);
-	return { first: describe(1, bytes, input, last), genesisStateRoot: stateRootOf(parent), real: true };
+	if (!parent)
+		throw new Error(`${path}: no header in the witness hashes to the parent ${parentHash}`);
+	return {
+		first: describe(1, bytes, input, last),
+		genesisStateRoot: stateRootOf(parent),
+		real: true,
+	};
 }
 
 // Four fields of 32, 32, 20 and 32 bytes open every header, behind a 3-byte list prefix.
@@ -174,7 +202,8 @@ export class Chain {
 	/** Batches count from 1. */
 	batch(number) {
 		if (number === 1) return this.first;
-		for (let n = this.ends.length; n < number; n++) this.ends[n] = generatedBatch(n, this.ends[n - 1]).last;
+		for (let n = this.ends.length; n < number; n++)
+			this.ends[n] = generatedBatch(n, this.ends[n - 1]).last;
 		const batch = generatedBatch(number, this.ends[number - 1]);
 		this.ends[number] = batch.last;
 		return batch;

@@ -31,17 +31,44 @@ export function rlp(item) {
 }
 
 const HEADER_QUANTITIES = new Set([
-	"difficulty", "number", "gasLimit", "gasUsed", "timestamp", "baseFeePerGas", "blobGasUsed", "excessBlobGas",
+	"difficulty",
+	"number",
+	"gasLimit",
+	"gasUsed",
+	"timestamp",
+	"baseFeePerGas",
+	"blobGasUsed",
+	"excessBlobGas",
 ]);
 const HEADER_FIELDS = [
-	"parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom",
-	"difficulty", "number", "gasLimit", "gasUsed", "timestamp", "extraData", "mixHash", "nonce",
-	"baseFeePerGas", "withdrawalsRoot", "blobGasUsed", "excessBlobGas", "parentBeaconBlockRoot", "requestsHash",
+	"parentHash",
+	"sha3Uncles",
+	"miner",
+	"stateRoot",
+	"transactionsRoot",
+	"receiptsRoot",
+	"logsBloom",
+	"difficulty",
+	"number",
+	"gasLimit",
+	"gasUsed",
+	"timestamp",
+	"extraData",
+	"mixHash",
+	"nonce",
+	"baseFeePerGas",
+	"withdrawalsRoot",
+	"blobGasUsed",
+	"excessBlobGas",
+	"parentBeaconBlockRoot",
+	"requestsHash",
 ];
 
 /** A Prague header in the JSON of a prover input. */
 export function headerRlp(header) {
-	return rlp(HEADER_FIELDS.map((f) => (HEADER_QUANTITIES.has(f) ? quantity(header[f]) : fromHex(header[f]))));
+	return rlp(
+		HEADER_FIELDS.map((f) => (HEADER_QUANTITIES.has(f) ? quantity(header[f]) : fromHex(header[f]))),
+	);
 }
 
 function hexPrefix(nibbles, leaf) {
@@ -62,8 +89,10 @@ function trieNode(entries, depth) {
 	const [first] = entries;
 	if (entries.length === 1) return [hexPrefix(first.key.slice(depth), 1), first.value];
 	let common = depth;
-	while (entries.every((e) => common < e.key.length && e.key[common] === first.key[common])) common++;
-	if (common > depth) return [hexPrefix(first.key.slice(depth, common), 0), reference(trieNode(entries, common))];
+	while (entries.every((e) => common < e.key.length && e.key[common] === first.key[common]))
+		common++;
+	if (common > depth)
+		return [hexPrefix(first.key.slice(depth, common), 0), reference(trieNode(entries, common))];
 	const branch = [];
 	for (let nibble = 0; nibble < 16; nibble++) {
 		const below = entries.filter((e) => e.key[depth] === nibble);

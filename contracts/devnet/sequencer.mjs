@@ -119,9 +119,17 @@ async function storeInput(o, batch) {
 
 async function commit(o, batch) {
 	const calldata = cast(
-		"calldata", COMMIT_BATCH,
-		String(batch.number), batch.stateRoot, ZERO, ZERO, batch.last.hash,
-		String(batch.nonPrivileged), cast("keccak", o.commitHash), "[]", "[]",
+		"calldata",
+		COMMIT_BATCH,
+		String(batch.number),
+		batch.stateRoot,
+		ZERO,
+		ZERO,
+		batch.last.hash,
+		String(batch.nonPrivileged),
+		cast("keccak", o.commitHash),
+		"[]",
+		"[]",
 	);
 	return o.rpc.send({ from: o.committer, to: o.timelock, data: calldata });
 }
@@ -150,7 +158,9 @@ async function main() {
 		);
 	const read = (getter) => insist(getter, () => o.rpc.read(o.proposer, getter)).then(Number);
 
-	log(`batch 1 is ${chain.startsWithRealBlock ? "the real block" : "generated"}: ${chain.first.last.hash}`);
+	log(
+		`batch 1 is ${chain.startsWithRealBlock ? "the real block" : "generated"}: ${chain.first.last.hash}`,
+	);
 	let seen = { committed: Infinity, verified: Infinity };
 	for (;;) {
 		const committed = await read("lastCommittedBatch()");
@@ -158,7 +168,9 @@ async function main() {
 		// At the start, and when L1 went back: the coordinator may have lost or dropped these.
 		const wentBack = committed < seen.committed || verified < seen.verified;
 		for (let n = verified + 1; wentBack && n <= committed; n++)
-			log(`batch ${n}: already committed, input given again (${await storeInput(o, chain.batch(n))})`);
+			log(
+				`batch ${n}: already committed, input given again (${await storeInput(o, chain.batch(n))})`,
+			);
 		seen = { committed, verified };
 		if (committed >= o.lastBatch) return;
 		if (committed - verified >= o.maxUnverified) {

@@ -15,7 +15,8 @@ import {Cert, X509} from "./dcap/X509.sol";
 contract DcapVerifier is DcapStore {
     error No_Fee_Is_Asked();
 
-    bytes32 private constant LEAF_NAME = bytes32("Intel SGX PCK Certificate") | bytes32(uint256(25));
+    bytes32 private constant LEAF_NAME =
+        bytes32("Intel SGX PCK Certificate") | bytes32(uint256(25));
 
     // Offsets in a TD report.
     uint256 private constant MRSIGNERSEAM = 64;
@@ -43,13 +44,17 @@ contract DcapVerifier is DcapStore {
     /// Quote version 4. On success the output of Automata's v1.0: version, TEE type, TCB status,
     /// FMSPC, TD report, and the platform level's advisories if there are any. Otherwise false and
     /// the reason in words. A TD in debug mode is for the caller to refuse.
-    function verifyAndAttestOnChain(bytes calldata rawQuote) external payable returns (bool, bytes memory) {
+    function verifyAndAttestOnChain(
+        bytes calldata rawQuote
+    ) external payable returns (bool, bytes memory) {
         return _answer(rawQuote, false);
     }
 
     /// Quote versions 4 and 5, with the output of Automata's v1.1: the body's type in place of the
     /// TEE's, in two bytes.
-    function verifyAndAttestOnChainV11(bytes calldata rawQuote) external payable returns (bool, bytes memory) {
+    function verifyAndAttestOnChainV11(
+        bytes calldata rawQuote
+    ) external payable returns (bool, bytes memory) {
         return _answer(rawQuote, true);
     }
 
@@ -64,15 +69,16 @@ contract DcapVerifier is DcapStore {
         _checkLeaf(leaf);
         _checkSignatures(rawQuote, q, leaf);
         (uint256 status, bytes memory advisories) = _judge(rawQuote, q, pck, signer);
-        return bytes.concat(
-            v11
-                ? bytes.concat(bytes2(uint16(q.version)), bytes2(uint16(q.bodyType)))
-                : bytes.concat(bytes2(uint16(q.version)), bytes4(0x81000000)),
-            bytes1(uint8(status)),
-            pck.fmspc,
-            rawQuote[q.body:q.body + q.bodySize],
-            advisories
-        );
+        return
+            bytes.concat(
+                v11
+                    ? bytes.concat(bytes2(uint16(q.version)), bytes2(uint16(q.bodyType)))
+                    : bytes.concat(bytes2(uint16(q.version)), bytes4(0x81000000)),
+                bytes1(uint8(status)),
+                pck.fmspc,
+                rawQuote[q.body:q.body + q.bodySize],
+                advisories
+            );
     }
 
     function _answer(bytes calldata rawQuote, bool v11) private view returns (bool, bytes memory) {
@@ -108,12 +114,15 @@ contract DcapVerifier is DcapStore {
         if (piece.blob == address(0)) revert("the PCK CRL is missing");
         if (!_isNow(piece.from, piece.to)) revert("the PCK CRL has expired");
         bytes memory crl = Blob.read(piece.blob);
-        if (bytes20(_word(crl, SIGNER)) != P256.id(x, y)) revert("the PCK CRL is of a former key of the PCK CA");
+        if (bytes20(_word(crl, SIGNER)) != P256.id(x, y))
+            revert("the PCK CRL is of a former key of the PCK CA");
         if (_isListed(crl, leaf.serial)) revert("the PCK certificate is revoked");
     }
 
     /// The stored CA of that name.
-    function _issuer(bytes32 name) private view returns (uint8 ca, Piece memory piece, bytes memory blob) {
+    function _issuer(
+        bytes32 name
+    ) private view returns (uint8 ca, Piece memory piece, bytes memory blob) {
         for (ca = PLATFORM; ca >= PROCESSOR; --ca) {
             piece = _pieces[PCS_KEY(ca, false)];
             if (piece.blob == address(0)) continue;
@@ -150,7 +159,10 @@ contract DcapVerifier is DcapStore {
             if (!P256.verify(sha256(report), uint256(r), uint256(s), leaf.x, leaf.y))
                 revert("the QE report is not signed with the PCK certificate's key");
             bytes32 bound = sha256(
-                bytes.concat(quote[at + Quotes.KEY:at + Quotes.KEY + 64], quote[q.auth:q.auth + q.authSize])
+                bytes.concat(
+                    quote[at + Quotes.KEY:at + Quotes.KEY + 64],
+                    quote[q.auth:q.auth + q.authSize]
+                )
             );
             (bytes32 hash, bytes32 padding) = _pair(report, QE_REPORTDATA);
             if (hash != bound) revert("the QE report does not vouch for the attestation key");
@@ -178,16 +190,20 @@ contract DcapVerifier is DcapStore {
         Platform memory pck,
         bytes20 signer
     ) private view returns (uint256 status, bytes memory advisories) {
-        uint256 qe = _qeStatus(quote[q.signature + Quotes.QE_REPORT:q.signature + Quotes.QE_SIGNATURE], signer);
+        uint256 qe = _qeStatus(
+            quote[q.signature + Quotes.QE_REPORT:q.signature + Quotes.QE_SIGNATURE],
+            signer
+        );
         bytes32 key = FMSPC_TCB_KEY(TDX, pck.fmspc, TCB_INFO_VERSION);
         uint256 info = _document(key, signer, "the TCB info for the platform's FMSPC");
-        if (Memory.number(info, info + Tcb.PLAIN) != pck.pceid) revert("the TCB info is for another PCE");
+        if (Memory.number(info, info + Tcb.PLAIN) != pck.pceid)
+            revert("the TCB info is for another PCE");
         bytes calldata body = quote[q.body:q.body + q.bodySize];
         _checkModule(body, info);
         uint256 at;
         (status, at) = _converged(info, pck, uint128(bytes16(body)), qe);
         if (q.bodyType == Quotes.TD15) {
-            (uint256 current,) = _converged(info, pck, uint128(bytes16(body[TEE_TCB_SVN_2:])), qe);
+            (uint256 current, ) = _converged(info, pck, uint128(bytes16(body[TEE_TCB_SVN_2:])), qe);
             if (current == Tcb.REVOKED) revert("the TCB that the TD runs on now is revoked");
             status = Tcb.relaunch(status, current);
         }
@@ -208,7 +224,7 @@ contract DcapVerifier is DcapStore {
         status = Tcb.converge(status, qe);
         uint256 major = (svn >> 112) & 0xff;
         if (major == 0) return (status, advisories);
-        (bool known,, uint256 levels) = Tcb.module(info, major);
+        (bool known, , uint256 levels) = Tcb.module(info, major);
         if (!known) revert("the TCB info has no identity for the TDX module's version");
         uint256 module;
         (found, module) = Tcb.isvsvn(levels, svn >> 120);
@@ -222,7 +238,7 @@ contract DcapVerifier is DcapStore {
         uint256 major = uint8(body[1]);
         if (major != 0) {
             bool known;
-            (known, identity,) = Tcb.module(info, major);
+            (known, identity, ) = Tcb.module(info, major);
             if (!known) revert("the TCB info has no identity for the TDX module's version");
         }
         if (bytes8(body[SEAMATTRIBUTES:]) != 0) revert("SEAMATTRIBUTES are not zero");
@@ -231,7 +247,10 @@ contract DcapVerifier is DcapStore {
     }
 
     /// The QE against its identity: its status, or a refusal.
-    function _qeStatus(bytes calldata report, bytes20 signer) private view returns (uint256 status) {
+    function _qeStatus(
+        bytes calldata report,
+        bytes20 signer
+    ) private view returns (uint256 status) {
         uint256 id = _document(ENCLAVE_ID_KEY(TD_QE, IDENTITY_VERSION), signer, "the QE identity");
         uint256 masks = Memory.number(id, id + 8);
         if (uint32(bytes4(report[QE_MISCSELECT:])) & (masks & 0xffffffff) != masks >> 32)
@@ -249,12 +268,17 @@ contract DcapVerifier is DcapStore {
     }
 
     /// Where in memory the content of a stored document begins.
-    function _document(bytes32 key, bytes20 signer, string memory what) private view returns (uint256 content) {
+    function _document(
+        bytes32 key,
+        bytes20 signer,
+        string memory what
+    ) private view returns (uint256 content) {
         Piece memory piece = _pieces[key];
         if (!_isNow(piece.from, piece.to)) _checkPiece(piece, what);
         bytes memory blob = Blob.read(piece.blob);
-        if (bytes20(_word(blob, SIGNER)) != signer) revert(string.concat(what, " is signed with a former key"));
-        (content,) = Memory.span(blob);
+        if (bytes20(_word(blob, SIGNER)) != signer)
+            revert(string.concat(what, " is signed with a former key"));
+        (content, ) = Memory.span(blob);
         content += CONTENT;
     }
 

@@ -138,7 +138,8 @@ contract OnChainProposer is IOnChainProposer, Ownable2Step, Pausable {
 
         batch.newStateRoot = newStateRoot;
         batch.blobKZGVersionedHash = blob;
-        batch.processedPrivilegedTransactionsRollingHash = processedPrivilegedTransactionsRollingHash;
+        batch
+            .processedPrivilegedTransactionsRollingHash = processedPrivilegedTransactionsRollingHash;
         batch.withdrawalsLogsMerkleRoot = withdrawalsLogsMerkleRoot;
         batch.lastBlockHash = lastBlockHash;
         batch.nonPrivilegedTransactions = nonPrivilegedTransactions;
@@ -208,14 +209,12 @@ contract OnChainProposer is IOnChainProposer, Ownable2Step, Pausable {
     ) private view {
         ICommonBridge bridge = ICommonBridge(BRIDGE);
 
-        if (
-            fromL1 != 0 && bridge.getPendingTransactionsVersionedHash(_countIn(fromL1)) != fromL1
-        ) revert InvalidPrivilegedTransactionLogs();
+        if (fromL1 != 0 && bridge.getPendingTransactionsVersionedHash(_countIn(fromL1)) != fromL1)
+            revert InvalidPrivilegedTransactionLogs();
         for (uint256 i = 0; i < fromL2.length; ++i) {
             bytes32 hash = fromL2[i].rollingHash;
-            if (
-                bridge.getPendingL2MessagesVersionedHash(fromL2[i].chainId, _countIn(hash)) != hash
-            ) revert InvalidL2MessageRollingHash();
+            if (bridge.getPendingL2MessagesVersionedHash(fromL2[i].chainId, _countIn(hash)) != hash)
+                revert InvalidL2MessageRollingHash();
         }
     }
 
@@ -260,7 +259,11 @@ contract OnChainProposer is IOnChainProposer, Ownable2Step, Pausable {
         if (REQUIRE_RISC0_PROOF) {
             bytes32 vk = verificationKeys[commitHash][RISC0_VERIFIER_ID];
             try
-                IRiscZeroVerifier(RISC0_VERIFIER_ADDRESS).verify(risc0Proof, vk, sha256(publicInputs))
+                IRiscZeroVerifier(RISC0_VERIFIER_ADDRESS).verify(
+                    risc0Proof,
+                    vk,
+                    sha256(publicInputs)
+                )
             {} catch {
                 revert InvalidRisc0Proof();
             }

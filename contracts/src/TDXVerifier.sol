@@ -102,10 +102,7 @@ contract TDXVerifier is ITDXVerifier {
         address signer = authorizedSignature;
         require(signer != address(0), "TDXVerifier: authorized signer not registered");
         bytes32 digest = MessageHashUtils.toEthSignedMessageHash(payload);
-        require(
-            ECDSA.recover(digest, signature) == signer,
-            "TDXVerifier: invalid signature"
-        );
+        require(ECDSA.recover(digest, signature) == signer, "TDXVerifier: invalid signature");
     }
 
     /// The 20 bytes of `data` from `offset` on; panics (0x32) where they are not all there.
@@ -118,32 +115,14 @@ contract TDXVerifier is ITDXVerifier {
     }
 
     function _validateReport(bytes memory report) private view {
-        require(
-            report[0] == 0x00 && report[1] == 0x04,
-            "TDXVerifier: Unsupported quote version"
-        );
+        require(report[0] == 0x00 && report[1] == 0x04, "TDXVerifier: Unsupported quote version");
         require(report[TEE_TYPE] == 0x81, "TDXVerifier: Quote is not of type TDX");
         require(report[TCB_STATUS] == 0x00, "TDXVerifier: TCB_STATUS != OK");
-        require(
-            report[TD_ATTRIBUTES] & 0x0f == 0x00,
-            "TDXVerifier: debug attributes are set"
-        );
-        require(
-            _matches(report, MRTD_AT, _mrtdHead, _mrtdTail),
-            "TDXVerifier: MRTD mismatch"
-        );
-        require(
-            _matches(report, RTMR0_AT, _rtmr0Head, _rtmr0Tail),
-            "TDXVerifier: RTMR0 mismatch"
-        );
-        require(
-            _matches(report, RTMR1_AT, _rtmr1Head, _rtmr1Tail),
-            "TDXVerifier: RTMR1 mismatch"
-        );
-        require(
-            _matches(report, RTMR2_AT, _rtmr2Head, _rtmr2Tail),
-            "TDXVerifier: RTMR2 mismatch"
-        );
+        require(report[TD_ATTRIBUTES] & 0x0f == 0x00, "TDXVerifier: debug attributes are set");
+        require(_matches(report, MRTD_AT, _mrtdHead, _mrtdTail), "TDXVerifier: MRTD mismatch");
+        require(_matches(report, RTMR0_AT, _rtmr0Head, _rtmr0Tail), "TDXVerifier: RTMR0 mismatch");
+        require(_matches(report, RTMR1_AT, _rtmr1Head, _rtmr1Tail), "TDXVerifier: RTMR1 mismatch");
+        require(_matches(report, RTMR2_AT, _rtmr2Head, _rtmr2Tail), "TDXVerifier: RTMR2 mismatch");
     }
 
     function _matches(

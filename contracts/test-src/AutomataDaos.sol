@@ -24,7 +24,10 @@ library Reading {
     error ParsingFailed();
 
     /// The element at `at`: where its content begins and where it ends.
-    function element(bytes calldata der, uint256 at) internal pure returns (uint256 start, uint256 end) {
+    function element(
+        bytes calldata der,
+        uint256 at
+    ) internal pure returns (uint256 start, uint256 end) {
         uint256 size = uint8(der[at + 1]);
         start = at + 2;
         if (size >= 0x80) {
@@ -54,7 +57,10 @@ library Reading {
     }
 
     /// UTCTime (tag 0x17) or GeneralizedTime (0x18).
-    function derTime(bytes calldata der, uint256 at) internal pure returns (uint64 time, uint256 end) {
+    function derTime(
+        bytes calldata der,
+        uint256 at
+    ) internal pure returns (uint64 time, uint256 end) {
         (uint256 start, uint256 stop) = element(der, at);
         bool utc = der[at] == 0x17;
         uint256 year = utc ? 2000 + digits(der, start, 2) : digits(der, start, 4);
@@ -170,7 +176,9 @@ contract AutomataPcsDao is StandInDao {
         return keccak256(abi.encodePacked(bytes4(0xe90e3dc7), ca, isCrl));
     }
 
-    function getCertificateById(uint8 ca) external view returns (bytes memory cert, bytes memory crl) {
+    function getCertificateById(
+        uint8 ca
+    ) external view returns (bytes memory cert, bytes memory crl) {
         _onlyReaders();
         cert = _pieces[PCS_KEY(ca, false)].data;
         crl = _pieces[PCS_KEY(ca, true)].data;
@@ -269,7 +277,11 @@ abstract contract StandInTcbDao is StandInJsonDao {
         revert TCB_Out_Of_Date();
     }
 
-    function FMSPC_TCB_KEY(uint8 tcbId, bytes6 fmspc, uint32 version) public view virtual returns (bytes32);
+    function FMSPC_TCB_KEY(
+        uint8 tcbId,
+        bytes6 fmspc,
+        uint32 version
+    ) public view virtual returns (bytes32);
 
     /// Empty strings for what is absent.
     function getTcbInfo(
@@ -307,8 +319,16 @@ abstract contract StandInIdentityDao is StandInJsonDao {
 
     function _check(uint256 id, uint256 version, string calldata json) internal pure {
         bytes32 name = keccak256(Reading.text(json, "id"));
-        if (name != keccak256(id == 2 ? bytes("TD_QE") : id == 1 ? bytes("QVE") : bytes("QE")))
-            revert Enclave_Id_Mismatch();
+        if (
+            name !=
+            keccak256(
+                id == 2
+                    ? bytes("TD_QE")
+                    : id == 1
+                        ? bytes("QVE")
+                        : bytes("QE")
+            )
+        ) revert Enclave_Id_Mismatch();
         if (id == 2 && version != 4 && version != 5) revert Incorrect_Enclave_Id_Version();
     }
 }

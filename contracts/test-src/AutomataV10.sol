@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.31;
 
-import "./AutomataDaos.sol";
+import {
+    ROOT,
+    SIGNING,
+    Reading,
+    StandInDao,
+    AutomataPcsDao,
+    StandInJsonDao,
+    TcbInfoJsonObj,
+    EnclaveIdentityJsonObj,
+    StandInTcbDao,
+    StandInIdentityDao,
+    StandInEntry
+} from "./AutomataDaos.sol";
 
 // STAND-INS FOR TESTS of Automata's release 1.0, the one that ethrex deploys. One DAO for each kind
 // of collateral, open to everybody; expired collateral verifies; what is missing reverts without
@@ -12,7 +24,11 @@ contract AutomataV10TcbDao is StandInTcbDao {
 
     constructor(AutomataPcsDao pcs) StandInJsonDao(pcs) {}
 
-    function FMSPC_TCB_KEY(uint8 tcbId, bytes6 fmspc, uint32 version) public pure override returns (bytes32) {
+    function FMSPC_TCB_KEY(
+        uint8 tcbId,
+        bytes6 fmspc,
+        uint32 version
+    ) public pure override returns (bytes32) {
         return keccak256(abi.encodePacked(bytes4(0xbb69b29c), tcbId, fmspc, version));
     }
 

@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.31;
 
-import "./AutomataDaos.sol";
+import {
+    ROOT,
+    Reading,
+    StandInDao,
+    AutomataPcsDao,
+    StandInJsonDao,
+    TcbInfoJsonObj,
+    EnclaveIdentityJsonObj,
+    TcbEvalJsonObj,
+    StandInTcbDao,
+    StandInIdentityDao,
+    StandInEntry
+} from "./AutomataDaos.sol";
 
 // STAND-INS FOR TESTS of Automata's release 1.1. A DAO for each tcbEvaluationDataNumber, which only
 // attesters may fill; what is missing or expired is named; the body stands two bytes earlier than in
@@ -12,7 +24,7 @@ uint256 constant ATTESTER_ROLE = 1;
 abstract contract StandInRoles {
     error Unauthorized();
 
-    address public immutable owner = tx.origin;
+    address public immutable owner = tx.origin; // solhint-disable-line avoid-tx-origin
     mapping(address user => uint256) public rolesOf;
 
     function grantRoles(address user, uint256 roles) external payable {
@@ -58,14 +70,20 @@ contract AutomataV11TcbDao is StandInTcbDao, StandInVersioned {
         return 2;
     }
 
-    function FMSPC_TCB_KEY(uint8 tcbId, bytes6 fmspc, uint32 version) public view override returns (bytes32) {
+    function FMSPC_TCB_KEY(
+        uint8 tcbId,
+        bytes6 fmspc,
+        uint32 version
+    ) public view override returns (bytes32) {
         return
             keccak256(
                 abi.encodePacked(bytes4(0xbb69b29c), tcbId, fmspc, version, TCB_EVALUATION_NUMBER)
             );
     }
 
-    function upsertFmspcTcb(TcbInfoJsonObj calldata info) external onlyAttesters returns (bytes32 key) {
+    function upsertFmspcTcb(
+        TcbInfoJsonObj calldata info
+    ) external onlyAttesters returns (bytes32 key) {
         if (_async) revert Use_Async_Upsert();
         _checkNumber(info.tcbInfoStr);
         key = _keyOf(info.tcbInfoStr);
@@ -154,7 +172,8 @@ contract AutomataV11Router {
     }
 
     function getStandardTcbEvaluationDataNumber(uint8 id) public view returns (uint32) {
-        if (!_fresh(tcbEvalDaoAddr, tcbEvalDaoAddr.TCB_EVAL_KEY(id))) revert TcbEvalExpiredOrNotFound(id);
+        if (!_fresh(tcbEvalDaoAddr, tcbEvalDaoAddr.TCB_EVAL_KEY(id)))
+            revert TcbEvalExpiredOrNotFound(id);
         return tcbEvalDaoAddr.standardNumber();
     }
 
@@ -173,7 +192,8 @@ contract AutomataV11Router {
 
     function _needs(uint8 ca, bool crl) private view {
         if (!_fresh(pcsDaoAddr, pcsDaoAddr.PCS_KEY(ca, false))) revert CertExpiredOrNotFound(ca);
-        if (crl && !_fresh(pcsDaoAddr, pcsDaoAddr.PCS_KEY(ca, true))) revert CrlExpiredOrNotFound(ca);
+        if (crl && !_fresh(pcsDaoAddr, pcsDaoAddr.PCS_KEY(ca, true)))
+            revert CrlExpiredOrNotFound(ca);
     }
 
     function _fresh(StandInDao dao, bytes32 key) private view returns (bool) {

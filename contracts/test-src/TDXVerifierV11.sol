@@ -45,7 +45,10 @@ contract TDXVerifierV11 is ITDXVerifier {
     }
 
     function register(bytes calldata quote) external {
-        require(ISequencerRoles(timelock()).isSequencer(msg.sender), "TDXVerifier: only sequencer can update keys");
+        require(
+            ISequencerRoles(timelock()).isSequencer(msg.sender),
+            "TDXVerifier: only sequencer can update keys"
+        );
         (bool success, bytes memory report) = quoteVerifier().verifyAndAttestOnChain(quote);
         require(success, "TDXVerifier: quote verification failed");
         this.check(report);
@@ -65,10 +68,17 @@ contract TDXVerifierV11 is ITDXVerifier {
 
     function verify(bytes calldata payload, bytes calldata signature) external view {
         bytes32 digest = MessageHashUtils.toEthSignedMessageHash(payload);
-        require(ECDSA.recover(digest, signature) == authorizedSignature, "TDXVerifier: invalid signature");
+        require(
+            ECDSA.recover(digest, signature) == authorizedSignature,
+            "TDXVerifier: invalid signature"
+        );
     }
 
-    function _same(bytes calldata found, bytes memory wanted, string memory complaint) private pure {
+    function _same(
+        bytes calldata found,
+        bytes memory wanted,
+        string memory complaint
+    ) private pure {
         require(keccak256(found[:48]) == keccak256(wanted), complaint);
     }
 }

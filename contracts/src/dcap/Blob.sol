@@ -11,7 +11,13 @@ library Blob {
     function write(bytes memory data) internal returns (address at) {
         if (data.length > MAX_SIZE) revert Too_Much_Collateral(data.length);
         // Copies what follows these ten bytes; the STOP keeps anybody from running it.
-        bytes memory creation = abi.encodePacked(hex"61", uint16(data.length + 1), hex"80600a5f395ff3", hex"00", data);
+        bytes memory creation = abi.encodePacked(
+            hex"61",
+            uint16(data.length + 1),
+            hex"80600a5f395ff3",
+            hex"00",
+            data
+        );
         assembly ("memory-safe") {
             at := create(0, add(creation, 32), mload(creation))
         }

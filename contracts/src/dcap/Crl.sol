@@ -53,7 +53,7 @@ library Crls {
         // An entry has at least 20 bytes, as many as its place in the list; 32 more, for whole words
         // are written.
         serials = new bytes(end - p + 32);
-        (uint256 to,) = Memory.span(serials);
+        (uint256 to, ) = Memory.span(serials);
         uint256 at = to;
         while (p != end) {
             uint256 entry;
@@ -82,7 +82,7 @@ library Crls {
         while (p != end) {
             uint256 v;
             (v, p) = Der.take(p, end, Der.SEQUENCE);
-            (bytes32 oid, bool critical,,) = Der.extension(v, p);
+            (bytes32 oid, bool critical, , ) = Der.extension(v, p);
             if (critical && oid != REASON) revert("a CRL entry with an unknown critical extension");
         }
     }
@@ -93,7 +93,7 @@ library Crls {
         while (p != end) {
             uint256 v;
             (v, p) = Der.take(p, end, Der.SEQUENCE);
-            (bytes32 oid, bool critical,,) = Der.extension(v, p);
+            (bytes32 oid, bool critical, , ) = Der.extension(v, p);
             if (oid == NUMBER) number = true;
             else if (oid == X509.AKI) authority = true;
             else if (critical) revert("a CRL with an unknown critical extension");
@@ -104,7 +104,9 @@ library Crls {
     /// Whether the list of a stored CRL, in memory between two addresses, names the serial number.
     function has(uint256 p, uint256 end, uint256 serial) internal pure returns (bool found) {
         assembly ("memory-safe") {
-            for {} lt(p, end) { p := add(p, 20) } {
+            for {} lt(p, end) {
+                p := add(p, 20)
+            } {
                 if eq(shr(96, mload(p)), serial) {
                     found := 1
                     break

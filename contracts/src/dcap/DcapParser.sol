@@ -15,7 +15,9 @@ import {Cert, X509} from "./X509.sol";
 contract DcapParser {
     /// The PCK certificate of a quote's certification data: the chain in PEM, of which the first
     /// certificate is read, or that one alone in DER.
-    function pck(bytes calldata data) external view returns (Cert memory leaf, Platform memory platform) {
+    function pck(
+        bytes calldata data
+    ) external view returns (Cert memory leaf, Platform memory platform) {
         bool isDer = data.length != 0 && data[0] == 0x30;
         uint256 sgx;
         uint256 sgxEnd;
@@ -24,7 +26,7 @@ contract DcapParser {
     }
 
     function certificate(bytes calldata der) external view returns (Cert memory c) {
-        (c,,) = _certificate(der);
+        (c, , ) = _certificate(der);
     }
 
     function crl(bytes calldata der) external view returns (Crl memory) {

@@ -79,13 +79,17 @@ abstract contract DcapStore {
     uint256 internal constant IDENTITY_VERSION = 4; // the PCS API's
     uint32 internal constant TCB_INFO_VERSION = 3;
 
-    bytes32 private constant INTEL_X = 0x0ba9c4c0c0c86193a3fe23d6b02cda10a8bbd4e88e48b4458561a36e705525f5;
-    bytes32 private constant INTEL_Y = 0x67918e2edc88e40d860bd0cc4ee26aacc988e505a953558c453f6b0904ae7394;
+    bytes32 private constant INTEL_X =
+        0x0ba9c4c0c0c86193a3fe23d6b02cda10a8bbd4e88e48b4458561a36e705525f5;
+    bytes32 private constant INTEL_Y =
+        0x67918e2edc88e40d860bd0cc4ee26aacc988e505a953558c453f6b0904ae7394;
 
     // Common names, the length in the last byte.
     bytes32 private constant ROOT_NAME = bytes32("Intel SGX Root CA") | bytes32(uint256(17));
-    bytes32 private constant PROCESSOR_NAME = bytes32("Intel SGX PCK Processor CA") | bytes32(uint256(26));
-    bytes32 private constant PLATFORM_NAME = bytes32("Intel SGX PCK Platform CA") | bytes32(uint256(25));
+    bytes32 private constant PROCESSOR_NAME =
+        bytes32("Intel SGX PCK Processor CA") | bytes32(uint256(26));
+    bytes32 private constant PLATFORM_NAME =
+        bytes32("Intel SGX PCK Platform CA") | bytes32(uint256(25));
     bytes32 private constant SIGNING_NAME = bytes32("Intel SGX TCB Signing") | bytes32(uint256(21));
 
     // What a blob holds after the hash. A certificate: key, hash of the subject's name, serial.
@@ -122,7 +126,8 @@ abstract contract DcapStore {
         Piece memory old = _pieces[key];
         _checkNew(old, c.id);
         _checkCert(ca, c);
-        if (old.blob != address(0) && !old.revoked && c.from <= old.from) revert Certificate_Out_Of_Date();
+        if (old.blob != address(0) && !old.revoked && c.from <= old.from)
+            revert Certificate_Out_Of_Date();
         if (!_isNow(c.from, c.to)) revert Certificate_Expired(ca);
         if (ca != ROOT) {
             Piece memory list = _pieces[PCS_KEY(ROOT, true)];
@@ -143,7 +148,10 @@ abstract contract DcapStore {
             (name, usage) = (SIGNING_NAME, X509.USAGE_SIGN);
         } else {
             if (ca > SIGNING) revert Unknown_CA(ca);
-            (name, usage) = (ca == PLATFORM ? PLATFORM_NAME : PROCESSOR_NAME, usage | X509.USAGE_CRL_SIGN);
+            (name, usage) = (
+                ca == PLATFORM ? PLATFORM_NAME : PROCESSOR_NAME,
+                usage | X509.USAGE_CRL_SIGN
+            );
         }
         if (c.commonName != name) revert Invalid_Subject_Name();
         if (c.isCa != (ca != SIGNING) || c.usage & usage != usage) revert Invalid_Key_Usage(ca);
@@ -165,7 +173,10 @@ abstract contract DcapStore {
         for (uint8 ca = PROCESSOR; ca <= SIGNING; ++ca) {
             Piece storage piece = _pieces[PCS_KEY(ca, false)];
             if (piece.blob == address(0)) continue;
-            bool revoked = _isListed(list, uint256(_word(Blob.read(piece.blob), CERT_SERIAL)) >> 96);
+            bool revoked = _isListed(
+                list,
+                uint256(_word(Blob.read(piece.blob), CERT_SERIAL)) >> 96
+            );
             if (piece.revoked != revoked) piece.revoked = revoked;
         }
         _renewTrust();
@@ -234,7 +245,10 @@ abstract contract DcapStore {
         _storeDocument(key, hash, signer, d);
     }
 
-    function _checkSigned(bytes memory text, bytes memory rs) private view returns (bytes32 hash, bytes20 signer) {
+    function _checkSigned(
+        bytes memory text,
+        bytes memory rs
+    ) private view returns (bytes32 hash, bytes20 signer) {
         Piece memory piece = _pieces[PCS_KEY(SIGNING, false)];
         if (piece.blob == address(0)) revert Missing_TCB_Cert();
         bytes memory cert = Blob.read(piece.blob);
@@ -243,14 +257,22 @@ abstract contract DcapStore {
         (bytes32 x, bytes32 y) = (_word(cert, CERT_X), _word(cert, CERT_Y));
         (uint256 p, uint256 end) = Memory.span(text);
         hash = Memory.sha(p, end);
-        if (rs.length != 64 || !P256.verify(hash, uint256(_word(rs, 0)), uint256(_word(rs, 32)), x, y))
-            revert Invalid_TCB_Cert_Signature();
+        if (
+            rs.length != 64 ||
+            !P256.verify(hash, uint256(_word(rs, 0)), uint256(_word(rs, 32)), x, y)
+        ) revert Invalid_TCB_Cert_Signature();
         signer = P256.id(x, y);
     }
 
-    function _isOlder(Piece memory old, bytes20 signer, Document memory d) private view returns (bool) {
+    function _isOlder(
+        Piece memory old,
+        bytes20 signer,
+        Document memory d
+    ) private view returns (bool) {
         if (!_isOf(old, signer)) return false;
-        return d.from <= old.from || d.evaluation < uint256(_word(Blob.read(old.blob), EVALUATION)) >> 224;
+        return
+            d.from <= old.from ||
+            d.evaluation < uint256(_word(Blob.read(old.blob), EVALUATION)) >> 224;
     }
 
     function _storeDocument(bytes32 key, bytes32 hash, bytes20 signer, Document memory d) private {
@@ -260,7 +282,8 @@ abstract contract DcapStore {
     // -- Common ----------------------------------------------------------------------------------
 
     function _checkNew(Piece memory old, bytes32 hash) private view {
-        if (old.blob != address(0) && _word(Blob.read(old.blob), 0) == hash) revert Duplicate_Collateral();
+        if (old.blob != address(0) && _word(Blob.read(old.blob), 0) == hash)
+            revert Duplicate_Collateral();
     }
 
     /// Whether a CRL or document was signed with this key.
@@ -268,9 +291,20 @@ abstract contract DcapStore {
         return piece.blob != address(0) && bytes20(_word(Blob.read(piece.blob), SIGNER)) == signer;
     }
 
-    function _store(bytes32 key, bytes32 hash, bytes memory content, uint256 from, uint256 to) private {
+    function _store(
+        bytes32 key,
+        bytes32 hash,
+        bytes memory content,
+        uint256 from,
+        uint256 to
+    ) private {
         // Years end with 9999: 38 bits are enough.
-        _pieces[key] = Piece(Blob.write(bytes.concat(hash, content)), uint40(from), uint40(to), false);
+        _pieces[key] = Piece(
+            Blob.write(bytes.concat(hash, content)),
+            uint40(from),
+            uint40(to),
+            false
+        );
         emit Stored(key, hash, from, to);
     }
 
@@ -324,7 +358,11 @@ abstract contract DcapStore {
         return keccak256(abi.encodePacked(bytes4(0xe90e3dc7), ca, isCrl));
     }
 
-    function FMSPC_TCB_KEY(uint8 tcbId, bytes6 fmspc, uint32 version) public pure returns (bytes32) {
+    function FMSPC_TCB_KEY(
+        uint8 tcbId,
+        bytes6 fmspc,
+        uint32 version
+    ) public pure returns (bytes32) {
         return keccak256(abi.encodePacked(bytes4(0xbb69b29c), tcbId, fmspc, version));
     }
 

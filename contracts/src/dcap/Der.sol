@@ -20,10 +20,15 @@ library Der {
     uint256 internal constant CONTEXT_3 = 0xa3;
 
     // ecdsa-with-SHA256, the content of an AlgorithmIdentifier, as word() gives it.
-    bytes32 private constant ECDSA_SHA256 = bytes32(bytes10(0x06082a8648ce3d040302)) | bytes32(uint256(10));
+    bytes32 private constant ECDSA_SHA256 =
+        bytes32(bytes10(0x06082a8648ce3d040302)) | bytes32(uint256(10));
 
     /// The element at p, which must have this tag and end at or before `end`.
-    function take(uint256 p, uint256 end, uint256 tag) internal pure returns (uint256 value, uint256 next) {
+    function take(
+        uint256 p,
+        uint256 end,
+        uint256 tag
+    ) internal pure returns (uint256 value, uint256 next) {
         bool ok;
         assembly ("memory-safe") {
             let w := mload(p)
@@ -44,7 +49,10 @@ library Der {
     }
 
     /// The element at p, whatever its tag. Nothing that Intel issues has a tag above 30.
-    function any(uint256 p, uint256 end) internal pure returns (uint256 tag, uint256 value, uint256 next) {
+    function any(
+        uint256 p,
+        uint256 end
+    ) internal pure returns (uint256 tag, uint256 value, uint256 next) {
         tag = first(p);
         if (tag & 0x1f == 0x1f) revert("malformed DER");
         (value, next) = take(p, end, tag);
@@ -81,7 +89,11 @@ library Der {
     }
 
     /// A non-negative INTEGER of at most `maxBytes` (sign octet not counted), canonical.
-    function integer(uint256 value, uint256 next, uint256 maxBytes) internal pure returns (uint256 n) {
+    function integer(
+        uint256 value,
+        uint256 next,
+        uint256 maxBytes
+    ) internal pure returns (uint256 n) {
         bool ok;
         assembly ("memory-safe") {
             let size := sub(next, value)
@@ -103,7 +115,8 @@ library Der {
     function algorithm(uint256 p, uint256 end) internal pure returns (uint256 next) {
         uint256 value;
         (value, next) = take(p, end, SEQUENCE);
-        if (word(value, next) != ECDSA_SHA256) revert("a signature algorithm other than ECDSA with SHA-256");
+        if (word(value, next) != ECDSA_SHA256)
+            revert("a signature algorithm other than ECDSA with SHA-256");
     }
 
     /// The BIT STRING that ends a certificate or CRL: ECDSA-Sig-Value.

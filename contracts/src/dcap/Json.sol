@@ -18,18 +18,23 @@ library Json {
     uint256 private constant MAX_KEYS = 64; // of one object
     uint256 private constant MAX_DEPTH = 15; // 16 with the object that holds body and signature
 
-    uint256 private constant ONES = 0x0101010101010101010101010101010101010101010101010101010101010101;
-    uint256 private constant LOW = 0x7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f;
+    uint256 private constant ONES =
+        0x0101010101010101010101010101010101010101010101010101010101010101;
+    uint256 private constant LOW =
+        0x7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f;
 
     uint256 private constant HEX_DIGITS = 0x7e0000007e03ff000000000000; // a bit for each of 0-9 A-F a-f
 
     // "    -  -  T  :  :  Z"
-    uint256 private constant PUNCTUATION = 0x000000002d00002d00005400003a00003a00005a000000000000000000000000;
-    uint256 private constant PUNCTUATION_MASK = 0x00000000ff0000ff0000ff0000ff0000ff0000ff000000000000000000000000;
+    uint256 private constant PUNCTUATION =
+        0x000000002d00002d00005400003a00003a00005a000000000000000000000000;
+    uint256 private constant PUNCTUATION_MASK =
+        0x00000000ff0000ff0000ff0000ff0000ff0000ff000000000000000000000000;
 
     bytes32 internal constant UP_TO_DATE = keccak256("UpToDate");
     bytes32 internal constant SW_HARDENING = keccak256("SWHardeningNeeded");
-    bytes32 internal constant CONFIGURATION_AND_SW_HARDENING = keccak256("ConfigurationAndSWHardeningNeeded");
+    bytes32 internal constant CONFIGURATION_AND_SW_HARDENING =
+        keccak256("ConfigurationAndSWHardeningNeeded");
     bytes32 internal constant CONFIGURATION = keccak256("ConfigurationNeeded");
     bytes32 internal constant OUT_OF_DATE = keccak256("OutOfDate");
     bytes32 internal constant OUT_OF_DATE_CONFIGURATION = keccak256("OutOfDateConfigurationNeeded");
@@ -57,10 +62,14 @@ library Json {
         assembly ("memory-safe") {
             let p := mload(r)
             let end := mload(add(r, 32))
-            for {} lt(p, end) { p := add(p, 1) } {
+            for {} lt(p, end) {
+                p := add(p, 1)
+            } {
                 c := byte(0, mload(p))
                 // Tab, newline, return, space.
-                if iszero(and(shr(c, 0x100002600), 1)) { break }
+                if iszero(and(shr(c, 0x100002600), 1)) {
+                    break
+                }
                 c := 0
             }
             mstore(r, p)
@@ -96,7 +105,9 @@ library Json {
                     zeros(and(w, mul(0xe0, ONES)))
                 )
                 to := add(to, shr(3, clz(special)))
-                if iszero(special) { continue }
+                if iszero(special) {
+                    continue
+                }
                 let c := byte(0, mload(to))
                 if iszero(eq(c, 0x5c)) {
                     ok := eq(c, 0x22)
@@ -129,7 +140,9 @@ library Json {
                 let unused := shl(3, sub(32, size))
                 w := or(shl(unused, shr(unused, mload(from))), size)
             }
-            default { w := keccak256(from, size) }
+            default {
+                w := keccak256(from, size)
+            }
         }
     }
 
@@ -164,7 +177,11 @@ library Json {
             key = word(r);
             bool repeated;
             assembly ("memory-safe") {
-                for { let p := mark } lt(p, top) { p := add(p, 32) } {
+                for {
+                    let p := mark
+                } lt(p, top) {
+                    p := add(p, 32)
+                } {
                     repeated := or(repeated, eq(mload(p), key))
                 }
             }
@@ -208,14 +225,21 @@ library Json {
         assembly ("memory-safe") {
             let start := p
             let c
-            for {} lt(p, end) { p := add(p, 1) } {
+            for {} lt(p, end) {
+                p := add(p, 1)
+            } {
                 c := sub(byte(0, mload(p)), 0x30)
-                if gt(c, 9) { break }
+                if gt(c, 9) {
+                    break
+                }
                 n := add(mul(n, 10), c)
             }
             let size := sub(p, start)
             // At least one digit, none that cannot be counted, no zero in front; no fraction.
-            ok := and(and(gt(size, 0), lt(size, 20)), or(eq(size, 1), gt(byte(0, mload(start)), 0x30)))
+            ok := and(
+                and(gt(size, 0), lt(size, 20)),
+                or(eq(size, 1), gt(byte(0, mload(start)), 0x30))
+            )
             c := byte(0, mload(p))
             ok := and(ok, iszero(or(eq(c, 0x2e), or(eq(c, 0x65), eq(c, 0x45)))))
         }
@@ -231,7 +255,9 @@ library Json {
         assembly ("memory-safe") {
             let good := 1
             let to := add(out, 32)
-            for {} lt(p, end) { p := add(p, 2) } {
+            for {} lt(p, end) {
+                p := add(p, 2)
+            } {
                 let w := mload(p)
                 let a := byte(0, w)
                 let b := byte(1, w)
@@ -263,8 +289,12 @@ library Json {
                 uint256 century;
                 (ok, century) = Time.twoDigits(p);
                 // YYMMDDhhmmss without what stands between.
-                uint256 digits = ((w >> 224) & 0xffff) << 80 | ((w >> 200) & 0xffff) << 64 | ((w >> 176) & 0xffff) << 48
-                    | ((w >> 152) & 0xffff) << 32 | ((w >> 128) & 0xffff) << 16 | ((w >> 104) & 0xffff);
+                uint256 digits = (((w >> 224) & 0xffff) << 80) |
+                    (((w >> 200) & 0xffff) << 64) |
+                    (((w >> 176) & 0xffff) << 48) |
+                    (((w >> 152) & 0xffff) << 32) |
+                    (((w >> 128) & 0xffff) << 16) |
+                    ((w >> 104) & 0xffff);
                 bool fine;
                 (fine, t) = Time.fromDigits(century, digits);
                 ok = ok && fine;
@@ -321,15 +351,25 @@ library Json {
         assembly ("memory-safe") {
             let w := mload(p)
             switch shr(224, w)
-            case 0x74727565 { p := add(p, 4) }
-            case 0x6e756c6c { p := add(p, 4) }
+            case 0x74727565 {
+                p := add(p, 4)
+            }
+            case 0x6e756c6c {
+                p := add(p, 4)
+            }
             default {
                 switch shr(216, w)
-                case 0x66616c7365 { p := add(p, 5) }
+                case 0x66616c7365 {
+                    p := add(p, 5)
+                }
                 default {
                     // + - . 0-9 E e
-                    for {} lt(p, end) { p := add(p, 1) } {
-                        if iszero(and(shr(byte(0, mload(p)), 0x200000002003ff680000000000), 1)) { break }
+                    for {} lt(p, end) {
+                        p := add(p, 1)
+                    } {
+                        if iszero(and(shr(byte(0, mload(p)), 0x200000002003ff680000000000), 1)) {
+                            break
+                        }
                     }
                 }
             }

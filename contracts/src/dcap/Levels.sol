@@ -86,7 +86,8 @@ library Levels {
         Json.array(r);
         for (; Json.element(r, n); ++n) {
             (uint256 from, uint256 to) = Json.text(r);
-            if (n == MAX_ADVISORIES || r.advisories++ == MAX_ADVISORIES_IN_ALL) revert("too many advisories");
+            if (n == MAX_ADVISORIES || r.advisories++ == MAX_ADVISORIES_IN_ALL)
+                revert("too many advisories");
             if (from == to || to - from > MAX_ADVISORY) revert("an advisory of impossible length");
             bool strange;
             for (uint256 p = from; p != to; ) {

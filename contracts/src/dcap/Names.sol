@@ -10,7 +10,8 @@ library Names {
     bytes32 internal constant FMSPC = bytes32("fmspc") | bytes32(uint256(5));
     bytes32 internal constant PCE_ID = bytes32("pceId") | bytes32(uint256(5));
     bytes32 internal constant TCB_TYPE = bytes32("tcbType") | bytes32(uint256(7));
-    bytes32 internal constant EVALUATION = bytes32("tcbEvaluationDataNumber") | bytes32(uint256(23));
+    bytes32 internal constant EVALUATION =
+        bytes32("tcbEvaluationDataNumber") | bytes32(uint256(23));
     bytes32 internal constant TDX_MODULE = bytes32("tdxModule") | bytes32(uint256(9));
     bytes32 internal constant TDX_MODULES = bytes32("tdxModuleIdentities") | bytes32(uint256(19));
     bytes32 internal constant TCB_LEVELS = bytes32("tcbLevels") | bytes32(uint256(9));

@@ -7,7 +7,13 @@ library P256 {
 
     /// False as well for r or s out of range, for a key that is no point, and where a chain has no
     /// such precompile: all of these give an empty answer. A high s is valid.
-    function verify(bytes32 digest, uint256 r, uint256 s, bytes32 x, bytes32 y) internal view returns (bool ok) {
+    function verify(
+        bytes32 digest,
+        uint256 r,
+        uint256 s,
+        bytes32 x,
+        bytes32 y
+    ) internal view returns (bool ok) {
         assembly ("memory-safe") {
             let p := mload(0x40)
             mstore(p, digest)

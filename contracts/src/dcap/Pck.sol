@@ -30,20 +30,28 @@ library Pck {
             (v, p) = Der.take(p, end, Der.SEQUENCE);
             uint256 k;
             (k, v) = _suffix(v, p, ARC, 9);
-            if (k > 31 || (k != 0 && (seen >> k) & 1 != 0)) revert("SGX extension: an unknown or repeated entry");
+            if (k > 31 || (k != 0 && (seen >> k) & 1 != 0))
+                revert("SGX extension: an unknown or repeated entry");
             seen |= 1 << k;
-            if (k == 1 || k == 6) _octets(v, p, 16); // PPID, platform instance id
+            if (k == 1 || k == 6)
+                _octets(v, p, 16); // PPID, platform instance id
             else if (k == 2) _tcb(out, v, p);
             else if (k == 3) out.pceid = _octets(v, p, 2);
             else if (k == 4) out.fmspc = bytes6(uint48(_octets(v, p, 6)));
             else if (k == 5) _sgxType(v, p);
             else if (k == 7) _configuration(v, p);
         }
-        if (seen & NEEDED != NEEDED) revert("SGX extension: PPID, TCB, PCEID, FMSPC or SGX type is missing");
+        if (seen & NEEDED != NEEDED)
+            revert("SGX extension: PPID, TCB, PCEID, FMSPC or SGX type is missing");
     }
 
     /// Takes an OID; k is the number after the arc of n octets, 0 when it is of another family.
-    function _suffix(uint256 p, uint256 end, uint256 arc, uint256 n) private pure returns (uint256 k, uint256 next) {
+    function _suffix(
+        uint256 p,
+        uint256 end,
+        uint256 arc,
+        uint256 n
+    ) private pure returns (uint256 k, uint256 next) {
         (p, next) = Der.take(p, end, Der.OID);
         unchecked {
             if (next - p != n + 1) return (0, next);
@@ -67,7 +75,8 @@ library Pck {
             (v, p) = Der.take(p, end, Der.SEQUENCE);
             uint256 k;
             (k, v) = _suffix(v, p, TCB_ARC, 10);
-            if (k == 0 || k > 18 || (seen >> k) & 1 != 0) revert("SGX extension: an unknown or repeated TCB entry");
+            if (k == 0 || k > 18 || (seen >> k) & 1 != 0)
+                revert("SGX extension: an unknown or repeated TCB entry");
             seen |= 1 << k;
             if (k == 18) {
                 _octets(v, p, 16); // CPUSVN: levels are matched by the components
@@ -95,7 +104,8 @@ library Pck {
             uint256 k;
             (k, v) = _suffix(v, p, CONFIGURATION_ARC, 10);
             v = Der.only(v, p, Der.BOOLEAN);
-            if (k == 0 || k > 3 || p - v != 1) revert("SGX extension: an unknown configuration flag");
+            if (k == 0 || k > 3 || p - v != 1)
+                revert("SGX extension: an unknown configuration flag");
         }
     }
 }

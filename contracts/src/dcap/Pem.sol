@@ -7,8 +7,10 @@ import {Memory} from "./Memory.sol";
 /// constant sets its top bit when the byte is at least some character, and no carry leaves a byte
 /// as long as none has its top bit set before.
 library Pem {
-    uint256 private constant ONES = 0x0101010101010101010101010101010101010101010101010101010101010101;
-    uint256 private constant HIGH = 0x8080808080808080808080808080808080808080808080808080808080808080;
+    uint256 private constant ONES =
+        0x0101010101010101010101010101010101010101010101010101010101010101;
+    uint256 private constant HIGH =
+        0x8080808080808080808080808080808080808080808080808080808080808080;
 
     // The two lines, in the lowest bytes.
     uint256 private constant BEGIN = 0x2d2d2d2d2d424547494e2043455254494649434154452d2d2d2d2d;
@@ -66,7 +68,9 @@ library Pem {
                     case 0x20 {}
                     case 0x09 {}
                     case 0x0d {}
-                    case 0x0a { break }
+                    case 0x0a {
+                        break
+                    }
                     default {
                         mstore8(to, c)
                         to := add(to, 1)
@@ -83,9 +87,11 @@ library Pem {
         uint256 size;
         uint256 padding;
         unchecked {
-            if (to == from || (to - from) % 4 != 0) revert("the certificate's base64 has an impossible length");
-            if (Memory.number(to - 1, to) == 0x3d) padding = Memory.number(to - 2, to - 1) == 0x3d ? 2 : 1;
-            size = (to - from) / 4 * 3;
+            if (to == from || (to - from) % 4 != 0)
+                revert("the certificate's base64 has an impossible length");
+            if (Memory.number(to - 1, to) == 0x3d)
+                padding = Memory.number(to - 2, to - 1) == 0x3d ? 2 : 1;
+            size = ((to - from) / 4) * 3;
         }
         assembly ("memory-safe") {
             // 'A', which is zero bits, in place of the padding and up to the end of the last word.
@@ -93,7 +99,11 @@ library Pem {
             der := and(add(to, 95), not(31))
             let out := add(der, 32)
             let bad := 0
-            for { let p := from } lt(p, to) { p := add(p, 32) } {
+            for {
+                let p := from
+            } lt(p, to) {
+                p := add(p, 32)
+            } {
                 let w := mload(p)
                 bad := or(bad, and(w, HIGH))
                 w := and(w, not(HIGH))
@@ -119,26 +129,44 @@ library Pem {
                 bad := or(bad, xor(sub(begun, ended), ONES))
                 // '+' is 62, '/' 63, '0' 52, 'A' 0, 'a' 26.
                 w := add(w, mul(19, plus))
-                w := sub(w, add(add(mul(3, slash), mul(12, zero)), add(mul(69, upper), mul(6, lower))))
+                w := sub(
+                    w,
+                    add(add(mul(3, slash), mul(12, zero)), add(mul(69, upper), mul(6, lower)))
+                )
                 // Six bits a byte close ranks: 2, 4, 8, 16 and at last 32 of them at a time.
                 w := or(
-                    and(shr(2, w), 0x0fc00fc00fc00fc00fc00fc00fc00fc00fc00fc00fc00fc00fc00fc00fc00fc0),
+                    and(
+                        shr(2, w),
+                        0x0fc00fc00fc00fc00fc00fc00fc00fc00fc00fc00fc00fc00fc00fc00fc00fc0
+                    ),
                     and(w, 0x003f003f003f003f003f003f003f003f003f003f003f003f003f003f003f003f)
                 )
                 w := or(
-                    and(shr(4, w), 0x00fff00000fff00000fff00000fff00000fff00000fff00000fff00000fff000),
+                    and(
+                        shr(4, w),
+                        0x00fff00000fff00000fff00000fff00000fff00000fff00000fff00000fff000
+                    ),
                     and(w, 0x00000fff00000fff00000fff00000fff00000fff00000fff00000fff00000fff)
                 )
                 w := or(
-                    and(shr(8, w), 0x0000ffffff0000000000ffffff0000000000ffffff0000000000ffffff000000),
+                    and(
+                        shr(8, w),
+                        0x0000ffffff0000000000ffffff0000000000ffffff0000000000ffffff000000
+                    ),
                     and(w, 0x0000000000ffffff0000000000ffffff0000000000ffffff0000000000ffffff)
                 )
                 w := or(
-                    and(shr(16, w), 0x00000000ffffffffffff00000000000000000000ffffffffffff000000000000),
+                    and(
+                        shr(16, w),
+                        0x00000000ffffffffffff00000000000000000000ffffffffffff000000000000
+                    ),
                     and(w, 0x00000000000000000000ffffffffffff00000000000000000000ffffffffffff)
                 )
                 w := or(
-                    and(shr(32, w), 0x0000000000000000ffffffffffffffffffffffff000000000000000000000000),
+                    and(
+                        shr(32, w),
+                        0x0000000000000000ffffffffffffffffffffffff000000000000000000000000
+                    ),
                     and(w, 0x0000000000000000000000000000000000000000ffffffffffffffffffffffff)
                 )
                 mstore(out, shl(64, w))

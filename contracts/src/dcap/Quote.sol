@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.31;
 
-
 /// Where the parts of a TDX quote begin, as offsets into it.
 struct Quote {
     uint256 version;
@@ -49,10 +48,12 @@ library Quotes {
                 q.bodyType = le16(quote, 48);
                 if (q.bodyType == TD15) q.bodySize = TD15_SIZE;
                 else if (q.bodyType != TD10) revert("the body is neither a TD report 1.0 nor 1.5");
-                if (le32(quote, 50) != q.bodySize) revert("the declared size is not that of the body's type");
+                if (le32(quote, 50) != q.bodySize)
+                    revert("the declared size is not that of the body's type");
             }
             q.signature = q.body + q.bodySize + 4;
-            if (quote.length < q.signature + MIN_SIGNATURE) revert("the quote ends inside its body or signature");
+            if (quote.length < q.signature + MIN_SIGNATURE)
+                revert("the quote ends inside its body or signature");
             uint256 size = le32(quote, q.signature - 4);
             if (size < MIN_SIGNATURE || size > quote.length - q.signature)
                 revert("the declared size of the signature data is not there");
@@ -64,7 +65,8 @@ library Quotes {
     /// inside the signature data, as behind the quote: nobody reads them.
     function _signature(bytes calldata quote, Quote memory q, uint256 size) private pure {
         unchecked {
-            if (le16(quote, q.signature + 128) != 6) revert("the outer certification data type is not 6 (QE report)");
+            if (le16(quote, q.signature + 128) != 6)
+                revert("the outer certification data type is not 6 (QE report)");
             q.auth = q.signature + AUTH;
             q.authSize = le16(quote, q.auth - 2);
             uint256 outer = le32(quote, q.signature + 130) + QE_REPORT;
@@ -74,7 +76,8 @@ library Quotes {
             q.certSize = le32(quote, q.cert - 4);
             if (q.certSize != outer - MIN_SIGNATURE - q.authSize)
                 revert("the sizes inside the signature data do not agree");
-            if (le16(quote, q.cert - 6) != 5) revert("the certification data is not of type 5 (PCK chain)");
+            if (le16(quote, q.cert - 6) != 5)
+                revert("the certification data is not of type 5 (PCK chain)");
         }
     }
 
@@ -87,7 +90,7 @@ library Quotes {
 
     function le32(bytes calldata quote, uint256 at) internal pure returns (uint256 n) {
         unchecked {
-            n = le16(quote, at) | le16(quote, at + 2) << 16;
+            n = le16(quote, at) | (le16(quote, at + 2) << 16);
         }
     }
 }

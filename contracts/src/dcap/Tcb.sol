@@ -20,10 +20,14 @@ library Tcb {
     uint256 private constant MODULES = 34;
 
     uint256 private constant LANES = 0x00ff00ff00ff00ff00ff00ff00ff00ff;
-    uint256 private constant CARRIES = 0x0100010001000100010001000100010001000100010001000100010001000100;
+    uint256 private constant CARRIES =
+        0x0100010001000100010001000100010001000100010001000100010001000100;
 
     /// The module identity for this major version: its identity hash and where its levels are.
-    function module(uint256 info, uint256 major) internal pure returns (bool known, bytes32 identity, uint256 levels) {
+    function module(
+        uint256 info,
+        uint256 major
+    ) internal pure returns (bool known, bytes32 identity, uint256 levels) {
         unchecked {
             uint256 n = _byte(info + MODULES);
             uint256 p = info + MODULES + 1;
@@ -35,7 +39,10 @@ library Tcb {
     }
 
     /// The highest level whose SVN this one reaches. `levels` begins with their number.
-    function isvsvn(uint256 levels, uint256 svn) internal pure returns (bool found, uint256 status) {
+    function isvsvn(
+        uint256 levels,
+        uint256 svn
+    ) internal pure returns (bool found, uint256 status) {
         unchecked {
             uint256 n = _byte(levels);
             for (uint256 p = levels + 1; n > 0; --n) {
@@ -82,7 +89,10 @@ library Tcb {
     function relaunch(uint256 launch, uint256 current) internal pure returns (uint256) {
         if (launch != OUT_OF_DATE && launch != OUT_OF_DATE_CONFIGURATION) return launch;
         if (current >= OUT_OF_DATE) return launch;
-        return _needsConfiguration(launch) || _needsConfiguration(current) ? RELAUNCH_CONFIGURATION : RELAUNCH;
+        return
+            _needsConfiguration(launch) || _needsConfiguration(current)
+                ? RELAUNCH_CONFIGURATION
+                : RELAUNCH;
     }
 
     /// abi.encode(string[]) of packed advisories; nothing for none.
@@ -122,6 +132,6 @@ library Tcb {
     }
 
     function _spread(uint256 b) private pure returns (uint256) {
-        return (b & LANES) | ((b >> 8) & LANES) << 128;
+        return (b & LANES) | (((b >> 8) & LANES) << 128);
     }
 }

@@ -153,7 +153,7 @@ library TcbInfo {
             else if (c >= 0x41 && c <= 0x46) c -= 0x37;
             else if (c >= 0x61 && c <= 0x66) c -= 0x57;
             else return 0;
-            major = major << 4 | c;
+            major = (major << 4) | c;
         }
     }
 
@@ -190,7 +190,8 @@ library TcbInfo {
                 Level memory other = sorted[i - 1];
                 if (other.platform > level.platform) break;
                 if (other.platform == level.platform) {
-                    if (other.tdx == level.tdx) revert("TCB info: two TCB levels with the same SVNs");
+                    if (other.tdx == level.tdx)
+                        revert("TCB info: two TCB levels with the same SVNs");
                     if (other.tdx > level.tdx) break;
                 }
                 sorted[i] = other;
@@ -203,7 +204,11 @@ library TcbInfo {
         for (uint256 i = 0; i < n; ++i) {
             Level memory level = sorted[i];
             packed = abi.encodePacked(
-                packed, uint144(level.platform), uint128(level.tdx), uint8(level.status), uint16(advisories.length)
+                packed,
+                uint144(level.platform),
+                uint128(level.tdx),
+                uint8(level.status),
+                uint16(advisories.length)
             );
             advisories = abi.encodePacked(advisories, level.advisories);
         }
@@ -258,7 +263,7 @@ library TcbInfo {
             }
         }
         if (seen != 7) revert("TCB info: a TCB level lacks components or pcesvn");
-        platform = platform << 16 | pcesvn;
+        platform = (platform << 16) | pcesvn;
     }
 
     /// [{"svn":n,...} x 16]
@@ -273,7 +278,7 @@ library TcbInfo {
                     r.at = start + 7;
                     uint256 svn = Json.number(r, 255);
                     if (Json.take(r, 0x7d) && n < 16) {
-                        svns = svns << 8 | svn;
+                        svns = (svns << 8) | svn;
                         continue;
                     }
                     r.at = start;
@@ -284,7 +289,7 @@ library TcbInfo {
                     (bool more, bytes32 key) = Json.member(r, mark);
                     if (!more) break;
                     if (key == Names.SVN) {
-                        svns = svns << 8 | Json.number(r, 255);
+                        svns = (svns << 8) | Json.number(r, 255);
                         seen = true;
                     } else {
                         Json.skip(r);

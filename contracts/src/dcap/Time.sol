@@ -22,21 +22,34 @@ library Time {
 
     /// Seconds since 1970 of twelve digits YYMMDDhhmmss, the first digit in the highest of the
     /// twelve low bytes; 0 for what is before 1970. Not ok: not all digits, or no such time.
-    function fromDigits(uint256 century, uint256 digits) internal pure returns (bool ok, uint256 t) {
+    function fromDigits(
+        uint256 century,
+        uint256 digits
+    ) internal pure returns (bool ok, uint256 t) {
         unchecked {
             // Each byte at least '0', at most '9' and below 0x80, all twelve at once.
-            ok = (digits & HIGH_BITS) == 0 && ((digits + 0x505050505050505050505050) & HIGH_BITS) == HIGH_BITS
-                && ((digits + 0x464646464646464646464646) & HIGH_BITS) == 0;
+            ok =
+                (digits & HIGH_BITS) == 0 &&
+                ((digits + 0x505050505050505050505050) & HIGH_BITS) == HIGH_BITS &&
+                ((digits + 0x464646464646464646464646) & HIGH_BITS) == 0;
             if (!ok) return (false, 0);
             digits -= 0x303030303030303030303030;
             // In six lanes of 16 bits: tens * 10 + units.
-            uint256 lanes = ((digits >> 8) & 0x00ff00ff00ff00ff00ff00ff) * 10 + (digits & 0x00ff00ff00ff00ff00ff00ff);
+            uint256 lanes = ((digits >> 8) & 0x00ff00ff00ff00ff00ff00ff) *
+                10 +
+                (digits & 0x00ff00ff00ff00ff00ff00ff);
             uint256 year = century * 100 + (lanes >> 80);
             uint256 month = (lanes >> 64) & 0xff;
             uint256 day = (lanes >> 48) & 0xff;
             uint256 second = lanes & 0xff;
-            ok = month >= 1 && month <= 12 && day >= 1 && ((lanes >> 32) & 0xff) <= 23 && ((lanes >> 16) & 0xff) <= 59
-                && second <= 59 && day <= _length(year, month);
+            ok =
+                month >= 1 &&
+                month <= 12 &&
+                day >= 1 &&
+                ((lanes >> 32) & 0xff) <= 23 &&
+                ((lanes >> 16) & 0xff) <= 59 &&
+                second <= 59 &&
+                day <= _length(year, month);
             second += ((lanes >> 32) & 0xff) * 3600 + ((lanes >> 16) & 0xff) * 60;
             t = _days(year, month, day) * 86400;
             t = year < 1970 ? 0 : t + second;

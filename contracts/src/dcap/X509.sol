@@ -51,7 +51,10 @@ library X509 {
 
     /// Reads the certificate that fills [p, end) in memory. sgx, sgxEnd: where the value of its SGX
     /// extension lies, 0 when it has none.
-    function parse(uint256 p, uint256 end) internal view returns (Cert memory c, uint256 sgx, uint256 sgxEnd) {
+    function parse(
+        uint256 p,
+        uint256 end
+    ) internal view returns (Cert memory c, uint256 sgx, uint256 sgxEnd) {
         unchecked {
             if (end - p > MAX_SIZE) revert("a certificate of more than 2048 bytes");
             p = Der.only(p, end, Der.SEQUENCE);
@@ -62,14 +65,19 @@ library X509 {
         }
     }
 
-    function _toBeSigned(Cert memory c, uint256 p, uint256 end) private pure returns (uint256, uint256) {
+    function _toBeSigned(
+        Cert memory c,
+        uint256 p,
+        uint256 end
+    ) private pure returns (uint256, uint256) {
         unchecked {
             (uint256 v, uint256 next) = Der.take(p, end, Der.CONTEXT_0);
             v = Der.only(v, next, Der.INTEGER);
             if (Der.integer(v, next, 8) != 2) revert("a certificate that is not of version 3");
             (v, next) = Der.take(next, end, Der.INTEGER);
             // 20 octets (RFC 5280), and one in front for the sign.
-            if (v == next || next - v > 21 || Der.first(v) > 0x7f) revert("a malformed serial number");
+            if (v == next || next - v > 21 || Der.first(v) > 0x7f)
+                revert("a malformed serial number");
             c.serial = Memory.number(v, next);
             if (c.serial >> 160 != 0) revert("a serial number of more than 20 octets");
             p = Der.algorithm(next, end);

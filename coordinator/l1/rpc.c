@@ -1,211 +1,11 @@
-#include "coordinator/l1/rpc.h"
-
 #include "coordinator/base/clock.h"
-#include "coordinator/base/retry.h"
-#include "coordinator/base/url.h"
+#include "coordinator/l1/internal.h"
 
-#include "coordinator/base/http.h"
-
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define REQUEST_MAX (4u * 1024 * 1024)
-
-struct endpoint {
-	struct rpc *rpc;
-	char *url;
-	char name[RPC_NAME_SIZE];
-	enum rpc_endpoint_state state;
-	unsigned failures;
-	bool probe_failed; /* the last failure was the chain id's */
-	uint64_t rest_until;
-	uint32_t latency_ms;
-	uint64_t answers, errors;
-	char last_error[RPC_MESSAGE_SIZE];
-	struct http_transfer *probe;
-	uint64_t probe_id, probe_started;
-	char probe_body[96];
-};
-
-enum call_state { CALL_WAITING, CALL_RUNNING, CALL_FINISHED };
-
-struct call {
-	struct call *next;
-	struct rpc *rpc;
-	uint64_t cookie; /* also the request's id */
-	enum call_state state;
-	struct buf body;
-	uint64_t deadline;
-	uint32_t avoid, tried;
-	int prefer;
-	bool no_retry;
-	bool last_was_bad_reply;
-	struct http_transfer *transfer;
-	unsigned endpoint;
-	uint64_t started;
-	rpc_cb *cb;
-	void *arg;
-	/* FINISHED */
-	enum rpc_status status;
-	int answered_by;
-	struct rpc_parsed parsed;
-	struct why why;
-};
-
-struct rpc {
-	uv_loop_t *loop;
-	struct http *http;
-	uv_timer_t timer;
-	struct rpc_options opts;
-	struct endpoint endpoints[RPC_ENDPOINTS_MAX];
-	size_t n_endpoints;
-	uint64_t chain_id;
-	uint64_t next_id;
-	uint64_t random;
-	struct call *calls, **tail;
-	unsigned n_calls, n_running;
-	bool closing;
-	unsigned live_handles;
-	void (*closed)(void *arg);
-	void *closed_arg;
-};
-
-static void pump(struct rpc *rpc);
-
-/* ---- endpoints ---- */
-
-static void endpoint_note(struct endpoint *e, const char *sentence)
-{
-	snprintf(e->last_error, sizeof e->last_error, "%s", sentence);
-	e->errors++;
-}
-
-static void endpoint_failed(struct endpoint *e, const char *sentence, bool was_probe)
-{
-	const struct rpc_options *o = &e->rpc->opts;
-	const uint64_t wait = retry_backoff(o->backoff_min_ms, o->backoff_max_ms, e->failures);
-
-	endpoint_note(e, sentence);
-	/* requests that were under way together fail together: that is one failure */
-	if (e->state == RPC_RESTING && !was_probe)
-		return;
-	e->rest_until = clock_mono_ms() + wait / 2 + retry_random(&e->rpc->random) % (wait / 2 + 1);
-	e->failures++;
-	e->probe_failed = was_probe;
-	e->state = RPC_RESTING;
-}
-
-static void endpoint_answered(struct endpoint *e, uint64_t started)
-{
-	uint64_t took = clock_mono_ms() - started;
-
-	/* 0 means that none is known yet */
-	took = took < 1 ? 1 : took > UINT32_MAX ? UINT32_MAX : took;
-	e->latency_ms =
-	    (uint32_t)(e->latency_ms ? (7 * (uint64_t)e->latency_ms + took + 7) / 8 : took);
-	e->answers++;
-}
-
-static void chain_id_answered(struct endpoint *e, uint64_t id)
-{
-	struct rpc *rpc = e->rpc;
-	char text[RPC_MESSAGE_SIZE];
-
-	endpoint_answered(e, e->probe_started);
-	if (!rpc->chain_id)
-		rpc->chain_id = id;
-	if (id == rpc->chain_id) {
-		e->state = RPC_READY;
-		if (e->probe_failed)
-			e->failures = 0;
-		return;
-	}
-	snprintf(text, sizeof text, "is on chain %llu, not on chain %llu: set aside",
-		 (unsigned long long)id, (unsigned long long)rpc->chain_id);
-	endpoint_note(e, text);
-	e->state = RPC_SET_ASIDE;
-	e->rest_until = clock_mono_ms() + rpc->opts.backoff_max_ms;
-}
-
-/* What an HTTP answer is worth. A 4xx may carry a JSON-RPC error that is the node's true answer;
- * 429 and 5xx say that this endpoint does not work now, whatever they carry. */
-static enum rpc_parsed_kind read_answer(struct rpc_parsed *p, const struct http_answer *a,
-					uint64_t id, bool *bad_reply, struct why *why)
-{
-	enum rpc_parsed_kind kind;
-
-	*p = (struct rpc_parsed){.kind = RPC_PARSED_BAD};
-	*bad_reply = false;
-	if (!a->arrived) {
-		why_set(why, "%s", a->sentence);
-		return RPC_PARSED_BAD;
-	}
-	if (a->status == 429 || a->status >= 500) {
-		why_set(why, "HTTP status %ld", a->status);
-		return RPC_PARSED_BAD;
-	}
-	if (a->status >= 300 && a->status < 400) {
-		why_set(why, "HTTP status %ld: redirects are not followed", a->status);
-		return RPC_PARSED_BAD;
-	}
-	kind = rpc_parse_reply(p, a->body, id, why);
-	if (a->status != 200 && kind != RPC_PARSED_ERROR) {
-		rpc_parsed_free(p);
-		why_set(why, "HTTP status %ld", a->status);
-		return RPC_PARSED_BAD;
-	}
-	*bad_reply = kind == RPC_PARSED_BAD;
-	return kind;
-}
-
-static void on_probe(void *arg, const struct http_answer *a)
-{
-	struct endpoint *e = arg;
-	struct rpc_parsed p;
-	struct why why = {""};
-	uint64_t id = 0;
-	bool bad_reply;
-
-	e->probe = NULL;
-	switch (read_answer(&p, a, e->probe_id, &bad_reply, &why)) {
-	case RPC_PARSED_RESULT:
-		if (rpc_parse_u64(p.result, &id, &why) && id != 0) {
-			chain_id_answered(e, id);
-		} else {
-			why_wrap(&why, "eth_chainId");
-			endpoint_failed(e, why.text, true);
-		}
-		break;
-	case RPC_PARSED_ERROR:
-		why_set(&why, "eth_chainId: error %lld: %s", (long long)p.code, p.message);
-		endpoint_failed(e, why.text, true);
-		break;
-	case RPC_PARSED_BAD: endpoint_failed(e, why.text, true); break;
-	}
-	rpc_parsed_free(&p);
-}
-
-static void probe(struct endpoint *e)
-{
-	struct rpc *rpc = e->rpc;
-	struct http_request req = {.url = e->url,
-				   .timeout_ms = rpc->opts.call_timeout_ms,
-				   .connect_timeout_ms = rpc->opts.connect_timeout_ms,
-				   .answer_max = rpc->opts.body_max};
-	int n;
-
-	e->probe_id = ++rpc->next_id;
-	e->probe_started = clock_mono_ms();
-	n = snprintf(e->probe_body, sizeof e->probe_body,
-		     "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"eth_chainId\",\"params\":[]}",
-		     (unsigned long long)e->probe_id);
-	req.body = span_of(e->probe_body, (size_t)n);
-	e->probe = http_post(rpc->http, &req, on_probe, e);
-	if (!e->probe)
-		endpoint_failed(e, "the request could not be started", true);
-}
 
 /* ---- calls ---- */
 
@@ -243,9 +43,9 @@ static void call_attempt_failed(struct call *c, const char *sentence, bool bad_r
 	struct endpoint *e = &c->rpc->endpoints[c->endpoint];
 
 	if (rest)
-		endpoint_failed(e, sentence, false);
+		rpc_endpoint_failed(e, sentence, false);
 	else
-		endpoint_note(e, sentence);
+		rpc_endpoint_note(e, sentence);
 	c->last_was_bad_reply = bad_reply;
 	c->tried |= 1u << c->endpoint;
 	if (c->no_retry || clock_mono_ms() >= c->deadline) {
@@ -263,10 +63,10 @@ static void on_answer(void *arg, const struct http_answer *a)
 	bool bad_reply, whole_time;
 
 	c->transfer = NULL;
-	switch (read_answer(&c->parsed, a, c->cookie, &bad_reply, &c->why)) {
+	switch (rpc_read_answer(&c->parsed, a, c->cookie, &bad_reply, &c->why)) {
 	case RPC_PARSED_RESULT:
 	case RPC_PARSED_ERROR:
-		endpoint_answered(e, c->started);
+		rpc_endpoint_answered(e, c->started);
 		e->failures = 0;
 		c->answered_by = (int)c->endpoint;
 		if (c->parsed.kind == RPC_PARSED_ERROR)
@@ -419,7 +219,7 @@ static void set_timer(struct rpc *rpc)
 	uv_timer_start(&rpc->timer, on_tick, at > now ? at - now : 0, 0);
 }
 
-static void pump(struct rpc *rpc)
+void rpc_pump(struct rpc *rpc)
 {
 	uint64_t now = clock_mono_ms();
 	struct call *c;
@@ -429,7 +229,7 @@ static void pump(struct rpc *rpc)
 		struct endpoint *e = &rpc->endpoints[i];
 
 		if (e->state != RPC_READY && !e->probe && e->rest_until <= now)
-			probe(e);
+			rpc_endpoint_probe(e);
 	}
 	for (c = rpc->calls; c; c = c->next) {
 		if (c->state == CALL_WAITING && rpc->n_running < rpc->opts.max_in_flight) {
@@ -467,14 +267,14 @@ static void deliver(void *arg)
 		if (rpc->closing)
 			return;
 	} while (c);
-	pump(rpc);
+	rpc_pump(rpc);
 }
 
 static void on_tick(uv_timer_t *timer)
 {
 	struct rpc *rpc = timer->data;
 
-	pump(rpc);
+	rpc_pump(rpc);
 	deliver(rpc);
 }
 
@@ -484,34 +284,6 @@ static void default_u32(uint32_t *v, uint32_t value)
 {
 	if (!*v)
 		*v = value;
-}
-
-static bool endpoint_init(struct rpc *rpc, size_t i, const char *url, struct why *why)
-{
-	struct endpoint *e = &rpc->endpoints[i];
-
-	url_mask(e->name, sizeof e->name, url);
-	if (strncmp(e->name, "http://", 7) != 0 && strncmp(e->name, "https://", 8) != 0) {
-		why_set(why, "RPC URL %zu (%s) is not an http:// or https:// URL", i + 1, e->name);
-		return false;
-	}
-	e->rpc = rpc;
-	e->url = strdup(url);
-	if (!e->url)
-		why_set(why, "out of memory");
-	return e->url != NULL;
-}
-
-static void endpoints_free(struct rpc *rpc)
-{
-	size_t i;
-
-	for (i = 0; i < RPC_ENDPOINTS_MAX; i++) {
-		/* may hold an API key */
-		if (rpc->endpoints[i].url)
-			secret_wipe(rpc->endpoints[i].url, strlen(rpc->endpoints[i].url));
-		free(rpc->endpoints[i].url);
-	}
 }
 
 struct rpc *rpc_new(uv_loop_t *loop, const struct rpc_options *options, struct why *why)
@@ -541,7 +313,7 @@ struct rpc *rpc_new(uv_loop_t *loop, const struct rpc_options *options, struct w
 	if (!rpc->opts.body_max)
 		rpc->opts.body_max = 4u * 1024 * 1024;
 	for (i = 0; i < options->n_urls; i++)
-		if (!endpoint_init(rpc, i, options->urls[i], why))
+		if (!rpc_endpoint_init(rpc, i, options->urls[i], why))
 			goto fail;
 	rpc->n_endpoints = options->n_urls;
 	rpc->loop = loop;
@@ -554,10 +326,10 @@ struct rpc *rpc_new(uv_loop_t *loop, const struct rpc_options *options, struct w
 	uv_timer_init(loop, &rpc->timer);
 	rpc->timer.data = rpc;
 	rpc->live_handles = 2;
-	pump(rpc);
+	rpc_pump(rpc);
 	return rpc;
 fail:
-	endpoints_free(rpc);
+	rpc_endpoints_free(rpc);
 	free(rpc);
 	return NULL;
 }
@@ -599,7 +371,7 @@ uint64_t rpc_call(struct rpc *rpc, const char *method, const char *params,
 	*rpc->tail = c;
 	rpc->tail = &c->next;
 	rpc->n_calls++;
-	pump(rpc);
+	rpc_pump(rpc);
 	return c->cookie;
 no_memory:
 	if (c)
@@ -634,7 +406,7 @@ static void rpc_unref(struct rpc *rpc)
 
 	if (--rpc->live_handles > 0)
 		return;
-	endpoints_free(rpc);
+	rpc_endpoints_free(rpc);
 	free(rpc);
 	if (closed)
 		closed(arg);
@@ -668,40 +440,6 @@ void rpc_close(struct rpc *rpc, void (*cb)(void *arg), void *arg)
 	}
 	http_close(rpc->http, on_http_closed, rpc);
 	uv_close((uv_handle_t *)&rpc->timer, on_timer_closed);
-}
-
-/* ---- status ---- */
-
-size_t rpc_endpoint_count(const struct rpc *rpc)
-{
-	return rpc->n_endpoints;
-}
-
-bool rpc_endpoint_info(const struct rpc *rpc, size_t i, struct rpc_endpoint_info *out)
-{
-	const struct endpoint *e = &rpc->endpoints[i];
-
-	if (i >= rpc->n_endpoints)
-		return false;
-	*out = (struct rpc_endpoint_info){.state = e->state,
-					  .failures = e->failures,
-					  .latency_ms = e->latency_ms,
-					  .answers = e->answers,
-					  .errors = e->errors};
-	memcpy(out->name, e->name, sizeof out->name);
-	memcpy(out->last_error, e->last_error, sizeof out->last_error);
-	return true;
-}
-
-void rpc_expect_chain(struct rpc *rpc, uint64_t chain_id)
-{
-	if (!rpc->chain_id)
-		rpc->chain_id = chain_id;
-}
-
-uint64_t rpc_chain_id(const struct rpc *rpc)
-{
-	return rpc->chain_id;
 }
 
 unsigned rpc_pending(const struct rpc *rpc)

@@ -10,7 +10,7 @@
 #define COORDINATOR_PROVERS_QUOTE_CHECK_H
 
 #include "coordinator/collateral/collateral.h"
-#include "coordinator/provers/contract_fit.h"
+#include "coordinator/dcap/contract_fit.h"
 #include "coordinator/provers/refusals.h"
 #include "encoding/bytes.h"
 #include "ethereum/address.h"

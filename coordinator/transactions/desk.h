@@ -8,7 +8,7 @@
 #include "coordinator/base/wake.h"
 #include "coordinator/l1/facts.h"
 #include "coordinator/provers/registrar.h"
-#include "coordinator/transactions/onchain_pccs.h"
+#include "coordinator/dcap/onchain_pccs.h"
 #include "coordinator/transactions/outbox.h"
 #include "coordinator/work/work.h"
 

@@ -6,9 +6,9 @@
 #include "coordinator/base/log.h"
 #include "coordinator/l1/call.h"
 #include "coordinator/provers/quotes.h"
-#include "coordinator/transactions/dcap_words.h"
-#include "coordinator/transactions/quote_call.h"
-#include "coordinator/transactions/rehearsal.h"
+#include "coordinator/dcap/words.h"
+#include "coordinator/dcap/quote_call.h"
+#include "coordinator/dcap/rehearsal.h"
 #include "ethereum/abi.h"
 
 #include <inttypes.h>

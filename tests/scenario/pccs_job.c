@@ -11,8 +11,8 @@
  *     < ready|refused|wait STACK NUMBER SENTENCE
  */
 #include "../unit/verifier/forge.h"
-#include "coordinator/transactions/onchain_pccs.h"
-#include "coordinator/transactions/quote_call.h"
+#include "coordinator/dcap/onchain_pccs.h"
+#include "coordinator/dcap/quote_call.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
  * body, signature, QE report. Doing it again changes nothing. What is refused has a sentence and
  * leaves no bytes.
  */
-#include "coordinator/transactions/quote_call.h"
-#include "coordinator/transactions/rehearsal.h"
+#include "coordinator/dcap/quote_call.h"
+#include "coordinator/dcap/rehearsal.h"
 #include "tests/fuzz/coordinator/edits.h"
 #include "tests/unit/verifier/forge.h"
 

@@ -1,5 +1,5 @@
 /* rehearsal: the code returns the report that the real verifier would; which reverts count. */
-#include "coordinator/transactions/rehearsal.h"
+#include "coordinator/dcap/rehearsal.h"
 
 #include "ethereum/abi.h"
 #include "tests/unit/verifier/forge.h"

@@ -1,4 +1,4 @@
-#include "coordinator/transactions/internal.h"
+#include "coordinator/dcap/internal.h"
 
 #include "ethereum/revert.h"
 

@@ -3,7 +3,7 @@
  * JSON and its 64 signature bytes. JSON is hashed with SHA-256, certificates and CRLs with
  * Keccak-256 over the part that is signed.
  */
-#include "coordinator/transactions/internal.h"
+#include "coordinator/dcap/internal.h"
 
 #include "ethereum/abi.h"
 #include "ethereum/keccak.h"

@@ -5,8 +5,8 @@
  * takes_leaf_only() gets the PCK certificate in DER instead of the PEM chain: the certification
  * data and the three length fields around it are not signed, and 2 kB of calldata are saved.
  */
-#ifndef COORDINATOR_TRANSACTIONS_QUOTE_CALL_H
-#define COORDINATOR_TRANSACTIONS_QUOTE_CALL_H
+#ifndef COORDINATOR_DCAP_QUOTE_CALL_H
+#define COORDINATOR_DCAP_QUOTE_CALL_H
 
 #include "encoding/bytes.h"
 #include "encoding/why.h"

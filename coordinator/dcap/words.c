@@ -1,4 +1,4 @@
-#include "coordinator/transactions/dcap_words.h"
+#include "coordinator/dcap/words.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #ifndef TESTS_COORDINATOR_FAKE_PCCS_H
 #define TESTS_COORDINATOR_FAKE_PCCS_H
 
-#include "coordinator/transactions/onchain_pccs.h"
+#include "coordinator/dcap/onchain_pccs.h"
 
 #define FAKE_CELLS 24
 #define FAKE_LOG   32

@@ -17,8 +17,8 @@
  * READY, REFUSED and WAIT end the job: pccs_next() repeats them until the next pccs_begin(), which
  * looks at everything anew.
  */
-#ifndef COORDINATOR_TRANSACTIONS_ONCHAIN_PCCS_H
-#define COORDINATOR_TRANSACTIONS_ONCHAIN_PCCS_H
+#ifndef COORDINATOR_DCAP_ONCHAIN_PCCS_H
+#define COORDINATOR_DCAP_ONCHAIN_PCCS_H
 
 #include "encoding/bytes.h"
 #include "encoding/why.h"

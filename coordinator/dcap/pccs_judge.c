@@ -3,9 +3,9 @@
  * which is missing everywhere. Automata v1.0 verifies with expired collateral as if it were fresh,
  * so expiry is judged here for every stack.
  */
-#include "coordinator/transactions/internal.h"
+#include "coordinator/dcap/internal.h"
 
-#include "coordinator/transactions/dcap_words.h"
+#include "coordinator/dcap/words.h"
 #include "ethereum/revert.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /* pccs: contracts of no known stack, contracts that refuse, pieces that cannot be, all in words. */
 #include "pccs_world.h"
 
-#include "coordinator/transactions/dcap_words.h"
+#include "coordinator/dcap/words.h"
 #include "ethereum/abi.h"
 
 static void stacks_that_cannot_be_used(void **state)

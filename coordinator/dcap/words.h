@@ -4,8 +4,8 @@
  * verifyAndAttestOnChain answers (false, reason): a sentence in v1.0 of Automata's contracts, a
  * code of a few capitals in v1.1. TDXVerifier.register swallows both.
  */
-#ifndef COORDINATOR_TRANSACTIONS_DCAP_WORDS_H
-#define COORDINATOR_TRANSACTIONS_DCAP_WORDS_H
+#ifndef COORDINATOR_DCAP_WORDS_H
+#define COORDINATOR_DCAP_WORDS_H
 
 /* The meaning of such a reason; NULL when it is not known (then it speaks for itself). */
 const char *dcap_reason_words(const char *reason);

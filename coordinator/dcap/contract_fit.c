@@ -1,4 +1,4 @@
-#include "coordinator/provers/contract_fit.h"
+#include "coordinator/dcap/contract_fit.h"
 
 #include <string.h>
 

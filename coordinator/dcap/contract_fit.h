@@ -7,8 +7,8 @@
  *
  * Source: ethrex, TDXVerifier.sol, _validateReport().
  */
-#ifndef COORDINATOR_PROVERS_CONTRACT_FIT_H
-#define COORDINATOR_PROVERS_CONTRACT_FIT_H
+#ifndef COORDINATOR_DCAP_CONTRACT_FIT_H
+#define COORDINATOR_DCAP_CONTRACT_FIT_H
 
 #include "encoding/bytes.h"
 #include "ethereum/address.h"

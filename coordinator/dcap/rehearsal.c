@@ -1,4 +1,4 @@
-#include "coordinator/transactions/rehearsal.h"
+#include "coordinator/dcap/rehearsal.h"
 
 #include "ethereum/abi.h"
 

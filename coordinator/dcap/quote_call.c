@@ -1,4 +1,4 @@
-#include "coordinator/transactions/quote_call.h"
+#include "coordinator/dcap/quote_call.h"
 
 #include "ethereum/abi.h"
 #include "verifier/include/tdxverify.h"

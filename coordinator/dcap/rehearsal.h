@@ -7,8 +7,8 @@
  * before the uploads cost gas. A node that cannot replace code tells nothing, which is no
  * objection.
  */
-#ifndef COORDINATOR_TRANSACTIONS_REHEARSAL_H
-#define COORDINATOR_TRANSACTIONS_REHEARSAL_H
+#ifndef COORDINATOR_DCAP_REHEARSAL_H
+#define COORDINATOR_DCAP_REHEARSAL_H
 
 #include "encoding/bytes.h"
 #include "encoding/why.h"

@@ -1,6 +1,6 @@
 /* quote_call_register: the quote is trimmed, and its chain becomes the leaf, with every length
  * right. */
-#include "coordinator/transactions/quote_call.h"
+#include "coordinator/dcap/quote_call.h"
 
 #include "../../verifier/forge.h"
 #include "ethereum/abi.h"

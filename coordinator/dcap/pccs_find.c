@@ -5,7 +5,7 @@
  * Automata v1.0's router knows qeIdDaoAddr(), v1.1's knows tcbEvalDaoAddr() and one DAO for each
  * evaluation number; only DcapVerifier answers dcapVerifierVersion().
  */
-#include "coordinator/transactions/internal.h"
+#include "coordinator/dcap/internal.h"
 
 #include "ethereum/abi.h"
 #include "ethereum/revert.h"

@@ -1,10 +1,10 @@
 /*
  * pccs_internal.h -- what the files of pccs share; nobody else includes it.
  */
-#ifndef COORDINATOR_TRANSACTIONS_INTERNAL_H
-#define COORDINATOR_TRANSACTIONS_INTERNAL_H
+#ifndef COORDINATOR_DCAP_INTERNAL_H
+#define COORDINATOR_DCAP_INTERNAL_H
 
-#include "coordinator/transactions/onchain_pccs.h"
+#include "coordinator/dcap/onchain_pccs.h"
 
 #define CALL_MAX  100 /* of a read: selector and up to three words */
 #define SENDS_MAX 2   /* of one piece in one job */

@@ -1,0 +1,202 @@
+/* The nodes that answer: who is ready, who rests, who is on another chain. */
+#include "coordinator/base/clock.h"
+#include "coordinator/base/retry.h"
+#include "coordinator/base/url.h"
+#include "coordinator/l1/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void rpc_endpoint_note(struct endpoint *e, const char *sentence)
+{
+	snprintf(e->last_error, sizeof e->last_error, "%s", sentence);
+	e->errors++;
+}
+
+void rpc_endpoint_failed(struct endpoint *e, const char *sentence, bool was_probe)
+{
+	const struct rpc_options *o = &e->rpc->opts;
+	const uint64_t wait = retry_backoff(o->backoff_min_ms, o->backoff_max_ms, e->failures);
+
+	rpc_endpoint_note(e, sentence);
+	/* requests that were under way together fail together: that is one failure */
+	if (e->state == RPC_RESTING && !was_probe)
+		return;
+	e->rest_until = clock_mono_ms() + wait / 2 + retry_random(&e->rpc->random) % (wait / 2 + 1);
+	e->failures++;
+	e->probe_failed = was_probe;
+	e->state = RPC_RESTING;
+}
+
+void rpc_endpoint_answered(struct endpoint *e, uint64_t started)
+{
+	uint64_t took = clock_mono_ms() - started;
+
+	/* 0 means that none is known yet */
+	took = took < 1 ? 1 : took > UINT32_MAX ? UINT32_MAX : took;
+	e->latency_ms =
+	    (uint32_t)(e->latency_ms ? (7 * (uint64_t)e->latency_ms + took + 7) / 8 : took);
+	e->answers++;
+}
+
+static void chain_id_answered(struct endpoint *e, uint64_t id)
+{
+	struct rpc *rpc = e->rpc;
+	char text[RPC_MESSAGE_SIZE];
+
+	rpc_endpoint_answered(e, e->probe_started);
+	if (!rpc->chain_id)
+		rpc->chain_id = id;
+	if (id == rpc->chain_id) {
+		e->state = RPC_READY;
+		if (e->probe_failed)
+			e->failures = 0;
+		return;
+	}
+	snprintf(text, sizeof text, "is on chain %llu, not on chain %llu: set aside",
+		 (unsigned long long)id, (unsigned long long)rpc->chain_id);
+	rpc_endpoint_note(e, text);
+	e->state = RPC_SET_ASIDE;
+	e->rest_until = clock_mono_ms() + rpc->opts.backoff_max_ms;
+}
+
+/* What an HTTP answer is worth. A 4xx may carry a JSON-RPC error that is the node's true answer;
+ * 429 and 5xx say that this endpoint does not work now, whatever they carry. */
+enum rpc_parsed_kind rpc_read_answer(struct rpc_parsed *p, const struct http_answer *a, uint64_t id,
+				     bool *bad_reply, struct why *why)
+{
+	enum rpc_parsed_kind kind;
+
+	*p = (struct rpc_parsed){.kind = RPC_PARSED_BAD};
+	*bad_reply = false;
+	if (!a->arrived) {
+		why_set(why, "%s", a->sentence);
+		return RPC_PARSED_BAD;
+	}
+	if (a->status == 429 || a->status >= 500) {
+		why_set(why, "HTTP status %ld", a->status);
+		return RPC_PARSED_BAD;
+	}
+	if (a->status >= 300 && a->status < 400) {
+		why_set(why, "HTTP status %ld: redirects are not followed", a->status);
+		return RPC_PARSED_BAD;
+	}
+	kind = rpc_parse_reply(p, a->body, id, why);
+	if (a->status != 200 && kind != RPC_PARSED_ERROR) {
+		rpc_parsed_free(p);
+		why_set(why, "HTTP status %ld", a->status);
+		return RPC_PARSED_BAD;
+	}
+	*bad_reply = kind == RPC_PARSED_BAD;
+	return kind;
+}
+
+static void on_probe(void *arg, const struct http_answer *a)
+{
+	struct endpoint *e = arg;
+	struct rpc_parsed p;
+	struct why why = {""};
+	uint64_t id = 0;
+	bool bad_reply;
+
+	e->probe = NULL;
+	switch (rpc_read_answer(&p, a, e->probe_id, &bad_reply, &why)) {
+	case RPC_PARSED_RESULT:
+		if (rpc_parse_u64(p.result, &id, &why) && id != 0) {
+			chain_id_answered(e, id);
+		} else {
+			why_wrap(&why, "eth_chainId");
+			rpc_endpoint_failed(e, why.text, true);
+		}
+		break;
+	case RPC_PARSED_ERROR:
+		why_set(&why, "eth_chainId: error %lld: %s", (long long)p.code, p.message);
+		rpc_endpoint_failed(e, why.text, true);
+		break;
+	case RPC_PARSED_BAD: rpc_endpoint_failed(e, why.text, true); break;
+	}
+	rpc_parsed_free(&p);
+}
+
+void rpc_endpoint_probe(struct endpoint *e)
+{
+	struct rpc *rpc = e->rpc;
+	struct http_request req = {.url = e->url,
+				   .timeout_ms = rpc->opts.call_timeout_ms,
+				   .connect_timeout_ms = rpc->opts.connect_timeout_ms,
+				   .answer_max = rpc->opts.body_max};
+	int n;
+
+	e->probe_id = ++rpc->next_id;
+	e->probe_started = clock_mono_ms();
+	n = snprintf(e->probe_body, sizeof e->probe_body,
+		     "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"eth_chainId\",\"params\":[]}",
+		     (unsigned long long)e->probe_id);
+	req.body = span_of(e->probe_body, (size_t)n);
+	e->probe = http_post(rpc->http, &req, on_probe, e);
+	if (!e->probe)
+		rpc_endpoint_failed(e, "the request could not be started", true);
+}
+
+bool rpc_endpoint_init(struct rpc *rpc, size_t i, const char *url, struct why *why)
+{
+	struct endpoint *e = &rpc->endpoints[i];
+
+	url_mask(e->name, sizeof e->name, url);
+	if (strncmp(e->name, "http://", 7) != 0 && strncmp(e->name, "https://", 8) != 0) {
+		why_set(why, "RPC URL %zu (%s) is not an http:// or https:// URL", i + 1, e->name);
+		return false;
+	}
+	e->rpc = rpc;
+	e->url = strdup(url);
+	if (!e->url)
+		why_set(why, "out of memory");
+	return e->url != NULL;
+}
+
+void rpc_endpoints_free(struct rpc *rpc)
+{
+	size_t i;
+
+	for (i = 0; i < RPC_ENDPOINTS_MAX; i++) {
+		/* may hold an API key */
+		if (rpc->endpoints[i].url)
+			secret_wipe(rpc->endpoints[i].url, strlen(rpc->endpoints[i].url));
+		free(rpc->endpoints[i].url);
+	}
+}
+
+/* ---- status ---- */
+
+size_t rpc_endpoint_count(const struct rpc *rpc)
+{
+	return rpc->n_endpoints;
+}
+
+bool rpc_endpoint_info(const struct rpc *rpc, size_t i, struct rpc_endpoint_info *out)
+{
+	const struct endpoint *e = &rpc->endpoints[i];
+
+	if (i >= rpc->n_endpoints)
+		return false;
+	*out = (struct rpc_endpoint_info){.state = e->state,
+					  .failures = e->failures,
+					  .latency_ms = e->latency_ms,
+					  .answers = e->answers,
+					  .errors = e->errors};
+	memcpy(out->name, e->name, sizeof out->name);
+	memcpy(out->last_error, e->last_error, sizeof out->last_error);
+	return true;
+}
+
+void rpc_expect_chain(struct rpc *rpc, uint64_t chain_id)
+{
+	if (!rpc->chain_id)
+		rpc->chain_id = chain_id;
+}
+
+uint64_t rpc_chain_id(const struct rpc *rpc)
+{
+	return rpc->chain_id;
+}

@@ -18,8 +18,7 @@ help: ## this list
 
 build: ## the programs, in build/release
 	@scripts/install-deps build
-	@cmake --preset release >/dev/null
-	@cmake --build --preset release -- --quiet
+	@scripts/build release
 
 init: build ## a whole devnet: L1, contracts, coordinator, sequencer, prover; batches verified on L1 (scripts/devnet --help: its settings)
 	@scripts/devnet up
@@ -35,7 +34,7 @@ test: ## all tests: unit tests under sanitizers, scenarios with real processes (
 
 bench: build ## ratios against floors measured in the same run
 	@scripts/install-deps test
-	@cmake --build --preset release --target bench_programs -- --quiet
+	@scripts/build release bench_programs
 	@tests/bench/run --build build/release
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
@@ -44,6 +43,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 
 fuzz-differential: build ## library and contract over DIFFERENTIAL_CASES (20000) random structures and every flipped byte
 	@scripts/install-deps test
+	@scripts/build release differential-cases
 	@DIFFERENTIAL_STRIDE=1 DIFFERENTIAL_CASES=$(DIFFERENTIAL_CASES) \
 		/usr/bin/python3 -m pytest -q -rs tests/scenario/test_dcap_differential.py
 
@@ -58,6 +58,7 @@ lint: ## formatting and clang-tidy
 
 soak: build ## KILL9_CYCLES (1000) kill -9 cycles: no acknowledged proof may be lost
 	@scripts/install-deps test
+	@scripts/build release scenario_programs
 	@KILL9_CYCLES=$(KILL9_CYCLES) /usr/bin/python3 -m pytest -q tests/scenario/test_kill9.py tests/scenario/test_power_cut_daemon.py
 
 test-docker: build ## builds the image and runs the devnet in containers (as root)

@@ -118,6 +118,45 @@ def test_an_upload_that_breaks_off_leaves_nothing(c):
     assert c.put(1, b'{"a":1}')[0] == 201
 
 
+def begin_put(c, number, *headers):
+    s = socket.create_connection(("127.0.0.1", c.admin_port), timeout=30)
+    s.sendall("\r\n".join([f"PUT /api/v1/batches/{number}?commit_hash={COMMIT_HASH} HTTP/1.1", "Host: localhost",
+                           f"Authorization: Bearer {c.token}", *headers, "", ""]).encode())
+    return s
+
+
+def test_streamed_puts(c):
+    """Chunked, so that libmicrohttpd holds more of the body than it has handed over."""
+    for number in range(1, 31):
+        body = b'{"a":"' + os.urandom(40 << 10).hex().encode() + b'"}'
+        chunk = (1000, 20000, 65524)[number % 3]
+        with begin_put(c, number, "Transfer-Encoding: chunked") as s:
+            s.sendall(b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in
+                               (body[i:i + chunk] for i in range(0, len(body), chunk))) + b"0\r\n\r\n")
+            answer = http.client.HTTPResponse(s)
+            answer.begin()
+            assert (answer.status, json.loads(answer.read())["code"]) == (201, "created")
+        files = [p.read_bytes() for p in (c.data / "inputs").rglob("*") if p.is_file()]
+        assert body in files and len(files) == number
+
+
+@pytest.mark.parametrize("wait", [0, 0.002, 0.3])
+def test_a_stop_while_inputs_come_in(c, wait):
+    """Some are being written, some wait for more bytes: the daemon still ends in order."""
+    uploads = []
+    for number in range(1, 9):
+        uploads.append(begin_put(c, number, "Content-Length: 900000"))
+        uploads[-1].sendall(b'{"a":"' + b"x" * (100000 * (number % 3) + 10))
+    time.sleep(wait)
+    assert c.stop() == 0
+    for s in uploads:
+        s.close()
+    c.start()
+    assert c.metric("input_bytes") == 0
+    assert not [p for p in (c.data / "inputs").rglob("*") if p.is_file()]
+    assert c.put(1, b'{"a":1}')[0] == 201
+
+
 def test_input_is_spliced_verbatim(world, c):
     """White space, escapes, key order and numbers reach the prover as they were put."""
     odd = b' {"z" : 1.50e+0,\n\t"a":"\\u00e9\\/ \xc3\xa9", "n":123456789012345678901234567890, "z":[ ] } \n'

@@ -1,0 +1,403 @@
+/* What L1 says: whole rounds or none, contracts of another kind, and what is kept of it. */
+#include "coordinator/l1/commitments.h"
+#include "coordinator/l1/facts.h"
+#include "coordinator/l1/facts_row.h"
+#include "l1_world.h"
+#include "protocol/proofdata.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+	uv_loop_t loop;
+	struct l1_world w;
+	char dir[64];
+	struct store *store;
+	struct l1 *l1;
+	unsigned n_facts, n_failed, n_fatal;
+	char sentence[768], event[64];
+	bool again; /* a round asked for from inside an event */
+};
+
+static void on_facts(void *arg, const struct l1_facts *f)
+{
+	struct fixture *x = arg;
+
+	assert_ptr_equal(f, l1_facts(x->l1));
+	x->n_facts++;
+	if (x->again) {
+		x->again = false;
+		l1_refresh(x->l1);
+	}
+}
+
+static void on_failed(void *arg, const char *sentence)
+{
+	struct fixture *x = arg;
+
+	x->n_failed++;
+	snprintf(x->sentence, sizeof x->sentence, "%s", sentence);
+}
+
+static void on_fatal(void *arg, const char *event, const char *sentence)
+{
+	struct fixture *x = arg;
+
+	x->n_fatal++;
+	snprintf(x->event, sizeof x->event, "%s", event);
+	snprintf(x->sentence, sizeof x->sentence, "%s", sentence);
+}
+
+static bool has_news(void *arg)
+{
+	struct fixture *x = arg;
+
+	return x->n_facts + x->n_failed + x->n_fatal > 0;
+}
+
+static int setup(void **state)
+{
+	struct fixture *x = calloc(1, sizeof *x);
+	struct store_options so = {0};
+	struct l1_options o = {.confirmations = 2, .every_ms = 100000};
+	struct l1_events events = {on_facts, on_failed, on_fatal, x};
+	struct l1_parts parts;
+	struct why why = {""};
+
+	uv_loop_init(&x->loop);
+	l1_world_open(&x->w, &x->loop);
+	strcpy(x->dir, "/tmp/test_facts.XXXXXX");
+	assert_non_null(mkdtemp(x->dir));
+	so.dir = x->dir;
+	assert_int_equal(store_open(&x->store, &x->loop, &so, &why), STORE_OK);
+	parts = (struct l1_parts){&x->loop, x->w.rpc, x->store};
+	o.proposer = x->w.proposer;
+	assert_true(l1_new(&x->l1, &parts, &o, &events, &why));
+	*state = x;
+	return 0;
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *x = *state;
+	char command[128];
+
+	l1_close(x->l1, nothing, NULL);
+	store_close(x->store, NULL, NULL);
+	l1_world_close(&x->w);
+	l1_free(x->l1);
+	assert_int_equal(uv_loop_close(&x->loop), 0);
+	snprintf(command, sizeof command, "rm -rf %s", x->dir);
+	assert_int_equal(system(command), 0);
+	free(x);
+	return 0;
+}
+
+static void read_a_round(struct fixture *x)
+{
+	x->n_facts = x->n_failed = x->n_fatal = 0;
+	l1_start(x->l1);
+	l1_world_until(&x->w, has_news, x);
+}
+
+static void test_a_whole_round(void **state)
+{
+	struct fixture *x = *state;
+	const struct l1_facts *f;
+	struct why why = {""};
+	int64_t now;
+
+	assert_null(l1_facts(x->l1));
+	assert_false(l1_is_fresh(x->l1));
+	assert_false(l1_time(x->l1, 0, &now, &why));
+	x->w.committed = 9;
+	x->w.verified = 4;
+	x->w.final_lags = 1;
+	x->w.signer = (struct eth_address){{0xcc}};
+	read_a_round(x);
+	assert_int_equal(x->n_facts, 1);
+	f = l1_facts(x->l1);
+	assert_int_equal(f->needed, PROVER_TYPE_BIT(PROVER_TDX));
+	assert_int_equal(f->l1_chain_id, L1_WORLD_CHAIN_ID);
+	assert_int_equal(f->l2_chain_id, L1_WORLD_L2_CHAIN);
+	assert_int_equal(f->committed, 9);
+	assert_int_equal(f->verified, 4);
+	assert_int_equal(f->final, 3);
+	assert_true(f->has_tdx_verifier && f->tdx_dev_mode && !f->has_measurements);
+	assert_true(eth_address_equal(&f->signer, &x->w.signer));
+	assert_true(l1_is_fresh(x->l1));
+	assert_true(l1_time(x->l1, 3600, &now, &why));
+	assert_int_equal(now, x->w.time);
+}
+
+static void test_clocks_that_differ(void **state)
+{
+	struct fixture *x = *state;
+	struct why why = {""};
+	int64_t now;
+
+	x->w.time += 7200;
+	read_a_round(x);
+	assert_false(l1_time(x->l1, 3600, &now, &why));
+	assert_non_null(strstr(why.text, "ahead of this machine's clock"));
+	assert_true(l1_time(x->l1, 0, &now, &why));
+}
+
+static void test_a_round_that_fails_leaves_the_facts(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.committed = 3;
+	read_a_round(x);
+	x->w.committed = 8;
+	x->w.reads_fail = true;
+	read_a_round(x);
+	assert_int_equal(x->n_failed, 1);
+	assert_non_null(strstr(x->sentence, "the node is ill"));
+	assert_string_equal(l1_trouble(x->l1), x->sentence);
+	assert_int_equal(l1_facts(x->l1)->committed, 3);
+	x->w.reads_fail = false;
+	read_a_round(x);
+	assert_int_equal(l1_facts(x->l1)->committed, 8);
+	assert_string_equal(l1_trouble(x->l1), "");
+	x->w.huge = true;
+	read_a_round(x);
+	assert_non_null(strstr(x->sentence, "beyond 64 bits"));
+	assert_int_equal(l1_facts(x->l1)->committed, 8);
+}
+
+static void test_a_round_asked_for_from_inside_an_event(void **state)
+{
+	struct fixture *x = *state;
+
+	x->again = true;
+	read_a_round(x);
+	while (x->n_facts < 2)
+		uv_run(&x->loop, UV_RUN_ONCE);
+}
+
+static void expect_fatal(struct fixture *x, const char *words)
+{
+	read_a_round(x);
+	assert_int_equal(x->n_fatal, 1);
+	assert_string_equal(x->event, "contract_of_another_kind");
+	if (!strstr(x->sentence, words))
+		fail_msg("\"%s\" does not say \"%s\"", x->sentence, words);
+	assert_false(l1_is_fresh(x->l1));
+}
+
+static void test_aligned(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.aligned = true;
+	expect_fatal(x, "ALIGNED_MODE");
+}
+
+static void test_based(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.based = true;
+	expect_fatal(x, "based rollups");
+}
+
+static void test_an_older_contract(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.old = true;
+	expect_fatal(x, "upgrade the contract");
+}
+
+static void test_a_contract_without_verify_batches(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.no_verify = true;
+	expect_fatal(x, "one batch at a time");
+}
+
+static void test_an_address_without_code(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.proposer = (struct eth_address){{0xee}};
+	expect_fatal(x, "holds no ethrex OnChainProposer");
+}
+
+static struct l1_facts some_facts(void)
+{
+	struct l1_facts f = {.needed = 8,
+			     .l1_chain_id = L1_WORLD_CHAIN_ID,
+			     .l2_chain_id = UINT64_MAX,
+			     .committed = 7,
+			     .verified = 6,
+			     .final = 5,
+			     .has_tdx_verifier = true,
+			     .paused = true,
+			     .has_measurements = true};
+
+	memset(f.measurement, 0xab, sizeof f.measurement);
+	memset(f.signer.b, 0xcd, 20);
+	f.proposer = (struct eth_address){{0x0a, 1}};
+	return f;
+}
+
+static void test_the_row(void **state)
+{
+	const struct l1_facts f = some_facts();
+	struct l1_facts got;
+	struct buf row;
+	size_t i;
+
+	(void)state;
+	buf_init(&row, L1_ROW_MAX);
+	assert_true(l1_row_put(&row, &f));
+	assert_true(l1_row_get(&got, buf_span(&row)));
+	assert_int_equal(got.needed, f.needed);
+	assert_int_equal(got.l2_chain_id, UINT64_MAX);
+	assert_int_equal(got.final, 5);
+	assert_true(got.paused && got.has_measurements && got.has_tdx_verifier &&
+		    !got.tdx_dev_mode);
+	assert_memory_equal(got.measurement, f.measurement, sizeof f.measurement);
+	assert_memory_equal(&got.signer, &f.signer, 20);
+	/* Every truncation, and every byte that is no longer what it was, is no row or another. */
+	for (i = 0; i < row.len; i++)
+		assert_false(l1_row_get(&got, span_of(row.p, i)));
+	row.p[row.len / 2] ^= 0x80;
+	assert_false(l1_row_get(&got, buf_span(&row)));
+	/* The former version was the bytes of a struct. */
+	memset(row.p, 2, row.len);
+	assert_false(l1_row_get(&got, buf_span(&row)));
+	buf_free(&row);
+}
+
+static bool put_facts(struct fixture *x, const struct l1_facts *f, struct why *why)
+{
+	struct buf row;
+	bool ok;
+
+	buf_init(&row, L1_ROW_MAX);
+	assert_true(l1_row_put(&row, f));
+	ok = l1_restore(x->l1, buf_span(&row), why);
+	buf_free(&row);
+	return ok;
+}
+
+static void test_restore(void **state)
+{
+	struct fixture *x = *state;
+	struct l1_facts f = some_facts();
+	struct why why = {""};
+
+	assert_true(l1_restore(x->l1, span_of("\2\0\0\0", 4), &why));
+	assert_null(l1_facts(x->l1));
+	f.proposer.b[3] = 9;
+	assert_false(put_facts(x, &f, &why));
+	assert_non_null(strstr(why.text, "another OnChainProposer"));
+	f = some_facts();
+	assert_true(put_facts(x, &f, &why));
+	assert_int_equal(l1_facts(x->l1)->committed, 7);
+	assert_false(l1_is_fresh(x->l1));
+	assert_int_equal(rpc_chain_id(x->w.rpc), L1_WORLD_CHAIN_ID);
+	f.l1_chain_id = 1;
+	assert_false(put_facts(x, &f, &why));
+	assert_non_null(strstr(why.text, "L1 chain id 1"));
+}
+
+struct commitment_seen {
+	bool came, found;
+	struct batch_commitment c;
+};
+
+static void on_commitment(void *arg, const struct batch_commitment *c, const char *sentence)
+{
+	struct commitment_seen *s = arg;
+
+	(void)sentence;
+	s->came = true;
+	s->found = c != NULL;
+	if (c)
+		s->c = *c;
+}
+
+static bool has_commitment(void *arg)
+{
+	return ((struct commitment_seen *)arg)->came;
+}
+
+static void test_commitments(void **state)
+{
+	struct fixture *x = *state;
+	struct commitment_seen s = {false};
+	struct commitments *book;
+	struct why why = {""};
+	unsigned calls;
+
+	assert_true(commitments_new(&book, x->w.rpc, &x->w.proposer, &why));
+	assert_true(commitments_get(book, 7, 42, on_commitment, &s));
+	l1_world_until(&x->w, has_commitment, &s);
+	assert_true(s.found);
+	assert_int_equal(s.c.new_state_root[30], 7);
+	assert_int_equal(s.c.initial_state_root[30], 6);
+	assert_int_equal(s.c.chain_id.be[31], 42);
+	/* Remembered: the answer is there at once, and nothing is asked. */
+	calls = x->w.n_calls;
+	s.came = false;
+	assert_true(commitments_get(book, 7, 42, on_commitment, &s));
+	assert_true(s.came && s.found);
+	assert_int_equal(x->w.n_calls, calls);
+	commitments_forget(book);
+	x->w.reads_fail = true;
+	s.came = false;
+	assert_true(commitments_get(book, 7, 42, on_commitment, &s));
+	l1_world_until(&x->w, has_commitment, &s);
+	assert_false(s.found);
+	commitments_free(book);
+}
+
+static void test_closing_in_the_middle_of_a_round(void **state)
+{
+	struct fixture *x = *state;
+
+	l1_start(x->l1);
+	while (!x->w.n_calls)
+		uv_run(&x->loop, UV_RUN_ONCE);
+	/* teardown closes: no event may come after that */
+	assert_int_equal(x->n_facts + x->n_failed + x->n_fatal, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {TEST(test_a_whole_round),
+					   TEST(test_clocks_that_differ),
+					   TEST(test_a_round_that_fails_leaves_the_facts),
+					   TEST(test_a_round_asked_for_from_inside_an_event),
+					   TEST(test_aligned),
+					   TEST(test_based),
+					   TEST(test_an_older_contract),
+					   TEST(test_a_contract_without_verify_batches),
+					   TEST(test_an_address_without_code),
+					   cmocka_unit_test(test_the_row),
+					   TEST(test_restore),
+					   TEST(test_commitments),
+					   TEST(test_closing_in_the_middle_of_a_round)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

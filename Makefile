@@ -9,7 +9,9 @@ DIFFERENTIAL_CASES ?= 20000
 
 # Settings given on the command line (make init PROOF_COORDINATOR_ADDRESS=0.0.0.0 ...) reach the
 # devnet as environment, as they do in ethrex: make exports those by itself, and those only. The
-# defaults above stay here, so that a soak's KILL9_CYCLES is not make test's.
+# defaults above stay here, so that a soak's KILL9_CYCLES is not make test's. The names alone go along
+# with it, so that a misspelt one is told.
+told = $(foreach name,$(filter ETHREX_%,$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),$(name)))
 
 .PHONY: help init down status test bench fuzz fuzz-differential register-example lint soak test-docker build install clean
 
@@ -21,7 +23,7 @@ build: ## the programs, in build/release
 	@scripts/build release
 
 init: build ## a whole devnet: L1, contracts, coordinator, sequencer, prover; batches verified on L1 (scripts/devnet --help: its settings)
-	@scripts/devnet up
+	@scripts/devnet up $(told)
 
 down: ## stop the devnet
 	@scripts/devnet down

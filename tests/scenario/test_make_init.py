@@ -64,6 +64,7 @@ def test_up_twice_down_twice_and_up_again(new_devnet):
     assert "not running" in d.run("status", wanted=1)
     said = d.run("up")
     assert d.verified() >= 2 and set(d.pids()) == {"l1", "coordinator", "sequencer", "prover"}
+    assert "verified on L1: batch 0 of 2\n" in said and "verified on L1: batch 2 of 2\n" in said, said
     for line in ("OnChainProposer    0x", "make down", "lastVerifiedBatch()(uint256)", "tail -f "):
         assert line in said, said
     before = d.pids()
@@ -77,6 +78,19 @@ def test_up_twice_down_twice_and_up_again(new_devnet):
     d.settings["ETHREX_DEVNET_BATCHES"] = reached + 1
     d.run("up")
     assert d.verified() >= reached + 1, "the chain and the data were kept"
+
+
+def test_a_misspelt_setting_of_makes_command_line_is_named():
+    names = {"ETHREX_TDX_DEVMODE": True, "ETHREX_TDX_DEV_MODE": False, "ETHREX_L2_SP1": False,
+             "ETHREX_PROOF_COORDINATOR_MAX_INPUTS": False, "ETHREX_DEPLOYER_TDX_RTMR2": False}
+    line = subprocess.run(["make", "-n", "init", *(f"{name}=1" for name in names)], cwd=REPO, text=True,
+                          capture_output=True, check=True).stdout.splitlines()[-1].split()
+    assert line[:2] == ["scripts/devnet", "up"] and set(line[2:]) == set(names)
+    # No devnet has no provers: it ends before anything is started.
+    done = subprocess.run(line, cwd=REPO, env=clean_env(DEVNET_PROVERS=0), text=True, capture_output=True, timeout=DEADLINE)
+    assert done.returncode == 1
+    for name, strange in names.items():
+        assert (f"{name}: nothing here reads" in done.stderr) == strange, done.stderr
 
 
 def test_a_prover_of_ones_own_in_dev_mode(new_devnet):

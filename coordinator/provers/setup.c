@@ -1,4 +1,4 @@
-/*~ Stop 3 of the tour: a key knocks. */
+/* A key knocks: the store's callback comes before the answer, L1's before that of a first key. */
 #include "coordinator/provers/setup.h"
 
 #include "coordinator/base/clock.h"

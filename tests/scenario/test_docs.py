@@ -39,7 +39,7 @@ def test_every_error_code_is_in_the_protocol_page():
 
 def test_the_runbook_quotes_the_program():
     text = (REPO / "docs" / "RUNBOOK.md").read_text()
-    program = "".join(p.read_text() for p in sorted((REPO / "coordinator").glob("*.[ch]")))
+    program = "".join(p.read_text() for p in sorted((REPO / "coordinator").rglob("*.[ch]")))
     said = [words for row in re.findall(r"^\| (.*?) \|", text, re.M) for words in re.findall(r"`([^`]+)`", row)]
     events = re.findall(r"^\*\*`(\w+)`", text, re.M)
     assert len(said) >= 7 and len(events) >= 4
@@ -78,7 +78,7 @@ def test_the_table_of_refusals_quotes_the_program():
 def test_the_table_of_refusals_is_whole():
     """What these files say to a prover is in the table."""
     page = re.sub(r"‹[^›]*›", "\0", (REPO / "docs" / "REFUSALS.md").read_text())
-    for name in ("contract_fit.c", "rehearsal.c", "pccs_judge.c"):
+    for name in ("dcap/contract_fit.c", "dcap/rehearsal.c", "dcap/pccs_judge.c"):
         text = (REPO / "coordinator" / name).read_text()
         calls = re.findall(r"why_set\(\s*[^,]+,((?:\s*\"(?:[^\"\\]|\\.)*\"| PRI\w+)+)", text) + re.findall(
             r"complain\(reasons,(\s*\"[^\"]+\")", text)

@@ -8,13 +8,13 @@
 
 #define DAY (24u * 60 * 60)
 
-enum verb { PKI = 1, SERVE = 2, QUOTE = 4, ANY_QUOTE = SERVE | QUOTE };
+enum verb { PKI = 1, SERVE = 2, QUOTE = 4, SIGN = 8, ANY_QUOTE = SERVE | QUOTE };
 
 struct args {
 	enum verb verb;
 	struct pki_wish wish;
 	struct qe qe;
-	const char *pki, *report_dir;
+	const char *pki, *report_dir, *member;
 	uint8_t report_data[REPORT_DATA_SIZE];
 };
 
@@ -24,6 +24,9 @@ static const char usage[] =
     "       software-qe serve --pki DIR --report-dir DIR [flags]    play "
     "/sys/kernel/config/tsm/report\n"
     "       software-qe quote --pki DIR [flags]                     one quote, to standard output\n"
+    "       software-qe sign NAME           {\"NAME\":<standard input>,\"signature\":...}, as "
+    "Intel "
+    "signs JSON\n"
     "pki:\n"
     "  --fmspc HEX         FMSPC of a new platform [90c06f000000]\n"
     "  --ca NAME           platform or processor: the CA of a new platform [platform]\n"
@@ -38,6 +41,7 @@ static const char usage[] =
     "  --mrtd, --rtmr0, --rtmr1, --rtmr2, --rtmr3 HEX     48 bytes [the image that "
     "contracts/deploy.mjs expects]\n"
     "  --tcb-svn N         each byte of TEE_TCB_SVN but the module's version [5]\n"
+    "  --attributes HEX    the 8 bytes of TDATTRIBUTES\n"
     "  --debug-td          a trust domain that its host can look into\n"
     "  --break WHAT        signature, qe-signature, binding, chain, report-data, cut, provider, "
     "generation\n"
@@ -203,6 +207,11 @@ static bool set_tcb_svn(struct args *a, const char *v)
 	return true;
 }
 
+static bool set_attributes(struct args *a, const char *v)
+{
+	return hex_decode(a->qe.forge.body + TDXV_TD_TDATTRIBUTES, 8, v, strlen(v));
+}
+
 static bool set_debug(struct args *a, const char *v)
 {
 	(void)v;
@@ -252,6 +261,7 @@ static const struct flag {
     {"--rtmr2", ANY_QUOTE, false, set_rtmr2},
     {"--rtmr3", ANY_QUOTE, false, set_rtmr3},
     {"--tcb-svn", ANY_QUOTE, false, set_tcb_svn},
+    {"--attributes", ANY_QUOTE, false, set_attributes},
     {"--debug-td", ANY_QUOTE, true, set_debug},
     {"--break", ANY_QUOTE, false, set_break},
     {"--delay", SERVE, false, set_delay},
@@ -335,12 +345,39 @@ static bool print_quote(const struct args *a, struct why *why)
 	return ok;
 }
 
+/* With the key of the TCB signing certificate, which is the same in every directory. */
+static bool sign_json(const char *member, struct why *why)
+{
+	static uint8_t body[TDXV_COLLATERAL_PIECE_MAX];
+	const size_t n = fread(body, 1, sizeof body, stdin);
+	uint8_t raw[64];
+	char hex[129];
+
+	if (ferror(stdin) || !feof(stdin)) {
+		why_set(why, "standard input cannot be read, or has %zu bytes and more",
+			sizeof body);
+		return false;
+	}
+	forge_sign(raw, KEY_TCB, body, n);
+	hex_encode(hex, raw, sizeof raw);
+	printf("{\"%s\":", member);
+	fwrite(body, 1, n, stdout);
+	printf(",\"signature\":\"%s\"}", hex);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		why_set(why, "cannot write the signed JSON: %s", strerror(errno));
+		return false;
+	}
+	return true;
+}
+
 static bool run(struct args *a, struct why *why)
 {
 	bool ok;
 
 	if (a->verb == PKI)
 		return pki_make(&a->wish, why);
+	if (a->verb == SIGN)
+		return sign_json(a->member, why);
 	ok = pki_open(&a->qe, a->pki, why);
 	if (ok && a->verb == SERVE)
 		ok = reports_serve(a->report_dir, &a->qe, &stop, why);
@@ -365,6 +402,10 @@ int main(int argc, char **argv)
 	if (argc > 2 && strcmp(argv[1], "pki") == 0) {
 		a.verb = PKI;
 		a.wish.dir = argv[2];
+		from = 3;
+	} else if (argc > 2 && strcmp(argv[1], "sign") == 0) {
+		a.verb = SIGN;
+		a.member = argv[2];
 		from = 3;
 	} else if (argc > 1 && strcmp(argv[1], "serve") == 0) {
 		a.verb = SERVE;

@@ -74,7 +74,7 @@ function compile(name) {
 			viaIR: true,
 			optimizer: { enabled: true, runs },
 			evmVersion,
-			metadata: { bytecodeHash: "none" },
+			metadata: { bytecodeHash: "none", appendCBOR: false },
 			// What lies in a directory of its own is part of a contract above it.
 			outputSelection: Object.fromEntries(
 				files

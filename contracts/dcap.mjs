@@ -40,6 +40,18 @@ function signed(name) {
 	return { body: Buffer.from(body), signature: Buffer.from(signature, "hex") };
 }
 
+/** Intel's list of evaluation numbers of that month of 2025. */
+export const loadNumbers = (month) => signed(`evaluation/tdx_tcb_evaluation_${month}25.json`);
+
+/** What a DcapVerifier's constructor takes for "standard", "early" or a number. */
+export function evaluation(choice) {
+	const named = ["standard", "early"].indexOf(choice);
+	if (named >= 0) return [String(named), "0"];
+	if (!/^[0-9]{1,9}$/.test(choice) || Number(choice) === 0)
+		throw new Error(`"${choice}" is neither standard nor early nor a TCB evaluation number`);
+	return ["2", choice];
+}
+
 /** One vector of the manifest as the pieces that a DcapVerifier takes. */
 export function loadVector(manifest, id) {
 	const v = [...manifest.positive, ...manifest.synthetic].find((vector) => vector.id === id);
@@ -109,15 +121,28 @@ export const upload = {
 			PCS_VERSION,
 		),
 	tcbInfo: (piece) => callWithSigned("upsertFmspcTcb((string,bytes))", piece),
+	numbers: (piece) => callWithSigned("upsertTcbEvaluationData((string,bytes))", piece),
+	leaf: (der) => callWithBytes("cachePckCertificate(bytes)", der),
 };
+
+/** Where a quote's signature and its certification data begin. */
+function places(quote) {
+	const bodySize = quote.readUInt16LE(0) === 5 ? 6 + quote.readUInt32LE(50) : 584;
+	const signature = 48 + bodySize + 4;
+	return { signature, cert: signature + 590 + quote.readUInt16LE(signature + 582) };
+}
+
+/** The PCK certificate of a quote, in DER. */
+export function leafOf(quote) {
+	const { cert } = places(quote);
+	const text = quote.subarray(cert, cert + quote.readUInt32LE(cert - 4)).toString("latin1");
+	return Buffer.from(text.match(/-----BEGIN CERTIFICATE-----([^-]*)-----END/)[1], "base64");
+}
 
 /** The quote with its certification data, which is not signed, replaced by the leaf alone in DER. */
 export function leafOnly(quote) {
-	const bodySize = quote.readUInt16LE(0) === 5 ? 6 + quote.readUInt32LE(50) : 584;
-	const signature = 48 + bodySize + 4;
-	const cert = signature + 590 + quote.readUInt16LE(signature + 582);
-	const text = quote.subarray(cert, cert + quote.readUInt32LE(cert - 4)).toString("latin1");
-	const leaf = Buffer.from(text.match(/-----BEGIN CERTIFICATE-----([^-]*)-----END/)[1], "base64");
+	const { signature, cert } = places(quote);
+	const leaf = leafOf(quote);
 	const out = Buffer.concat([quote.subarray(0, cert), leaf]);
 	out.writeUInt32LE(out.length - signature, signature - 4);
 	out.writeUInt32LE(out.length - signature - 134, signature + 130);

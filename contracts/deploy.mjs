@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { deployContract } from "./artifacts.mjs";
+import { evaluation } from "./dcap.mjs";
 import { Chain, L2_CHAIN_ID } from "./devnet/batches.mjs";
 import { MEASUREMENTS } from "./measurements.mjs";
 import { Rpc, cast, die, isTrue, readEnvFile } from "./tools.mjs";
@@ -15,6 +16,7 @@ environment:
   ETHREX_TDX_DEV_MODE                                  true: it takes 20 address bytes for a quote
   ETHREX_DEPLOYER_DCAP_ADDRESS                         quote verifier (default without dev mode: a new DcapVerifier, whose
   ETHREX_DEPLOYER_DCAP_ROOT_KEY                        trusted root key is this: 128 hex digits x||y, default Intel's)
+  ETHREX_DEPLOYER_DCAP_EVALUATION                      its TCB evaluation number: standard (default), early, or one
   ETHREX_DEPLOYER_TDX_MRTD, _RTMR0, _RTMR1, _RTMR2     48-byte measurements (default: ethrex's)
   ETHREX_L2_SP1, ETHREX_L2_RISC0                       true: require these proofs as well, by
   ETHREX_DEPLOYER_{SP1,RISC0}_VERIFIER_ADDRESS         this verifier and
@@ -74,6 +76,7 @@ function settings(env) {
 		devMode,
 		dcap,
 		rootKey: deployDcap ? rootKey : undefined,
+		evaluation: evaluation(env.ETHREX_DEPLOYER_DCAP_EVALUATION || "standard"),
 		measurements,
 		sp1: otherType(env, "SP1"),
 		risc0: otherType(env, "RISC0"),
@@ -122,6 +125,7 @@ async function main() {
 		? await deploy(rpc, deployer, "DcapVerifier", [
 				"0x" + s.rootKey.slice(0, 64),
 				"0x" + s.rootKey.slice(64),
+				...s.evaluation,
 			])
 		: s.dcap;
 

@@ -4,7 +4,8 @@ import { createHash, generateKeyPairSync, sign } from "node:crypto";
 function der(tag, ...parts) {
 	const body = Buffer.concat(parts);
 	const n = body.length;
-	const size = n < 0x80 ? [n] : n < 0x100 ? [0x81, n] : [0x82, n >> 8, n & 0xff];
+	const octets = (n.toString(16).length + 1) >> 1;
+	const size = n < 0x80 ? [n] : [0x80 | octets, ...hex(n.toString(16).padStart(2 * octets, "0"))];
 	return Buffer.concat([Buffer.from([tag, ...size]), body]);
 }
 
@@ -23,6 +24,8 @@ function time(seconds) {
 	const text = new Date(seconds * 1000).toISOString().replace(/\.\d+|[-:T]/g, "");
 	return der(0x17, Buffer.from(text.slice(2)));
 }
+
+const CERT_AND_CRL_SIGN = "06"; // keyUsage
 
 /** A name as Intel writes it. */
 function name(commonName) {
@@ -43,7 +46,7 @@ function seal(tbs, signer) {
 	return sequence(tbs, ECDSA_SHA256, bits(sign("sha256", tbs, signer.privateKey)));
 }
 
-function certificate(subject, issuer, key, signer, from, to) {
+function certificate(subject, issuer, key, signer, from, to, usage = CERT_AND_CRL_SIGN) {
 	const spki = key.publicKey.export({ type: "spki", format: "der" });
 	const id = createHash("sha1").update(spki).digest();
 	const extensions = [
@@ -55,7 +58,7 @@ function certificate(subject, issuer, key, signer, from, to) {
 			),
 		),
 		extension("551d0e", octets(id)),
-		extension("551d0f", hex("03020106"), true),
+		extension("551d0f", hex("030201" + usage), true),
 		extension("551d13", hex("30060101ff020100"), true),
 	];
 	return seal(
@@ -78,8 +81,8 @@ export function serials(count) {
 	return Array.from({ length: count }, (_, i) => createHash("sha1").update(`serial ${i}`).digest());
 }
 
-/** {rootKey: [x, y], root, ca, crl(count)}: valid around `now`. */
-export function forgeCa(now) {
+/** {rootKey: [x, y], root, ca, crl(count)}: valid around `now`; rootUsage: first octet of keyUsage. */
+export function forgeCa(now, rootUsage) {
 	const [rootKey, caKey] = [0, 1].map(() => generateKeyPairSync("ec", { namedCurve: "P-256" }));
 	const { x, y } = rootKey.publicKey.export({ format: "jwk" });
 	const [from, to] = [now - 86400, now + 86400 * 30];
@@ -90,7 +93,7 @@ export function forgeCa(now) {
 		authority = extension("551d23", sequence(der(0x80, Buffer.alloc(20, 7))));
 	return {
 		rootKey: [x, y].map((n) => "0x" + Buffer.from(n, "base64url").toString("hex")),
-		root: certificate(ROOT, ROOT, rootKey, rootKey, from, to),
+		root: certificate(ROOT, ROOT, rootKey, rootKey, from, to, rootUsage),
 		ca: certificate(CA, ROOT, caKey, rootKey, from, to),
 		crl: (count) => {
 			const revoked = sequence(...serials(count).map(entry));

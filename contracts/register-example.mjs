@@ -1,7 +1,15 @@
 // Registers the sample quote on a fresh chain, from nothing: verifier, real collateral, TDXVerifier.
 import { withAnvil } from "./anvil.mjs";
 import { deployContract } from "./artifacts.mjs";
-import { callWithBytes, loadVector, needVectors, quoteExample, upload } from "./dcap.mjs";
+import {
+	callWithBytes,
+	evaluation,
+	loadNumbers,
+	loadVector,
+	needVectors,
+	quoteExample,
+	upload,
+} from "./dcap.mjs";
 import { MEASUREMENTS } from "./measurements.mjs";
 import { die } from "./tools.mjs";
 
@@ -22,11 +30,21 @@ async function main() {
 			say(`deploy ${name}`, receipt);
 			return receipt.contractAddress;
 		};
-		const dcap = await deploy("DcapVerifier", [ZERO, ZERO]);
-		for (const piece of ["root", "rootCrl", "ca", "signing", "pckCrl", "identity", "tcbInfo"])
+		const dcap = await deploy("DcapVerifier", [ZERO, ZERO, ...evaluation("standard")]);
+		const pieces = { ...vector, numbers: loadNumbers("06") };
+		for (const piece of [
+			"root",
+			"rootCrl",
+			"ca",
+			"signing",
+			"pckCrl",
+			"numbers",
+			"identity",
+			"tcbInfo",
+		])
 			say(
 				`upload ${piece}`,
-				await rpc.send({ from: me, to: dcap, data: upload[piece](vector[piece]) }),
+				await rpc.send({ from: me, to: dcap, data: upload[piece](pieces[piece]) }),
 			);
 		const timelock = await deploy("Timelock", ["30", `[${me}]`, `[${me}]`, me, me]);
 		const verifier = await deploy("TDXVerifier", [

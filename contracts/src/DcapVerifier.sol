@@ -2,17 +2,19 @@
 pragma solidity =0.8.31;
 
 import {Blob} from "./dcap/Blob.sol";
-import {DcapStore} from "./dcap/DcapStore.sol";
+import {CertStore} from "./dcap/CertStore.sol";
+import {DocumentStore} from "./dcap/DocumentStore.sol";
+import {Layout} from "./dcap/Layout.sol";
 import {Memory} from "./dcap/Memory.sol";
 import {P256} from "./dcap/P256.sol";
 import {Platform} from "./dcap/Pck.sol";
+import {Leaf, PckStore} from "./dcap/PckStore.sol";
 import {Quote, Quotes} from "./dcap/Quote.sol";
-import {Tcb} from "./dcap/Tcb.sol";
-import {Cert, X509} from "./dcap/X509.sol";
+import {TcbMatch} from "./dcap/TcbMatch.sol";
 
 /// Verifies TDX quotes against Intel's root, with the interface of Automata's contracts v1.0: the
 /// entry point, the router and the stores of collateral are all this one contract.
-contract DcapVerifier is DcapStore {
+contract DcapVerifier is PckStore {
     error No_Fee_Is_Asked();
 
     bytes32 private constant LEAF_NAME =
@@ -21,6 +23,7 @@ contract DcapVerifier is DcapStore {
     // Offsets in a TD report.
     uint256 private constant MRSIGNERSEAM = 64;
     uint256 private constant SEAMATTRIBUTES = 112;
+    uint256 private constant TDATTRIBUTES = 120;
     uint256 private constant TEE_TCB_SVN_2 = 584;
 
     // Offsets in the QE's report.
@@ -31,13 +34,19 @@ contract DcapVerifier is DcapStore {
     uint256 private constant QE_ISVSVN = 258;
     uint256 private constant QE_REPORTDATA = 320;
 
-    // Offsets in a packed QE identity.
-    uint256 private constant ID_ATTRIBUTES = 8;
-    uint256 private constant ID_MRSIGNER = 40;
-    uint256 private constant ID_ISVPRODID = 72;
-    uint256 private constant ID_LEVELS = 74;
+    // TDATTRIBUTES that a TD may have, as they lie in its report: DEBUG (bit 0, the caller's to
+    // refuse), ICSSD (16), LASS (27), SEPT_VE_DISABLE (28), MIGRATABLE (29), PKS (30), KL (31), TPA
+    // (62), PERFMON (63). Nothing defines the others, but for the rest of the first byte, which
+    // opens the TD to a profiler: HGS_PLUS_PROF, PERF_PROF, PMT_PROF.
+    bytes8 private constant ATTRIBUTES_ALLOWED = 0x010001f8000000c0;
 
-    constructor(bytes32 rootX, bytes32 rootY) DcapStore(rootX, rootY) {}
+    /// The root CA's public key, both zero: Intel's; and which evaluation number counts.
+    constructor(
+        bytes32 rootX,
+        bytes32 rootY,
+        Evaluation choice,
+        uint32 number
+    ) CertStore(rootX, rootY) DocumentStore(choice, number) {}
 
     // -- Entry points ----------------------------------------------------------------------------
 
@@ -64,18 +73,18 @@ contract DcapVerifier is DcapStore {
         if (q.version == 5 && !v11) revert("the output of v1.0 knows no quote of version 5");
         // The certification data is not signed. Only the first certificate is read; the rest of the
         // chain is what is stored here.
-        (Cert memory leaf, Platform memory pck) = _parser.pck(rawQuote[q.cert:q.cert + q.certSize]);
         bytes20 signer = _signer();
+        Leaf memory leaf = _leaf(rawQuote[q.cert:q.cert + q.certSize]);
         _checkLeaf(leaf);
         _checkSignatures(rawQuote, q, leaf);
-        (uint256 status, bytes memory advisories) = _judge(rawQuote, q, pck, signer);
+        (uint256 status, bytes memory advisories) = _judge(rawQuote, q, leaf.platform, signer);
         return
             bytes.concat(
                 v11
                     ? bytes.concat(bytes2(uint16(q.version)), bytes2(uint16(q.bodyType)))
                     : bytes.concat(bytes2(uint16(q.version)), bytes4(0x81000000)),
                 bytes1(uint8(status)),
-                pck.fmspc,
+                leaf.platform.fmspc,
                 rawQuote[q.body:q.body + q.bodySize],
                 advisories
             );
@@ -95,43 +104,6 @@ contract DcapVerifier is DcapStore {
         }
     }
 
-    // -- The PCK certificate ---------------------------------------------------------------------
-
-    function _checkLeaf(Cert memory leaf) private view {
-        if (leaf.commonName != LEAF_NAME) revert("the certificate is no PCK certificate");
-        if (leaf.isCa || leaf.usage & X509.USAGE_SIGN == 0)
-            revert("the PCK certificate is a CA's, or may not sign");
-        if (block.timestamp < leaf.from) revert("the PCK certificate is not valid yet");
-        if (block.timestamp > leaf.to) revert("the PCK certificate has expired");
-        (uint8 ca, Piece memory piece, bytes memory issuer) = _issuer(leaf.issuer);
-        if (piece.revoked) revert("the PCK CA is revoked");
-        if (!_isNow(piece.from, piece.to)) revert("the PCK CA's certificate has expired");
-        (bytes32 x, bytes32 y) = (_word(issuer, CERT_X), _word(issuer, CERT_Y));
-        if (!P256.verify(leaf.digest, leaf.r, leaf.s, x, y))
-            revert("the PCK certificate is not signed by the PCK CA");
-
-        piece = _pieces[PCS_KEY(ca, true)];
-        if (piece.blob == address(0)) revert("the PCK CRL is missing");
-        if (!_isNow(piece.from, piece.to)) revert("the PCK CRL has expired");
-        bytes memory crl = Blob.read(piece.blob);
-        if (bytes20(_word(crl, SIGNER)) != P256.id(x, y))
-            revert("the PCK CRL is of a former key of the PCK CA");
-        if (_isListed(crl, leaf.serial)) revert("the PCK certificate is revoked");
-    }
-
-    /// The stored CA of that name.
-    function _issuer(
-        bytes32 name
-    ) private view returns (uint8 ca, Piece memory piece, bytes memory blob) {
-        for (ca = PLATFORM; ca >= PROCESSOR; --ca) {
-            piece = _pieces[PCS_KEY(ca, false)];
-            if (piece.blob == address(0)) continue;
-            blob = Blob.read(piece.blob);
-            if (_word(blob, CERT_SUBJECT) == name) return (ca, piece, blob);
-        }
-        revert("the certificate of the CA that issued the PCK certificate is missing");
-    }
-
     /// The id of the key that TCB info and QE identity must be signed with.
     function _signer() private view returns (bytes20) {
         Trust memory t = _trust;
@@ -143,15 +115,25 @@ contract DcapVerifier is DcapStore {
     }
 
     function _checkPiece(Piece memory piece, string memory what) private view {
-        if (piece.blob == address(0)) revert(string.concat(what, " is missing"));
-        if (block.timestamp < piece.from) revert(string.concat(what, " is not valid yet"));
-        if (block.timestamp > piece.to) revert(string.concat(what, " has expired"));
+        if (piece.blob == address(0)) _refuse(what, " is missing");
+        if (block.timestamp < piece.from) _refuse(what, " is not valid yet");
+        if (block.timestamp > piece.to) _refuse(what, " has expired");
+    }
+
+    function _refuse(string memory what, string memory how) private pure {
+        revert(string.concat(what, how));
+    }
+
+    function _decimal(uint256 n) private pure returns (string memory digits) {
+        for (; n != 0 || bytes(digits).length == 0; n /= 10) {
+            digits = string(abi.encodePacked(uint8(48 + (n % 10)), digits));
+        }
     }
 
     // -- Signatures ------------------------------------------------------------------------------
 
     /// The PCK key vouches for the QE's report, that for the attestation key, that for the quote.
-    function _checkSignatures(bytes calldata quote, Quote memory q, Cert memory leaf) private view {
+    function _checkSignatures(bytes calldata quote, Quote memory q, Leaf memory leaf) private view {
         unchecked {
             uint256 at = q.signature;
             bytes calldata report = quote[at + Quotes.QE_REPORT:at + Quotes.QE_SIGNATURE];
@@ -190,25 +172,29 @@ contract DcapVerifier is DcapStore {
         Platform memory pck,
         bytes20 signer
     ) private view returns (uint256 status, bytes memory advisories) {
+        uint256 number = _evaluation(signer);
         uint256 qe = _qeStatus(
             quote[q.signature + Quotes.QE_REPORT:q.signature + Quotes.QE_SIGNATURE],
+            number,
             signer
         );
         bytes32 key = FMSPC_TCB_KEY(TDX, pck.fmspc, TCB_INFO_VERSION);
-        uint256 info = _document(key, signer, "the TCB info for the platform's FMSPC");
-        if (Memory.number(info, info + Tcb.PLAIN) != pck.pceid)
+        uint256 info = _document(key, number, signer, "the TCB info for the platform's FMSPC");
+        if (Memory.number(info + Layout.TCB_PCEID, info + Layout.TCB_PLAIN) != pck.pceid)
             revert("the TCB info is for another PCE");
         bytes calldata body = quote[q.body:q.body + q.bodySize];
+        if (bytes8(body[TDATTRIBUTES:]) & ~ATTRIBUTES_ALLOWED != 0)
+            revert("TDATTRIBUTES have a bit that no TD may have");
         _checkModule(body, info);
         uint256 at;
         (status, at) = _converged(info, pck, uint128(bytes16(body)), qe);
         if (q.bodyType == Quotes.TD15) {
             (uint256 current, ) = _converged(info, pck, uint128(bytes16(body[TEE_TCB_SVN_2:])), qe);
-            if (current == Tcb.REVOKED) revert("the TCB that the TD runs on now is revoked");
-            status = Tcb.relaunch(status, current);
+            if (current == TcbMatch.REVOKED) revert("the TCB that the TD runs on now is revoked");
+            status = TcbMatch.relaunch(status, current);
         }
-        if (status == Tcb.REVOKED) revert("the TCB is revoked");
-        advisories = Tcb.advisories(at);
+        if (status == TcbMatch.REVOKED) revert("the TCB is revoked");
+        advisories = TcbMatch.advisories(at);
     }
 
     /// Platform, module and QE for one TEE_TCB_SVN; where the platform level's advisories are.
@@ -219,26 +205,26 @@ contract DcapVerifier is DcapStore {
         uint256 qe
     ) private pure returns (uint256 status, uint256 advisories) {
         bool found;
-        (found, status, advisories) = Tcb.platform(info, pck.svns, pck.pcesvn, svn);
+        (found, status, advisories) = TcbMatch.platform(info, pck.svns, pck.pcesvn, svn);
         if (!found) revert("the platform is below every TCB level");
-        status = Tcb.converge(status, qe);
+        status = TcbMatch.converge(status, qe);
         uint256 major = (svn >> 112) & 0xff;
         if (major == 0) return (status, advisories);
-        (bool known, , uint256 levels) = Tcb.module(info, major);
+        (bool known, , uint256 levels) = TcbMatch.module(info, major);
         if (!known) revert("the TCB info has no identity for the TDX module's version");
         uint256 module;
-        (found, module) = Tcb.isvsvn(levels, svn >> 120);
+        (found, module) = TcbMatch.isvsvn(levels, svn >> 120);
         if (!found) revert("the TDX module is below every TCB level");
-        status = Tcb.converge(status, module);
+        status = TcbMatch.converge(status, module);
     }
 
     /// MRSIGNERSEAM and SEAMATTRIBUTES are those of the module that the TD was launched with.
     function _checkModule(bytes calldata body, uint256 info) private pure {
-        bytes32 identity = Memory.load(info + Tcb.PLAIN);
+        bytes32 identity = Memory.load(info + Layout.TCB_PLAIN);
         uint256 major = uint8(body[1]);
         if (major != 0) {
             bool known;
-            (known, identity, ) = Tcb.module(info, major);
+            (known, identity, ) = TcbMatch.module(info, major);
             if (!known) revert("the TCB info has no identity for the TDX module's version");
         }
         if (bytes8(body[SEAMATTRIBUTES:]) != 0) revert("SEAMATTRIBUTES are not zero");
@@ -249,37 +235,45 @@ contract DcapVerifier is DcapStore {
     /// The QE against its identity: its status, or a refusal.
     function _qeStatus(
         bytes calldata report,
+        uint256 number,
         bytes20 signer
     ) private view returns (uint256 status) {
-        uint256 id = _document(ENCLAVE_ID_KEY(TD_QE, IDENTITY_VERSION), signer, "the QE identity");
-        uint256 masks = Memory.number(id, id + 8);
+        bytes32 key = ENCLAVE_ID_KEY(TD_QE, IDENTITY_VERSION);
+        uint256 id = _document(key, number, signer, "the QE identity");
+        uint256 masks = Memory.number(id + Layout.QE_MISCSELECT, id + Layout.QE_ATTRIBUTES);
         if (uint32(bytes4(report[QE_MISCSELECT:])) & (masks & 0xffffffff) != masks >> 32)
             revert("the QE's MISCSELECT is not the identity's");
-        masks = uint256(Memory.load(id + ID_ATTRIBUTES));
+        masks = uint256(Memory.load(id + Layout.QE_ATTRIBUTES));
         if (uint128(bytes16(report[QE_ATTRIBUTES:])) & (masks & type(uint128).max) != masks >> 128)
             revert("the QE's attributes are not the identity's");
-        if (bytes32(report[QE_MRSIGNER:]) != Memory.load(id + ID_MRSIGNER))
+        if (bytes32(report[QE_MRSIGNER:]) != Memory.load(id + Layout.QE_MRSIGNER))
             revert("the QE's MRSIGNER is not the identity's");
-        if (Quotes.le16(report, QE_ISVPRODID) != Memory.number(id + ID_ISVPRODID, id + ID_LEVELS))
-            revert("the QE's ISVPRODID is not the identity's");
+        if (
+            Quotes.le16(report, QE_ISVPRODID) !=
+            Memory.number(id + Layout.QE_ISVPRODID, id + Layout.QE_LEVELS)
+        ) revert("the QE's ISVPRODID is not the identity's");
         bool found;
-        (found, status) = Tcb.isvsvn(id + ID_LEVELS, Quotes.le16(report, QE_ISVSVN));
+        (found, status) = TcbMatch.isvsvn(id + Layout.QE_LEVELS, Quotes.le16(report, QE_ISVSVN));
         if (!found) revert("the QE is below every TCB level");
     }
 
     /// Where in memory the content of a stored document begins.
     function _document(
         bytes32 key,
+        uint256 number,
         bytes20 signer,
         string memory what
     ) private view returns (uint256 content) {
-        Piece memory piece = _pieces[key];
-        if (!_isNow(piece.from, piece.to)) _checkPiece(piece, what);
+        Piece memory piece = _pieces[numberedKey(key, number)];
+        if (!_isNow(piece.from, piece.to)) {
+            what = string.concat(what, " of evaluation number ", _decimal(number));
+            _checkPiece(piece, what);
+        }
         bytes memory blob = Blob.read(piece.blob);
-        if (bytes20(_word(blob, SIGNER)) != signer)
-            revert(string.concat(what, " is signed with a former key"));
+        if (bytes20(_word(blob, Layout.SIGNER)) != signer)
+            _refuse(what, " is signed with a former key");
         (content, ) = Memory.span(blob);
-        content += CONTENT;
+        content += Layout.CONTENT;
     }
 
     // -- What Automata's pieces answer -----------------------------------------------------------

@@ -8,6 +8,7 @@ the gas that a transaction may have. Nothing stays behind, so no subject sees an
 import functools
 import http.client
 import json
+import re
 import subprocess
 
 from l1 import CONTRACTS, cast
@@ -15,6 +16,7 @@ from l1 import CONTRACTS, cast
 TX_GAS = 16_777_216  # EIP-7825
 ENTRIES = {"v1_0": "verifyAndAttestOnChain(bytes)", "v1_1": "verifyAndAttestOnChainV11(bytes)"}
 ROOT, SIGNING = 0, 3
+FIXED = 2  # the choice of one evaluation number, told at deployment
 
 
 @functools.cache
@@ -108,17 +110,30 @@ def why(data):
     return error_names().get(data[:4], "0x" + data.hex())
 
 
+def evaluation_number(subject, document):
+    """The number of TCB info or QE identity; None where there is none that could be one."""
+    text = bytes.fromhex(subject.get(document, ""))
+    found = re.search(rb'"tcbEvaluationDataNumber"\s*:\s*(\d{1,10})\b', text)
+    return int(found[1]) if found and int(found[1]) < 1 << 32 else None
+
+
+def own_number(subject):
+    return evaluation_number(subject, "tcb_info") or evaluation_number(subject, "qe_identity") or 0
+
+
 class Chain:
-    """The contract under every root that the subjects trust, on one node."""
+    """The contract under every root that the subjects trust and with every evaluation number that
+    they have, on one node."""
 
     def __init__(self, l1):
         self.l1, self.contracts = l1, {}
         self.http = http.client.HTTPConnection("127.0.0.1", l1.port, timeout=120)
 
-    def contract(self, root_key):
-        if root_key not in self.contracts:
-            self.contracts[root_key] = self.l1.deploy("DcapVerifier", "0x" + root_key[:64], "0x" + root_key[64:])
-        return self.contracts[root_key]
+    def contract(self, root_key, number):
+        if (root_key, number) not in self.contracts:
+            x, y = "0x" + root_key[:64], "0x" + root_key[64:]
+            self.contracts[root_key, number] = self.l1.deploy("DcapVerifier", x, y, FIXED, number)
+        return self.contracts[root_key, number]
 
     def simulate(self, blocks):
         request = {"blockStateCalls": [{"blockOverrides": {"time": hex(t)}, "calls": calls} for t, calls in blocks]}
@@ -129,7 +144,7 @@ class Chain:
         return [block["calls"] for block in answer["result"]]
 
     def ask(self, subject, late_crls=False):
-        to = self.contract(subject["root_key"])
+        to = self.contract(subject["root_key"], own_number(subject))
         sent = uploads(subject, late_crls)
         asked = [
             ((entry, kind), with_bytes(signature, bytes.fromhex(subject[kind])))
@@ -176,13 +191,21 @@ def subjects(program, *args):
 # Where the two may differ, and why. Everything else is a disagreement.
 SGX = "SGX quotes: the contract knows no SGX"
 TEXT_FIRST = "text before the PCK certificate: the library skips it, the contract does not look for the beginning"
+NUMBERS = "collateral of two evaluation numbers: the contract never mixes them"
+ATTRIBUTES = "TDATTRIBUTES that no TD may have: a matter of policy in the library"
 CHAIN = "certificates above the leaf in the quote: unsigned bytes that the contract does not read"
 
 
-def difference(subject, kind, got, want, canonical):
-    """The class of a permitted difference, or None."""
+def difference(subject, kind, got, want, canonical, reason):
+    """The class of a permitted difference, or None. Where the contract is the stricter one, it must
+    have said so in the words of that class."""
     if got is None and subject["library"]["body"] == 1:
         return SGX
+    numbers = [evaluation_number(subject, document) for document in ("tcb_info", "qe_identity")]
+    if got is None and numbers[0] != numbers[1] and reason == f"the QE identity of evaluation number {numbers[0]} is missing":
+        return NUMBERS
+    if got is None and reason == "TDATTRIBUTES have a bit that no TD may have":
+        return ATTRIBUTES
     if got is None and kind == "quote" and not subject.get("leaf_leads", True):
         return TEXT_FIRST
     # The library itself says that only those certificates were wrong: with the collateral's in
@@ -211,7 +234,7 @@ class Tally:
             want = library[entry] if kind == "quote" else canonical
             if got == want:
                 continue
-            permitted = difference(subject, kind, got, want, canonical)
+            permitted = difference(subject, kind, got, want, canonical, answers.reason[entry, kind])
             if permitted:
                 found.add(permitted)
             else:

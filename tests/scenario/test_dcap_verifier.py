@@ -1,161 +1,32 @@
 """DcapVerifier on a real L1 node: real quotes with real collateral, and forged ones where a case
 needs another Intel. What is refused, and why."""
 
-import base64
 import concurrent.futures
 import hashlib
 import json
 import os
-import pathlib
 import re
 import shutil
 import subprocess
+import time
 import urllib.request
 
 import pytest
 
-from differential import subjects, uploads, with_bytes, with_signed
-from l1 import CONTRACTS, L1, REPO, VECTORS, ZERO, Reverted, cast, compile_contracts
+from dcap import (  # noqa: F401 -- some are fixtures
+    BUILD, CERT, PIECES, PLATFORM, PROCESSOR, ROOT, SIGNING, Dcap, Platform, Vector, dcap, forged, full, l1, leaf_only, need_vectors,
+    node, refused, sample_quote, signed, vector,
+)
+from differential import FIXED, own_number, uploads, with_bytes, with_signed
+from l1 import CONTRACTS, REPO, VECTORS, Reverted, cast
 
-BUILD = pathlib.Path(os.environ.get("BUILD_DIR") or REPO / "build" / "release")
-CASES = BUILD / "tests" / "differential" / "differential-cases"
 TDX_QUOTE = BUILD / "verifier" / "tdx-quote"
 # Every k-th byte of the real quote is changed; all of them with 1.
 FLIP_STRIDE = int(os.environ.get("FLIP_STRIDE") or 3)
 
-ROOT, PROCESSOR, PLATFORM, SIGNING = range(4)
 SIGNER = "0x39618efD10b14136ab416d6aCFfF8E36b23533A9".lower()
-PIECES = ("root", "root_crl", "ca", "signing", "pck_crl", "identity", "tcb_info")
-CERT = "upsertPcsCertificates(uint8,bytes)"
+NOW = 1768435200  # of what forge.mjs makes
 END = b"-----END CERTIFICATE-----"
-
-
-def need_vectors():
-    if not (VECTORS / "dcap" / "MANIFEST.json").exists():
-        pytest.skip(f"SKIPPED: there are no vectors in {VECTORS} (set VECTORS_DIR)")
-
-
-def certificates(name):
-    text = (VECTORS / "dcap" / name).read_text()
-    return [base64.b64decode(pem) for pem in re.findall("BEGIN CERTIFICATE-----(.*?)-----END", text, re.S)]
-
-
-def signed(name):
-    text = (VECTORS / "dcap" / name).read_text()
-    body, signature = re.fullmatch(r'\{"\w+":(\{.*\}),"signature":"(\w+)"\}\s*', text, re.S).groups()
-    return body.encode(), bytes.fromhex(signature)
-
-
-class Vector:
-    """A vector of the manifest: the calls that upload its pieces, and its quote."""
-
-    def __init__(self, name):
-        manifest = json.loads((VECTORS / "dcap" / "MANIFEST.json").read_text())
-        self.files = v = next(v for v in manifest["positive"] if v["id"] == name)
-        self.now, self.until = v["now"], v["valid_to"]
-        read = lambda key: (VECTORS / "dcap" / v[key]).read_bytes()
-        self.quote = read("quote")
-        self.ca, self.root = certificates(v["pck_crl_issuer_chain"])
-        self.calls = {
-            "root": with_bytes(CERT, ROOT, self.root),
-            "root_crl": with_bytes("upsertRootCACrl(bytes)", read("root_ca_crl")),
-            "ca": with_bytes(CERT, PLATFORM, self.ca),
-            "signing": with_bytes(CERT, SIGNING, certificates(v["tcb_signing_chain"])[0]),
-            "pck_crl": with_bytes("upsertPckCrl(uint8,bytes)", PLATFORM, read("pck_crl")),
-            "identity": with_signed(
-                "upsertEnclaveIdentity(uint256,uint256,(string,bytes))", 2, 4, *signed(v["qe_identity"])
-            ),
-            "tcb_info": with_signed("upsertFmspcTcb((string,bytes))", *signed(v["tcb_info"])),
-        }
-
-
-class Dcap:
-    """A DcapVerifier on a chain whose clock is where the test wants it."""
-
-    def __init__(self, l1, root=(ZERO, ZERO)):
-        self.l1 = l1
-        self.at = l1.deploy("DcapVerifier", *root)
-
-    def transact(self, data, sender=None):
-        tx = {"from": sender or self.l1.accounts[0], "to": self.at, "data": "0x" + data.hex()}
-        return self.l1.transact(tx)
-
-    def upload(self, vector, *pieces):
-        for piece in pieces or PIECES:
-            self.transact(vector.calls[piece])
-
-    def verify(self, quote, entry="verifyAndAttestOnChain(bytes)", **block):
-        """(success, report or reason), at another time with time=."""
-        call = {"from": self.l1.accounts[0], "to": self.at, "data": "0x" + with_bytes(entry, quote).hex()}
-        overrides = [{}, {key: hex(value) for key, value in block.items()}] if block else []
-        data = bytes.fromhex(self.l1.rpc("eth_call", call, "latest", *overrides)[2:])
-        output = data[96 : 96 + int.from_bytes(data[64:96], "big")]
-        return (True, output) if data[31] else (False, output.decode())
-
-    def wind(self, to):
-        """The next block has this time, and calls see it at once."""
-        self.l1.rpc("evm_setNextBlockTimestamp", to)
-        self.l1.rpc("evm_mine")
-
-
-class refused:
-    """A custom error of the contract is due."""
-
-    def __init__(self, error, *args):
-        self.wanted = cast("sig", error) + "".join(f"{arg:064x}" for arg in args)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, problem, trace):
-        assert kind is Reverted, f"nothing reverted, {self.wanted} was due"
-        assert problem.data == self.wanted, problem
-        return True
-
-
-def sample_quote():
-    return bytes.fromhex((VECTORS / "quote.example").read_text().strip().removeprefix("0x"))
-
-
-@pytest.fixture(scope="module")
-def vector():
-    need_vectors()
-    return Vector("seed_quote_example")
-
-
-@pytest.fixture(scope="module")
-def node():
-    compile_contracts()
-    l1 = L1("--enable-tx-gas-limit", "--timestamp", "1500000000")
-    yield l1
-    l1.close()
-
-
-@pytest.fixture
-def l1(node):
-    """The chain as it was before anything had happened on it, and its clock."""
-    snapshot = node.rpc("evm_snapshot")
-    yield node
-    assert node.rpc("evm_revert", snapshot)
-
-
-@pytest.fixture
-def dcap(l1, vector):
-    made = Dcap(l1)
-    made.wind(vector.now)
-    return made
-
-
-@pytest.fixture
-def full(dcap, vector):
-    dcap.upload(vector)
-    return dcap
-
-
-@pytest.fixture(scope="module")
-def forged():
-    assert CASES.exists(), f"{CASES} is missing: build it first"
-    return {s["id"]: s for s in subjects(CASES, "forged", 100000)}
 
 
 # --- the sample quote ------------------------------------------------------------------------
@@ -226,17 +97,6 @@ def test_the_report_is_the_library_s(full, vector, tmp_path, layout, entry):
     assert full.verify(sample_quote(), entry) == (True, wanted.stdout)
 
 
-def leaf_only(quote):
-    sig, cert = 636, 636 + 590 + int.from_bytes(quote[1218:1220], "little")
-    leaf = base64.b64decode(re.search(b"BEGIN CERTIFICATE-----(.*?)-----END", quote[cert:], re.S)[1])
-    size = lambda n: n.to_bytes(4, "little")
-    total = cert - sig + len(leaf)
-    return (
-        quote[: sig - 4] + size(total) + quote[sig : sig + 130] + size(total - 134) + quote[sig + 134 : cert - 4]
-        + size(len(leaf)) + leaf
-    )
-
-
 def test_a_leaf_alone_means_the_same(full, vector):
     short = leaf_only(vector.quote)
     assert len(short) < 3000
@@ -250,7 +110,7 @@ def test_version_5_has_the_layout_of_v1_1_only(l1):
     manifest = json.loads((VECTORS / "dcap" / "MANIFEST.json").read_text())
     name = next(v["id"] for v in manifest["positive"] if "v5t3" in v["quote"] and v["expect"]["quote"] == "STATUS_OK")
     v = Vector(name)
-    d = Dcap(l1)
+    d = Dcap(l1, choice=(FIXED, v.number))
     d.wind(v.now)
     d.upload(v)
     ok, report = d.verify(v.quote, "verifyAndAttestOnChainV11(bytes)")
@@ -286,8 +146,8 @@ def test_each_missing_piece_is_named(dcap, vector):
         "signing": "the TCB signing certificate is missing",
         "ca": "the certificate of the CA that issued the PCK certificate is missing",
         "pck_crl": "the PCK CRL is missing",
-        "identity": "the QE identity is missing",
-        "tcb_info": "the TCB info for the platform's FMSPC is missing",
+        "identity": "the QE identity of evaluation number 17 is missing",
+        "tcb_info": "the TCB info for the platform's FMSPC of evaluation number 17 is missing",
     }
     for piece, reason in needs.items():
         assert dcap.verify(vector.quote) == (False, reason)
@@ -302,21 +162,25 @@ def test_a_duplicate_is_named(full, vector):
 
 
 def test_nothing_goes_back(full, vector):
-    newer, lower = Vector("pos0004"), Vector("pos0003")  # evaluation 21, and 19 of 18 days later
-    full.wind(newer.now)
-    full.upload(newer, "root_crl", "pck_crl", "identity", "tcb_info")
+    june, august = Vector("pos0003"), Vector("pos0001")  # both of evaluation 19
+    of_2024, of_2025 = (
+        with_signed("upsertFmspcTcb((string,bytes))", *signed(f"collateral/tcb_info/tdx_90c06f000000_{name}.json"))
+        for name in ("20240516_e17_72b1362f", "20251021_e17_2816f120")
+    )
+    full.wind(1761350400)  # 2025-10-25
+    full.transact(of_2025)
+    with refused("TCB_Out_Of_Date()"):
+        full.transact(of_2024)
+    full.wind(june.now)
+    full.upload(june, "root_crl", "pck_crl", "identity", "tcb_info")
     with refused("Certificate_Out_Of_Date()"):
         full.upload(vector, "root_crl")
     with refused("Certificate_Out_Of_Date()"):
         full.upload(vector, "pck_crl")
+    full.wind(august.now)
+    full.upload(august, "identity")
     with refused("Enclave_Id_Out_Of_Date()"):
-        full.upload(vector, "identity")
-    full.wind(lower.now)
-    full.upload(lower, "pck_crl")
-    with refused("TCB_Out_Of_Date()"):
-        full.upload(lower, "tcb_info")
-    with refused("Enclave_Id_Out_Of_Date()"):
-        full.upload(lower, "identity")
+        full.upload(june, "identity")
 
 
 def test_collateral_counts_in_its_time_only(dcap, vector):
@@ -376,6 +240,77 @@ def test_what_is_too_big(full, vector):
     assert problem.value.reason == "a certificate of more than 2048 bytes"
 
 
+def forged_ca(entries, usage="06"):
+    """(root key, calls): a root with that keyUsage, its Platform CA, CRLs with so many entries."""
+    script = (
+        f'import {{ forgeCa }} from "{CONTRACTS}/forge.mjs"; const f = forgeCa({NOW}, "{usage}"); const hex = (b) => b.toString("hex");'
+        f"console.log(JSON.stringify({{ key: f.rootKey, root: hex(f.root), ca: hex(f.ca), crls: {entries}.map((n) => hex(f.crl(n))) }}))"
+    )
+    done = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=True, timeout=60)
+    made = json.loads(done.stdout)
+    crls = [with_bytes("upsertPckCrl(uint8,bytes)", PLATFORM, bytes.fromhex(crl)) for crl in made["crls"]]
+    return made["key"], [with_bytes(CERT, ROOT, bytes.fromhex(made["root"])), with_bytes(CERT, PLATFORM, bytes.fromhex(made["ca"])), *crls]
+
+
+def test_the_longest_crl(l1):
+    """As many entries as one blob holds; it can be sent under the cap of a transaction."""
+    key, (root, ca, most, more) = forged_ca([1226, 1227])
+    d = Dcap(l1, key)
+    d.wind(NOW)
+    d.transact(root)
+    d.transact(ca)
+    with pytest.raises(Reverted) as problem:
+        d.transact(more)
+    assert problem.value.reason == "a CRL of more than 1226 entries"
+    assert int(d.transact(most)["gasUsed"], 16) < 16_777_216
+
+
+@pytest.mark.parametrize("usage", ["04", "02", "86"])
+def test_a_root_must_be_one_that_signs_certificates_and_crls(l1, usage):
+    key, calls = forged_ca([], usage)
+    d = Dcap(l1, key)
+    d.wind(NOW)
+    if usage == "86":  # what else it may do is its own business
+        d.transact(calls[0])
+        return
+    with refused("Invalid_Key_Usage(uint8)", ROOT):
+        d.transact(calls[0])
+
+
+@pytest.mark.parametrize(
+    "attributes, allowed",
+    [
+        ("0000001000000000", True),  # SEPT_VE_DISABLE
+        ("010001f8000000c0", True),  # DEBUG, which is the caller's to refuse, and all that is defined
+        ("1000001000000000", False),  # HGS_PLUS_PROF
+        ("2000001000000000", False),  # PERF_PROF
+        ("4000001000000000", False),  # PMT_PROF
+        ("8000000000000000", False), ("0200000000000000", False), ("0001000000000000", False),
+        ("0000020000000000", False), ("0000000400000000", False), ("0000000001000000", False),
+        ("0000000000000020", False),
+    ],
+)
+@pytest.mark.parametrize("version", ["v4", "v5"])
+def test_attributes_that_no_td_may_have(platform, attributes, allowed, version):
+    made, d = platform
+    answer = d.verify(made.quote("--version", version, "--attributes", attributes), "verifyAndAttestOnChainV11(bytes)")
+    if allowed:
+        assert answer[0], answer
+    else:
+        assert answer == (False, "TDATTRIBUTES have a bit that no TD may have")
+
+
+@pytest.fixture
+def platform(l1, tmp_path):
+    """A make-believe platform, and a contract that has all of its collateral."""
+    made = Platform(tmp_path / "pki")
+    d = Dcap(l1, made.root)
+    d.wind(int(time.time()))
+    for piece in PIECES:
+        d.transact(made.call(piece))
+    return made, d
+
+
 def test_no_fee_is_taken(full, vector, l1):
     data = "0x" + with_bytes("verifyAndAttestOnChain(bytes)", vector.quote).hex()
     call = {"from": l1.accounts[0], "to": full.at, "value": "0x1", "data": data}
@@ -407,12 +342,14 @@ def test_expiry_is_looked_at_with_each_quote(full, vector):
     full.upload(newer, "root_crl")
     assert full.verify(vector.quote) == (False, "the PCK CRL has expired")
     full.upload(newer, "pck_crl")
-    assert full.verify(vector.quote) == (False, "the QE identity has expired")
-    full.upload(newer, "identity")
-    assert full.verify(vector.quote) == (False, "the TCB info for the platform's FMSPC has expired")
-    full.upload(newer, "tcb_info")
-    ok, report = full.verify(vector.quote)
-    assert ok and report[:7].hex() == "00048100000000"
+    assert full.verify(vector.quote) == (False, "the QE identity of evaluation number 17 has expired")
+
+
+def test_documents_expire_one_by_one(full, vector):
+    october = Vector("pos0076")  # of evaluation 17 as well
+    full.wind(october.now)
+    full.upload(october, "pck_crl", "identity")
+    assert full.verify(vector.quote) == (False, "the TCB info for the platform's FMSPC of evaluation number 17 has expired")
 
 
 @pytest.mark.parametrize(
@@ -425,7 +362,7 @@ def test_expiry_is_looked_at_with_each_quote(full, vector):
 )
 def test_revocation_reaches_what_is_stored(l1, forged, mutation, reason):
     s = forged["version 4: " + mutation]
-    d = Dcap(l1, ("0x" + s["root_key"][:64], "0x" + s["root_key"][64:]))
+    d = Dcap(l1, ("0x" + s["root_key"][:64], "0x" + s["root_key"][64:]), (FIXED, own_number(s)))
     d.wind(s["now"])
     late = dict(uploads(s, late_crls=True))
     crls = [late.pop("root_crl"), late.pop("pck_crl")]
@@ -438,7 +375,7 @@ def test_revocation_reaches_what_is_stored(l1, forged, mutation, reason):
 
 def test_a_revoked_certificate_is_not_taken(l1, forged):
     s = forged["version 4: f->root_crl.revoked = 12"]
-    d = Dcap(l1, ("0x" + s["root_key"][:64], "0x" + s["root_key"][64:]))
+    d = Dcap(l1, ("0x" + s["root_key"][:64], "0x" + s["root_key"][64:]), (FIXED, own_number(s)))
     d.wind(s["now"])
     calls = dict(uploads(s))
     d.transact(calls["root"])

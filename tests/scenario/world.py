@@ -38,7 +38,7 @@ FLAVOURS = {
     "production": {"ETHREX_L2_TDX": "true", "ETHREX_DEPLOYER_DCAP_ADDRESS": "0x" + "aa" * 20},
     "exec": {},
     # A TDXVerifier whose quote verifier trusts the root of make_pki(); provers need a SoftwareQE.
-    "dcap": {"ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER": "true"},
+    "dcap": {"ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER": "true", "ETHREX_DEPLOYER_DCAP_EVALUATION": "17"},
     # The same with the stand-ins of Automata's contracts.
     "automata-v1.0": {"ETHREX_L2_TDX": "true"},
     "automata-v1.1": {"ETHREX_L2_TDX": "true"},

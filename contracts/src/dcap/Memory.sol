@@ -30,6 +30,15 @@ library Memory {
         }
     }
 
+    /// Keccak-256 of two words.
+    function pair(bytes32 a, bytes32 b) internal pure returns (bytes32 h) {
+        assembly ("memory-safe") {
+            mstore(0, a)
+            mstore(32, b)
+            h := keccak256(0, 64)
+        }
+    }
+
     /// SHA-256, by the precompile.
     function sha(uint256 from, uint256 to) internal view returns (bytes32 h) {
         assembly ("memory-safe") {

@@ -12,6 +12,9 @@ library Names {
     bytes32 internal constant TCB_TYPE = bytes32("tcbType") | bytes32(uint256(7));
     bytes32 internal constant EVALUATION =
         bytes32("tcbEvaluationDataNumber") | bytes32(uint256(23));
+    bytes32 internal constant EVALUATION_NUMBERS = bytes32("tcbEvalNumbers") | bytes32(uint256(14));
+    bytes32 internal constant RECOVERY_DATE =
+        bytes32("tcbRecoveryEventDate") | bytes32(uint256(20));
     bytes32 internal constant TDX_MODULE = bytes32("tdxModule") | bytes32(uint256(9));
     bytes32 internal constant TDX_MODULES = bytes32("tdxModuleIdentities") | bytes32(uint256(19));
     bytes32 internal constant TCB_LEVELS = bytes32("tcbLevels") | bytes32(uint256(9));

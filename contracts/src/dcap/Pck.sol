@@ -10,6 +10,7 @@ struct Platform {
     uint256 pcesvn;
     uint256 pceid;
     bytes6 fmspc;
+    bool known; // the certificate has such an extension
 }
 
 /// The SGX extension of a PCK certificate, OID 1.2.840.113741.1.13.1: a sequence of {OID, value}.
@@ -22,7 +23,6 @@ library Pck {
     uint256 private constant ALL_TCB = 0x7fffe; // 1 to 18
 
     function parse(uint256 p, uint256 end) internal pure returns (Platform memory out) {
-        if (p == 0) revert("the PCK certificate has no SGX extension");
         p = Der.only(p, end, Der.SEQUENCE);
         uint256 seen;
         while (p != end) {
@@ -43,6 +43,7 @@ library Pck {
         }
         if (seen & NEEDED != NEEDED)
             revert("SGX extension: PPID, TCB, PCEID, FMSPC or SGX type is missing");
+        out.known = true;
     }
 
     /// Takes an OID; k is the number after the arc of n octets, 0 when it is of another family.

@@ -105,28 +105,25 @@ library Pem {
                 p := add(p, 32)
             } {
                 let w := mload(p)
-                bad := or(bad, and(w, HIGH))
+                bad := or(bad, w)
                 w := and(w, not(HIGH))
-                // ge(k): 1 in every byte that is at least k.
-                let plus := and(shr(7, add(w, mul(sub(0x80, 0x2b), ONES))), ONES)
-                let slash := and(shr(7, add(w, mul(sub(0x80, 0x2f), ONES))), ONES)
+                // The top bit of a byte of w + (0x80 - k) says that the byte is at least k. Of the
+                // thresholds + , / : A [ a { a character inside one of the ranges + /-9 A-Z a-z
+                // reaches an odd number.
+                let t := add(w, mul(sub(0x80, 0x2b), ONES))
+                let inside := xor(t, add(w, mul(sub(0x80, 0x2c), ONES)))
+                let plus := and(shr(7, t), ONES)
+                t := add(w, mul(sub(0x80, 0x2f), ONES))
+                inside := xor(inside, xor(t, add(w, mul(sub(0x80, 0x3a), ONES))))
+                let slash := and(shr(7, t), ONES)
+                t := add(w, mul(sub(0x80, 0x41), ONES))
+                inside := xor(inside, xor(t, add(w, mul(sub(0x80, 0x5b), ONES))))
+                let upper := and(shr(7, t), ONES)
+                t := add(w, mul(sub(0x80, 0x61), ONES))
+                inside := xor(inside, xor(t, add(w, mul(sub(0x80, 0x7b), ONES))))
+                let lower := and(shr(7, t), ONES)
                 let zero := and(shr(7, add(w, mul(sub(0x80, 0x30), ONES))), ONES)
-                let upper := and(shr(7, add(w, mul(sub(0x80, 0x41), ONES))), ONES)
-                let lower := and(shr(7, add(w, mul(sub(0x80, 0x61), ONES))), ONES)
-                // Inside one of the ranges + / 0-9 A-Z a-z: begun once more than ended. The range
-                // of '/' is joined to that of the digits.
-                let begun := add(add(plus, slash), add(upper, lower))
-                let ended := add(
-                    add(
-                        and(shr(7, add(w, mul(sub(0x80, 0x2c), ONES))), ONES),
-                        and(shr(7, add(w, mul(sub(0x80, 0x3a), ONES))), ONES)
-                    ),
-                    add(
-                        and(shr(7, add(w, mul(sub(0x80, 0x5b), ONES))), ONES),
-                        and(shr(7, add(w, mul(sub(0x80, 0x7b), ONES))), ONES)
-                    )
-                )
-                bad := or(bad, xor(sub(begun, ended), ONES))
+                bad := or(bad, not(inside))
                 // '+' is 62, '/' 63, '0' 52, 'A' 0, 'a' 26.
                 w := add(w, mul(19, plus))
                 w := sub(
@@ -174,7 +171,7 @@ library Pem {
             }
             // The bits of the last characters that belong to no byte must be zero.
             let behind := add(add(der, 32), sub(size, padding))
-            ok := iszero(or(bad, shr(sub(256, shl(3, padding)), mload(behind))))
+            ok := iszero(or(and(bad, HIGH), shr(sub(256, shl(3, padding)), mload(behind))))
             mstore(der, sub(size, padding))
             mstore(0x40, and(add(out, 63), not(31)))
         }

@@ -2,7 +2,7 @@
 pragma solidity =0.8.31;
 
 import {Json} from "./Json.sol";
-import {Levels} from "./Levels.sol";
+import {IsvsvnLevels} from "./IsvsvnLevels.sol";
 import {Names} from "./Names.sol";
 import {Document} from "./TcbInfo.sol";
 
@@ -52,7 +52,7 @@ library QeIdentity {
         Fields memory f
     ) private pure returns (uint256) {
         if (key == Names.ID) {
-            d.id = Json.word(r);
+            d.subject = Json.word(r);
             return 1;
         }
         if (key == Names.VERSION) {
@@ -96,7 +96,7 @@ library QeIdentity {
             return 1024;
         }
         if (key == Names.TCB_LEVELS) {
-            f.levels = Levels.read(r);
+            f.levels = IsvsvnLevels.read(r);
             return 2048;
         }
         Json.skip(r);

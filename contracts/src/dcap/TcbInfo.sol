@@ -2,7 +2,7 @@
 pragma solidity =0.8.31;
 
 import {Json} from "./Json.sol";
-import {Levels} from "./Levels.sol";
+import {IsvsvnLevels} from "./IsvsvnLevels.sol";
 import {Memory} from "./Memory.sol";
 import {Names} from "./Names.sol";
 
@@ -11,9 +11,8 @@ struct Document {
     uint256 from; // issueDate and nextUpdate
     uint256 to;
     uint256 evaluation; // tcbEvaluationDataNumber
-    bytes6 fmspc; // of TCB info
-    bytes32 id; // of a QE identity, as Json.word() gives it
-    bytes packed; // what the verifier reads: Tcb.sol, Qe.sol
+    bytes32 subject; // the FMSPC of TCB info; the id of a QE identity, as Json.word() gives it
+    bytes packed; // what the verifier reads: Layout.sol
 }
 
 /// TCB info for TDX, version 3 (PCS API version 4).
@@ -22,7 +21,7 @@ library TcbInfo {
         uint256 platform; // 16 SGX component SVNs, then PCESVN in two bytes
         uint256 tdx; // 16 TDX component SVNs
         uint256 status;
-        bytes advisories; // as Levels.advisories() packs them
+        bytes advisories; // as IsvsvnLevels.advisories() packs them
     }
 
     struct Module {
@@ -82,7 +81,7 @@ library TcbInfo {
                 d.to = Json.time(r);
                 seen |= HAS_NEXT;
             } else if (key == Names.FMSPC) {
-                d.fmspc = bytes6(uint48(Json.hexNumber(r, 6)));
+                d.subject = bytes6(uint48(Json.hexNumber(r, 6)));
                 seen |= HAS_FMSPC;
             } else if (key == Names.PCE_ID) {
                 pceid = Json.hexNumber(r, 2);
@@ -135,7 +134,7 @@ library TcbInfo {
                 m.major = _major(Json.word(r));
                 seen |= MODULE_ID;
             } else if (key == Names.TCB_LEVELS) {
-                m.levels = Levels.read(r);
+                m.levels = IsvsvnLevels.read(r);
                 seen |= MODULE_LEVELS;
             } else {
                 Json.skip(r);
@@ -232,7 +231,7 @@ library TcbInfo {
                 level.status = Json.status(r);
                 seen |= 4;
             } else if (key == Names.ADVISORIES) {
-                level.advisories = Levels.advisories(r);
+                level.advisories = IsvsvnLevels.advisories(r);
             } else {
                 Json.skip(r);
             }

@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.31;
 
-import {Levels} from "./Levels.sol";
+import {Layout} from "./Layout.sol";
 import {Memory} from "./Memory.sol";
 
-/// TCB levels in memory, as TcbInfo.sol and QeIdentity.sol pack them; statuses are the numbers of
-/// the verifier's output.
-library Tcb {
+/// Which TCB level a platform, a module or the QE reaches, over what Layout.sol describes; statuses
+/// are the numbers of the verifier's output.
+library TcbMatch {
     uint256 internal constant OUT_OF_DATE = 4;
     uint256 internal constant OUT_OF_DATE_CONFIGURATION = 5;
     uint256 internal constant REVOKED = 6;
     uint256 internal constant RELAUNCH = 8;
     uint256 internal constant RELAUNCH_CONFIGURATION = 9;
-
-    uint256 private constant LEVEL_SIZE = 37; // SVNs 34, status 1, advisories 2
-
-    // Where the lists begin in packed TCB info.
-    uint256 internal constant PLAIN = 2;
-    uint256 private constant MODULES = 34;
 
     uint256 private constant LANES = 0x00ff00ff00ff00ff00ff00ff00ff00ff;
     uint256 private constant CARRIES =
@@ -29,11 +23,16 @@ library Tcb {
         uint256 major
     ) internal pure returns (bool known, bytes32 identity, uint256 levels) {
         unchecked {
-            uint256 n = _byte(info + MODULES);
-            uint256 p = info + MODULES + 1;
+            uint256 n = _byte(info + Layout.TCB_MODULES);
+            uint256 p = info + Layout.TCB_MODULES + 1;
             for (; n > 0; --n) {
-                if (_byte(p) == major) return (true, Memory.load(p + 1), p + 33);
-                p = _after(p + 33);
+                if (_byte(p) == major)
+                    return (
+                        true,
+                        Memory.load(p + Layout.MODULE_IDENTITY),
+                        p + Layout.MODULE_LEVELS
+                    );
+                p = _after(p + Layout.MODULE_LEVELS);
             }
         }
     }
@@ -46,9 +45,9 @@ library Tcb {
         unchecked {
             uint256 n = _byte(levels);
             for (uint256 p = levels + 1; n > 0; --n) {
-                uint256 level = Memory.number(p, p + Levels.SIZE);
+                uint256 level = Memory.number(p, p + Layout.ISVSVN_LEVEL_SIZE);
                 if (svn >= level >> 8) return (true, level & 0xff);
-                p += Levels.SIZE;
+                p += Layout.ISVSVN_LEVEL_SIZE;
             }
         }
     }
@@ -61,19 +60,28 @@ library Tcb {
         uint256 tee
     ) internal pure returns (bool found, uint256 status, uint256 advisoriesAt) {
         unchecked {
-            uint256 p = info + MODULES + 1;
+            uint256 p = info + Layout.TCB_MODULES + 1;
             for (uint256 n = _byte(p - 1); n > 0; --n) {
-                p = _after(p + 33);
+                p = _after(p + Layout.MODULE_LEVELS);
             }
             // A module with a major version is judged by its own identity: the first two
             // components are its SVN and version, not the platform's.
             uint256 compared = (tee >> 112) & 0xff == 0 ? type(uint128).max : type(uint112).max;
-            uint256 end = p + 1 + _byte(p) * LEVEL_SIZE;
-            for (++p; p != end; p += LEVEL_SIZE) {
+            uint256 end = p + 1 + _byte(p) * Layout.LEVEL_SIZE;
+            for (++p; p != end; p += Layout.LEVEL_SIZE) {
                 uint256 need = uint256(Memory.load(p));
                 if (!_covers(svns, need >> 128) || pcesvn < (need >> 112) & 0xffff) continue;
-                if (!_covers(tee, Memory.number(p + 18, p + 34) & compared)) continue;
-                return (true, _byte(p + 34), end + Memory.number(p + 35, p + 37));
+                if (
+                    !_covers(
+                        tee,
+                        Memory.number(p + Layout.LEVEL_TDX, p + Layout.LEVEL_STATUS) & compared
+                    )
+                ) continue;
+                return (
+                    true,
+                    _byte(p + Layout.LEVEL_STATUS),
+                    end + Memory.number(p + Layout.LEVEL_ADVISORIES, p + Layout.LEVEL_SIZE)
+                );
             }
         }
     }
@@ -113,7 +121,7 @@ library Tcb {
 
     function _after(uint256 levels) private pure returns (uint256) {
         unchecked {
-            return levels + 1 + _byte(levels) * Levels.SIZE;
+            return levels + 1 + _byte(levels) * Layout.ISVSVN_LEVEL_SIZE;
         }
     }
 

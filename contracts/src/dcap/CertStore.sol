@@ -2,28 +2,17 @@
 pragma solidity =0.8.31;
 
 import {Blob} from "./Blob.sol";
+import {CertParser} from "./CertParser.sol";
 import {Crl, Crls} from "./Crl.sol";
-import {DcapParser} from "./DcapParser.sol";
+import {Layout} from "./Layout.sol";
 import {Memory} from "./Memory.sol";
 import {P256} from "./P256.sol";
-import {QeIdentity} from "./QeIdentity.sol";
-import {Document} from "./TcbInfo.sol";
 import {Cert, X509} from "./X509.sol";
 
-struct TcbInfoJsonObj {
-    string tcbInfoStr;
-    bytes signature;
-}
-
-struct EnclaveIdentityJsonObj {
-    string identityStr;
-    bytes signature;
-}
-
-/// The collateral: anyone may upload, for each piece is verified against the root key when it
-/// comes. It is kept in the form in which a quote needs it. What is stored is only replaced by
+/// Certificates and CRLs: anyone may upload, for each piece is verified against the root key when
+/// it comes. It is kept in the form in which a quote needs it. What is stored is only replaced by
 /// what is newer; by anything good when its signer's key is no longer the one that counts.
-abstract contract DcapStore {
+abstract contract CertStore {
     // The names of Automata's errors where they mean the same.
     error Duplicate_Collateral();
     error Missing_Issuer();
@@ -36,16 +25,6 @@ abstract contract DcapStore {
     error Certificate_Out_Of_Date();
     error Certificate_Revoked(uint8 ca, uint256 serial);
     error Crl_Expired(uint8 ca);
-    error Missing_TCB_Cert();
-    error TCB_Cert_Expired();
-    error TCB_Cert_Revoked(uint256 serial);
-    error Invalid_TCB_Cert_Signature();
-    error TCB_Expired();
-    error TCB_Out_Of_Date();
-    error Enclave_Id_Expired();
-    error Enclave_Id_Out_Of_Date();
-    error Enclave_Id_Mismatch();
-    error Incorrect_Enclave_Id_Version();
     // And our own.
     error Unknown_CA(uint8 ca);
     error Invalid_Key_Usage(uint8 ca);
@@ -74,10 +53,8 @@ abstract contract DcapStore {
     uint8 internal constant PLATFORM = 2;
     uint8 internal constant SIGNING = 3;
 
-    uint8 internal constant TDX = 1;
-    uint256 internal constant TD_QE = 2;
-    uint256 internal constant IDENTITY_VERSION = 4; // the PCS API's
-    uint32 internal constant TCB_INFO_VERSION = 3;
+    // What fits into one blob; Intel's longest list so far has 129 entries.
+    uint256 private constant MAX_REVOKED = 1226;
 
     bytes32 private constant INTEL_X =
         0x0ba9c4c0c0c86193a3fe23d6b02cda10a8bbd4e88e48b4458561a36e705525f5;
@@ -92,21 +69,9 @@ abstract contract DcapStore {
         bytes32("Intel SGX PCK Platform CA") | bytes32(uint256(25));
     bytes32 private constant SIGNING_NAME = bytes32("Intel SGX TCB Signing") | bytes32(uint256(21));
 
-    // What a blob holds after the hash. A certificate: key, hash of the subject's name, serial.
-    uint256 internal constant CERT_X = 32;
-    uint256 internal constant CERT_Y = 64;
-    uint256 internal constant CERT_SUBJECT = 96;
-    uint256 private constant CERT_SERIAL = 128;
-    // A CRL: the id of the key that signed it, the serials. A document: the id as well, the
-    // evaluation number, the content.
-    uint256 internal constant SIGNER = 32;
-    uint256 internal constant CRL_SERIALS = 52;
-    uint256 private constant EVALUATION = 52;
-    uint256 internal constant CONTENT = 56;
-
     bytes32 private immutable _rootX;
     bytes32 private immutable _rootY;
-    DcapParser internal immutable _parser;
+    CertParser internal immutable _certs;
 
     mapping(bytes32 key => Piece) internal _pieces;
     Trust internal _trust;
@@ -114,14 +79,14 @@ abstract contract DcapStore {
     /// The root CA's public key; both zero: Intel's.
     constructor(bytes32 rootX, bytes32 rootY) {
         (_rootX, _rootY) = rootX | rootY == 0 ? (INTEL_X, INTEL_Y) : (rootX, rootY);
-        _parser = new DcapParser();
+        _certs = new CertParser();
     }
 
     // -- Certificates ----------------------------------------------------------------------------
 
     /// ca: 0 root, 1 PCK Processor CA, 2 PCK Platform CA, 3 TCB signing; the root first.
     function upsertPcsCertificates(uint8 ca, bytes calldata cert) external returns (bytes32 key) {
-        Cert memory c = _parser.certificate(cert);
+        (Cert memory c, ) = _certs.certificate(cert);
         key = PCS_KEY(ca, false);
         Piece memory old = _pieces[key];
         _checkNew(old, c.id);
@@ -141,17 +106,14 @@ abstract contract DcapStore {
     /// Name, rights, issuer and signature.
     function _checkCert(uint8 ca, Cert memory c) private view {
         bytes32 name;
-        uint256 usage = X509.USAGE_CERT_SIGN;
+        uint256 usage = X509.USAGE_CERT_SIGN | X509.USAGE_CRL_SIGN;
         if (ca == ROOT) {
             name = ROOT_NAME;
         } else if (ca == SIGNING) {
             (name, usage) = (SIGNING_NAME, X509.USAGE_SIGN);
         } else {
             if (ca > SIGNING) revert Unknown_CA(ca);
-            (name, usage) = (
-                ca == PLATFORM ? PLATFORM_NAME : PROCESSOR_NAME,
-                usage | X509.USAGE_CRL_SIGN
-            );
+            name = ca == PLATFORM ? PLATFORM_NAME : PROCESSOR_NAME;
         }
         if (c.commonName != name) revert Invalid_Subject_Name();
         if (c.isCa != (ca != SIGNING) || c.usage & usage != usage) revert Invalid_Key_Usage(ca);
@@ -159,7 +121,7 @@ abstract contract DcapStore {
         bytes32 issuer = c.subject;
         if (ca == ROOT && (c.x != _rootX || c.y != _rootY)) revert Root_Key_Mismatch();
         if (ca != ROOT && root.blob == address(0)) revert Missing_Issuer();
-        if (root.blob != address(0)) issuer = _word(Blob.read(root.blob), CERT_SUBJECT);
+        if (root.blob != address(0)) issuer = _word(Blob.read(root.blob), Layout.CERT_SUBJECT);
         // Another certificate of the root has the same name: those that it issued refer to it.
         if (c.issuer != issuer || (ca == ROOT && c.subject != issuer)) revert Invalid_Issuer_Name();
         if (!P256.verify(c.digest, c.r, c.s, _rootX, _rootY)) revert Invalid_Signature();
@@ -175,7 +137,7 @@ abstract contract DcapStore {
             if (piece.blob == address(0)) continue;
             bool revoked = _isListed(
                 list,
-                uint256(_word(Blob.read(piece.blob), CERT_SERIAL)) >> 96
+                uint256(_word(Blob.read(piece.blob), Layout.CERT_SERIAL)) >> 96
             );
             if (piece.revoked != revoked) piece.revoked = revoked;
         }
@@ -189,16 +151,18 @@ abstract contract DcapStore {
     }
 
     function _upsertCrl(uint8 ca, bytes calldata der) private returns (bytes32 key) {
-        Crl memory c = _parser.crl(der);
+        Crl memory c = _certs.crl(der);
         key = PCS_KEY(ca, true);
         Piece memory old = _pieces[key];
         _checkNew(old, c.id);
         Piece memory piece = _pieces[PCS_KEY(ca, false)];
         if (piece.blob == address(0)) revert Missing_Issuer();
         bytes memory issuer = Blob.read(piece.blob);
-        if (c.issuer != _word(issuer, CERT_SUBJECT)) revert Invalid_Issuer_Name();
-        (bytes32 x, bytes32 y) = (_word(issuer, CERT_X), _word(issuer, CERT_Y));
+        if (c.issuer != _word(issuer, Layout.CERT_SUBJECT)) revert Invalid_Issuer_Name();
+        (bytes32 x, bytes32 y) = (_word(issuer, Layout.CERT_X), _word(issuer, Layout.CERT_Y));
         if (!P256.verify(c.digest, c.r, c.s, x, y)) revert Invalid_Signature();
+        if (c.serials.length > MAX_REVOKED * Crls.SERIAL_SIZE)
+            revert("a CRL of more than 1226 entries");
         bytes20 signer = P256.id(x, y);
         if (_isOf(old, signer) && c.from <= old.from) revert Certificate_Out_Of_Date();
         if (!_isNow(c.from, c.to)) revert Crl_Expired(ca);
@@ -208,87 +172,21 @@ abstract contract DcapStore {
     /// Whether a CRL's blob names the serial number.
     function _isListed(bytes memory crl, uint256 serial) internal pure returns (bool) {
         (uint256 p, uint256 end) = Memory.span(crl);
-        return Crls.has(p + CRL_SERIALS, end, serial);
-    }
-
-    // -- TCB info and QE identity ----------------------------------------------------------------
-
-    /// tcbInfoStr: the signed object, byte for byte; signature: r and s.
-    function upsertFmspcTcb(TcbInfoJsonObj calldata tcbInfoObj) external returns (bytes32 key) {
-        bytes calldata text = bytes(tcbInfoObj.tcbInfoStr);
-        Document memory d = _parser.tcbInfo(text);
-        key = FMSPC_TCB_KEY(TDX, d.fmspc, TCB_INFO_VERSION);
-        (bytes32 hash, bytes20 signer) = _checkSigned(text, tcbInfoObj.signature);
-        Piece memory old = _pieces[key];
-        _checkNew(old, hash);
-        if (_isOlder(old, signer, d)) revert TCB_Out_Of_Date();
-        if (!_isNow(d.from, d.to)) revert TCB_Expired();
-        _storeDocument(key, hash, signer, d);
-    }
-
-    /// id: 2 (TD_QE); version: 4, of the PCS API.
-    function upsertEnclaveIdentity(
-        uint256 id,
-        uint256 version,
-        EnclaveIdentityJsonObj calldata enclaveIdentityObj
-    ) external returns (bytes32 key) {
-        if (version != IDENTITY_VERSION) revert Incorrect_Enclave_Id_Version();
-        bytes calldata text = bytes(enclaveIdentityObj.identityStr);
-        Document memory d = _parser.qeIdentity(text);
-        if (id != TD_QE || d.id != QeIdentity.TD_QE) revert Enclave_Id_Mismatch();
-        key = ENCLAVE_ID_KEY(TD_QE, IDENTITY_VERSION);
-        (bytes32 hash, bytes20 signer) = _checkSigned(text, enclaveIdentityObj.signature);
-        Piece memory old = _pieces[key];
-        _checkNew(old, hash);
-        if (_isOlder(old, signer, d)) revert Enclave_Id_Out_Of_Date();
-        if (!_isNow(d.from, d.to)) revert Enclave_Id_Expired();
-        _storeDocument(key, hash, signer, d);
-    }
-
-    function _checkSigned(
-        bytes memory text,
-        bytes memory rs
-    ) private view returns (bytes32 hash, bytes20 signer) {
-        Piece memory piece = _pieces[PCS_KEY(SIGNING, false)];
-        if (piece.blob == address(0)) revert Missing_TCB_Cert();
-        bytes memory cert = Blob.read(piece.blob);
-        if (piece.revoked) revert TCB_Cert_Revoked(uint256(_word(cert, CERT_SERIAL)) >> 96);
-        if (!_isNow(piece.from, piece.to)) revert TCB_Cert_Expired();
-        (bytes32 x, bytes32 y) = (_word(cert, CERT_X), _word(cert, CERT_Y));
-        (uint256 p, uint256 end) = Memory.span(text);
-        hash = Memory.sha(p, end);
-        if (
-            rs.length != 64 ||
-            !P256.verify(hash, uint256(_word(rs, 0)), uint256(_word(rs, 32)), x, y)
-        ) revert Invalid_TCB_Cert_Signature();
-        signer = P256.id(x, y);
-    }
-
-    function _isOlder(
-        Piece memory old,
-        bytes20 signer,
-        Document memory d
-    ) private view returns (bool) {
-        if (!_isOf(old, signer)) return false;
-        return
-            d.from <= old.from ||
-            d.evaluation < uint256(_word(Blob.read(old.blob), EVALUATION)) >> 224;
-    }
-
-    function _storeDocument(bytes32 key, bytes32 hash, bytes20 signer, Document memory d) private {
-        _store(key, hash, abi.encodePacked(signer, uint32(d.evaluation), d.packed), d.from, d.to);
+        return Crls.has(p + Layout.CRL_SERIALS, end, serial);
     }
 
     // -- Common ----------------------------------------------------------------------------------
 
-    function _checkNew(Piece memory old, bytes32 hash) private view {
+    function _checkNew(Piece memory old, bytes32 hash) internal view {
         if (old.blob != address(0) && _word(Blob.read(old.blob), 0) == hash)
             revert Duplicate_Collateral();
     }
 
     /// Whether a CRL or document was signed with this key.
-    function _isOf(Piece memory piece, bytes20 signer) private view returns (bool) {
-        return piece.blob != address(0) && bytes20(_word(Blob.read(piece.blob), SIGNER)) == signer;
+    function _isOf(Piece memory piece, bytes20 signer) internal view returns (bool) {
+        return
+            piece.blob != address(0) &&
+            bytes20(_word(Blob.read(piece.blob), Layout.SIGNER)) == signer;
     }
 
     function _store(
@@ -297,7 +195,7 @@ abstract contract DcapStore {
         bytes memory content,
         uint256 from,
         uint256 to
-    ) private {
+    ) internal {
         // Years end with 9999: 38 bits are enough.
         _pieces[key] = Piece(
             Blob.write(bytes.concat(hash, content)),
@@ -308,6 +206,12 @@ abstract contract DcapStore {
         emit Stored(key, hash, from, to);
     }
 
+    /// The id of a stored certificate's key.
+    function _keyOf(Piece memory piece) internal view returns (bytes20) {
+        bytes memory blob = Blob.read(piece.blob);
+        return P256.id(_word(blob, Layout.CERT_X), _word(blob, Layout.CERT_Y));
+    }
+
     /// To be called when one of the three pieces that it sums up has changed.
     function _renewTrust() private {
         Piece memory root = _pieces[PCS_KEY(ROOT, false)];
@@ -316,10 +220,7 @@ abstract contract DcapStore {
         Trust memory t = Trust(_later(root.from, _later(list.from, signing.from)), root.to, 0);
         if (list.to < t.to) t.to = list.to; // 0 for a piece that is missing
         if (signing.to < t.to) t.to = signing.to;
-        if (signing.blob != address(0) && !signing.revoked) {
-            bytes memory cert = Blob.read(signing.blob);
-            t.signer = P256.id(_word(cert, CERT_X), _word(cert, CERT_Y));
-        }
+        if (signing.blob != address(0) && !signing.revoked) t.signer = _keyOf(signing);
         _trust = t;
     }
 
@@ -338,35 +239,7 @@ abstract contract DcapStore {
         }
     }
 
-    // -- What is stored --------------------------------------------------------------------------
-
-    /// (0, 0) when it is absent.
-    function getCollateralValidity(bytes32 key) external view returns (uint64 from, uint64 to) {
-        Piece memory piece = _pieces[key];
-        return (piece.from, piece.to);
-    }
-
-    /// SHA-256 of a JSON string, Keccak-256 of the signed part of a certificate or CRL. Reverts
-    /// without data when it is absent.
-    function getCollateralHash(bytes32 key) external view returns (bytes32) {
-        address blob = _pieces[key].blob;
-        require(blob != address(0));
-        return _word(Blob.read(blob), 0);
-    }
-
     function PCS_KEY(uint8 ca, bool isCrl) public pure returns (bytes32) {
         return keccak256(abi.encodePacked(bytes4(0xe90e3dc7), ca, isCrl));
-    }
-
-    function FMSPC_TCB_KEY(
-        uint8 tcbId,
-        bytes6 fmspc,
-        uint32 version
-    ) public pure returns (bytes32) {
-        return keccak256(abi.encodePacked(bytes4(0xbb69b29c), tcbId, fmspc, version));
-    }
-
-    function ENCLAVE_ID_KEY(uint256 id, uint256 version) public pure returns (bytes32) {
-        return keccak256(abi.encodePacked(bytes4(0xff818fce), id, version));
     }
 }

@@ -5,11 +5,9 @@ import {Json} from "./Json.sol";
 import {Memory} from "./Memory.sol";
 import {Names} from "./Names.sol";
 
-/// TCB levels of a TDX module or of the QE: {"tcb":{"isvsvn":n},"tcbDate","tcbStatus"}. Packed as
-/// three bytes a level, SVN and status, highest first.
-library Levels {
-    uint256 internal constant SIZE = 3;
-
+/// TCB levels of a TDX module or of the QE: {"tcb":{"isvsvn":n},"tcbDate","tcbStatus"},
+/// packed highest first.
+library IsvsvnLevels {
     uint256 private constant MAX = 16;
     uint256 private constant MAX_ADVISORIES = 64; // of one level
     uint256 private constant MAX_ADVISORIES_IN_ALL = 1024;

@@ -74,6 +74,9 @@ def test_a_tcb_recovery(world):
     register(world, quote)
     world.pki("--tcb-status", "OutOfDate", "--evaluation", "18", "--age", "3600")
     assert set(world.upload_collateral(world.collateral)) == RENEWED
+    register(world, quote)  # the contract counts with 17
+    world.pki("--tcb-status", "OutOfDate", "--age", "1800")
+    assert set(world.upload_collateral(world.collateral)) == RENEWED
     with pytest.raises(Reverted) as refused:
         register(world, quote)
     assert refused.value.reason == "TDXVerifier: TCB_STATUS != OK"

@@ -133,7 +133,7 @@ def test_keys_are_the_same_everywhere(tmp_path):
 def test_the_default_image_is_the_one_that_the_devnet_deploys(bench):
     files = (REPO / "contracts").glob("*.mjs")
     text = "".join(path.read_text() for path in files)
-    wanted = {name.lower(): value for name, value in re.findall(r"(MRTD|RTMR\d):\s*\"0x([0-9a-f]{96})\"", text)}
+    wanted = {name.lower(): value for name, value in re.findall(r"(MRTD|RTMR\d):\s+\"0x([0-9a-f]{96})\"", text)}
     (bench.dir / "quote.bin").write_bytes(quote(bench.pki()))
     done = call(program("verifier", "tdx-quote"), "measurements", "--json", bench.dir / "quote.bin")
     found = json.loads(done.stdout)

@@ -251,15 +251,33 @@ static void sgx_extension(struct buf *out, const struct forge *f)
 	wrap(out, 0x30, &list);
 }
 
+/* A key's identifier as Intel makes it: the issuer's SKI is the AKI of what it signs. */
+static void key_id(uint8_t id[SHA_DIGEST_LENGTH], enum forge_key k)
+{
+	key(k);
+	SHA1(keys[k].point, 65, id);
+}
+
+static void authority_key_id(struct buf *list, enum forge_key signer)
+{
+	uint8_t id[SHA_DIGEST_LENGTH];
+	struct buf inner = fresh(), v = fresh();
+
+	key_id(id, signer);
+	tlv(&inner, 0x80, id, sizeof id);
+	wrap(&v, 0x30, &inner);
+	extension(list, "\x55\x1d\x23", 3, &v);
+}
+
 static void extensions(struct buf *out, const struct forge_cert *c, const struct forge *pck)
 {
 	struct buf list = fresh(), seq = fresh(), v = fresh(), inner = fresh();
-	uint8_t bits[4] = {0x03, 0x02, 0x00, (uint8_t)c->usage};
+	uint8_t bits[4] = {0x03, 0x02, 0x00, (uint8_t)c->usage}, id[SHA_DIGEST_LENGTH];
 
-	tlv(&v, 0x04, "\x01\x02\x03", 3);
+	key_id(id, c->key);
+	tlv(&v, 0x04, id, sizeof id);
 	extension(&list, "\x55\x1d\x0e", 3, &v);
-	tlv(&v, 0x30, "\x80\x01\x01", 3);
-	extension(&list, "\x55\x1d\x23", 3, &v);
+	authority_key_id(&list, c->signer);
 	tlv(&v, 0x30, "", 0);
 	extension(&list, "\x55\x1d\x1f", 3, &v);
 	must(buf_add(&v, bits, 4));
@@ -356,8 +374,7 @@ static void crl(struct buf *out, const struct forge_crl *c)
 		integer(&v, 1);
 		extension(&list, "\x55\x1d\x14", 3, &v);
 	}
-	tlv(&v, 0x30, "\x80\x01\x01", 3);
-	extension(&list, "\x55\x1d\x23", 3, &v);
+	authority_key_id(&list, c->signer);
 	wrap(&seq, 0x30, &list);
 	wrap(&tbs, 0xa0, &seq);
 	wrap(&seq, 0x30, &tbs);
@@ -387,13 +404,14 @@ static void isvsvn_levels(struct buf *b, const struct forge_level *l, unsigned n
 	must(buf_add_str(b, "]"));
 }
 
-static void components(struct buf *b, const char *what, unsigned svn)
+/* empty: a component without an SVN, or -1. */
+static void components(struct buf *b, const char *what, unsigned svn, int empty)
 {
 	int i;
 
 	must(buf_printf(b, "\"%s\":[", what));
 	for (i = 0; i < 16; i++)
-		must(buf_printf(b, "%s{\"svn\":%u}", i ? "," : "", svn));
+		must(buf_printf(b, "%s{\"svn\":%u}", i ? "," : "", i == empty ? 0 : svn));
 	must(buf_add_str(b, "]"));
 }
 
@@ -436,11 +454,12 @@ static void tcb_info(struct buf *out, const struct forge *f)
 	must(buf_printf(&b, "%s,\"tcbLevels\":[", f->tcb_extra ? f->tcb_extra : ""));
 	for (i = 0; i < f->n_levels; i++) {
 		must(buf_printf(&b, "%s{\"tcb\":{", i ? "," : ""));
-		components(&b, "sgxtcbcomponents", f->level[i].sgx);
+		components(&b, "sgxtcbcomponents", f->level[i].sgx, -1);
 		must(buf_printf(&b, ",\"pcesvn\":%u", f->level[i].pcesvn));
 		if (tdx) {
 			must(buf_add_str(&b, ","));
-			components(&b, "tdxtcbcomponents", f->level[i].tdx);
+			/* Component 1 is the module's version: Intel gives it no SVN. */
+			components(&b, "tdxtcbcomponents", f->level[i].tdx, 1);
 		}
 		must(buf_printf(&b, "},\"tcbDate\":\"%s\",\"tcbStatus\":\"%s\"", f->level[i].date,
 				f->level[i].status));

@@ -104,6 +104,19 @@ library Reading {
         time += uint64(digits(t, 11, 2) * 3600 + digits(t, 14, 2) * 60 + digits(t, 17, 2));
     }
 
+    /// The first number of a list whose recovery event is twelve months ago, 0 when there is none.
+    function standard(string calldata json, uint256 time) internal pure returns (uint32) {
+        uint256 at = member(json, "tcbEvalNumbers");
+        bytes32 quoted = keccak256('"tcbEvaluationDataNumber"');
+        for (; at + 25 <= bytes(json).length; at++) {
+            if (bytes(json)[at] != '"' || keccak256(bytes(json)[at:at + 25]) != quoted) continue;
+            string calldata rest = string(bytes(json)[at:]);
+            if (time >= uint256(date(rest, "tcbRecoveryEventDate")) + 365 days)
+                return number(rest, "tcbEvaluationDataNumber");
+        }
+        return 0;
+    }
+
     function fmspc(string calldata json) internal pure returns (bytes6) {
         return hex6(text(json, "fmspc"));
     }
@@ -165,8 +178,19 @@ abstract contract StandInDao {
         if (!_readers[msg.sender]) revert Unauthorized_Caller(msg.sender);
     }
 
+    /// The window of a document: both ends belong to it.
     function _within(uint64 from, uint64 to) internal view returns (bool) {
         return from <= block.timestamp && block.timestamp <= to;
+    }
+
+    /// The window of a certificate or CRL: neither end does.
+    function _inside(uint64 from, uint64 to) internal view returns (bool) {
+        return from < block.timestamp && block.timestamp < to;
+    }
+
+    /// What comes a second time is refused before anything else is looked at.
+    function _isNew(bytes32 key, bytes32 hash) internal view {
+        if (_pieces[key].hash == hash) revert Duplicate_Collateral();
     }
 }
 
@@ -187,9 +211,10 @@ contract AutomataPcsDao is StandInDao {
 
     function upsertPcsCertificates(uint8 ca, bytes calldata der) external returns (bytes32 key) {
         (uint64 from, uint64 to, bytes32 hash) = Reading.window(der, false);
-        if (!_within(from, to)) revert Certificate_Expired(ca);
-        if (ca != ROOT) _needs(ROOT);
         key = PCS_KEY(ca, false);
+        _isNew(key, hash);
+        if (!_inside(from, to)) revert Certificate_Expired(ca);
+        if (ca != ROOT) _needs(ROOT);
         _put(key, from, to, hash, der);
     }
 
@@ -204,20 +229,20 @@ contract AutomataPcsDao is StandInDao {
 
     function _crl(uint8 ca, bytes calldata der) private returns (bytes32 key) {
         (uint64 from, uint64 to, bytes32 hash) = Reading.window(der, true);
-        if (!_within(from, to)) revert Crl_Expired(ca);
-        _needs(ca);
         key = PCS_KEY(ca, true);
+        _isNew(key, hash);
+        if (!_inside(from, to)) revert Crl_Expired(ca);
+        _needs(ca);
         _put(key, from, to, hash, der);
     }
 
     /// An absent issuer reads as an expired one.
     function _needs(uint8 issuer) private view {
         Piece storage piece = _pieces[PCS_KEY(issuer, false)];
-        if (!_within(piece.from, piece.to)) revert Certificate_Expired(issuer);
+        if (!_inside(piece.from, piece.to)) revert Certificate_Expired(issuer);
     }
 
     function _put(bytes32 key, uint64 from, uint64 to, bytes32 hash, bytes calldata der) private {
-        if (_pieces[key].hash == hash) revert Duplicate_Collateral();
         if (from <= _pieces[key].from) revert Certificate_Out_Of_Date();
         _pieces[key] = Piece(from, to, hash, der);
     }
@@ -239,15 +264,19 @@ abstract contract StandInJsonDao is StandInDao {
     }
 
     function _put(bytes32 key, string calldata json, bytes calldata signature) internal {
+        bytes32 hash = sha256(bytes(json));
+        _isNew(key, hash);
         (uint64 from, uint64 to) = _pcs.getCollateralValidity(_pcs.PCS_KEY(SIGNING, false));
-        if (!_within(from, to)) _signerExpired();
+        if (!_inside(from, to)) _signerExpired();
         (from, to) = (Reading.date(json, "issueDate"), Reading.date(json, "nextUpdate"));
         if (!_within(from, to)) _expired();
-        bytes32 hash = sha256(bytes(json));
-        if (_pieces[key].hash == hash) revert Duplicate_Collateral();
         if (from <= _pieces[key].from) _outOfDate();
+        _last(key, json);
         _pieces[key] = Piece(from, to, hash, abi.encode(json, signature));
     }
+
+    /// What a release asks after all this: numbers, roles.
+    function _last(bytes32 key, string calldata json) internal virtual;
 }
 
 struct TcbInfoJsonObj {

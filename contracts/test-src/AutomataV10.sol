@@ -2,8 +2,6 @@
 pragma solidity =0.8.31;
 
 import {
-    ROOT,
-    SIGNING,
     Reading,
     StandInDao,
     AutomataPcsDao,
@@ -33,15 +31,21 @@ contract AutomataV10TcbDao is StandInTcbDao {
     }
 
     function upsertFmspcTcb(TcbInfoJsonObj calldata info) external returns (bytes32 key) {
-        uint32 number = Reading.number(info.tcbInfoStr, "tcbEvaluationDataNumber");
         key = _keyOf(info.tcbInfoStr);
-        if (number < _numbers[key]) revert TCB_Out_Of_Date();
         _put(key, info.tcbInfoStr, info.signature);
+    }
+
+    /// A number never goes down again: after early TCB info, standard's is refused.
+    function _last(bytes32 key, string calldata json) internal override {
+        uint32 number = Reading.number(json, "tcbEvaluationDataNumber");
+        if (number < _numbers[key]) revert TCB_Out_Of_Date();
         _numbers[key] = number;
     }
 }
 
 contract AutomataV10IdentityDao is StandInIdentityDao {
+    mapping(bytes32 key => uint32) private _numbers;
+
     constructor(AutomataPcsDao pcs) StandInJsonDao(pcs) {}
 
     function ENCLAVE_ID_KEY(uint256 id, uint256 version) public pure override returns (bytes32) {
@@ -57,6 +61,12 @@ contract AutomataV10IdentityDao is StandInIdentityDao {
         key = ENCLAVE_ID_KEY(id, version);
         _put(key, identity.identityStr, identity.signature);
     }
+
+    function _last(bytes32 key, string calldata json) internal override {
+        uint32 number = Reading.number(json, "tcbEvaluationDataNumber");
+        if (number < _numbers[key]) revert Enclave_Id_Out_Of_Date();
+        _numbers[key] = number;
+    }
 }
 
 contract AutomataV10Router {
@@ -64,20 +74,11 @@ contract AutomataV10Router {
     AutomataV10IdentityDao public immutable qeIdDaoAddr = new AutomataV10IdentityDao(pcsDaoAddr);
     AutomataV10TcbDao public immutable fmspcTcbDaoAddr = new AutomataV10TcbDao(pcsDaoAddr);
 
-    /// Present, whatever its dates.
-    function hasAll(bytes6 fmspc, uint8 ca) external view returns (bool) {
+    /// Present, whatever its dates. Without CRLs and certificates it verifies as well.
+    function hasAll(bytes6 fmspc) external view returns (bool) {
         return
-            _pcs(ROOT, false) &&
-            _pcs(ROOT, true) &&
-            _pcs(ca, false) &&
-            _pcs(ca, true) &&
-            _pcs(SIGNING, false) &&
             _has(qeIdDaoAddr, qeIdDaoAddr.ENCLAVE_ID_KEY(2, 4)) &&
             _has(fmspcTcbDaoAddr, fmspcTcbDaoAddr.FMSPC_TCB_KEY(1, fmspc, 3));
-    }
-
-    function _pcs(uint8 ca, bool crl) private view returns (bool) {
-        return _has(pcsDaoAddr, pcsDaoAddr.PCS_KEY(ca, crl));
     }
 
     function _has(StandInDao dao, bytes32 key) private view returns (bool) {
@@ -107,7 +108,7 @@ contract AutomataV10 is StandInEntry {
         if (quoteVerifiers(version) == address(0)) return (false, "Unsupported quote version");
         if (tee != 0x81000000) return (false, "Unknown TEE type");
         if (quote.length < 636) return (false, "Quote length is less than minimum");
-        if (!_verifier.pccsRouter().hasAll(fmspc, ca)) revert();
+        if (!_verifier.pccsRouter().hasAll(fmspc)) revert();
         return (true, abi.encodePacked(version, tee, uint8(0), fmspc, quote[48:632]));
     }
 }

@@ -32,9 +32,8 @@ abstract contract StandInRoles {
         rolesOf[user] |= roles;
     }
 
-    modifier onlyAttesters() {
+    function _onlyAttesters() internal view {
         if (rolesOf[msg.sender] & ATTESTER_ROLE == 0) revert Unauthorized();
-        _;
     }
 }
 
@@ -81,13 +80,15 @@ contract AutomataV11TcbDao is StandInTcbDao, StandInVersioned {
             );
     }
 
-    function upsertFmspcTcb(
-        TcbInfoJsonObj calldata info
-    ) external onlyAttesters returns (bytes32 key) {
+    function upsertFmspcTcb(TcbInfoJsonObj calldata info) external returns (bytes32 key) {
         if (_async) revert Use_Async_Upsert();
-        _checkNumber(info.tcbInfoStr);
         key = _keyOf(info.tcbInfoStr);
         _put(key, info.tcbInfoStr, info.signature);
+    }
+
+    function _last(bytes32, string calldata json) internal view override {
+        _checkNumber(json);
+        _onlyAttesters();
     }
 }
 
@@ -102,40 +103,49 @@ contract AutomataV11IdentityDao is StandInIdentityDao, StandInVersioned {
         uint256 id,
         uint256 version,
         EnclaveIdentityJsonObj calldata identity
-    ) external onlyAttesters returns (bytes32 key) {
+    ) external returns (bytes32 key) {
         _check(id, version, identity.identityStr);
-        _checkNumber(identity.identityStr);
         key = ENCLAVE_ID_KEY(id, version);
         _put(key, identity.identityStr, identity.signature);
     }
+
+    function _last(bytes32, string calldata json) internal view override {
+        _checkNumber(json);
+        _onlyAttesters();
+    }
 }
 
-/// The list of evaluation numbers. Which one is standard the test says; the list itself is not read.
+/// The list of evaluation numbers, which says which of them is standard.
 contract AutomataV11TcbEvalDao is StandInJsonDao, StandInRoles {
     error TCB_Eval_Expired();
     error TCB_Eval_Out_Of_Date();
     error TCB_Eval_Cert_Expired();
 
-    uint32 public standardNumber;
+    string private _list;
 
-    constructor(AutomataPcsDao pcs, uint32 number) StandInJsonDao(pcs) {
-        standardNumber = number;
+    constructor(AutomataPcsDao pcs) StandInJsonDao(pcs) {}
+
+    function standard(uint8) external view returns (uint32) {
+        return this.standardOf(_list);
     }
 
-    function setStandard(uint32 number) external {
-        standardNumber = number;
+    function standardOf(string calldata list) external view returns (uint32) {
+        return Reading.standard(list, block.timestamp);
     }
 
     function TCB_EVAL_KEY(uint8 tcbId) public pure returns (bytes32) {
         return keccak256(abi.encodePacked(bytes4(0xbebc7284), tcbId));
     }
 
-    function upsertTcbEvaluationData(
-        TcbEvalJsonObj calldata list
-    ) external onlyAttesters returns (bytes32 key) {
+    function upsertTcbEvaluationData(TcbEvalJsonObj calldata list) external returns (bytes32 key) {
         string calldata json = list.tcbEvaluationDataNumbers;
         key = TCB_EVAL_KEY(keccak256(Reading.text(json, "id")) == keccak256("TDX") ? 1 : 0);
         _put(key, json, list.signature);
+    }
+
+    function _last(bytes32, string calldata json) internal override {
+        _onlyAttesters();
+        _list = json;
     }
 
     function _expired() internal pure override {
@@ -154,7 +164,6 @@ contract AutomataV11TcbEvalDao is StandInJsonDao, StandInRoles {
 contract AutomataV11Router {
     error TcbEvalExpiredOrNotFound(uint8 id);
     error QEIdentityExpiredOrNotFound(uint8 id, uint256 version);
-    error CertExpiredOrNotFound(uint8 ca);
     error CrlExpiredOrNotFound(uint8 ca);
 
     AutomataPcsDao public immutable pcsDaoAddr = new AutomataPcsDao();
@@ -162,8 +171,8 @@ contract AutomataV11Router {
     mapping(uint32 number => AutomataV11IdentityDao) public qeIdDaoVersionedAddr;
     mapping(uint32 number => AutomataV11TcbDao) public fmspcTcbDaoVersionedAddr;
 
-    constructor(uint32 standard) {
-        tcbEvalDaoAddr = new AutomataV11TcbEvalDao(pcsDaoAddr, standard);
+    constructor() {
+        tcbEvalDaoAddr = new AutomataV11TcbEvalDao(pcsDaoAddr);
     }
 
     function addNumber(uint32 number) external {
@@ -174,7 +183,7 @@ contract AutomataV11Router {
     function getStandardTcbEvaluationDataNumber(uint8 id) public view returns (uint32) {
         if (!_fresh(tcbEvalDaoAddr, tcbEvalDaoAddr.TCB_EVAL_KEY(id)))
             revert TcbEvalExpiredOrNotFound(id);
-        return tcbEvalDaoAddr.standardNumber();
+        return tcbEvalDaoAddr.standard(id);
     }
 
     /// Empty: everything is there and fresh; else the code of what is not.
@@ -185,15 +194,14 @@ contract AutomataV11Router {
         if (address(identity) == address(0)) revert QEIdentityExpiredOrNotFound(2, 4);
         if (!_fresh(identity, identity.ENCLAVE_ID_KEY(2, 4))) return "QEIDVE";
         if (!_fresh(tcb, tcb.FMSPC_TCB_KEY(1, fmspc, 3))) return "TCBR";
-        _needs(ROOT, true);
-        _needs(ca, true);
+        _needsCrl(ROOT);
+        _needsCrl(ca);
         return "";
     }
 
-    function _needs(uint8 ca, bool crl) private view {
-        if (!_fresh(pcsDaoAddr, pcsDaoAddr.PCS_KEY(ca, false))) revert CertExpiredOrNotFound(ca);
-        if (crl && !_fresh(pcsDaoAddr, pcsDaoAddr.PCS_KEY(ca, true)))
-            revert CrlExpiredOrNotFound(ca);
+    /// Of a missing certificate nobody complains.
+    function _needsCrl(uint8 ca) private view {
+        if (!_fresh(pcsDaoAddr, pcsDaoAddr.PCS_KEY(ca, true))) revert CrlExpiredOrNotFound(ca);
     }
 
     function _fresh(StandInDao dao, bytes32 key) private view returns (bool) {

@@ -106,7 +106,7 @@ int main(int argc, char **argv)
 {
 	const struct pccs_settings settings = {.margin_s = FORGE_DAY, .enabled = true};
 	struct pccs_job job = {.ca = PCCS_PLATFORM};
-	char numbers[512];
+	char numbers[1024];
 	struct pccs_step step;
 	struct forged forged;
 	struct forge forge;
@@ -126,7 +126,11 @@ int main(int argc, char **argv)
 	memcpy(job.fmspc, forge.fmspc, sizeof job.fmspc);
 	snprintf(numbers, sizeof numbers,
 		 "{\"tcbEvaluationDataNumbers\":{\"id\":\"TDX\",\"version\":1,\"issueDate\":\"%s\","
-		 "\"nextUpdate\":\"2026-03-01T00:00:00Z\",\"tcbEvalNumbers\":[]},"
+		 "\"nextUpdate\":\"2026-03-01T00:00:00Z\",\"tcbEvalNumbers\":["
+		 "{\"tcbEvaluationDataNumber\":18,\"tcbRecoveryEventDate\":\"2025-08-12T00:00:"
+		 "00Z\",\"tcbDate\":\"2025-08-13T00:00:00Z\"},"
+		 "{\"tcbEvaluationDataNumber\":17,\"tcbRecoveryEventDate\":\"2024-03-12T00:00:"
+		 "00Z\",\"tcbDate\":\"2024-03-13T00:00:00Z\"}]},"
 		 "\"signature\":\"%0128d\"}",
 		 argv[4], 0);
 	if (strcmp(argv[4], "-") != 0)

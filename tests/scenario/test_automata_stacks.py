@@ -73,7 +73,10 @@ def put_numbers(world, daos):
     """What an attester of Automata's does: the list of evaluation numbers."""
     now = int(world.l1.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
     date = lambda t: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(t))
-    text = json.dumps({"id": "TDX", "version": 1, "issueDate": date(now - DAY), "nextUpdate": date(now + 20 * DAY)},
+    entry = lambda number, days: {"tcbEvaluationDataNumber": number, "tcbRecoveryEventDate": date(now - days * DAY),
+                                  "tcbDate": date(now - days * DAY)}
+    text = json.dumps({"id": "TDX", "version": 1, "issueDate": date(now - DAY), "nextUpdate": date(now + 20 * DAY),
+                       "tcbEvalNumbers": [entry(EVALUATION_NUMBER + 1, 100), entry(EVALUATION_NUMBER, 400)]},
                       separators=(",", ":"))
     body = b'{"tcbEvaluationDataNumbers":%s,"signature":"%s"}' % (text.encode(), b"11" * 64)
     data = cast("sig", "upsertTcbEvaluationData((string,bytes))") + f"{32:064x}" + signed_json(

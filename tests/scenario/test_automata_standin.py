@@ -86,6 +86,13 @@ def identity(start, end, number=17):
                        "tcbEvaluationDataNumber": number}, separators=(",", ":"))
 
 
+def numbers(start, *entries):
+    """A list of evaluation numbers: pairs of a number and the date of its recovery event."""
+    return json.dumps({"id": "TDX", "version": 1, "issueDate": date(start), "nextUpdate": date(10), "tcbEvalNumbers": [
+        {"tcbEvaluationDataNumber": n, "tcbRecoveryEventDate": d + "T00:00:00Z", "tcbDate": d + "T00:00:00Z"}
+        for n, d in entries]}, separators=(",", ":"))
+
+
 def upload(l1, dao, signature, *args):
     """The last argument is JSON; cast takes no quotes inside of tuples, but bytes are encoded as strings are."""
     bare = signature[signature.index("(") :].replace("string", "bytes")
@@ -112,7 +119,7 @@ class Stack:
         if release == "v1.0":
             self.entry = l1.deploy("AutomataV10")
         else:
-            router = l1.deploy("AutomataV11Router", 17)
+            router = l1.deploy("AutomataV11Router")
             l1.send(router, "addNumber(uint32)", 17)
             self.entry = l1.deploy("AutomataV11", router)
         l1.send(self.entry, "setPlatform(bytes6,uint8)", FMSPC, PLATFORM)
@@ -184,6 +191,12 @@ def test_certificates_and_crls(l1):
     for window in ((-3, -1), (1, 5)):
         with refused("Certificate_Expired(uint8)"):
             s.certificate(ROOT, certificate(*window)[0])
+    # Neither end of a certificate's window belongs to it.
+    at_its_end = cast("calldata", "upsertPcsCertificates(uint8,bytes)", ROOT, hexed(certificate(-1, 1)[0]))
+    for time in (NOW - DAY, NOW + DAY):
+        with refused("Certificate_Expired(uint8)"):
+            l1.rpc("eth_call", {"to": s.pcs, "data": at_its_end}, "latest", {}, {"time": hex(time)})
+    l1.rpc("eth_call", {"to": s.pcs, "data": at_its_end}, "latest", {}, {"time": hex(NOW + DAY - 1)})
     with refused("Certificate_Expired(uint8)"):
         l1.send(s.pcs, "upsertRootCACrl(bytes)", hexed(crl(-1, 3)[0]))
     s.certificate(ROOT, root)
@@ -244,7 +257,25 @@ def test_json(l1):
     with refused("TCB_Expired()"):
         upload(l1, s.tcb, UPSERT_TCB, tcb_info(1, 4))
     upload(l1, s.tcb, UPSERT_TCB, tcb_info(-1, 4, number=18))
+    # That it is there already is seen before anything else.
+    l1.rpc("evm_setNextBlockTimestamp", NOW + 20 * DAY)
+    l1.rpc("evm_mine")
+    with refused("Duplicate_Collateral()"):
+        upload(l1, s.tcb, UPSERT_TCB, tcb_info(-1, 4, number=18))
 
+
+def test_an_identity_s_number_does_not_go_down(l1):
+    s = Stack(l1, "v1.0")
+    s.issuers()
+    upload(l1, s.identity, UPSERT_IDENTITY, 2, 4, identity(-2, 4, number=18))
+    with refused("Enclave_Id_Out_Of_Date()"):  # newer, but of a lower number
+        upload(l1, s.identity, UPSERT_IDENTITY, 2, 4, identity(-1, 4, number=17))
+    upload(l1, s.identity, UPSERT_IDENTITY, 2, 4, identity(-1, 4, number=18))
+
+
+def test_what_an_identity_is(l1):
+    s = Stack(l1, "v1.0")
+    s.issuers()
     for version, text, error in ((3, identity(-1, 3), "Incorrect_Enclave_Id_Version()"),
                                  (4, tcb_info(-1, 3), "Enclave_Id_Mismatch()"),
                                  (4, identity(-3, -1), "Enclave_Id_Expired()")):
@@ -257,17 +288,21 @@ def test_json(l1):
 
 def test_versioned_daos(l1):
     s = Stack(l1, "v1.1")
-    list_ = json.dumps({"id": "TDX", "version": 1, "issueDate": date(-1), "nextUpdate": date(3)})
-    list_ = list_.replace(": ", ":")
+    list_ = numbers(-1, (19, "2025-08-12"), (18, "2025-01-16"), (17, "2025-01-15"), (16, "2024-03-12"))
+    with refused("TCB_Eval_Cert_Expired()"):
+        upload(l1, s.numbers, UPSERT_NUMBERS, list_)
+    s.issuers()
+    # The role is asked for last.
+    for dao, signature, args in ((s.tcb, UPSERT_TCB, [tcb_info(-3, -1)]),
+                                 (s.identity, UPSERT_IDENTITY, [2, 4, identity(-3, -1)])):
+        with refused("TCB_Expired()" if dao == s.tcb else "Enclave_Id_Expired()"):
+            upload(l1, dao, signature, *args)
     for dao, signature, args in ((s.tcb, UPSERT_TCB, [tcb_info(-1, 3)]),
                                  (s.identity, UPSERT_IDENTITY, [2, 4, identity(-1, 3)]),
                                  (s.numbers, UPSERT_NUMBERS, [list_])):
         with refused("Unauthorized()"):
             upload(l1, dao, signature, *args)
     s.grant()
-    with refused("TCB_Eval_Cert_Expired()"):
-        upload(l1, s.numbers, UPSERT_NUMBERS, list_)
-    s.issuers()
     for dao, signature, args in ((s.tcb, UPSERT_TCB, [tcb_info(-1, 3, number=18)]),
                                  (s.identity, UPSERT_IDENTITY, [2, 4, identity(-1, 3, number=18)])):
         with refused("Invalid_Tcb_Evaluation_Data_Number()"):
@@ -276,6 +311,9 @@ def test_versioned_daos(l1):
         l1.call(s.router, "getStandardTcbEvaluationDataNumber(uint8)", 1)
     upload(l1, s.numbers, UPSERT_NUMBERS, list_)
     assert l1.number(s.router, "getStandardTcbEvaluationDataNumber(uint8)", 1) == 17
+    l1.rpc("evm_setNextBlockTimestamp", NOW + DAY)  # 18 is a year old
+    l1.rpc("evm_mine")
+    assert l1.number(s.router, "getStandardTcbEvaluationDataNumber(uint8)", 1) == 18
     l1.send(s.tcb, "setAsync(bool)", "true")
     assert l1.number(s.tcb, "asyncUpsertProtocolVersion()") == 2
     with refused("Use_Async_Upsert()"):
@@ -426,11 +464,11 @@ def test_pccs_fills_v11(l1):
     assert ok and output == "0x0004" "0002" "00" + FMSPC[2:] + raw[48:632].hex()
     # The chain moves on to a number that the collateral has not.
     l1.send(s.router, "addNumber(uint32)", 18)
-    l1.send(s.numbers, "setStandard(uint32)", 18)
+    upload(l1, s.numbers, UPSERT_NUMBERS, numbers(-2, (18, "2025-01-01"), (17, "2024-03-12")))
     assert s.verify(quote) == (False, "0x" + b"QEIDVE".hex())
     end, uploads, _, _ = job(l1, s.entry)
     assert end[:3] == ("wait", "2", "18") and "number 18 must be fetched" in end[3] and uploads == []
-    l1.send(s.numbers, "setStandard(uint32)", 19)
+    upload(l1, s.numbers, UPSERT_NUMBERS, numbers(-1, (19, "2025-01-01"), (17, "2024-03-12")))
     with refused("QEIdentityExpiredOrNotFound(uint8,uint256)"):
         s.verify(quote)
     end, _, _, _ = job(l1, s.entry)

@@ -79,7 +79,7 @@ def automata(l1, flavour):
     if flavour == "automata-v1.0":
         entry = l1.deploy("AutomataV10")
     else:
-        router = l1.deploy("AutomataV11Router", EVALUATION_NUMBER)
+        router = l1.deploy("AutomataV11Router")
         l1.send(router, "addNumber(uint32)", EVALUATION_NUMBER)
         entry = l1.deploy("AutomataV11", router)
     l1.send(entry, "setPlatform(bytes6,uint8)", FMSPC, PLATFORM_CA)

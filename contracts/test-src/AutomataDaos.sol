@@ -372,6 +372,12 @@ abstract contract StandInEntry {
     /// The stand-in does not read the PCK certificate: the test says whose quotes will come.
     bytes6 public fmspc;
     uint8 public ca = PLATFORM;
+    /// The TCB status that it finds: 0 UpToDate to 5 OutOfDateConfigurationNeeded.
+    uint8 public status;
+
+    function setStatus(uint8 status_) external {
+        status = status_;
+    }
 
     function setBp(uint16 bp) external {
         getBp = bp;

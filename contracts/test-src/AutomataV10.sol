@@ -109,6 +109,6 @@ contract AutomataV10 is StandInEntry {
         if (tee != 0x81000000) return (false, "Unknown TEE type");
         if (quote.length < 636) return (false, "Quote length is less than minimum");
         if (!_verifier.pccsRouter().hasAll(fmspc)) revert();
-        return (true, abi.encodePacked(version, tee, uint8(0), fmspc, quote[48:632]));
+        return (true, abi.encodePacked(version, tee, status, fmspc, quote[48:632]));
     }
 }

@@ -250,6 +250,6 @@ contract AutomataV11 is StandInEntry {
         if (quote.length < at + size + 4) return (false, "ADS");
         string memory wrong = _verifier.pccsRouter().whatIsWrong(fmspc, ca);
         if (bytes(wrong).length != 0) return (false, bytes(wrong));
-        return (true, abi.encodePacked(version, bodyType, uint8(0), fmspc, quote[at:at + size]));
+        return (true, abi.encodePacked(version, bodyType, status, fmspc, quote[at:at + size]));
     }
 }

@@ -430,6 +430,18 @@ def test_pccs_fills_v10(l1):
     assert end[0] == "ready" and uploads == ONE[5:]
 
 
+@pytest.mark.parametrize("release, at", [("v1.0", 6), ("v1.1", 4)])
+def test_the_status_is_part_of_the_answer(l1, release, at):
+    s = Stack(l1, release)
+    if release == "v1.1":
+        s.grant()
+    _, _, _, quote = job(l1, s.entry)
+    for status in range(6):
+        l1.send(s.entry, "setStatus(uint8)", status)
+        ok, output = s.verify(quote)
+        assert ok and bytes.fromhex(output[2:])[at] == status
+
+
 def test_v10_verifies_with_what_has_expired(l1):
     """So pccs must look at the dates itself. What is missing reverts without a word."""
     s = Stack(l1, "v1.0")

@@ -1,15 +1,13 @@
 """Which of Intel's evaluation numbers a DcapVerifier counts: Intel's own lists, and forged ones."""
 
 import datetime
-import json
 import os
-import re
 import subprocess
 
 import pytest
 
 from dcap import (  # noqa: F401 -- some are fixtures
-    PIECES, SOFTWARE_QE, Dcap, Vector, dcap, forged, full, l1, need_vectors, node, refused, signed, vector,
+    PIECES, Dcap, Vector, dcap, forged, full, l1, need_vectors, node, refused, signed, software_qe_signs, vector,
 )
 from differential import FIXED, own_number, selector, uploads, with_signed
 from l1 import CONTRACTS, Reverted
@@ -209,12 +207,6 @@ def a_list(issued, *entries, **more):
             "tcbEvalNumbers": list(entries), **more}
 
 
-def sign(body):
-    body = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
-    done = subprocess.run([SOFTWARE_QE, "sign", "x"], input=body, capture_output=True, check=True, timeout=30)
-    return body, bytes.fromhex(re.search(rb'"signature":"(\w+)"\}$', done.stdout)[1].decode())
-
-
 class Forged(Dcap):
     """A contract under the forged root, with everything of the subject but the list and documents."""
 
@@ -228,7 +220,7 @@ class Forged(Dcap):
                 self.transact(data)
 
     def put_list(self, body):
-        self.transact(with_signed(UPSERT, *sign(body)))
+        self.transact(with_signed(UPSERT, *software_qe_signs(body)))
 
 
 def test_forged_standard_and_early(l1, subject):
@@ -290,7 +282,7 @@ def test_lists_that_are_none(l1, subject, change, reason):
 
 def test_who_signed_a_list(l1, subject):
     d = Forged(l1, subject, STANDARD)
-    body, signature = sign(a_list(d.now - DAY, entry(17, d.now - 2 * YEAR)))
+    body, signature = software_qe_signs(a_list(d.now - DAY, entry(17, d.now - 2 * YEAR)))
     with refused("Invalid_TCB_Cert_Signature()"):
         d.transact(with_signed(UPSERT, body.replace(b":17,", b":16,"), signature))
     with refused("Invalid_TCB_Cert_Signature()"):

@@ -6,6 +6,8 @@ import re
 import time
 
 import pytest
+from dcap import software_qe_signs
+from differential import with_signed
 from l1 import REPO, cast
 from standins import make_pki
 from world import Key, until
@@ -70,6 +72,28 @@ def test_a_quote_becomes_a_registered_key_and_batches_are_verified(world, pccs, 
     assert prover.address in text.lower() and "active" in text and "UpToDate" in text, text
     text = c.verb("tcb-status").stdout
     assert "DcapVerifier" in text or "not read yet" in text, text
+
+
+def test_a_verifier_that_goes_by_the_standard_number(new_world):
+    """Without a list nothing is registered, and no gas is spent on what would not count."""
+    world = new_world("dcap-standard")
+    pccs, qe = world.pccs(), world.software_qe()
+    c = production(world, pccs).start()
+    c.saw("event=l1_read")
+    key = Key()
+    quote = qe.quote(key.payload)
+    text = refused(c, quote, "try_again")
+    assert "the list of TCB evaluation numbers is missing" in text, text
+    assert not {"TD_QE identity", "TCB info of FMSPC 90c06f000000"} & {e["what"] for e in c.events("collateral_uploaded")}
+    date = lambda days: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * DAY))
+    entry = lambda number, days: {
+        "tcbEvaluationDataNumber": number, "tcbRecoveryEventDate": date(days), "tcbDate": date(days)}
+    numbers = {"id": "TDX", "version": 1, "issueDate": date(1), "nextUpdate": date(-29),
+               "tcbEvalNumbers": [entry(18, 100), entry(17, 400)]}
+    body, signature = software_qe_signs(numbers)
+    world.l1.transact({"from": world.l1.accounts[0], "to": world.dcap, "data": "0x" + with_signed(
+        "upsertTcbEvaluationData((string,bytes))", body, signature).hex()})
+    until("registered", lambda: c.setup(quote) is True and world.signer == key.address, 60, 1)
 
 
 REFUSALS = [

@@ -39,6 +39,8 @@ FLAVOURS = {
     "exec": {},
     # A TDXVerifier whose quote verifier trusts the root of make_pki(); provers need a SoftwareQE.
     "dcap": {"ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER": "true", "ETHREX_DEPLOYER_DCAP_EVALUATION": "17"},
+    # The same, which goes by a list of evaluation numbers.
+    "dcap-standard": {"ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER": "true"},
     # The same with the stand-ins of Automata's contracts.
     "automata-v1.0": {"ETHREX_L2_TDX": "true"},
     "automata-v1.1": {"ETHREX_L2_TDX": "true"},
@@ -103,7 +105,7 @@ class Templates:
                 settings = dict(FLAVOURS[flavour])
                 if flavour.startswith("automata-"):
                     settings["ETHREX_DEPLOYER_DCAP_ADDRESS"] = automata(node, flavour)
-                if flavour == "dcap":
+                if flavour.startswith("dcap"):
                     settings["ETHREX_DEPLOYER_DCAP_ROOT_KEY"] = root_key(self.where / "pki")
                 subprocess.run(["node", CONTRACTS / "deploy.mjs", "--rpc", node.url, "--env", env],
                                env=clean_env(**settings), check=True, timeout=120, stdout=subprocess.DEVNULL)

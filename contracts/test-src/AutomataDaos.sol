@@ -375,6 +375,13 @@ abstract contract StandInEntry {
     /// The TCB status that it finds: 0 UpToDate to 5 OutOfDateConfigurationNeeded.
     uint8 public status;
 
+    /// Its router may not read the storage, as when nobody authorised it there.
+    bool internal _isShutOut;
+
+    function setShutOut(bool isShutOut) external {
+        _isShutOut = isShutOut;
+    }
+
     function setStatus(uint8 status_) external {
         status = status_;
     }

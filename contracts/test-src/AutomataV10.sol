@@ -8,6 +8,7 @@ import {
     StandInJsonDao,
     TcbInfoJsonObj,
     EnclaveIdentityJsonObj,
+    Unauthorized_Caller,
     StandInTcbDao,
     StandInIdentityDao,
     StandInEntry
@@ -108,6 +109,7 @@ contract AutomataV10 is StandInEntry {
         if (quoteVerifiers(version) == address(0)) return (false, "Unsupported quote version");
         if (tee != 0x81000000) return (false, "Unknown TEE type");
         if (quote.length < 636) return (false, "Quote length is less than minimum");
+        if (_isShutOut) revert Unauthorized_Caller(address(_verifier.pccsRouter()));
         if (!_verifier.pccsRouter().hasAll(fmspc)) revert();
         return (true, abi.encodePacked(version, tee, status, fmspc, quote[48:632]));
     }

@@ -9,6 +9,7 @@ import {
     StandInJsonDao,
     TcbInfoJsonObj,
     EnclaveIdentityJsonObj,
+    Unauthorized_Caller,
     TcbEvalJsonObj,
     StandInTcbDao,
     StandInIdentityDao,
@@ -248,7 +249,10 @@ contract AutomataV11 is StandInEntry {
             else if (bodyType != 2) return (false, "QBS");
         }
         if (quote.length < at + size + 4) return (false, "ADS");
-        string memory wrong = _verifier.pccsRouter().whatIsWrong(fmspc, ca);
+        AutomataV11Router router = _verifier.pccsRouter();
+        router.getStandardTcbEvaluationDataNumber(1); // asked for first
+        if (_isShutOut) revert Unauthorized_Caller(address(router));
+        string memory wrong = router.whatIsWrong(fmspc, ca);
         if (bytes(wrong).length != 0) return (false, bytes(wrong));
         return (true, abi.encodePacked(version, bodyType, status, fmspc, quote[at:at + size]));
     }

@@ -442,6 +442,23 @@ def test_the_status_is_part_of_the_answer(l1, release, at):
         assert ok and bytes.fromhex(output[2:])[at] == status
 
 
+def test_a_router_that_may_not_read(l1):
+    """It shows for free, before anything is uploaded; on v1.1 the list is missed first."""
+    quote = hexed((4).to_bytes(2, "little") + b"\2\0" + bytes([0x81, 0, 0, 0]) + bytes(1000))
+    old, new = Stack(l1, "v1.0"), Stack(l1, "v1.1")
+    for s in (old, new):
+        l1.send(s.entry, "setShutOut(bool)", "true")
+    with refused("Unauthorized_Caller(address)"):
+        old.verify(quote)
+    with refused("TcbEvalExpiredOrNotFound(uint8)"):
+        new.verify(quote)
+    new.grant()
+    new.issuers()
+    upload(l1, new.numbers, UPSERT_NUMBERS, numbers(-1, (17, "2024-03-12")))
+    with refused("Unauthorized_Caller(address)"):
+        new.verify(quote)
+
+
 def test_v10_verifies_with_what_has_expired(l1):
     """So pccs must look at the dates itself. What is missing reverts without a word."""
     s = Stack(l1, "v1.0")

@@ -1,0 +1,374 @@
+/* A stranger's quote becomes a verdict: the pool, the collateral, what is remembered, and looking
+ * again. With the collateral client's own world; L1 says what the test wants. */
+#include "collateral_world.h"
+#include "coordinator/provers/policy.h"
+#include "coordinator/provers/quotes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct fixture {
+	struct world *w;
+	struct store *store;
+	struct registrar *registrar;
+	struct verdicts *verdicts;
+	struct wake *wake;
+	struct quotes *quotes;
+	struct quotes_options options;
+	struct eth_address signer;
+	unsigned answers, wakes;
+	struct quotes_result got;
+	char sentence[QUOTE_CHECK_SENTENCE_MAX];
+	bool closed;
+};
+
+static struct l1_facts facts;
+static bool facts_known, time_known;
+
+const struct l1_facts *l1_facts(const struct l1 *c)
+{
+	(void)c;
+	return facts_known ? &facts : NULL;
+}
+
+bool l1_time(const struct l1 *c, int64_t max_skew_s, int64_t *now, struct why *why)
+{
+	(void)c;
+	(void)max_skew_s;
+	*now = FORGE_NOW;
+	if (!time_known)
+		why_set(why, "L1 has not yet said what time it is there");
+	return time_known;
+}
+
+static void on_result(void *arg, const struct quotes_result *result)
+{
+	struct fixture *x = arg;
+
+	x->answers++;
+	x->got = *result;
+	snprintf(x->sentence, sizeof x->sentence, "%s", result->sentence);
+}
+
+static void on_wake(void *arg)
+{
+	((struct fixture *)arg)->wakes++;
+}
+
+static void on_closed(void *arg)
+{
+	((struct fixture *)arg)->closed = true;
+}
+
+static bool make(struct fixture *x, struct why *why)
+{
+	const struct quotes_parts parts = {.loop = &x->w->loop,
+					   .store = x->store,
+					   .registrar = x->registrar,
+					   .collateral = x->w->c,
+					   .verdicts = x->verdicts,
+					   .wake = x->wake};
+
+	return quotes_new(&x->quotes, &parts, &x->options, why);
+}
+
+static int setup(void **state)
+{
+	const struct registrar_settings rs = {.max_provers = 4, .silence_ms = 600000};
+	struct fixture *x = calloc(1, sizeof *x);
+	struct store_options so = {0};
+	struct why why = {""};
+	void *w;
+	int i;
+
+	assert_int_equal(world_setup(&w), 0);
+	x->w = w;
+	/* The first 20 bytes of the report data are the key; built again with them. */
+	forged_free(&x->w->good);
+	memset(x->w->forge.body + TDXV_TD_REPORTDATA, 0, 64);
+	memset(x->w->forge.body + TDXV_TD_REPORTDATA, 0x5a, 20);
+	memset(x->signer.b, 0x5a, 20);
+	forge_build(&x->w->good, &x->w->forge);
+	world_open(x->w);
+	so.dir = x->w->dir;
+	assert_int_equal(store_open(&x->store, &x->w->loop, &so, &why), STORE_OK);
+	x->registrar = registrar_new(&rs);
+	x->verdicts = verdicts_new(8);
+	x->wake = wake_new(&x->w->loop, on_wake, x, &why);
+	x->options = (struct quotes_options){.policy_file = "",
+					     .max_provers = 4,
+					     .max_verifications = 2,
+					     .max_refusals = 16,
+					     .expiry_warning_s = 604800};
+	facts = (struct l1_facts){.has_tdx_verifier = true, .has_measurements = true};
+	memcpy(facts.measurement[0], x->w->forge.body + TDXV_TD_MRTD, 48);
+	for (i = 0; i < 3; i++)
+		memcpy(facts.measurement[1 + i], x->w->forge.body + TDXV_TD_RTMR0 + 48 * i, 48);
+	facts_known = time_known = true;
+	if (!make(x, &why))
+		fail_msg("%s", why.text);
+	*state = x;
+	return 0;
+}
+
+static void close_quotes(struct fixture *x)
+{
+	quotes_close(x->quotes, on_closed, x);
+	while (!x->closed)
+		uv_run(&x->w->loop, UV_RUN_ONCE);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *x = *state;
+	struct fixture store = {.w = x->w};
+	void *w = x->w;
+
+	if (!x->closed)
+		close_quotes(x);
+	wake_close(x->wake, on_closed, x);
+	store_close(x->store, on_closed, &store);
+	while (!store.closed)
+		uv_run(&x->w->loop, UV_RUN_ONCE);
+	quotes_free(x->quotes);
+	verdicts_free(x->verdicts);
+	registrar_free(x->registrar);
+	free(x);
+	return world_teardown(&w);
+}
+
+static bool offer(struct fixture *x)
+{
+	return quotes_verify(x->quotes, buf_span(&x->w->good.quote), "10.0.0.5", on_result, x,
+			     &x->got);
+}
+
+static void await(struct fixture *x, unsigned answers)
+{
+	while (x->answers < answers)
+		uv_run(&x->w->loop, UV_RUN_ONCE);
+}
+
+static void expect_now(struct fixture *x, enum quotes_rc rc, const char *words)
+{
+	assert_false(offer(x));
+	assert_int_equal(x->got.rc, rc);
+	if (!strstr(x->got.sentence, words))
+		fail_msg("\"%s\" does not say \"%s\"", x->got.sentence, words);
+}
+
+static void test_a_good_quote(void **state)
+{
+	struct fixture *x = *state;
+	json_t *list;
+
+	quotes_on_facts(x->quotes);
+	assert_true(offer(x));
+	assert_int_equal(x->answers, 0); /* never from inside */
+	await(x, 1);
+	if (x->got.rc != QUOTES_ATTESTED)
+		fail_msg("%s", x->sentence);
+	assert_true(eth_address_equal(&x->got.signer, &x->signer));
+	assert_int_equal(quotes_counters(x->quotes)->verdicts[QUOTES_ATTESTED], 1);
+	assert_int_equal(quotes_evidence(x->quotes, &x->signer)->tcb_status, TDXV_TCB_UP_TO_DATE);
+	assert_true(quotes_seconds_left(x->quotes, FORGE_NOW) > 0);
+	list = verdicts_list(x->verdicts);
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(list);
+}
+
+static void test_before_l1_has_spoken(void **state)
+{
+	struct fixture *x = *state;
+
+	expect_now(x, QUOTES_RETRY, "which measurements the TDXVerifier demands");
+	quotes_on_facts(x->quotes);
+	time_known = false;
+	expect_now(x, QUOTES_RETRY, "what time it is");
+}
+
+static void test_too_many_at_once(void **state)
+{
+	struct fixture *x = *state;
+
+	quotes_on_facts(x->quotes);
+	assert_true(offer(x));
+	assert_true(offer(x));
+	expect_now(x, QUOTES_RETRY, "2 quotes are being verified");
+	await(x, 2);
+}
+
+/* Another image than the contract's: refused in words, and remembered. */
+static void test_a_refusal_is_remembered(void **state)
+{
+	struct fixture *x = *state;
+
+	facts.measurement[2][0] ^= 1; /* RTMR1 */
+	quotes_on_facts(x->quotes);
+	assert_true(offer(x));
+	await(x, 1);
+	assert_int_equal(x->got.rc, QUOTES_REFUSED);
+	assert_non_null(strstr(x->sentence, "RTMR1"));
+	expect_now(x, QUOTES_REFUSED, "refused before: ");
+	assert_int_equal(quotes_counters(x->quotes)->remembered, 1);
+	/* What the contract demands has changed: it is looked at again. */
+	facts.measurement[2][0] ^= 1;
+	quotes_on_facts(x->quotes);
+	assert_true(offer(x));
+	await(x, 2);
+	assert_int_equal(x->got.rc, QUOTES_ATTESTED);
+}
+
+static void test_a_source_of_bad_quotes_waits(void **state)
+{
+	struct fixture *x = *state;
+	unsigned i;
+
+	facts.measurement[2][0] ^= 1;
+	quotes_on_facts(x->quotes);
+	assert_true(offer(x));
+	await(x, 1);
+	for (i = 0; i < 20 && x->got.rc == QUOTES_REFUSED; i++)
+		assert_false(offer(x));
+	assert_int_equal(x->got.rc, QUOTES_RETRY);
+	assert_non_null(strstr(x->got.sentence, "refused one after the other"));
+	assert_int_equal(quotes_counters(x->quotes)->penalties, 1);
+}
+
+/* What is kept is verified again when the world changes, and the registrar is told. */
+static void test_a_recheck(void **state)
+{
+	struct fixture *x = *state;
+	struct registrar_check check;
+	struct why why = {""};
+
+	quotes_on_facts(x->quotes);
+	registrar_set_contract(x->registrar, &(struct eth_address){{1}}, false);
+	assert_true(registrar_check(x->registrar, buf_span(&x->w->good.quote), &x->signer,
+				    "10.0.0.5", 1000, &check, &why));
+	assert_true(registrar_setup(x->registrar, &check, &why));
+	quotes_changed(x->quotes);
+	while (registrar_at(x->registrar, 0)->fit != REGISTRAR_FIT || !x->wakes)
+		uv_run(&x->w->loop, UV_RUN_ONCE);
+	facts.measurement[3][5] ^= 1;
+	x->wakes = 0;
+	quotes_on_facts(x->quotes);
+	while (registrar_at(x->registrar, 0)->fit != REGISTRAR_UNFIT || !x->wakes)
+		uv_run(&x->w->loop, UV_RUN_ONCE);
+	assert_int_equal(quotes_counters(x->quotes)->became_unfit, 1);
+	assert_true(quotes_counters(x->quotes)->rechecks >= 2);
+}
+
+static void test_no_collateral(void **state)
+{
+	struct fixture *x = *state;
+
+	fake_pcs_stop(&x->w->a);
+	fake_pcs_stop(&x->w->b);
+	quotes_on_facts(x->quotes);
+	assert_true(offer(x));
+	await(x, 1);
+	assert_int_equal(x->got.rc, QUOTES_RETRY);
+	assert_true(x->sentence[0]);
+	/* Nothing is held against it. */
+	assert_int_equal(quotes_counters(x->quotes)->verdicts[QUOTES_REFUSED], 0);
+	fake_pcs_start(&x->w->a, &x->w->loop, &x->w->good);
+	fake_pcs_start(&x->w->b, &x->w->loop, &x->w->good);
+}
+
+static void test_closing_with_a_job_in_the_pool(void **state)
+{
+	struct fixture *x = *state;
+
+	quotes_on_facts(x->quotes);
+	assert_true(offer(x));
+	close_quotes(x);
+	assert_int_equal(x->answers, 0);
+	quotes_changed(x->quotes);
+	quotes_tick(x->quotes);
+	assert_int_equal(x->answers, 0);
+}
+
+static void write_policy(const struct fixture *x, char path[160], const char *text)
+{
+	FILE *f;
+
+	snprintf(path, 160, "%s/policy.json", x->w->dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void test_policies(void **state)
+{
+	struct fixture *x = *state;
+	struct quotes *kept = x->quotes;
+	struct quotes_options other = x->options;
+	struct why why = {""};
+	char path[160];
+
+	other.policy_file = "/nowhere/policy.json";
+	assert_false(quotes_reload(x->quotes, &other, &why));
+	assert_non_null(strstr(why.text, "/nowhere/policy.json"));
+	write_policy(x, path, "{\"no_such_rule\": 1}");
+	other.policy_file = path;
+	assert_false(quotes_reload(x->quotes, &other, &why));
+	assert_non_null(strstr(why.text, "policy file"));
+	/* Nothing was taken over: a start with it would fail as well, and says so. */
+	x->options.policy_file = path;
+	assert_false(make(x, &why));
+	assert_null(x->quotes);
+	x->quotes = kept;
+	x->options.policy_file = "";
+	write_policy(x, path, "{}");
+	other.policy_file = path;
+	assert_true(quotes_reload(x->quotes, &other, &why));
+}
+
+static void test_evidence_is_kept_of_so_many(void **state)
+{
+	struct fixture *x = *state;
+	struct evidence_book *b = evidence_new(x->registrar, 1);
+	struct quote_checked found = {.signer = {{1}}, .valid_to = FORGE_NOW + 100};
+	struct got g = {0};
+
+	assert_non_null(b);
+	world_get(x->w, FORGE_NOW, &g);
+	assert_non_null(g.set);
+	evidence_put(b, &found, g.set);
+	assert_int_equal(evidence_seconds_left(b, FORGE_NOW), 100);
+	/* The first belongs to nobody that the registrar knows: it makes room. */
+	found.signer.b[0] = 2;
+	evidence_put(b, &found, g.set);
+	assert_null(evidence_find(b, &(struct eth_address){{1}}));
+	assert_non_null(evidence_find(b, &(struct eth_address){{2}}));
+	evidence_tick(b, FORGE_NOW, 604800);
+	assert_true(evidence_seconds_left(b, FORGE_NOW) == INT64_MAX);
+	evidence_free(b);
+	got_free(&g);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {TEST(test_a_good_quote),
+					   TEST(test_before_l1_has_spoken),
+					   TEST(test_too_many_at_once),
+					   TEST(test_a_refusal_is_remembered),
+					   TEST(test_a_source_of_bad_quotes_waits),
+					   TEST(test_a_recheck),
+					   TEST(test_no_collateral),
+					   TEST(test_closing_with_a_job_in_the_pool),
+					   TEST(test_policies),
+					   TEST(test_evidence_is_kept_of_so_many)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,45 @@
+//! Inputs, read as they arrive: the text is never kept.
+
+use crate::refusal::{Kind, Refusal};
+use ethrex_common::types::{Block, block_execution_witness::ExecutionWitness};
+use serde::{Deserialize, de::DeserializeOwned};
+use std::io::{self, BufReader, Read};
+
+pub use ethrex_l2_common::prover::ProverInputData;
+
+const BUFFER: usize = 256 * 1024;
+const OVER: &str = "over the ceiling";
+
+/// The part of ethrex's ProgramInput that L1 blocks need; other fields are ignored.
+#[derive(Deserialize)]
+pub struct L1Input {
+    pub blocks: Vec<Block>,
+    pub execution_witness: ExecutionWitness,
+}
+
+/// Passes on at most `left` bytes, then fails.
+struct Ceiling<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Ceiling<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(out)?;
+        self.left = self.left.checked_sub(n as u64).ok_or_else(|| io::Error::other(OVER))?;
+        Ok(n)
+    }
+}
+
+/// One JSON document of at most `max` bytes, and nothing after it.
+pub fn read<T: DeserializeOwned>(from: impl Read, max: u64) -> Result<T, Refusal> {
+    serde_json::from_reader(BufReader::with_capacity(BUFFER, Ceiling { inner: from, left: max })).map_err(|e| {
+        if !e.is_io() {
+            Refusal::new(Kind::Malformed, format!("the input is not a batch input: {e}"))
+        } else if e.to_string().contains(OVER) {
+            Refusal::new(Kind::TooLarge, format!("the input is longer than {max} bytes (--input-max)"))
+        } else {
+            Refusal::new(Kind::Io, format!("stdin: {e}"))
+        }
+    })
+}

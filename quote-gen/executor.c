@@ -2,19 +2,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define TURN_MS 200
+#define TURN_MS      200
+#define SENTENCE_MAX 400
 
 struct child {
 	pid_t pid;
-	int to, from; /* its stdin and stdout; -1: closed */
+	int to, from, err; /* its stdin, stdout and stderr; -1: closed */
+	const struct executor_limits *limits;
+	uint64_t deadline;
+	const volatile int *stop;
+	char sentence[SENTENCE_MAX]; /* its last line on stderr, printable */
+	size_t said;
+	bool line_ended;
 };
 
 static uint64_t now_ms(void)
@@ -32,23 +43,24 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-static bool start(struct child *c, const char *path, struct why *why)
+static void close_pair(int pair[2])
+{
+	close_fd(&pair[0]);
+	close_fd(&pair[1]);
+}
+
+static int spawn(pid_t *pid, const char *path, int in, int out, int err)
 {
 	char *argv[] = {(char *)(uintptr_t)path, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t defaults;
-	int in[2] = {-1, -1}, out[2] = {-1, -1}, rc;
+	int rc;
 
-	if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) {
-		why_set(why, "no pipe for the executor: %s", strerror(errno));
-		close_fd(&in[0]);
-		close_fd(&in[1]);
-		return false;
-	}
 	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
 	/* A group of its own, so that what the program starts is killed with it. */
 	posix_spawnattr_init(&attributes);
 	sigemptyset(&defaults);
@@ -56,53 +68,115 @@ static bool start(struct child *c, const char *path, struct why *why)
 	posix_spawnattr_setsigdefault(&attributes, &defaults);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setpgroup(&attributes, 0);
-	rc = posix_spawn(&c->pid, path, &actions, &attributes, argv, environ);
+	rc = posix_spawn(pid, path, &actions, &attributes, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
-	close(in[0]);
-	close(out[1]);
+	return rc;
+}
+
+static bool start(struct child *c, const char *path, struct why *why)
+{
+	struct rlimit memory = {c->limits->memory, c->limits->memory};
+	int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, rc;
+
+	if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) {
+		why_set(why, "no pipe for the executor: %s", strerror(errno));
+		close_pair(in);
+		close_pair(out);
+		return false;
+	}
+	rc = spawn(&c->pid, path, in[0], out[1], err[1]);
+	/* Before it has a byte of input: what it needs until then is little. */
+	if (rc == 0 && prlimit(c->pid, RLIMIT_AS, &memory, NULL) != 0 && errno != ESRCH)
+		rc = errno;
+	close_fd(&in[0]);
+	close_fd(&out[1]);
+	close_fd(&err[1]);
 	c->to = in[1];
 	c->from = out[0];
+	c->err = err[0];
 	if (rc != 0) {
 		why_set(why, "cannot start the executor %s: %s", path, strerror(rc));
-		close_fd(&c->to);
-		close_fd(&c->from);
 		return false;
 	}
 	fcntl(c->to, F_SETFL, O_NONBLOCK);
 	fcntl(c->from, F_SETFL, O_NONBLOCK);
+	fcntl(c->err, F_SETFL, O_NONBLOCK);
 	return true;
 }
 
+/* False, in words, when it is time to give up. */
+static bool may_go_on(const struct child *c, struct why *why)
+{
+	if (*c->stop)
+		why_set(why, "stopped");
+	else if (now_ms() >= c->deadline)
+		why_set(why, "the executor took longer than allowed, %" PRIu64 " ms",
+			c->limits->timeout_ms);
+	else
+		return true;
+	return false;
+}
+
+/* Keeps the start of its last line. */
+static void hear(struct child *c)
+{
+	char chunk[4096];
+	ssize_t i, n = read(c->err, chunk, sizeof chunk);
+
+	if (n == 0)
+		close_fd(&c->err);
+	for (i = 0; i < n; i++) {
+		if (chunk[i] == '\n') {
+			c->line_ended = true;
+			continue;
+		}
+		if (c->line_ended)
+			c->said = 0;
+		c->line_ended = false;
+		if (c->said < sizeof c->sentence - 1)
+			c->sentence[c->said++] =
+			    (chunk[i] >= ' ' && chunk[i] < 127) ? chunk[i] : '?';
+	}
+	c->sentence[c->said] = '\0';
+}
+
+static void feed(struct child *c, struct span *left)
+{
+	ssize_t n = write(c->to, left->p, left->n);
+
+	if (n > 0) {
+		left->p += n;
+		left->n -= (size_t)n;
+	} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		close_fd(&c->to); /* it reads no more: its exit status tells */
+	}
+}
+
 /* Feeds and reads until stdout ends. */
-static bool pump(struct child *c, struct buf *out, struct span input, uint64_t deadline,
-		 const volatile int *stop, struct why *why)
+static bool pump(struct child *c, struct buf *out, struct span input, struct why *why)
 {
 	uint8_t chunk[65536];
-	size_t at = 0;
 
 	while (c->from >= 0) {
-		struct pollfd p[2] = {{.fd = c->from, .events = POLLIN},
+		struct pollfd p[3] = {{.fd = c->from, .events = POLLIN},
+				      {.fd = c->err, .events = POLLIN},
 				      {.fd = c->to, .events = POLLOUT}};
 		ssize_t n;
 
-		if (*stop || now_ms() >= deadline) {
-			why_set(why, *stop ? "stopped" : "the executor took longer than allowed");
+		if (!may_go_on(c, why))
 			return false;
-		}
-		if (at == input.n)
+		if (input.n == 0)
 			close_fd(&c->to);
-		if (poll(p, c->to >= 0 ? 2 : 1, TURN_MS) < 0 && errno != EINTR) {
+		p[2].fd = c->to; /* poll skips negative ones */
+		if (poll(p, 3, TURN_MS) < 0 && errno != EINTR) {
 			why_set(why, "poll: %s", strerror(errno));
 			return false;
 		}
-		if (c->to >= 0 && p[1].revents) {
-			n = write(c->to, input.p + at, input.n - at);
-			if (n > 0)
-				at += (size_t)n;
-			else if (n < 0 && errno != EAGAIN && errno != EINTR)
-				close_fd(&c->to); /* it reads no more: its exit status tells */
-		}
+		if (c->to >= 0 && p[2].revents)
+			feed(c, &input);
+		if (c->err >= 0 && p[1].revents)
+			hear(c);
 		if (!p[0].revents)
 			continue;
 		n = read(c->from, chunk, sizeof chunk);
@@ -116,53 +190,115 @@ static bool pump(struct child *c, struct buf *out, struct span input, uint64_t d
 	return true;
 }
 
-/* Waits for the end, which closing stdout announced. */
-static bool reap(struct child *c, uint64_t deadline, const volatile int *stop, struct why *why)
+static bool is_refusal(int status)
 {
-	const struct timespec turn = {0, 10000000};
+	return status == 65 || (status >= 80 && status <= 94);
+}
+
+static enum executor_rc how_it_ended(const struct child *c, int status, struct why *why)
+{
+	const char *colon = c->said ? ": " : "";
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+
+	if (WIFEXITED(status) && code == 0) {
+		why_set(why, "%s", c->sentence);
+		return EXECUTOR_OK;
+	}
+	if (is_refusal(code)) {
+		why_set(why, "the executor refuses the input (exit status %d)%s%s", code, colon,
+			c->sentence);
+		return EXECUTOR_REFUSED;
+	}
+	if (WIFEXITED(status))
+		why_set(why, "the executor failed with exit status %d%s%s", code, colon,
+			c->sentence);
+	else
+		why_set(why,
+			"the executor was killed by signal %d (%s), limits %" PRIu64
+			" bytes of memory and %" PRIu64 " ms%s%s",
+			WTERMSIG(status), strsignal(WTERMSIG(status)), c->limits->memory,
+			c->limits->timeout_ms, colon, c->sentence);
+	return EXECUTOR_FAILED;
+}
+
+/* Waits for the end, which closing stdout announced. */
+static enum executor_rc reap(struct child *c, struct why *why)
+{
+	const struct timespec turn = {0, 2000000};
 	int status;
 
 	for (;;) {
 		pid_t got = waitpid(c->pid, &status, WNOHANG);
 
+		if (c->err >= 0)
+			hear(c);
 		if (got == c->pid)
 			break;
-		if (*stop || now_ms() >= deadline || (got < 0 && errno != EINTR)) {
-			why_set(why, *stop ? "stopped" : "the executor took longer than allowed");
-			return false;
+		if (got < 0 && errno != EINTR) {
+			why_set(why, "waitpid: %s", strerror(errno));
+			return EXECUTOR_FAILED;
 		}
+		if (!may_go_on(c, why))
+			return EXECUTOR_FAILED;
 		nanosleep(&turn, NULL);
 	}
 	c->pid = 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return true;
-	if (WIFEXITED(status))
-		why_set(why, "the executor failed with exit status %d", WEXITSTATUS(status));
-	else
-		why_set(why, "the executor was killed by signal %d (%s)", WTERMSIG(status),
-			strsignal(WTERMSIG(status)));
-	return false;
+	return how_it_ended(c, status, why);
 }
 
-bool executor_run(struct buf *out, const char *path, struct span input, uint64_t timeout_ms,
-		  const volatile int *stop, struct why *why)
+enum executor_rc executor_run(struct buf *out, const char *path, struct span input,
+			      const struct executor_limits *limits, const volatile int *stop,
+			      struct why *why)
 {
-	struct child c = {0, -1, -1};
-	uint64_t deadline = now_ms() + timeout_ms;
-	bool ok;
+	struct child c = {.to = -1, .from = -1, .err = -1, .limits = limits, .stop = stop};
+	enum executor_rc rc = EXECUTOR_FAILED;
 
-	if (!start(&c, path, why))
-		return false;
-	ok = pump(&c, out, input, deadline, stop, why) && reap(&c, deadline, stop, why);
+	c.deadline = now_ms() + limits->timeout_ms;
+	if (start(&c, path, why) && pump(&c, out, input, why))
+		rc = reap(&c, why);
 	if (c.pid > 0) {
 		kill(-c.pid, SIGKILL);
 		waitpid(c.pid, NULL, 0);
 	}
 	close_fd(&c.to);
 	close_fd(&c.from);
-	if (ok && out->len == 0) {
+	close_fd(&c.err);
+	if (rc == EXECUTOR_OK && out->len == 0) {
 		why_set(why, "the executor ended well but wrote no program output");
-		return false;
+		return EXECUTOR_FAILED;
 	}
-	return ok;
+	return rc;
+}
+
+/* ---- where it is ---- */
+
+static bool is_program(char *path, size_t size, const char *directory, size_t n)
+{
+	int k = snprintf(path, size, "%.*s/" EXECUTOR_NAME, (int)n, directory);
+
+	return n > 0 && k > 0 && (size_t)k < size && access(path, X_OK) == 0;
+}
+
+bool executor_find(char *path, size_t size)
+{
+	const char *at = getenv("PATH"), *slash;
+	char self[1024];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+	if (n > 0) {
+		self[n] = '\0';
+		slash = strrchr(self, '/');
+		if (slash && is_program(path, size, self, (size_t)(slash - self)))
+			return true;
+	}
+	while (at && *at) {
+		size_t length = strcspn(at, ":");
+
+		/* An empty or relative entry is where we happen to stand: nothing to trust. */
+		if (*at == '/' && is_program(path, size, at, length))
+			return true;
+		at += length + (at[length] == ':');
+	}
+	path[0] = '\0';
+	return false;
 }

@@ -30,6 +30,7 @@ struct prover {
 	struct eth_key key;
 	struct eth_address address;
 	unsigned failures; /* in a row */
+	bool unproven;     /* the last batch came, but has no proof: it is not submitted */
 	uint64_t proven;
 };
 
@@ -144,16 +145,24 @@ static void setup(struct prover *p)
 
 static bool execute(struct prover *p, struct buf *output, struct span input, struct why *why)
 {
+	const struct executor_limits limits = {p->options.executor_timeout_ms,
+					       p->options.executor_memory};
 	struct devnet_summary s;
 	char hash[65];
 
-	if (strcmp(p->options.executor, OPTIONS_BUILTIN) != 0)
-		return executor_run(output, p->options.executor, input,
-				    p->options.executor_timeout_ms, &stop, why);
+	if (strcmp(p->options.executor, OPTIONS_NONE) != 0) {
+		if (executor_run(output, p->options.executor, input, &limits, &stop, why) !=
+		    EXECUTOR_OK)
+			return false;
+		if (why->text[0])
+			printf("Executor: %s\n", why->text);
+		why->text[0] = '\0';
+		return true;
+	}
 	if (!devnet_execute(output, &s, input, why))
 		return false;
 	hex_encode(hash, s.last_block_hash, 32);
-	printf("NOT EXECUTED (" OPTIONS_BUILTIN "): blocks %" PRIu64 " to %" PRIu64 ", %" PRIu64
+	printf("NOT EXECUTED (builtin-devnet): blocks %" PRIu64 " to %" PRIu64 ", %" PRIu64
 	       " transactions, last block hash 0x%s\n",
 	       s.first_block, s.last_block, s.transactions, hash);
 	return true;
@@ -192,8 +201,10 @@ static bool submit(struct prover *p, uint64_t batch, struct span input, struct w
 	bool ok;
 
 	buf_init(&m.proof.bytes, MESSAGE_MAX);
-	ok = make_proof(p, &m.proof, input, why) &&
-	     ask(p, &m, p->options.io_timeout_ms, REPLY_MAX, &raw, &reply, why);
+	p->unproven = !make_proof(p, &m.proof, input, why);
+	if (p->unproven && !stop)
+		why_wrap(why, "batch %" PRIu64, batch);
+	ok = !p->unproven && ask(p, &m, p->options.io_timeout_ms, REPLY_MAX, &raw, &reply, why);
 	buf_free(&m.proof.bytes);
 	if (!ok)
 		return false;
@@ -248,13 +259,18 @@ static void work(struct prover *p)
 	while (!stop && (!p->options.batches || p->proven < p->options.batches)) {
 		pause_ms(p->options.interval_ms);
 		why.text[0] = '\0';
+		p->unproven = false;
 		if (stop || work_once(p, &why)) {
 			p->failures = 0;
 			continue;
 		}
 		printf("Error: %s\n", why.text);
-		/* Idle answers are no failures; refused connections may mean a new coordinator. */
-		p->failures = strncmp(why.text, "No blocks", 9) == 0 ? 0 : p->failures + 1;
+		/* Idle answers and batches that cannot be proved are no failures of the
+		 * coordinator; refused connections may mean a new one. */
+		if (p->unproven || strncmp(why.text, "No blocks", 9) == 0)
+			p->failures = 0;
+		else
+			p->failures++;
 		if (p->options.prover_type == PROVER_TDX && p->failures >= SETUP_AGAIN_AFTER)
 			setup(p);
 	}
@@ -281,7 +297,7 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	if (strcmp(p.options.executor, OPTIONS_BUILTIN) == 0)
+	if (strcmp(p.options.executor, OPTIONS_NONE) == 0)
 		puts("WARNING: the built-in devnet executor executes NOTHING: it signs what the "
 		     "headers "
 		     "of its input say. Never use it outside of a devnet.");

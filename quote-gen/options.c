@@ -1,5 +1,7 @@
 #include "quote-gen/options.h"
 
+#include "quote-gen/executor.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -19,8 +21,10 @@ static const struct option {
 	TEXT, offsetof(struct options, field), sizeof((struct options *)0)->field, 0, 0
 #define NUMBER_AT(field) NUMBER, offsetof(struct options, field), 0
     {"--executor", "QUOTE_GEN_EXECUTOR", TEXT_AT(executor), "",
-     "program that proves: input JSON on stdin, program output on stdout; or \"builtin-devnet\", "
-     "which executes NOTHING and is for the devnet only"},
+     "program that executes a batch: input JSON on stdin, program output on stdout; by "
+     "default " EXECUTOR_NAME
+     " beside this program or on PATH; \"none\" executes NOTHING and is for the "
+     "devnet only"},
     {"--commit-hash", "VERGEN_GIT_SHA", TEXT_AT(commit_hash), "52e4b64",
      "git hash of the guest program that the executor runs"},
     {"--interval", "QUOTE_GEN_INTERVAL", NUMBER_AT(interval_ms), 1, 3600000, "5000",
@@ -33,6 +37,8 @@ static const struct option {
      "bytes of a program output at most"},
     {"--executor-timeout", "QUOTE_GEN_EXECUTOR_TIMEOUT", NUMBER_AT(executor_timeout_ms), 100,
      86400000, "3600000", "ms that the executor may take"},
+    {"--executor-memory", "QUOTE_GEN_EXECUTOR_MEMORY", NUMBER_AT(executor_memory), 1 << 20,
+     1ull << 40, "8589934592", "bytes of address space that the executor may take"},
     {"--connect-timeout", "QUOTE_GEN_CONNECT_TIMEOUT", NUMBER_AT(connect_timeout_ms), 100, 3600000,
      "10000", "ms to connect to the coordinator"},
     {"--io-timeout", "QUOTE_GEN_IO_TIMEOUT", NUMBER_AT(io_timeout_ms), 100, 3600000, "60000",
@@ -183,10 +189,11 @@ enum options_rc options_read(struct options *o, int argc, char **argv, struct wh
 		if (!set_named(o, argv[i], argv[i + 1], why))
 			return OPTIONS_WRONG;
 	}
-	if (!o->executor[0] && o->prover_type == PROVER_TDX) {
-		why_set(why,
-			"--executor is needed: the program that executes batches (for the devnet: "
-			"--executor " OPTIONS_BUILTIN ")");
+	if (!o->executor[0] && o->prover_type == PROVER_TDX &&
+	    !executor_find(o->executor, sizeof o->executor)) {
+		why_set(why, "--executor is needed: " EXECUTOR_NAME
+			     ", which executes batches, is neither beside this program nor on PATH "
+			     "(for a devnet without it: --executor " OPTIONS_NONE ")");
 		return OPTIONS_WRONG;
 	}
 	return OPTIONS_RUN;

@@ -9,17 +9,17 @@
 struct options {
 	char host[256];
 	char port[8];
-	char executor[1024]; /* a path, or OPTIONS_BUILTIN */
+	char executor[1024]; /* a path, or OPTIONS_NONE; empty: nothing to execute (Exec) */
 	char commit_hash[COMMIT_HASH_MAX + 1];
 	enum prover_type prover_type; /* TDX or Exec */
 	uint64_t interval_ms;         /* between two requests, and before a retry */
 	uint64_t batches;             /* stop after so many; 0: never */
-	uint64_t input_max, output_max, executor_timeout_ms;
+	uint64_t input_max, output_max, executor_timeout_ms, executor_memory;
 	char reports[QUOTE_REPORTS_MAX];
 	uint64_t connect_timeout_ms, io_timeout_ms, setup_timeout_ms;
 };
 
-#define OPTIONS_BUILTIN "builtin-devnet"
+#define OPTIONS_NONE "none" /* nothing is executed: for the devnet, see devnet_executor.h */
 
 enum options_rc { OPTIONS_RUN, OPTIONS_EXIT, OPTIONS_WRONG };
 

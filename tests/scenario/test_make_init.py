@@ -104,7 +104,7 @@ def test_a_prover_of_ones_own_in_dev_mode(new_devnet):
     if BUILD.resolve() == (REPO / "build" / "release").resolve():
         command = ["make", "-C", REPO / "quote-gen", "run"]
     else:
-        command = [BUILD / "quote-gen" / "quote-gen", "--executor", "builtin-devnet"]
+        command = [BUILD / "quote-gen" / "quote-gen", "--executor", "none"]
     with open(d.dir / "prover.log", "wb") as log:
         prover = subprocess.Popen(command, env=clean_env(**told), stdin=subprocess.DEVNULL, stdout=log,
                                   stderr=subprocess.STDOUT, start_new_session=True)

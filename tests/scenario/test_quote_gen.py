@@ -4,6 +4,7 @@ import json
 import os
 import queue
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -89,7 +90,7 @@ class Coordinator:
 
 
 class Prover:
-    def __init__(self, port, *argv, executor="builtin-devnet"):
+    def __init__(self, port, *argv, executor="none"):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("QUOTE_GEN", "ETHREX", "VERGEN"))}
         self.p = subprocess.Popen(
             [PROGRAM, "--coordinator", f"127.0.0.1:{port}", "--interval", "20", "--executor", str(executor),
@@ -402,3 +403,77 @@ def test_the_command_line():
     assert code == 0 and re.fullmatch(r"quote-gen \d+\.\d+\.\d+\n", out)
     code, out, err = run("--frobnicate", "1")
     assert code == 64 and "--frobnicate" in err and out == ""
+
+
+# ---- ethrex-executor ----
+
+
+def executor():
+    path = os.path.join(os.path.dirname(PROGRAM), "ethrex-executor")
+    if not os.path.exists(path):
+        pytest.skip(f"SKIPPED: {path} is not built (make -C executor)")
+    return path
+
+
+def l2_input():
+    path = VECTORS / "batch" / "ethrex-l2-two-blocks.input.json"
+    if not path.exists():
+        pytest.skip(f"SKIPPED: {path} is absent (VECTORS_DIR)")
+    return path.read_bytes()
+
+
+class DefaultProver(Prover):
+    """With the executor that it finds by itself."""
+
+    def __init__(self, port, *argv):
+        super().__init__(port, *argv, executor="")
+
+
+def test_a_batch_is_executed_by_default(running):
+    executor()
+    coordinator = running(Coordinator(InputRequest=[batch(3, l2_input())]))
+    prover = running(DefaultProver(coordinator.port, "--batches", 1))
+    said = prover.says("Executor: ")
+    assert re.search(r"executed blocks 1 to 2, 4 transactions, 160639 gas, "
+                     r"state root 0x49c82834[0-9a-f]{51}be446 to 0x579a71a3[0-9a-f]{52}2366$", said)
+    assert prover.says("Processed") == "Processed batch 3"
+    assert not [line for line in prover.printed if "NOTHING" in line or "NOT EXECUTED" in line]
+    message, _ = coordinator.next("ProofSubmit")
+    assert len(message["ProofSubmit"]["proof"]["Proof"]["proof"]) == 65
+
+
+def test_a_batch_that_is_wrong_is_not_submitted(running):
+    executor()
+    whole = json.loads(l2_input())
+    whole["blocks"][1]["header"]["stateRoot"] = "0x" + "11" * 32
+    wrong = batch(3, json.dumps(whole).encode())
+    coordinator = running(Coordinator(InputRequest=[wrong] * 6 + [batch(4, b"{}"), EMPTY]))
+    prover = running(DefaultProver(coordinator.port))
+    for _ in range(6):  # more often than failures of the coordinator lead to a new registration
+        said = prover.says("Error: ")
+        assert said.startswith("Error: batch 3: the executor refuses the input (exit status 92): block 2: state root")
+        assert "0x1111" in said and "579a71a3" in said
+    assert "batch 4: the executor refuses the input (exit status 65)" in prover.says("Error: ")
+    prover.says("Error: No blocks")
+    kinds = []
+    while not coordinator.seen.empty():
+        kinds.append(kind_of(coordinator.seen.get()[0]))
+    assert "ProofSubmit" not in kinds and kinds.count("ProverSetup") == 1
+
+
+def test_an_executor_without_memory_is_named(running):
+    executor()
+    coordinator = running(Coordinator(InputRequest=[batch(3, l2_input()), EMPTY]))
+    prover = running(DefaultProver(coordinator.port, "--executor-memory", 20 << 20))
+    assert "20971520" in prover.says("Error: ") or "no thread" in prover.printed[-1], prover.printed
+    prover.says("Error: No blocks")
+
+
+def test_without_an_executor_it_does_not_start(tmp_path):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("QUOTE_GEN", "ETHREX", "VERGEN"))}
+    alone = tmp_path / "quote-gen"
+    shutil.copy(PROGRAM, alone)
+    done = subprocess.run([alone], env=env | {"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 64
+    assert "ethrex-executor, which executes batches, is neither beside this program nor on PATH" in done.stderr
+    assert "--executor none" in done.stderr

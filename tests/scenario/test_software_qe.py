@@ -222,7 +222,7 @@ class Guest(Process):
 
     def __init__(self, bench, reports, coordinator="127.0.0.1:1"):
         super().__init__(bench.dir / "guest.log")
-        self.env = clean_env(ETHREX_PROOF_COORDINATOR_URL=coordinator, QUOTE_GEN_EXECUTOR="builtin-devnet",
+        self.env = clean_env(ETHREX_PROOF_COORDINATOR_URL=coordinator, QUOTE_GEN_EXECUTOR="none",
                              QUOTE_GEN_TSM_REPORT_DIR=reports, QUOTE_GEN_INTERVAL=50)
 
     def start(self):

@@ -290,7 +290,7 @@ class Coordinator(Process):
 class Prover(Process):
     """quote-gen; with a SoftwareQE its key comes in a quote."""
 
-    def __init__(self, world, coordinator, name="prover", prover_type="TDX", executor="builtin-devnet", qe=None,
+    def __init__(self, world, coordinator, name="prover", prover_type="TDX", executor="none", qe=None,
                  **more):
         super().__init__(world.dir / f"{name}.log")
         if qe:

@@ -15,6 +15,8 @@
 #include <cmocka.h>
 
 static char dir[] = "/tmp/executor-test-XXXXXX";
+static struct executor_limits limits = {60000, 1ull << 32};
+static enum executor_rc last; /* of run() */
 
 static int make_dir(void **state)
 {
@@ -45,7 +47,9 @@ static bool run(const char *script, struct span input, size_t max, uint64_t time
 	assert_int_equal(chmod(path, 0700), 0);
 	buf_init(out, max);
 	why->text[0] = '\0';
-	ok = executor_run(out, path, input, timeout_ms, &stop, why);
+	limits.timeout_ms = timeout_ms;
+	last = executor_run(out, path, input, &limits, &stop, why);
+	ok = last == EXECUTOR_OK;
 	unlink(path);
 	return ok;
 }
@@ -105,8 +109,80 @@ static void failures_are_told(void **state)
 	refused("cat >/dev/null", 100, 60000, "wrote no program output");
 	refused("yes", 1000, 60000, "more than 1000 bytes");
 	buf_init(&out, 100);
-	assert_false(executor_run(&out, "/nonexistent/prover", span_of("x", 1), 1000, &stop, &why));
+	assert_int_equal(
+	    executor_run(&out, "/nonexistent/prover", span_of("x", 1), &limits, &stop, &why),
+	    EXECUTOR_FAILED);
 	assert_non_null(strstr(why.text, "/nonexistent/prover: No such file"));
+}
+
+static void a_refused_input_is_the_inputs_fault(void **state)
+{
+	static const struct {
+		int status;
+		enum executor_rc rc;
+	} cases[] = {{64, EXECUTOR_FAILED},  {65, EXECUTOR_REFUSED}, {70, EXECUTOR_FAILED},
+		     {74, EXECUTOR_FAILED},  {79, EXECUTOR_FAILED},  {80, EXECUTOR_REFUSED},
+		     {94, EXECUTOR_REFUSED}, {95, EXECUTOR_FAILED}};
+	char script[100], words[100];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+		snprintf(script, sizeof script,
+			 "cat; echo first >&2; echo block 7: why >&2; exit %d", cases[i].status);
+		snprintf(words, sizeof words, "exit status %d%s: block 7: why", cases[i].status,
+			 cases[i].rc == EXECUTOR_REFUSED ? ")" : "");
+		refused(script, 100, 60000, words);
+		assert_int_equal(last, cases[i].rc);
+	}
+}
+
+static void what_it_says_is_kept_and_bounded(void **state)
+{
+	struct buf out;
+	struct why why;
+
+	(void)state;
+	assert_true(run("cat; printf 'one\\ntwo\\033[1m\\n' >&2", span_of("in", 2), 100, 60000, 0,
+			&out, &why));
+	assert_string_equal(why.text, "two?[1m");
+	buf_free(&out);
+	/* A flood of words blocks neither side. */
+	assert_true(run("head -c 3000000 /dev/zero | tr '\\0' x >&2; cat", span_of("in", 2), 100,
+			60000, 0, &out, &why));
+	assert_int_equal(strlen(why.text), 399);
+	buf_free(&out);
+}
+
+static void its_memory_has_a_ceiling(void **state)
+{
+	(void)state;
+	limits.memory = 64u << 20;
+	refused("cat; ulimit -v >&2; kill -ABRT $$", 100, 60000,
+		"limits 67108864 bytes of memory and 60000 ms: 65536");
+	assert_int_equal(last, EXECUTOR_FAILED);
+	limits.memory = 1ull << 32;
+}
+
+static void it_is_found_on_path(void **state)
+{
+	char path[64], found[64], small[8];
+	FILE *f;
+
+	(void)state;
+	setenv("PATH", "", 1);
+	assert_false(executor_find(found, sizeof found));
+	snprintf(path, sizeof path, "%s/" EXECUTOR_NAME, dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fclose(f);
+	assert_int_equal(setenv("PATH", dir, 1), 0);
+	assert_false(executor_find(found, sizeof found)); /* no program yet */
+	chmod(path, 0700);
+	assert_true(executor_find(found, sizeof found));
+	assert_string_equal(found, path);
+	assert_false(executor_find(small, sizeof small));
+	unlink(path);
 }
 
 static void one_that_hangs_is_killed_with_its_children(void **state)
@@ -162,8 +238,12 @@ int main(void)
 	    cmocka_unit_test(input_goes_in_and_output_comes_out),
 	    cmocka_unit_test(one_that_reads_nothing_may_succeed),
 	    cmocka_unit_test(failures_are_told),
+	    cmocka_unit_test(a_refused_input_is_the_inputs_fault),
+	    cmocka_unit_test(what_it_says_is_kept_and_bounded),
+	    cmocka_unit_test(its_memory_has_a_ceiling),
 	    cmocka_unit_test(one_that_hangs_is_killed_with_its_children),
 	    cmocka_unit_test(a_stop_ends_it),
+	    cmocka_unit_test(it_is_found_on_path), /* last: it changes PATH */
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

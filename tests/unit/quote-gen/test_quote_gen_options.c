@@ -71,7 +71,7 @@ static void flags_and_environment(void **state)
 	struct why why;
 
 	(void)state;
-	setenv("QUOTE_GEN_EXECUTOR", OPTIONS_BUILTIN, 1);
+	setenv("QUOTE_GEN_EXECUTOR", OPTIONS_NONE, 1);
 	setenv("QUOTE_GEN_INTERVAL", "7", 1);
 	setenv("VERGEN_GIT_SHA", "abcdef0", 1);
 	assert_int_equal(read_args(&o, &why, "--interval", "9", "--batches", "3"), OPTIONS_RUN);
@@ -118,7 +118,9 @@ static void mistakes_are_named(void **state)
 	char longest[200];
 
 	(void)state;
+	setenv("PATH", "", 1); /* none is found there, and none lies beside this test */
 	wrong(NULL, NULL, "--executor is needed");
+	wrong(NULL, NULL, "--executor none");
 	setenv("QUOTE_GEN_EXECUTOR", "x", 1);
 	wrong("--coordinator", "nowhere", "\"nowhere\" is not HOST:PORT");
 	wrong("--coordinator", ":3900", "is not HOST:PORT");

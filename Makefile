@@ -13,7 +13,7 @@ DIFFERENTIAL_CASES ?= 20000
 # with it, so that a misspelt one is told.
 told = $(foreach name,$(filter ETHREX_%,$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),$(name)))
 
-.PHONY: help init down status test bench fuzz fuzz-differential register-example lint soak test-docker build install clean
+.PHONY: help executor init down status test bench fuzz fuzz-differential register-example lint soak test-docker build install clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
@@ -21,6 +21,9 @@ help: ## this list
 build: ## the programs, in build/release
 	@scripts/install-deps build
 	@scripts/build release
+
+executor: ## ethrex-executor, which executes batches on ethrex's own EVM (installs Rust where it is missing)
+	@scripts/build-executor
 
 init: build ## a whole devnet: L1, contracts, coordinator, sequencer, prover; batches verified on L1 (scripts/devnet --help: its settings)
 	@scripts/devnet up $(told)

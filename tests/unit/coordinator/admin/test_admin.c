@@ -1,0 +1,479 @@
+/* What the operator can ask, who may ask, and what a prover's key is told: durably. */
+#include "admin_world.h"
+
+#include "coordinator/provers/rows.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const struct eth_address key_a = {{0xaa, 1}}, key_b = {{0xbb, 2}};
+
+static int begin(void **state)
+{
+	static struct admin_world x;
+
+	admin_world_open(&x, NULL);
+	*state = &x;
+	return 0;
+}
+
+static int end(void **state)
+{
+	admin_world_close(*state);
+	admin_world_remove(*state);
+	return 0;
+}
+
+static int begin_tcp(void **state)
+{
+	static struct admin_world x;
+	char listen[32];
+
+	snprintf(listen, sizeof listen, "127.0.0.1:%d", fake_dead_port());
+	admin_world_open(&x, listen);
+	*state = &x;
+	return 0;
+}
+
+/* ---- documents ---- */
+
+static void has_keys(const json_t *j, const char *keys)
+{
+	char list[512], *key, *save = NULL;
+
+	snprintf(list, sizeof list, "%s", keys);
+	for (key = strtok_r(list, " ", &save); key; key = strtok_r(NULL, " ", &save))
+		if (!json_object_get(j, key))
+			fail_msg("\"%s\" is missing", key);
+}
+
+static void expect_text(struct admin_world *x, const char *url, int status, const char *text)
+{
+	struct answer a;
+
+	admin_world_ask(x, &a, "GET", url, "", span_of(NULL, 0));
+	assert_int_equal(a.status, status);
+	assert_true(a.body.len >= strlen(text));
+	assert_non_null(memmem(a.body.p, a.body.len, text, strlen(text)));
+	assert_non_null(strstr(a.head, "text/plain"));
+	assert_non_null(strstr(a.head, "no-store"));
+	answer_free(&a);
+}
+
+static void test_open_to_all(void **state)
+{
+	struct admin_world *x = *state;
+
+	expect_text(x, "/healthz", 200, "ok\n");
+	expect_text(x, "/readyz", 200, "ready\n");
+	expect_text(x, "/metrics", 200, "\nproof_coordinator_up 1\n");
+	admin_set_state(x->admin, ADMIN_STARTING);
+	expect_text(x, "/readyz", 503, "starting\n");
+	expect_text(x, "/metrics", 200, "\nproof_coordinator_up 0\n");
+	admin_set_state(x->admin, ADMIN_DRAINING);
+	expect_text(x, "/readyz", 503, "draining\n");
+	expect_text(x, "/healthz", 200, "ok\n");
+}
+
+static void test_metrics(void **state)
+{
+	static const char *const names[] = {"batches",
+					    "inputs_stored_total",
+					    "l1_readable",
+					    "quotes_total{verdict=\"attested\"}",
+					    "collateral_answers_total",
+					    "store_transactions_total",
+					    "submits_total{answer=\"accepted\"}",
+					    "transactions_total",
+					    "gas_used_total{kind=\"verify\"}",
+					    "start_time_seconds"};
+	struct admin_world *x = *state;
+	char line[96];
+	size_t i;
+
+	for (i = 0; i < sizeof names / sizeof *names; i++) {
+		snprintf(line, sizeof line, "\nproof_coordinator_%s", names[i]);
+		expect_text(x, "/metrics", 200, line);
+	}
+}
+
+static void test_status(void **state)
+{
+	struct admin_world *x = *state;
+	const uint8_t sha[32] = {1};
+	const json_t *l1, *batch;
+	struct answer a;
+	struct why why;
+
+	assert_int_equal(work_add_input(x->p.work, 7, "abc1234", sha, 99, &why), WORK_INPUT_NEW);
+	admin_world_get(x, &a, "/api/v1/status");
+	assert_int_equal(a.status, 200);
+	has_keys(a.json, "version ready tdx_dev_mode uptime_s l1 work batches");
+	assert_string_equal(json_string_value(json_object_get(a.json, "version")), "9.8.7");
+	assert_true(json_is_true(json_object_get(a.json, "ready")));
+	assert_true(json_is_true(json_object_get(a.json, "tdx_dev_mode")));
+	has_keys(json_object_get(a.json, "work"),
+		 "batches inputs input_bytes leases oldest_waiting");
+	l1 = json_object_get(a.json, "l1");
+	has_keys(l1, "readable trouble chain_id l2_chain_id last_committed_batch needs signer "
+		     "last_verified_batch endpoints sender next");
+	assert_true(json_is_false(json_object_get(l1, "readable")));
+	batch = json_array_get(json_object_get(a.json, "batches"), 0);
+	has_keys(batch, "batch committed verified input_bytes types");
+	assert_int_equal(json_integer_value(json_object_get(batch, "batch")), 7);
+	has_keys(json_object_get(json_object_get(batch, "types"), "TDX"),
+		 "done leased_to unjudged good bad");
+	answer_free(&a);
+}
+
+static void test_status_with_l1(void **state)
+{
+	struct admin_world *x = *state;
+	const json_t *l1;
+	struct answer a;
+
+	x->w.committed = 9;
+	x->w.verified = 4;
+	admin_world_read_l1(x);
+	admin_world_get(x, &a, "/api/v1/status");
+	l1 = json_object_get(a.json, "l1");
+	assert_true(json_is_true(json_object_get(l1, "readable")));
+	assert_int_equal(json_integer_value(json_object_get(l1, "last_committed_batch")), 9);
+	assert_int_equal(json_integer_value(json_object_get(l1, "last_verified_batch")), 4);
+	assert_int_equal(json_integer_value(json_object_get(l1, "chain_id")), L1_WORLD_CHAIN_ID);
+	assert_int_equal(json_array_size(json_object_get(l1, "needs")), 1);
+	has_keys(json_array_get(json_object_get(l1, "endpoints"), 0),
+		 "endpoint state latency_ms last_error");
+	answer_free(&a);
+	admin_world_post(x, &a, "/api/v1/collateral/refresh");
+	assert_int_equal(a.status, 202);
+	assert_string_equal(answer_code(&a), "refreshing");
+	answer_free(&a);
+}
+
+static void test_collateral(void **state)
+{
+	struct admin_world *x = *state;
+	struct answer a;
+
+	admin_world_get(x, &a, "/api/v1/collateral");
+	assert_int_equal(a.status, 200);
+	has_keys(a.json, "platforms sources");
+	has_keys(json_array_get(json_object_get(a.json, "sources"), 0),
+		 "source failures_in_a_row rests_until last_failure answers");
+	answer_free(&a);
+	admin_world_get(x, &a, "/api/v1/tcb-status");
+	assert_int_equal(a.status, 200);
+	has_keys(a.json, "provers platforms on_chain");
+	has_keys(json_object_get(a.json, "on_chain"), "stack wanted_evaluation_number at items");
+	answer_free(&a);
+	/* What time it is, L1 has not said yet. */
+	admin_world_post(x, &a, "/api/v1/collateral/refresh");
+	assert_int_equal(a.status, 503);
+	assert_string_equal(answer_code(&a), "not_refreshed");
+	answer_free(&a);
+}
+
+static void test_verdicts(void **state)
+{
+	struct admin_world *x = *state;
+	static const char json[] = "{\"accepted\":false}";
+	const uint8_t sha[32] = {0xab, 0xcd};
+	const struct verdict_note note = {.sha256 = sha,
+					  .at = 1000,
+					  .source = "10.0.0.7",
+					  .answer = "refused",
+					  .sentence = "too old",
+					  .json = span_of(json, sizeof json - 1)};
+	struct answer a;
+
+	verdicts_keep((struct verdicts *)x->p.verdicts, x->p.store, &note);
+	admin_world_get(x, &a, "/api/v1/verdicts");
+	assert_int_equal(a.status, 200);
+	assert_int_equal(json_array_size(json_object_get(a.json, "verdicts")), 1);
+	answer_free(&a);
+	admin_world_get(x, &a, "/api/v1/verdicts/abcd");
+	assert_int_equal(a.status, 200);
+	assert_string_equal(json_string_value(json_object_get(a.json, "reason")), "too old");
+	answer_free(&a);
+	admin_world_get(x, &a, "/api/v1/verdicts/abce");
+	assert_int_equal(a.status, 404);
+	assert_string_equal(answer_code(&a), "no_verdict");
+	answer_free(&a);
+}
+
+/* ---- who may ask, and what ---- */
+
+static void refused(struct admin_world *x, const char *method, const char *url, const char *head,
+		    int status, const char *code)
+{
+	struct answer a;
+
+	admin_world_ask(x, &a, method, url, head, span_of(NULL, 0));
+	if (a.status != status || strcmp(answer_code(&a), code) != 0)
+		fail_msg("%s %s %s: %d %s", method, url, head, a.status, answer_code(&a));
+	assert_true(json_is_string(json_object_get(a.json, "message")));
+	if (status == 401)
+		assert_non_null(strstr(a.head, "WWW-Authenticate: Bearer"));
+	answer_free(&a);
+}
+
+static void test_no_token(void **state)
+{
+	static const char *const heads[] = {"",
+					    "Authorization: Bearer \r\n",
+					    "Authorization: Bearer 0123456789abcde\r\n",
+					    "Authorization: Bearer 0123456789abcdeff\r\n",
+					    "Authorization: Bearer 0123456789abcdeF\r\n",
+					    "Authorization: Basic 0123456789abcdef\r\n",
+					    "Authorization: " WORLD_TOKEN "\r\n"};
+	static const char *const urls[][2] = {{"GET", "/api/v1/status"},
+					      {"GET", "/api/v1/provers"},
+					      {"GET", "/api/v1/verdicts"},
+					      {"GET", "/api/v1/tcb-status"},
+					      {"GET", "/api/v1/collateral"},
+					      {"POST", "/api/v1/collateral/refresh"},
+					      {"POST", "/api/v1/provers/x/promote"},
+					      {"PUT", "/api/v1/batches/1?commit_hash=abc1234"}};
+	size_t i;
+
+	for (i = 0; i < sizeof heads / sizeof *heads; i++)
+		refused(*state, "GET", "/api/v1/status", heads[i], 401, "bad_token");
+	for (i = 0; i < sizeof urls / sizeof *urls; i++)
+		refused(*state, urls[i][0], urls[i][1], "", 401, "bad_token");
+}
+
+static void test_unknown(void **state)
+{
+	static const char *const unknown[] = {"/", "/api/v1/nothing", "/healthz/", "/metricsx",
+					      "/api/v1/status/"};
+	size_t i;
+
+	for (i = 0; i < sizeof unknown / sizeof *unknown; i++)
+		refused(*state, "GET", unknown[i], WORLD_BEARER, 404, "not_found");
+	refused(*state, "POST", "/healthz", WORLD_BEARER, 405, "bad_method");
+	refused(*state, "DELETE", "/api/v1/status", WORLD_BEARER, 405, "bad_method");
+	refused(*state, "GET", "/api/v1/batches/1", WORLD_BEARER, 405, "bad_method");
+	refused(*state, "GET", "/api/v1/collateral/refresh", WORLD_BEARER, 405, "bad_method");
+}
+
+static void test_host_on_tcp(void **state)
+{
+	static const char *const bad[] = {"Host: example.org\r\n",
+					  "Host: 127.0.0.1.example.org\r\n",
+					  "Host: localhost.example.org:80\r\n",
+					  "Host: 10.0.0.1\r\n",
+					  "Host: [::1]\r\n",
+					  "Host: \r\n"};
+	static const char *const good[] = {"Host: 127.0.0.1:1\r\n", "Host: localhost\r\n",
+					   "Host: 127.9.9.9\r\n", "Host: localhost:80\r\n"};
+	struct answer a;
+	size_t i;
+
+	for (i = 0; i < sizeof bad / sizeof *bad; i++)
+		refused(*state, "GET", "/healthz", bad[i], 403, "bad_host");
+	for (i = 0; i < sizeof good / sizeof *good; i++) {
+		admin_world_ask(*state, &a, "GET", "/healthz", good[i], span_of(NULL, 0));
+		assert_int_equal(a.status, 200);
+		answer_free(&a);
+	}
+}
+
+/* ---- provers ---- */
+
+/* Two keys without attestation; the contract holds the first. */
+static void meet(struct admin_world *x)
+{
+	const struct eth_address *const keys[] = {&key_a, &key_b};
+	struct registrar_prover p = {
+	    .kind = REGISTRAR_DEV, .source = "10.0.0.7", .fit = REGISTRAR_FIT};
+	struct why why;
+	size_t i;
+
+	registrar_set_contract(x->p.registrar, &x->w.verifier, true);
+	registrar_set_signer(x->p.registrar, &key_a, 1, &why);
+	for (i = 0; i < 2; i++) {
+		p.signer = *keys[i];
+		p.payload = span_of(keys[i]->b, 20);
+		p.first_seen_ms = p.last_seen_ms = 1 + i;
+		assert_true(registrar_restore(x->p.registrar, &p));
+	}
+}
+
+static void url_of(char out[128], const struct eth_address *key, const char *verb)
+{
+	char text[ETH_ADDRESS_TEXT_SIZE];
+
+	eth_address_print(text, key);
+	snprintf(out, 128, "/api/v1/provers/%s/%s", text, verb);
+}
+
+static void post(struct admin_world *x, const struct eth_address *key, const char *verb, int status,
+		 const char *code)
+{
+	char url[128];
+
+	url_of(url, key, verb);
+	refused(x, "POST", url, WORLD_BEARER, status, code);
+}
+
+static void test_provers(void **state)
+{
+	struct admin_world *x = *state;
+	const json_t *list;
+	struct answer a;
+
+	meet(x);
+	admin_world_get(x, &a, "/api/v1/provers");
+	assert_int_equal(a.status, 200);
+	list = json_object_get(a.json, "provers");
+	assert_int_equal(json_array_size(list), 2);
+	has_keys(json_array_get(list, 0), "signer active state payload source first_seen_ms "
+					  "last_seen_ms last_proof_ms proofs evidence");
+	answer_free(&a);
+}
+
+static void test_change_refusals(void **state)
+{
+	static const struct eth_address stranger = {{0xcc}};
+	struct admin_world *x = *state;
+
+	meet(x);
+	post(x, &stranger, "promote", 409, "not_promoted");
+	post(x, &stranger, "revoke", 409, "not_revoked");
+	post(x, &key_a, "promote", 409, "not_promoted"); /* the contract's already */
+	post(x, &key_b, "forget", 404, "not_found");
+	refused(x, "POST", "/api/v1/provers/", WORLD_BEARER, 404, "not_found");
+	refused(x, "POST", "/api/v1/provers/0x12/promote", WORLD_BEARER, 400, "bad_address");
+	assert_int_equal(x->wakes, 0);
+}
+
+struct found {
+	bool promoted, revoked;
+};
+
+static bool on_fact(void *arg, const struct store_fact *row, struct why *why)
+{
+	struct found *f = arg;
+
+	(void)why;
+	if (span_eq(row->key, span_of(PROVER_PROMOTED_FACT, strlen(PROVER_PROMOTED_FACT))))
+		f->promoted = row->value.n == 20 && memcmp(row->value.p, key_b.b, 20) == 0;
+	return true;
+}
+
+/* As an earlier run left it: a registrar that reads the row knows. */
+static bool on_prover(void *arg, const struct store_prover *row, struct why *why)
+{
+	const struct registrar_settings rs = {.max_provers = 8, .allow_dev_mode = true};
+	struct registrar *r = registrar_new(&rs);
+	struct found *f = arg;
+
+	assert_true(prover_row_get(r, row, why));
+	f->revoked = memcmp(row->signer, key_a.b, 20) == 0 && registrar_find(r, &key_a)->revoked;
+	registrar_free(r);
+	return true;
+}
+
+static void look_after(struct admin_world *x, struct found *out)
+{
+	const struct store_visitor visitor = {.fact = on_fact, .prover = on_prover};
+	const struct store_options so = {.dir = x->dir};
+	struct why why = {""};
+	struct store *store;
+	uv_loop_t loop;
+
+	*out = (struct found){0};
+	uv_loop_init(&loop);
+	assert_int_equal(store_open(&store, &loop, &so, &why), STORE_OK);
+	assert_int_equal(store_load(store, &visitor, out, &why), STORE_OK);
+	store_close(store, NULL, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void test_promote_and_revoke_last(void **state)
+{
+	static struct admin_world x;
+	struct found found;
+
+	(void)state;
+	admin_world_open(&x, NULL);
+	meet(&x);
+	post(&x, &key_b, "promote", 200, "promoted");
+	assert_true(eth_address_equal(registrar_promoted(x.p.registrar), &key_b));
+	post(&x, &key_a, "revoke", 200, "revoked");
+	assert_true(registrar_find(x.p.registrar, &key_a)->revoked);
+	assert_true(x.wakes > 0);
+	admin_world_close(&x);
+	look_after(&x, &found);
+	assert_true(found.promoted);
+	assert_true(found.revoked);
+	admin_world_remove(&x);
+}
+
+static void test_revoking_the_promoted(void **state)
+{
+	static struct admin_world x;
+	struct found found;
+
+	(void)state;
+	admin_world_open(&x, NULL);
+	meet(&x);
+	post(&x, &key_b, "promote", 200, "promoted");
+	post(&x, &key_b, "revoke", 200, "revoked");
+	assert_null(registrar_promoted(x.p.registrar));
+	post(&x, &key_b, "promote", 409, "not_promoted");
+	admin_world_close(&x);
+	look_after(&x, &found);
+	assert_false(found.promoted);
+	admin_world_remove(&x);
+}
+
+/* No file may grow: the disk refuses, and the operator must not believe that it is kept. */
+static void test_a_disk_that_refuses(void **state)
+{
+	struct admin_world *x = *state;
+	struct rlimit was, none;
+
+	meet(x);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = (struct rlimit){0, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	post(x, &key_b, "promote", 503, "not_kept");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	post(x, &key_b, "promote", 200, "promoted");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_open_to_all),
+	    TEST(test_metrics),
+	    TEST(test_status),
+	    TEST(test_status_with_l1),
+	    TEST(test_collateral),
+	    TEST(test_verdicts),
+	    TEST(test_no_token),
+	    TEST(test_unknown),
+	    cmocka_unit_test_setup_teardown(test_host_on_tcp, begin_tcp, end),
+	    TEST(test_provers),
+	    TEST(test_change_refusals),
+	    cmocka_unit_test(test_promote_and_revoke_last),
+	    cmocka_unit_test(test_revoking_the_promoted),
+	    TEST(test_a_disk_that_refuses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

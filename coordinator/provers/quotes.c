@@ -14,10 +14,6 @@
 #define SOURCE_SIZE   64
 #define CHAINS_CACHED 256
 #define EPOCH_MS      3600000u /* a refusal that time may have healed is not believed longer */
-#define FREE_REFUSALS 8
-#define FIRST_WAIT_MS 1000
-#define MAX_WAIT_MS   600000
-#define FORGET_MS     60000
 #define SOURCES_MAX   1024
 
 enum phase {
@@ -536,10 +532,10 @@ bool quotes_new(struct quotes **out, const struct quotes_parts *parts,
 {
 	const struct refusals_settings rs = {.max_quotes = options->max_refusals,
 					     .max_sources = SOURCES_MAX,
-					     .free_refusals = FREE_REFUSALS,
-					     .first_wait_ms = FIRST_WAIT_MS,
-					     .max_wait_ms = MAX_WAIT_MS,
-					     .forget_ms = FORGET_MS};
+					     .free_refusals = 8,
+					     .first_wait_ms = 1000,
+					     .max_wait_ms = 600000,
+					     .forget_ms = 60000};
 	struct quotes *a = calloc(1, sizeof *a);
 
 	*out = NULL;

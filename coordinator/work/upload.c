@@ -120,8 +120,7 @@ void upload_write(struct upload *u, const void *bytes, size_t n)
 {
 	struct inputs *in = u->in;
 
-	/* The callback of a refusal must not come from inside this call: the writer gives it one.
-	 */
+	/* A full quota ends the upload from inside this call: see upload.h. */
 	if (in->bytes + n <= in->o.quota_bytes) {
 		in->bytes += n;
 		u->counted += n;

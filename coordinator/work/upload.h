@@ -31,7 +31,8 @@ struct upload_events {
 /* False with the sentence when the commit hash or the number is refused, or memory is out. */
 bool upload_new(struct upload **out, struct inputs *in, uint64_t batch, const char *commit_hash,
 		const struct upload_events *events, void *arg, struct why *why);
-/* One call at a time, until progress or end. n <= INPUT_CHUNK_MAX; the bytes are copied. */
+/* One call at a time, until progress or end. n <= INPUT_CHUNK_MAX; the bytes are copied. Where the
+ * quota is used up, end comes from inside. */
 void upload_write(struct upload *u, const void *bytes, size_t n);
 /* Makes it durable; end follows. After it abort is not allowed. */
 void upload_finish(struct upload *u);

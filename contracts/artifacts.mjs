@@ -6,7 +6,7 @@ import { cast } from "./tools.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-function artifact(name) {
+export function artifact(name) {
 	const path = join(here, "out", `${name}.json`);
 	if (!existsSync(path))
 		throw new Error(`${path} is missing: run node contracts/compile.mjs first`);

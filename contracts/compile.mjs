@@ -1,4 +1,4 @@
-// Compiles the contracts into out/NAME.json ({contractName, abi, bytecode}) with the pinned solc-js.
+// Compiles the contracts into out/NAME.json ({contractName, abi, bytecode, deployedBytecode}) with the pinned solc-js.
 // Same sources, same bytes; a group is left alone while neither its sources nor the compiler changed.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -18,6 +18,7 @@ import { fileURLToPath } from "node:url";
 const USAGE = `usage: compile.mjs [GROUP...]   without one: all, side by side
   devnet  the L1 side of a devnet (seconds)
   dcap    the on-chain quote verifier (more than a minute)
+  l2      what a devnet's L2 holds
   tests   what the tests deploy beside them
 `;
 
@@ -33,11 +34,12 @@ const GROUPS = {
 		evmVersion: "prague",
 	},
 	dcap: { has: isDcap, runs: 200, evmVersion: "osaka" },
+	l2: { has: (file) => file.startsWith("l2-src/"), runs: 10000, evmVersion: "prague" },
 	tests: { has: (file) => file.startsWith("test-src/"), runs: 10000, evmVersion: "prague" },
 };
 
 const sources = {};
-for (const dir of ["src", "src/dcap", "test-src"])
+for (const dir of ["src", "src/dcap", "l2-src", "test-src"])
 	for (const name of readdirSync(join(here, dir))
 		.filter((n) => n.endsWith(".sol"))
 		.sort())
@@ -79,7 +81,10 @@ function compile(name) {
 			outputSelection: Object.fromEntries(
 				files
 					.filter((file) => file.split("/").length === 2)
-					.map((file) => [file, { "*": ["abi", "evm.bytecode.object"] }]),
+					.map((file) => [
+						file,
+						{ "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] },
+					]),
 			),
 		},
 	};
@@ -106,6 +111,7 @@ function compile(name) {
 			contractName,
 			abi: contract.abi,
 			bytecode: "0x" + contract.evm.bytecode.object,
+			deployedBytecode: "0x" + contract.evm.deployedBytecode.object,
 		};
 		const fresh = join(out, `${contractName}.tmp.${process.pid}`);
 		writeFileSync(fresh, JSON.stringify(artifact, null, 1) + "\n");

@@ -25,6 +25,7 @@ environment:
   ETHREX_DEPLOYER_COMMITTER_L1_ADDRESS, _PROOF_SENDER_L1_ADDRESS, _TDX_REGISTRAR_L1_ADDRESS
                                                        sequencer role (default: the node's accounts 0, 1, 2)
   ETHREX_DEPLOYER_GENESIS_STATE_ROOT                   default: the state before the devnet's batch 1
+  ETHREX_DEPLOYER_L2_CHAIN_ID          default: that of the made-up batches
 `;
 
 const NOBODY = "0x" + "00".repeat(20);
@@ -82,6 +83,7 @@ function settings(env) {
 		risc0: otherType(env, "RISC0"),
 		commitHash: env.ETHREX_DEPLOYER_COMMIT_HASH || "52e4b64",
 		genesisStateRoot: env.ETHREX_DEPLOYER_GENESIS_STATE_ROOT || new Chain().genesisStateRoot,
+		l2ChainId: env.ETHREX_DEPLOYER_L2_CHAIN_ID || String(L2_CHAIN_ID),
 	};
 }
 
@@ -136,7 +138,7 @@ async function main() {
 	const [foreseen] = cast("compute-address", deployer, "--nonce", String(last)).match(
 		/0x[0-9a-fA-F]{40}/,
 	);
-	const bridge = await deploy(rpc, deployer, "DevnetBridge", [foreseen]);
+	const bridge = await deploy(rpc, deployer, "DevnetBridge", [foreseen, s.l2ChainId]);
 	const timelock = await deploy(rpc, deployer, "Timelock", [
 		String(MIN_DELAY_SECONDS),
 		`[${committer},${sender},${registrar}]`,
@@ -168,7 +170,7 @@ async function main() {
 				s.risc0.vk,
 				cast("keccak", s.commitHash),
 				s.genesisStateRoot,
-				L2_CHAIN_ID,
+				s.l2ChainId,
 				bridge,
 			].join(",") +
 			")",

@@ -116,10 +116,10 @@ class L1:
             raise Reverted(answer["error"]["message"], answer["error"].get("data"))
         return answer["result"]
 
-    def send(self, to, signature, *args, sender=None):
+    def send(self, to, signature, *args, sender=None, value=0):
         """Sends a transaction and returns its receipt, or raises Reverted."""
         data = cast("calldata", signature, *args)
-        return self.transact({"from": sender or self.accounts[0], "to": to, "data": data})
+        return self.transact({"from": sender or self.accounts[0], "to": to, "data": data, "value": hex(value)})
 
     def transact(self, tx):
         # anvil mines what reverts, and then only a call tells the reason.

@@ -742,9 +742,19 @@ def test_a_quote_that_dcap_refuses(l1, production, real):
 # --- the bridge of the devnet ----------------------------------------------------------------
 
 
-def test_the_devnet_bridge_has_no_messages(l1):
-    bridge = l1.deploy("DevnetBridge", l1.accounts[1])
-    assert l1.call(bridge, "getPendingTransactionsVersionedHash(uint16)", 1) == ZERO
+PENDING = "getPendingTransactionsVersionedHash(uint16)"
+MINT = cast("sig", "mintETH(address)")
+
+
+def deposit_hash(l2_chain_id, number, wei, recipient):
+    data = MINT + "00" * 12 + recipient[2:].lower()
+    bridge = "00" * 18 + "ffff"
+    words = f"{l2_chain_id:064x}" + bridge * 2 + f"{number:064x}{wei:064x}{105000:064x}"
+    return cast("keccak", "0x" + words + cast("keccak", data)[2:])
+
+
+def test_the_devnet_bridge_has_no_route_to_other_l2s(l1):
+    bridge = l1.deploy("DevnetBridge", l1.accounts[1], 7)
     assert l1.call(bridge, "getPendingL2MessagesVersionedHash(uint256,uint16)", 7, 1) == ZERO
     assert l1.number(bridge, "hasExpiredPrivilegedTransactions()") == 0
     publish = "publishL2Messages((uint256,uint256,(address,address,address,uint256)[],bytes32[])[])"
@@ -752,12 +762,31 @@ def test_the_devnet_bridge_has_no_messages(l1):
     l1.send(bridge, "publishWithdrawals(uint256,bytes32)", 3, b32("w"), sender=l1.accounts[1])
     assert l1.call(bridge, "batchWithdrawalLogsMerkleRoots(uint256)", 3) == b32("w")
     for signature, args, error, sender in (
-        ("removePendingTransactionHashes(uint16)", (1,), "NoPendingMessages()", 1),
-        ("removePendingL2Messages(uint256,uint16)", (7, 1), "NoPendingMessages()", 1),
+        ("removePendingTransactionHashes(uint16)", (1,), "NotThatManyPending()", 1),
+        ("removePendingTransactionHashes(uint16)", (0,), "CallerIsNotTheProposer()", 2),
+        ("removePendingL2Messages(uint256,uint16)", (7, 1), "NoRouteToOtherChains()", 1),
         (publish, ("[(7,1,[],[])]",), "NoRouteToOtherChains()", 1),
         (publish, ("[]",), "CallerIsNotTheProposer()", 2),
         ("publishWithdrawals(uint256,bytes32)", (4, b32("w")), "CallerIsNotTheProposer()", 2),
+        ("deposit(address)", (l1.accounts[3],), "NothingToDeposit()", 2),
+        (PENDING, (1,), "NotThatManyPending()", 2),
     ):
         with pytest.raises(Reverted) as e:
             l1.send(bridge, signature, *args, sender=l1.accounts[sender])
         assert e.value.selector == cast("sig", error)
+
+
+def test_the_devnet_bridge_queues_deposits_as_ethrex_hashes_them(l1):
+    bridge = l1.deploy("DevnetBridge", l1.accounts[1], 65536999)
+    hashes = []
+    for number, wei in enumerate((10**18, 5, 7)):
+        l1.send(bridge, "deposit(address)", l1.accounts[3], value=wei)
+        hashes.append(deposit_hash(65536999, number, wei, l1.accounts[3]))
+    digest = lambda some: f"0x{len(some):04x}" + cast("keccak", "0x" + "".join(h[2:] for h in some))[6:]
+    for count in (1, 2, 3):
+        assert l1.call(bridge, PENDING, count) == digest(hashes[:count])
+    l1.send(bridge, "removePendingTransactionHashes(uint16)", 2, sender=l1.accounts[1])
+    assert l1.call(bridge, PENDING, 1) == digest(hashes[2:])
+    with pytest.raises(Reverted) as e:
+        l1.call(bridge, PENDING, 2)
+    assert e.value.selector == cast("sig", "NotThatManyPending()")

@@ -1,0 +1,100 @@
+//! Builds the batches of a devnet's L2, one for each line of JSON on stdin.
+//!
+//! A request is `{"batch":N,"deposits":[…]}`, N counting from 1 without gaps. The answer is two
+//! lines: what `commitBatch` and a claim need, then the prover's input (ProverInputData, JSON).
+//! Same genesis, same requests, same batches: a driver that starts again repeats them.
+mod batch;
+mod chain;
+mod workload;
+
+use std::io::{BufRead, Write};
+
+type Error = Box<dyn std::error::Error>;
+
+const USAGE: &str = "usage: l2-block-builder SETUP genesis-root
+       l2-block-builder SETUP build [--blocks N] [--load N] [--rollup]
+  SETUP       JSON file {genesis, token}: ethrex's genesis, creation code of DevnetToken
+  --blocks N  blocks a batch (2)
+  --load N    transactions a block beside the usual ones, each of 50 storage slots (0)
+  --rollup    each batch with the blob that L1 is to carry";
+
+struct Options {
+    setup: String,
+    build: bool,
+    settings: batch::Settings,
+}
+
+fn options() -> Result<Options, Error> {
+    let mut args = std::env::args().skip(1);
+    let setup = args.next().ok_or(USAGE)?;
+    let build = match args.next().as_deref() {
+        Some("build") => true,
+        Some("genesis-root") => false,
+        _ => return Err(USAGE.into()),
+    };
+    let mut settings = batch::Settings {
+        blocks: 2,
+        load: 0,
+        rollup: false,
+    };
+    while let Some(flag) = args.next() {
+        let mut number = |most: u64| -> Result<u64, Error> {
+            let text = args.next().ok_or(format!("{flag} needs a number"))?;
+            match text.parse() {
+                Ok(n) if n <= most => Ok(n),
+                _ => Err(format!("{flag} {text} is not a number up to {most}").into()),
+            }
+        };
+        match flag.as_str() {
+            "--blocks" => settings.blocks = number(1000)?.max(1),
+            "--load" => settings.load = number(12)?,
+            "--rollup" => settings.rollup = true,
+            _ => return Err(format!("unknown option {flag}\n{USAGE}").into()),
+        }
+    }
+    Ok(Options {
+        setup,
+        build,
+        settings,
+    })
+}
+
+async fn run() -> Result<(), Error> {
+    let options = options()?;
+    let text =
+        std::fs::read_to_string(&options.setup).map_err(|e| format!("{}: {e}", options.setup))?;
+    let setup: chain::Setup =
+        serde_json::from_str(&text).map_err(|e| format!("{}: {e}", options.setup))?;
+    if !options.build {
+        println!("{:#x}", setup.genesis.compute_state_root());
+        return Ok(());
+    }
+    let chain = chain::Chain::new(setup.genesis).await?;
+    let mut builder = batch::Builder::new(chain, setup.token.0, options.settings);
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for line in std::io::stdin().lock().lines() {
+        let (summary, input) = builder.next(&serde_json::from_str(&line?)?).await?;
+        serde_json::to_writer(&mut out, &summary)?;
+        out.write_all(b"\n")?;
+        serde_json::to_writer(&mut out, &input)?;
+        out.write_all(b"\n")?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn main() -> std::process::ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime
+        .map_err(Error::from)
+        .and_then(|runtime| runtime.block_on(run()))
+    {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("l2-block-builder: {e}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -19,13 +19,16 @@ const BLOCK_HASHES = [
 ];
 
 function genesis() {
-	const forks = "homestead eip150 eip155 eip158 byzantium constantinople petersburg istanbul muirGlacier berlin london arrowGlacier grayGlacier mergeNetsplit";
+	const forks =
+		"homestead eip150 eip155 eip158 byzantium constantinople petersburg istanbul muirGlacier berlin london arrowGlacier grayGlacier mergeNetsplit";
 	const contract = (code) => ({ balance: "0x0", nonce: "0x1", code });
 	return {
 		config: {
 			chainId: CHAIN_ID,
 			...Object.fromEntries(forks.split(" ").map((fork) => [`${fork}Block`, 0])),
-			shanghaiTime: 0, cancunTime: 0, pragueTime: 0,
+			shanghaiTime: 0,
+			cancunTime: 0,
+			pragueTime: 0,
 			terminalTotalDifficulty: "0x0",
 			terminalTotalDifficultyPassed: true,
 			depositContractAddress: "0x00000000219ab540356cbb839cbe05303d7705fa",
@@ -55,7 +58,10 @@ function genesis() {
 const [file] = process.argv.slice(2);
 try {
 	if (!file) throw new Error("usage: genesis.mjs FILE");
-	writeFileSync(file, JSON.stringify({ genesis: genesis(), token: artifact("DevnetToken").bytecode }, null, 1) + "\n");
+	writeFileSync(
+		file,
+		JSON.stringify({ genesis: genesis(), token: artifact("DevnetToken").bytecode }, null, 1) + "\n",
+	);
 } catch (error) {
 	die("genesis")(error);
 }

@@ -1,11 +1,13 @@
 // A stand-in for ethrex's sequencer, for the devnet and the tests: gives each batch's input to
 // the coordinator (PUT) and then commits the batch on L1, as ethrex stores an input before it
-// commits. Batches are the same on every run, so it resumes wherever the chain is.
+// commits. Batches come from the block builder (--builder), which executes them, or are made up
+// (batches.mjs); both are the same on every run, so it resumes wherever the chain is.
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { parseArgs } from "node:util";
 import { Rpc, RpcError, cast, die, readEnvFile, sleep } from "../tools.mjs";
 import { Chain } from "./batches.mjs";
+import { BuiltChain } from "./builder.mjs";
 
 const USAGE = `usage: sequencer.mjs --env FILE --admin URL --token-file FILE [options]
   --env FILE           the deployer's output (addresses, RPC URL)
@@ -14,6 +16,9 @@ const USAGE = `usage: sequencer.mjs --env FILE --admin URL --token-file FILE [op
   --rpc URL            L1 node (default: ETHREX_ETH_RPC_URL of the env file)
   --commit-hash HASH   code version that the batches are for (default: 52e4b64)
   --interval SECONDS   between batches (default: BATCH_INTERVAL, else 5)
+  --builder PROGRAM    l2-block-builder of sequencer/ (default: made-up batches that nobody executed)
+  --setup FILE         what genesis.mjs wrote, for --builder
+  --blocks N, --load N blocks a batch, further transactions a block, for --builder (default: 2, 0)
   --batches N          stop after batch N (default: never)
   --max-unverified N   pause while N batches wait for verification, 0 = never (default: 32)
 `;
@@ -42,6 +47,10 @@ function options() {
 			rpc: { type: "string" },
 			"commit-hash": { type: "string", default: "52e4b64" },
 			interval: { type: "string", default: process.env.BATCH_INTERVAL || "5" },
+			builder: { type: "string" },
+			setup: { type: "string" },
+			blocks: { type: "string", default: "2" },
+			load: { type: "string", default: "0" },
 			batches: { type: "string", default: "Infinity" },
 			"max-unverified": { type: "string", default: "32" },
 			help: { type: "boolean" },
@@ -55,8 +64,19 @@ function options() {
 		if (!values[name]) throw new Error(`--${name} is missing\n${USAGE}`);
 	if (!/^[0-9a-f]{7,40}$/.test(values["commit-hash"]))
 		throw new Error(`--commit-hash ${values["commit-hash"]} is not 7 to 40 hex digits`);
+	if (values.builder && !values.setup) throw new Error(`--builder needs --setup\n${USAGE}`);
 	const env = readEnvFile(values.env);
 	return {
+		builder: values.builder && [
+			values.builder,
+			values.setup,
+			"build",
+			"--blocks",
+			values.blocks,
+			"--load",
+			values.load,
+		],
+		bridge: env.ETHREX_WATCHER_BRIDGE_ADDRESS,
 		admin: values.admin,
 		tokenFile: values["token-file"],
 		commitHash: values["commit-hash"],
@@ -123,9 +143,9 @@ async function commit(o, batch) {
 		COMMIT_BATCH,
 		String(batch.number),
 		batch.stateRoot,
-		ZERO,
-		ZERO,
-		batch.last.hash,
+		batch.withdrawalsRoot,
+		batch.privilegedDigest,
+		batch.lastBlockHash,
 		String(batch.nonPrivileged),
 		cast("keccak", o.commitHash),
 		"[]",
@@ -148,43 +168,70 @@ async function insist(what, action) {
 	}
 }
 
-async function main() {
-	const o = options();
-	const chain = new Chain();
+/** The made-up batches, with the fields of built ones. */
+class MadeUpChain {
+	chain = new Chain();
+
+	async batch(number) {
+		const batch = this.chain.batch(number);
+		return {
+			...batch,
+			lastBlockHash: batch.last.hash,
+			withdrawalsRoot: ZERO,
+			privilegedDigest: ZERO,
+		};
+	}
+
+	forget() {}
+	close() {}
+}
+
+function madeUp(o) {
+	const made = new MadeUpChain();
+	const chain = made.chain;
 	if (o.genesisStateRoot && o.genesisStateRoot !== chain.genesisStateRoot)
 		throw new Error(
 			`the contract starts from state root ${o.genesisStateRoot}, batch 1 from ` +
 				`${chain.genesisStateRoot}: deploy again, or set VECTORS_DIR as it was then`,
 		);
-	const read = (getter) => insist(getter, () => o.rpc.read(o.proposer, getter)).then(Number);
-
 	log(
 		`batch 1 is ${chain.startsWithRealBlock ? "the real block" : "generated"}: ${chain.first.last.hash}`,
 	);
+	return made;
+}
+
+async function main() {
+	const o = options();
+	const source = o.builder ? new BuiltChain(o.builder, o) : madeUp(o);
+	const batchOf = async (number) => ({ ...(await source.batch(number)), number });
+	const read = (getter) => insist(getter, () => o.rpc.read(o.proposer, getter)).then(Number);
+
 	let seen = { committed: Infinity, verified: Infinity };
 	for (;;) {
 		const committed = await read("lastCommittedBatch()");
 		const verified = await read("lastVerifiedBatch()");
 		// At the start, and when L1 went back: the coordinator may have lost or dropped these.
 		const wentBack = committed < seen.committed || verified < seen.verified;
+		if (wentBack) source.forget();
 		for (let n = verified + 1; wentBack && n <= committed; n++)
 			log(
-				`batch ${n}: already committed, input given again (${await storeInput(o, chain.batch(n))})`,
+				`batch ${n}: already committed, input given again (${await storeInput(o, await batchOf(n))})`,
 			);
 		seen = { committed, verified };
-		if (committed >= o.lastBatch) return;
+		if (committed >= o.lastBatch) return source.close();
 		if (committed - verified >= o.maxUnverified) {
 			await sleep(RETRY_MS);
 			continue;
 		}
-		const batch = chain.batch(committed + 1);
+		const batch = await insist(`batch ${committed + 1}`, () => batchOf(committed + 1));
 		const status = await storeInput(o, batch);
 		try {
 			const receipt = await insist(`batch ${batch.number}`, () => commit(o, batch));
 			seen.committed = batch.number;
 			log(
 				`batch ${batch.number}: blocks ${batch.firstBlock}..${batch.lastBlock}, ${batch.nonPrivileged} transactions, ` +
-					`input ${batch.bytes.length} bytes (${status}), committed in ${receipt.transactionHash}`,
+					`input ${batch.bytes.length} bytes (${status}), committed in ${receipt.transactionHash}` +
+					(batch.initialStateRoot ? `, state ${batch.initialStateRoot} to ${batch.stateRoot}` : ""),
 			);
 		} catch (error) {
 			// A commit whose answer was lost, or an L1 that went back under it, makes the repeated one revert.

@@ -26,6 +26,7 @@ executor: ## ethrex-executor, which executes batches on ethrex's own EVM (instal
 	@scripts/build-executor
 
 init: build ## a whole devnet: L1, contracts, coordinator, sequencer, prover; batches verified on L1 (scripts/devnet --help: its settings)
+	@[ "$(DEVNET_BATCHES)" != built ] || scripts/install-deps rust
 	@scripts/devnet up $(told)
 
 down: ## stop the devnet

@@ -25,7 +25,7 @@ class Devnet:
     def __init__(self, directory, **settings):
         self.dir, self.l1_port = directory, free_port()
         self.settings = {
-            "DEVNET_DIR": directory, "BUILD_DIR": BUILD, "ETHREX_DEVNET_L1_PORT": self.l1_port,
+            "DEVNET_DIR": directory, "BUILD_DIR": BUILD, "DEVNET_BATCHES": "made-up", "ETHREX_DEVNET_L1_PORT": self.l1_port,
             "ETHREX_PROOF_COORDINATOR_LISTEN_PORT": free_port(), "ETHREX_DEVNET_ADMIN_PORT": free_port(),
             "ETHREX_PROOF_COORDINATOR_SEND_INTERVAL": 300, "ETHREX_DEVNET_BATCHES": 2, "BATCH_INTERVAL": 1, **settings}
 

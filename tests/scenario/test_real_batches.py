@@ -146,7 +146,7 @@ def test_a_rollup_batch_carries_its_blob(setup):
 
 
 def test_load_makes_inputs_of_megabytes(setup):
-    built = build(setup[0], *({"batch": n, "deposits": []} for n in (1, 2, 3)), flags=["--load", "10", "--blocks", "4"])
+    built = build(setup[0], *({"batch": n, "deposits": []} for n in range(1, 8)), flags=["--load", "12", "--blocks", "4"])
     assert len(built[-1][1]) > 2_000_000, [len(i) for _, i in built]
     assert executed(built[-1][1].encode())[32:64].hex() == built[-1][0]["stateRoot"][2:]
 

@@ -25,6 +25,7 @@ environment:
   ETHREX_DEPLOYER_COMMITTER_L1_ADDRESS, _PROOF_SENDER_L1_ADDRESS, _TDX_REGISTRAR_L1_ADDRESS
                                                        sequencer role (default: the node's accounts 0, 1, 2)
   ETHREX_DEPLOYER_GENESIS_STATE_ROOT                   default: the state before the devnet's batch 1
+  ETHREX_DEPLOYER_ROLLUP                               true: each commit must carry a blob (default: validium)
   ETHREX_DEPLOYER_L2_CHAIN_ID          default: that of the made-up batches
 `;
 
@@ -83,6 +84,7 @@ function settings(env) {
 		risc0: otherType(env, "RISC0"),
 		commitHash: env.ETHREX_DEPLOYER_COMMIT_HASH || "52e4b64",
 		genesisStateRoot: env.ETHREX_DEPLOYER_GENESIS_STATE_ROOT || new Chain().genesisStateRoot,
+		validium: !isTrue(env.ETHREX_DEPLOYER_ROLLUP),
 		l2ChainId: env.ETHREX_DEPLOYER_L2_CHAIN_ID || String(L2_CHAIN_ID),
 	};
 }
@@ -157,7 +159,7 @@ async function main() {
 	const proposer = await deploy(rpc, deployer, "OnChainProposer", [
 		"(" +
 			[
-				true,
+				String(s.validium),
 				timelock,
 				s.risc0.required,
 				s.sp1.required,

@@ -19,6 +19,7 @@ const USAGE = `usage: sequencer.mjs --env FILE --admin URL --token-file FILE [op
   --builder PROGRAM    l2-block-builder of sequencer/ (default: made-up batches that nobody executed)
   --setup FILE         what genesis.mjs wrote, for --builder
   --blocks N, --load N blocks a batch, further transactions a block, for --builder (default: 2, 0)
+  --rollup             each commit carries its batch as a blob, for --builder (default: validium)
   --batches N          stop after batch N (default: never)
   --max-unverified N   pause while N batches wait for verification, 0 = never (default: 32)
 `;
@@ -51,6 +52,7 @@ function options() {
 			setup: { type: "string" },
 			blocks: { type: "string", default: "2" },
 			load: { type: "string", default: "0" },
+			rollup: { type: "boolean", default: false },
 			batches: { type: "string", default: "Infinity" },
 			"max-unverified": { type: "string", default: "32" },
 			help: { type: "boolean" },
@@ -75,6 +77,7 @@ function options() {
 			values.blocks,
 			"--load",
 			values.load,
+			...(values.rollup ? ["--rollup"] : []),
 		],
 		bridge: env.ETHREX_WATCHER_BRIDGE_ADDRESS,
 		admin: values.admin,
@@ -137,6 +140,16 @@ async function storeInput(o, batch) {
 	}
 }
 
+/** What makes a transaction one of type 3 that carries the batch's blob. */
+function blobFields(batch) {
+	if (!batch.blob) return {};
+	return {
+		...batch.blob,
+		blobVersionedHashes: [batch.versionedHash],
+		maxFeePerBlobGas: "0x3b9aca00",
+	};
+}
+
 async function commit(o, batch) {
 	const calldata = cast(
 		"calldata",
@@ -151,7 +164,7 @@ async function commit(o, batch) {
 		"[]",
 		"[]",
 	);
-	return o.rpc.send({ from: o.committer, to: o.timelock, data: calldata });
+	return o.rpc.send({ from: o.committer, to: o.timelock, data: calldata, ...blobFields(batch) });
 }
 
 /** Repeats while the node is unreachable; an answer, good or bad, ends it. */

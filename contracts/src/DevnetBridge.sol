@@ -71,7 +71,13 @@ contract DevnetBridge is ICommonBridge {
         hashes.push(
             keccak256(
                 abi.encodePacked(
-                    L2_CHAIN_ID, bridge, bridge, id, msg.value, DEPOSIT_GAS, keccak256(data)
+                    L2_CHAIN_ID,
+                    bridge,
+                    bridge,
+                    id,
+                    msg.value,
+                    DEPOSIT_GAS,
+                    keccak256(data)
                 )
             )
         );

@@ -38,9 +38,10 @@ def setup(l1, tmp_path):
 
 
 @pytest.fixture
-def devnet(l1, setup, tmp_path):
+def devnet(l1, setup, tmp_path, request):
     env = tmp_path / "contracts.env"
-    done = deploy(l1, env, ETHREX_DEPLOYER_GENESIS_STATE_ROOT=setup[1], ETHREX_DEPLOYER_L2_CHAIN_ID="65536999")
+    done = deploy(l1, env, ETHREX_DEPLOYER_GENESIS_STATE_ROOT=setup[1], ETHREX_DEPLOYER_L2_CHAIN_ID="65536999",
+                  ETHREX_DEPLOYER_ROLLUP=getattr(request, "param", "false"))
     assert done.returncode == 0, done.stderr
     where = addresses(env)
     admin = Admin(l1, where["ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS"], ("127.0.0.1", 0))
@@ -126,13 +127,15 @@ def test_a_sequencer_that_starts_again_builds_the_same_batches(l1, devnet):
     assert privileged(4) == 1
 
 
-def test_what_the_executor_says_is_what_was_committed(l1, devnet):
+@pytest.mark.parametrize("devnet, kind", [("false", []), ("true", ["--rollup"])], indirect=["devnet"])
+def test_what_the_executor_says_is_what_was_committed(l1, devnet, kind):
     l1.send(devnet.bridge, "deposit(address)", l1.accounts[5], value=7)
-    commit_until(devnet, 2, "--blocks", "3")
+    commit_until(devnet, 2, "--blocks", "3", *kind)
     root = addresses(devnet.env)["ETHREX_DEPLOYER_GENESIS_STATE_ROOT"][2:]
     for number in (1, 2):
         words = l1.call(devnet.proposer, "batchCommitments(uint256)", number)[2:]
         state, blob, privileged, withdrawals, last, count = (words[64 * i:64 * i + 64] for i in range(6))
+        assert blob.startswith("01" if kind else "00")
         output = executed(inputs(devnet)[number]).hex()
         assert output == root + state + withdrawals + privileged + blob + last + f"{65536999:064x}" + count
         root = state

@@ -65,6 +65,19 @@ void prover_keep(struct store *store, const struct registrar *r, const struct et
 	store_commit_lazy(store, &change, 1);
 }
 
+void prover_row_follow(struct store *store, const struct registrar *r,
+		       const struct eth_address *signer)
+{
+	struct store_change change = {.kind = CHANGE_PROVER_DEL};
+
+	if (registrar_find(r, signer)) {
+		prover_keep(store, r, signer);
+		return;
+	}
+	memcpy(change.prover.signer, signer->b, 20);
+	store_commit_lazy(store, &change, 1);
+}
+
 /* ---- facts ---- */
 
 static void put_u64(uint8_t out[8], uint64_t n)

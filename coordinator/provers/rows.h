@@ -16,6 +16,9 @@ bool prover_row_get(struct registrar *r, const struct store_prover *row, struct 
 /* Has what is known of that prover kept, with the next commit: after a crash, a key that has shown
  * proofs must not look like one that never did. Unknown: nothing to do. */
 void prover_keep(struct store *store, const struct registrar *r, const struct eth_address *signer);
+/* The same, but the row of a key that the registrar does not know is deleted. */
+void prover_row_follow(struct store *store, const struct registrar *r,
+		       const struct eth_address *signer);
 
 /* ---- facts ---- */
 

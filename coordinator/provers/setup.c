@@ -110,13 +110,28 @@ void setup_answer_all(struct setup *s)
 
 /* ---- the row ---- */
 
+/* The rows were written for the table as it was then: others that knocked meanwhile may have taken
+ * the place, or whoever was to go may be registered now. A row too many would stop the next start.
+ */
+static void rows_follow(const struct visit *v)
+{
+	const struct setup *s = v->setup;
+
+	prover_row_follow(s->p.store, s->p.registrar, &v->check.prover.signer);
+	if (v->check.has_evicted)
+		prover_row_follow(s->p.store, s->p.registrar, &v->check.evicted);
+}
+
 static void on_kept(void *arg, enum store_rc rc, const struct why *why)
 {
 	struct visit *v = arg;
 	struct setup *s = v->setup;
 	struct why trouble = {""};
+	const bool placed = rc == STORE_OK && registrar_setup(s->p.registrar, &v->check, &trouble);
 
-	if (rc != STORE_OK || !registrar_setup(s->p.registrar, &v->check, &trouble)) {
+	if (rc == STORE_OK && (!placed || v->check.has_evicted))
+		rows_follow(v);
+	if (!placed) {
 		const char *sentence = rc != STORE_OK ? why->text : trouble.text;
 
 		log_event(LOG_ERROR, "setup_not_kept", log_str("reason", sentence));

@@ -328,6 +328,101 @@ static void test_stopped_while_a_row_is_on_its_way(void **state)
 
 /* ---- rows ---- */
 
+struct stored {
+	unsigned n;
+	bool has[8]; /* by the key's first byte */
+};
+
+static bool count_row(void *arg, const struct store_prover *row, struct why *why)
+{
+	struct stored *t = arg;
+
+	(void)why;
+	t->n++;
+	t->has[row->signer[0] & 7] = true;
+	return true;
+}
+
+/* Everything under way is stored, and what a new start would read of it counted. */
+static struct stored reopen(struct fixture *x)
+{
+	const struct store_visitor visitor = {.prover = count_row};
+	struct stored t = {0};
+	struct why why = {""};
+
+	store_close(x->store, on_store_closed, x);
+	while (!x->store_is_closed)
+		uv_run(&x->loop, UV_RUN_ONCE);
+	x->store_is_closed = false;
+	setup_free(x->setup);
+	open_store(x, 100);
+	assert_int_equal(store_load(x->store, &visitor, &t, &why), STORE_OK);
+	return t;
+}
+
+static void turn_until_answers(struct fixture *x, unsigned n)
+{
+	while (x->answers < n)
+		uv_run(&x->loop, UV_RUN_ONCE);
+}
+
+/* Key 1 is the contract's, key 2 stands by: the table is full. */
+static void fill_the_table(struct fixture *x)
+{
+	knock(x, 1);
+	turn_until_woken(x);
+	registered(x, 1);
+	knock(x, 2);
+	turn_until_answers(x, 2);
+	assert_int_equal(registrar_count(x->registrar), 2);
+}
+
+static void test_two_knock_for_one_place(void **state)
+{
+	struct fixture *x = *state;
+	struct stored t;
+
+	fill_the_table(x);
+	knock(x, 3);
+	knock(x, 4);
+	turn_until_answers(x, 4);
+	assert_int_equal(x->code, SETUP_TRY_AGAIN);
+	assert_non_null(strstr(x->sentence, "no place for prover"));
+	t = reopen(x);
+	assert_int_equal(t.n, 2);
+	assert_true(t.has[1] && t.has[3]);
+}
+
+static void test_whoever_was_to_go_is_registered_meanwhile(void **state)
+{
+	struct fixture *x = *state;
+	struct stored t;
+
+	fill_the_table(x);
+	knock(x, 3);
+	registered(x, 2);
+	turn_until_answers(x, 3);
+	assert_int_equal(x->code, SETUP_TRY_AGAIN);
+	t = reopen(x);
+	assert_int_equal(t.n, 2);
+	assert_true(t.has[1] && t.has[2]);
+}
+
+static void test_a_key_knocks_twice_for_one_place(void **state)
+{
+	struct fixture *x = *state;
+	struct stored t;
+
+	fill_the_table(x);
+	knock(x, 3);
+	knock(x, 3);
+	turn_until_answers(x, 4);
+	assert_int_equal(x->code, SETUP_ACK);
+	t = reopen(x);
+	assert_int_equal(t.n, 2);
+	assert_true(t.has[1] && t.has[3]);
+}
+
 static void test_rows_come_back_as_they_went(void **state)
 {
 	struct fixture *x = *state;
@@ -378,6 +473,9 @@ int main(void)
 					   TEST(test_a_quote_for_which_it_is_too_early),
 					   TEST(test_a_full_queue_is_no_ack),
 					   TEST(test_stopped_while_a_row_is_on_its_way),
+					   TEST(test_two_knock_for_one_place),
+					   TEST(test_whoever_was_to_go_is_registered_meanwhile),
+					   TEST(test_a_key_knocks_twice_for_one_place),
 					   TEST(test_rows_come_back_as_they_went)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,8 +185,8 @@ async function insist(what, action) {
 class MadeUpChain {
 	chain = new Chain();
 
-	async batch(number) {
-		const batch = this.chain.batch(number);
+	async batch(n) {
+		const batch = this.chain.batch(n);
 		return {
 			...batch,
 			lastBlockHash: batch.last.hash,
@@ -216,7 +216,7 @@ function madeUp(o) {
 async function main() {
 	const o = options();
 	const source = o.builder ? new BuiltChain(o.builder, o) : madeUp(o);
-	const batchOf = async (number) => ({ ...(await source.batch(number)), number });
+	const batchOf = async (n) => ({ ...(await source.batch(n)), number: n });
 	const read = (getter) => insist(getter, () => o.rpc.read(o.proposer, getter)).then(Number);
 
 	let seen = { committed: Infinity, verified: Infinity };

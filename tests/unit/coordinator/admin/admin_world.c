@@ -404,7 +404,7 @@ static bool take_answer(struct answer *out, const struct buf *got)
 	assert_int_equal(strncmp(out->head, "HTTP/1.1 ", 9), 0);
 	if (strncmp(out->head + 9, "100", 3) == 0 || got->len < n + length_of(out->head))
 		return false;
-	out->status = atoi(out->head + 9);
+	out->status = (int)strtol(out->head + 9, NULL, 10);
 	assert_true(buf_add(&out->body, got->p + n, got->len - n));
 	return true;
 }

@@ -6,9 +6,9 @@
 #define COORDINATOR_TRANSACTIONS_DESK_H
 
 #include "coordinator/base/wake.h"
+#include "coordinator/dcap/onchain_pccs.h"
 #include "coordinator/l1/facts.h"
 #include "coordinator/provers/registrar.h"
-#include "coordinator/dcap/onchain_pccs.h"
 #include "coordinator/transactions/outbox.h"
 #include "coordinator/work/work.h"
 

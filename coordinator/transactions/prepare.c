@@ -4,11 +4,11 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
-#include "coordinator/l1/call.h"
-#include "coordinator/provers/quotes.h"
-#include "coordinator/dcap/words.h"
 #include "coordinator/dcap/quote_call.h"
 #include "coordinator/dcap/rehearsal.h"
+#include "coordinator/dcap/words.h"
+#include "coordinator/l1/call.h"
+#include "coordinator/provers/quotes.h"
 #include "ethereum/abi.h"
 
 #include <inttypes.h>

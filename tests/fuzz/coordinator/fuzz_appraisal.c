@@ -5,8 +5,8 @@
  * Promise: what passes has the contract's image and somebody's key, passes both times, and can be
  * put into a call of register(); what does not pass has a sentence.
  */
-#include "coordinator/provers/quote_check.h"
 #include "coordinator/dcap/quote_call.h"
+#include "coordinator/provers/quote_check.h"
 #include "tests/fuzz/coordinator/edits.h"
 #include "tests/unit/verifier/forge.h"
 

@@ -162,7 +162,7 @@ static bool make_work(struct daemon *d, struct why *why)
 					       .disk_floor = c->disk_floor_bytes};
 	const bool made = make_book(d, why);
 	const struct inputs_parts inputs = {&d->loop, d->store, d->work, d->rule};
-	struct serve_parts serve = {d->store, d->work, NULL, d->rule};
+	struct serve_parts serve = {d->store, d->work, NULL, d->rule, d->registrar};
 
 	if (!made || !inputs_new(&d->inputs, &inputs, &options, why))
 		return false;
@@ -437,7 +437,7 @@ static bool load_lease(void *arg, const struct store_lease *row, struct why *why
 	struct daemon *d = arg;
 
 	(void)why;
-	lease_restore(d->work, row, clock_wall_ms());
+	lease_restore(d->work, row);
 	return true;
 }
 

@@ -57,7 +57,7 @@ static void write_work(struct out *o, const struct admin_parts *d)
 	static const char *const requests[] = {"granted", "empty", "version_mismatch",
 					       "not_needed"};
 	static const char *const submits[] = {
-	    "accepted", "duplicate", "in_flight",    "unknown_batch", "not_needed",
+	    "accepted", "duplicate", "judged_again", "in_flight",    "unknown_batch", "not_needed",
 	    "not_yet",  "no_room",   "source_quota", "too_big",       "no_memory"};
 	struct work_counts counts;
 	int i;

@@ -170,7 +170,7 @@ static void on_status(struct admin_request *r, const char *rest)
 	const struct admin_parts *d = &a->p;
 	json_t *batches = json_array();
 	struct work_batch_info b = {0};
-	uint64_t from = 0, waiting, now = clock_wall_ms();
+	uint64_t from = 0, waiting, now = clock_mono_ms();
 	struct work_counts counts;
 	struct why why = {""};
 	int shown;
@@ -182,15 +182,16 @@ static void on_status(struct admin_request *r, const char *rest)
 		from = b.batch + 1;
 	}
 	work_oldest_waiting(d->work, now, &waiting, &why);
-	admin_json(
-	    r, MHD_HTTP_OK,
-	    json_pack("{s:s, s:b, s:b, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:s}, s:o}", "version",
-		      a->o.version, "ready", a->state == ADMIN_READY, "tdx_dev_mode",
-		      a->o.tdx_dev_mode, "uptime_s", (json_int_t)((now - a->o.started_ms) / 1000),
-		      "l1", l1_json(d), "work", "batches", (json_int_t)counts.batches, "inputs",
-		      (json_int_t)counts.inputs, "input_bytes", (json_int_t)inputs_bytes(d->inputs),
-		      "leases", (json_int_t)counts.leases, "oldest_waiting", why.text, "batches",
-		      batches));
+	admin_json(r, MHD_HTTP_OK,
+		   json_pack("{s:s, s:b, s:b, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:s}, s:o}",
+			     "version", a->o.version, "ready", a->state == ADMIN_READY,
+			     "tdx_dev_mode", a->o.tdx_dev_mode, "uptime_s",
+			     (json_int_t)((clock_wall_ms() - a->o.started_ms) / 1000), "l1",
+			     l1_json(d), "work", "batches", (json_int_t)counts.batches, "inputs",
+			     (json_int_t)counts.inputs, "input_bytes",
+			     (json_int_t)inputs_bytes(d->inputs), "leases",
+			     (json_int_t)counts.leases, "oldest_waiting", why.text, "batches",
+			     batches));
 }
 
 static void on_put_batch(struct admin_request *r, const char *number)

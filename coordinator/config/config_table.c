@@ -76,7 +76,7 @@ const struct config_row config_rows[] = {
 	NUM(P "VERIFY_MAX_BATCHES", "proof-coordinator.verify-max-batches", verify_max_batches, 1, 1024, "32", true, "batches in one verifyBatches at most"),
 	NUM(P "CONFIRMATIONS", "proof-coordinator.confirmations", confirmations, 1, 1000, "2", false, "blocks on top, its own included, before a transaction counts"),
 	NUM(P "REGISTER_GAS_PER_DAY", "proof-coordinator.register-gas-per-day", register_gas_per_day, 0, UINT64_MAX, "50000000", true, "gas that registrations may use in one day (UTC)"),
-	NUM(P "PROVER_SILENCE", "proof-coordinator.prover-silence", prover_silence_ms, 1000, 1000 * HOUR_MS, "600000", true, "ms without a proof after which a proven standby replaces the active key"),
+	NUM(P "PROVER_SILENCE", "proof-coordinator.prover-silence", prover_silence_ms, 1000, 1000 * HOUR_MS, "600000", true, "longest silence of the active key, in ms, before a proven standby replaces it"),
 
 	GROUP("Attestation"),
 	TEXT(P "POLICY_FILE", NULL, "proof-coordinator.policy-file", policy_file, "", true, "measurement policy (JSON, see config/policy.example.json); what the TDXVerifier demands always comes on top"),

@@ -21,6 +21,7 @@ struct registrar {
 	/* silence of the contract's key, counted while there is work */
 	bool work_available;
 	uint64_t tick_ms, silent_ms;
+	uint64_t longest_ms; /* a good proof took; 0: not known */
 
 	size_t unverified;
 	bool verify_in_flight;
@@ -61,6 +62,8 @@ bool prover_put(struct registrar *r, const struct registrar_prover *row);
 bool prover_is_active(const struct registrar *r, const struct registrar_prover *p);
 
 /* registrar_next.c */
+/* Without a proof, while there is work, before a standby takes over. */
+uint64_t registrar_silence_ms(const struct registrar *r);
 void registrar_tick(struct registrar *r, uint64_t now_ms);
 /* Who should be registered instead of what the contract holds? NULL: nobody; the sentence says
  * why. */

@@ -4,13 +4,33 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define SILENCE_MIN_MS 60000
+
+void registrar_set_pace(struct registrar *r, uint64_t longest_ms)
+{
+	r->longest_ms = longest_ms;
+}
+
+uint64_t registrar_silence_ms(const struct registrar *r)
+{
+	const uint64_t most = r->settings.silence_ms;
+	uint64_t ms = r->longest_ms < most ? 3 * r->longest_ms : most;
+
+	/* Before any proof was good here, nothing says how long they take. */
+	if (r->longest_ms == 0)
+		return most;
+	if (ms < SILENCE_MIN_MS)
+		ms = SILENCE_MIN_MS;
+	return ms < most ? ms : most;
+}
+
 void registrar_tick(struct registrar *r, uint64_t now_ms)
 {
 	uint64_t passed = now_ms > r->tick_ms ? now_ms - r->tick_ms : 0;
 
 	/* A daemon that was suspended has not seen silence: it has not looked. */
-	if (passed > r->settings.silence_ms / 2)
-		passed = r->settings.silence_ms / 2;
+	if (passed > registrar_silence_ms(r) / 2)
+		passed = registrar_silence_ms(r) / 2;
 	if (r->work_available && r->tick_ms)
 		r->silent_ms += passed;
 	r->tick_ms = now_ms;
@@ -217,7 +237,7 @@ const struct registrar_prover *registrar_target(const struct registrar *r, uint6
 	if (active_must_go(r, &best, why))
 		return best;
 	eth_address_print(text, &r->signer);
-	if ((r->active_proof_ms || r->by_operator) && r->silent_ms < r->settings.silence_ms) {
+	if ((r->active_proof_ms || r->by_operator) && r->silent_ms < registrar_silence_ms(r)) {
 		why_set(why, "the registered key %s is at work", text);
 		return NULL;
 	}

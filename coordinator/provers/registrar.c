@@ -158,6 +158,20 @@ const struct registrar_prover *registrar_find(const struct registrar *r,
 	return prover_find(r, signer);
 }
 
+bool registrar_source_attested(const struct registrar *r, const char *source)
+{
+	size_t i;
+
+	for (i = 0; i < r->n; i++) {
+		const struct registrar_prover *p = &r->provers[i];
+
+		if (p->kind == REGISTRAR_QUOTE && p->fit == REGISTRAR_FIT && !p->revoked &&
+		    strncmp(p->source, source, sizeof p->source - 1) == 0)
+			return true;
+	}
+	return false;
+}
+
 const struct eth_address *registrar_keys(const struct registrar *r, size_t *n)
 {
 	*n = r->n;
@@ -500,7 +514,7 @@ void registrar_describe(const struct registrar *r, const struct eth_address *sig
 		why_set(out, "%s, %.60s, but its quote no longer passes: %.300s",
 			prover_is_active(r, p) ? "active" : "standby", shown.text, p->unfit.text);
 	else if (prover_is_active(r, p) && r->work_available && proofs &&
-		 r->silent_ms >= r->settings.silence_ms)
+		 r->silent_ms >= registrar_silence_ms(r))
 		why_set(out, "active, %.60s, silent for %" PRIu64 " s", shown.text,
 			r->silent_ms / 1000);
 	else if (prover_is_active(r, p))

@@ -8,7 +8,7 @@
  *   - an active that has not shown a proof yields to a key that has (a genuine quote can be
  *     replayed, a proof cannot);
  *   - an active that is silent while there is work yields to a key that has shown a proof;
- *   - a switch waits until the old key's proofs are verified, or set aside after a deadline;
+ *   - a switch waits until the old key's proofs that can be are verified, or set aside in time;
  *   - register and verifyBatches are never both in flight; gas per day is a budget.
  *   - a quote counts only while it is fit (verified here, and still so with today's collateral); an
  *     active whose quote no longer is yields to a fit key that has shown a proof;
@@ -31,7 +31,7 @@
 struct registrar_settings {
 	size_t max_provers;
 	bool allow_dev_mode;                 /* ETHREX_TDX_DEV_MODE */
-	uint64_t silence_ms;                 /* without a proof, while there is work */
+	uint64_t silence_ms;                 /* the longest silence; see registrar_set_pace() */
 	uint64_t drain_ms;                   /* how long a switch waits for the old key's proofs */
 	uint64_t gas_per_day;                /* UTC days */
 	uint64_t gas_per_registration;       /* what one must be able to use, or it is not begun */
@@ -102,7 +102,13 @@ const struct eth_address *registrar_counting_signer(const struct registrar *r);
 
 /* Is there a batch that wants a TDX proof? Silence is counted only while there is. */
 void registrar_set_work(struct registrar *r, bool available, uint64_t now_ms);
-/* Batches with a good proof of the contract's signer that are not verified yet. */
+/* What the slowest of the last good TDX proofs took; 0: none was seen. An active key is silent when
+ * it has shown none for three times as long while there was work: for at least a minute, and never
+ * longer than silence_ms. */
+void registrar_set_pace(struct registrar *r, uint64_t longest_ms);
+/* Batches that can still be verified with proofs of the contract's signer: those in a row from the
+ * first one that is not verified. What lies behind a batch that it did not prove is not waited for.
+ */
 void registrar_set_unverified(struct registrar *r, size_t batches);
 void registrar_set_verify_in_flight(struct registrar *r, bool in_flight);
 /* May verifyBatches be sent? The sentence says why not. To be asked right before each intent. */
@@ -225,6 +231,8 @@ size_t registrar_count(const struct registrar *r);
 const struct registrar_prover *registrar_at(const struct registrar *r, size_t i);
 const struct registrar_prover *registrar_find(const struct registrar *r,
 					      const struct eth_address *signer);
+/* Has a key that registered from there a quote that passes? */
+bool registrar_source_attested(const struct registrar *r, const char *source);
 /* All keys, for struct proof_check_keys; valid until the next call that changes the table. */
 const struct eth_address *registrar_keys(const struct registrar *r, size_t *n);
 /* "active, 12 proofs shown", "standby, no proof shown", "refused: ..." */

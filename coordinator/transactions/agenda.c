@@ -49,8 +49,8 @@ static void tell_registrar(struct agenda *a)
 
 	work_counts(a->p.work, &counts);
 	registrar_set_work(a->p.registrar, counts.wanting[PROVER_TDX] > 0, clock_wall_ms());
-	registrar_set_unverified(a->p.registrar,
-				 signer ? work_signer_batches(a->p.work, signer) : 0);
+	registrar_set_pace(a->p.registrar, work_longest_ms(a->p.work, PROVER_TDX));
+	registrar_set_unverified(a->p.registrar, signer ? work_signer_run(a->p.work, signer) : 0);
 }
 
 /* True: the registration has the turn. */

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PASS_OVER_MIN_MS 2000 /* provers ask every few seconds */
-
 const char *work_state_name(enum work_state state)
 {
 	switch (state) {
@@ -23,15 +21,23 @@ static bool state_is_unjudged(enum work_state state)
 	return state == WORK_RESERVED || state == WORK_CANDIDATE || state == WORK_UNDECIDED;
 }
 
-/* Of this source, or of all with NULL: those that take up room. */
-unsigned slot_unjudged(const struct slot *s, const struct source *source)
+static unsigned slot_unjudged_of(const struct slot *s, const struct source *source)
+{
+	const struct candidate *c;
+	unsigned n = 0;
+
+	for (c = s && source ? s->first : NULL; c; c = c->next)
+		n += state_is_unjudged(c->state) && c->source == source;
+	return n;
+}
+
+unsigned slot_places_taken(const struct slot *s)
 {
 	const struct candidate *c;
 	unsigned n = 0;
 
 	for (c = s ? s->first : NULL; c; c = c->next)
-		if (state_is_unjudged(c->state) && (!source || c->source == source))
-			n++;
+		n += state_is_unjudged(c->state) && !c->reserved;
 	return n;
 }
 
@@ -51,13 +57,19 @@ static void candidate_set_state(struct work *w, struct candidate *c, enum work_s
 	c->state = state;
 }
 
+/* So that candidate_set_state() cannot fail, for one more. */
+static bool candidate_reserve(struct work *w)
+{
+	return order_reserve(&w->unjudged, w->unjudged.n + w->by_state[WORK_RESERVED] + 1);
+}
+
 /* Puts a new candidate, in state RESERVED, everywhere it belongs. False: out of memory. */
 static bool candidate_link(struct work *w, struct batch *b, struct candidate *c, const char *source)
 {
 	struct slot *s = batch_slot_make(b, c->type);
 	struct candidate **at;
 
-	if (!s || !order_reserve(&w->unjudged, w->unjudged.n + w->by_state[WORK_RESERVED] + 1))
+	if (!s || !candidate_reserve(w))
 		return false;
 	c->source = source_get(&w->sources, source);
 	if (!c->source)
@@ -93,9 +105,9 @@ void candidate_unlink(struct work *w, struct candidate *c)
 
 /* ---- submitting ---- */
 
-static const struct candidate *slot_same_proof(const struct slot *s, const uint8_t sha256[32])
+static struct candidate *slot_same_proof(const struct slot *s, const uint8_t sha256[32])
 {
-	const struct candidate *c;
+	struct candidate *c;
 
 	for (c = s ? s->first : NULL; c; c = c->next)
 		if (memcmp(c->sha256, sha256, 32) == 0)
@@ -113,27 +125,32 @@ static bool slot_has_good(const struct work *w, const struct slot *s)
 	return false;
 }
 
+/* A place of its own: a trusted source's, in a batch that it was granted. */
+static bool has_own_place(const struct slot *s, const struct source *src, bool attested)
+{
+	const struct claim *claim = claim_find(s, src);
+	unsigned places;
+
+	if (!claim || !claim->times || !source_is_trusted(src, attested))
+		return false;
+	places = claim->times < PLACES_PER_CLAIM ? claim->times : PLACES_PER_CLAIM;
+	return slot_unjudged_of(s, src) < places;
+}
+
+/* ACCEPT: *own says whether it stands in a place of its source's own. */
 static enum work_submit_rc submit_room(const struct work *w, const struct slot *s,
-				       const struct work_proof *proof, struct why *why)
+				       const struct work_proof *proof, bool *own, struct why *why)
 {
 	const struct source *src = source_find(&w->sources, proof->source);
 	const char *name = prover_type_name(proof->type);
-	unsigned in_all = slot_unjudged(s, NULL);
-	/* One source never fills a batch alone: room is left for somebody else's. */
-	unsigned share = (w->limits.max_candidates + 1) / 2;
 
-	if (in_all >= w->limits.max_candidates) {
+	*own = has_own_place(s, src, proof->attested);
+	if (src && proof->received_ms < src->muted_until_ms) {
 		why_set(why,
-			"batch %" PRIu64
-			" has %u %s proofs that wait to be judged: that is the limit",
-			proof->batch, in_all, name);
-		return WORK_NO_ROOM;
-	}
-	if (src && slot_unjudged(s, src) >= share) {
-		why_set(why,
-			"%s has sent %u %s proofs for batch %" PRIu64
-			" that wait to be judged: that is the limit of one source",
-			proof->source, slot_unjudged(s, src), name, proof->batch);
+			"%u bad proofs came from %s: none is taken from there for %" PRIu64
+			" s more",
+			src->bad, proof->source,
+			(src->muted_until_ms - proof->received_ms + 999) / 1000);
 		return WORK_SOURCE_QUOTA;
 	}
 	if (src && src->unjudged >= w->limits.max_candidates_per_source) {
@@ -141,28 +158,97 @@ static enum work_submit_rc submit_room(const struct work *w, const struct slot *
 			proof->source, src->unjudged);
 		return WORK_SOURCE_QUOTA;
 	}
+	if (*own)
+		return WORK_ACCEPT;
+	if (slot_unjudged_of(s, src)) {
+		why_set(why,
+			"%s has sent a %s proof for batch %" PRIu64
+			" that waits to be judged: one is the limit of a source",
+			proof->source, name, proof->batch);
+		return WORK_SOURCE_QUOTA;
+	}
+	if (slot_places_taken(s) >= w->limits.max_candidates) {
+		why_set(why,
+			"batch %" PRIu64
+			" has %u %s proofs that wait to be judged: that is the limit",
+			proof->batch, slot_places_taken(s), name);
+		return WORK_NO_ROOM;
+	}
 	return WORK_ACCEPT;
 }
 
-enum work_submit_rc work_submit_check(struct work *w, const struct work_proof *proof, uint64_t *id,
+/* What the source had to prove here is done, as far as it can. */
+static void source_is_done(struct work *w, struct batch *b, enum prover_type type,
+			   const char *source, uint64_t now_ms)
+{
+	struct source *src = source_find(&w->sources, source);
+	struct slot *s = b ? b->slot[type] : NULL;
+
+	if (!s || !src)
+		return;
+	if (claim_find(s, src))
+		claim_avoid(w, s, src, now_ms + pass_over_ms(w, s, src));
+	if (s->lease.ticket && s->lease.source == src)
+		lease_end(w, s);
+	batch_refresh(w, b, type);
+}
+
+static struct candidate *candidate_new(const struct work_proof *proof, uint64_t id)
+{
+	struct candidate *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	c->id = id;
+	c->type = proof->type;
+	memcpy(c->sha256, proof->sha256, sizeof c->sha256);
+	return c;
+}
+
+/* Room was found for it. */
+static enum work_submit_rc submit_new(struct work *w, struct batch *b,
+				      const struct work_proof *proof, bool own, uint64_t *id,
 				      struct why *why)
 {
-	const char *name = prover_type_name(proof->type);
-	struct batch *b = work_batch(w, proof->batch);
-	const struct slot *s = b ? b->slot[proof->type] : NULL;
-	const struct candidate *same = slot_same_proof(s, proof->sha256);
-	enum work_submit_rc rc;
-	struct candidate *c;
+	struct candidate *c = candidate_new(proof, w->next_id);
+	const struct claim *claim;
 
-	*id = 0;
-	if (w->chain_known && proof->batch <= w->chain.verified)
-		return WORK_DUPLICATE;
-	if (same && same->state == WORK_RESERVED) {
-		why_set(why, "the same proof for batch %" PRIu64 " is being stored", proof->batch);
-		return WORK_IN_FLIGHT;
+	if (!c || !candidate_link(w, b, c, proof->source)) {
+		free(c);
+		why_set(why, "out of memory for a proof of batch %" PRIu64, proof->batch);
+		return WORK_NO_MEMORY;
 	}
-	if (same)
-		return WORK_DUPLICATE;
+	claim = claim_find(b->slot[proof->type], c->source);
+	c->reserved = own;
+	c->trusted = source_is_trusted(c->source, proof->attested);
+	if (claim && claim->times && proof->received_ms >= claim->granted_ms)
+		c->took_ms = proof->received_ms - claim->granted_ms + 1;
+	*id = w->next_id++;
+	batch_refresh(w, b, proof->type);
+	return WORK_ACCEPT;
+}
+
+/* One that was found bad, perhaps on a lying node's word. */
+static enum work_submit_rc submit_again(struct work *w, struct candidate *c, bool own, uint64_t *id,
+					struct why *why)
+{
+	if (!candidate_reserve(w)) {
+		why_set(why, "out of memory for a proof of batch %" PRIu64, c->batch->number);
+		return WORK_NO_MEMORY;
+	}
+	c->reserved = own;
+	c->has_signer = false;
+	candidate_set_state(w, c, WORK_CANDIDATE);
+	*id = c->id;
+	return WORK_AGAIN;
+}
+
+/* ACCEPT: nothing about the proof itself stands against it. */
+static enum work_submit_rc submit_wanted(const struct work *w, const struct batch *b,
+					 const struct work_proof *proof, struct why *why)
+{
+	const char *name = prover_type_name(proof->type);
+
 	if (!b || !b->inputs) {
 		why_set(why, "batch %" PRIu64 " is not known: no input is stored for it",
 			proof->batch);
@@ -176,33 +262,57 @@ enum work_submit_rc work_submit_check(struct work *w, const struct work_proof *p
 		why_set(why, "the contract needs no %s proof", name);
 		return WORK_TYPE_NOT_NEEDED;
 	}
-	if (slot_has_good(w, s))
+	if (slot_has_good(w, b->slot[proof->type]))
 		return WORK_DUPLICATE;
 	if (proof->size > w->limits.proof_max[proof->type]) {
 		why_set(why, "a %s proof of %zu bytes is over the limit of %zu", name, proof->size,
 			w->limits.proof_max[proof->type]);
 		return WORK_TOO_BIG;
 	}
-	rc = submit_room(w, s, proof, why);
-	if (rc != WORK_ACCEPT)
-		return rc;
-	c = calloc(1, sizeof *c);
-	if (c) {
-		c->id = w->next_id;
-		c->type = proof->type;
-		memcpy(c->sha256, proof->sha256, sizeof c->sha256);
-	}
-	if (!c || !candidate_link(w, b, c, proof->source)) {
-		free(c);
-		why_set(why, "out of memory for a proof of batch %" PRIu64, proof->batch);
-		return WORK_NO_MEMORY;
-	}
-	*id = w->next_id++;
-	batch_refresh(w, b, proof->type);
 	return WORK_ACCEPT;
 }
 
-bool work_kept(struct work *w, uint64_t id)
+static enum work_submit_rc submit_decide(struct work *w, struct batch *b,
+					 const struct work_proof *proof, uint64_t *id,
+					 struct why *why)
+{
+	const struct slot *s = b ? b->slot[proof->type] : NULL;
+	struct candidate *same = slot_same_proof(s, proof->sha256);
+	enum work_submit_rc rc;
+	bool own;
+
+	if (same && same->state == WORK_RESERVED) {
+		why_set(why, "the same proof for batch %" PRIu64 " is being stored", proof->batch);
+		return WORK_IN_FLIGHT;
+	}
+	if (same && same->state != WORK_BAD) {
+		*id = same->id;
+		return WORK_DUPLICATE;
+	}
+	rc = submit_wanted(w, b, proof, why);
+	if (rc == WORK_ACCEPT)
+		rc = submit_room(w, s, proof, &own, why);
+	if (rc != WORK_ACCEPT)
+		return rc;
+	return same ? submit_again(w, same, own, id, why) : submit_new(w, b, proof, own, id, why);
+}
+
+enum work_submit_rc work_submit_check(struct work *w, const struct work_proof *proof, uint64_t *id,
+				      struct why *why)
+{
+	struct batch *b = work_batch(w, proof->batch);
+	enum work_submit_rc rc;
+
+	*id = 0;
+	if (w->chain_known && proof->batch <= w->chain.verified)
+		return WORK_DUPLICATE;
+	rc = submit_decide(w, b, proof, id, why);
+	if (rc == WORK_DUPLICATE || rc == WORK_AGAIN)
+		source_is_done(w, b, proof->type, proof->source, proof->received_ms);
+	return rc;
+}
+
+bool work_kept(struct work *w, uint64_t id, uint64_t now_ms)
 {
 	struct candidate *c = order_find(&w->candidates, id);
 	struct slot *s;
@@ -213,8 +323,11 @@ bool work_kept(struct work *w, uint64_t id)
 		return true;
 	candidate_set_state(w, c, WORK_CANDIDATE);
 	s = c->batch->slot[c->type];
-	if (s->lease.ticket)
+	/* A stranger's proof for a batch that nobody can judge yet frees nobody else. */
+	if (s->lease.ticket && (s->lease.source == c->source || slot_satisfied(w, s, c->type)))
 		lease_end(w, s);
+	if (!slot_satisfied(w, s, c->type))
+		claim_avoid(w, s, c->source, now_ms + work_patience_ms(w, c->type));
 	batch_refresh(w, c->batch, c->type);
 	return true;
 }
@@ -242,20 +355,18 @@ bool work_restore_candidate(struct work *w, uint64_t id, const struct work_proof
 	if (id == 0 || state == WORK_RESERVED || order_find(&w->candidates, id))
 		return false;
 	b = work_batch_make(w, proof->batch);
-	c = calloc(1, sizeof *c);
-	if (c) {
-		c->id = id;
-		c->type = proof->type;
-		memcpy(c->sha256, proof->sha256, sizeof c->sha256);
-		c->has_signer = signer != NULL;
-		if (signer)
-			c->signer = *signer;
-	}
+	c = candidate_new(proof, id);
 	if (!b || !c || !candidate_link(w, b, c, proof->source)) {
 		free(c);
 		return false;
 	}
+	c->trusted = true; /* it was acknowledged */
+	c->has_signer = signer != NULL;
+	if (signer)
+		c->signer = *signer;
 	candidate_set_state(w, c, state);
+	if (state == WORK_GOOD)
+		source_did_well(&w->sources, c->source, 0);
 	if (id >= w->next_id)
 		w->next_id = id + 1;
 	batch_refresh(w, b, proof->type);
@@ -356,24 +467,32 @@ static void slot_forget_spent(struct work *w, struct slot *s, const struct candi
 	} while (true);
 }
 
-static void slot_avoid(struct work *w, struct slot *s, struct source *source, uint64_t until_ms)
+/* What a verdict says of who sent the proof. */
+static void source_learn(struct work *w, struct slot *s, struct candidate *c, uint64_t now_ms)
 {
-	source->refs++;
-	source_put(&w->sources, s->avoid);
-	s->avoid = source;
-	s->avoid_until_ms = until_ms;
-}
+	const uint64_t patience = now_ms + work_patience_ms(w, c->type);
 
-/* A genuine proof by a key that does not count just now: several provers may share its source, and
- * one of the others is the one whose proof counts. So the source is passed over for a few polls
- * only, of a length that keeps provers in step from meeting the same batch for ever. */
-static uint64_t pass_over_ms(const struct work *w, uint64_t id)
-{
-	uint64_t poll = w->limits.lease_ms / 120;
-
-	if (poll < PASS_OVER_MIN_MS)
-		poll = PASS_OVER_MIN_MS;
-	return poll * (1 + id % 3);
+	switch (c->state) {
+	case WORK_GOOD:
+		if (c->took_ms)
+			pace_add(&w->pace[c->type], c->took_ms);
+		c->took_ms = 0;
+		source_did_well(&w->sources, c->source, now_ms);
+		if (!candidate_counts(w, c))
+			claim_avoid(w, s, c->source, now_ms + pass_over_ms(w, s, c->source));
+		break;
+	case WORK_BAD:
+		source_did_badly(&w->sources, c->source, c->trusted, w->limits.lease_ms, now_ms);
+		claim_avoid(w, s, c->source,
+			    c->source->in_good ? now_ms + pass_over_ms(w, s, c->source) : patience);
+		break;
+	case WORK_UNDECIDED:
+		if (!slot_satisfied(w, s, c->type))
+			claim_avoid(w, s, c->source, patience);
+		break;
+	case WORK_RESERVED:
+	case WORK_CANDIDATE: break;
+	}
 }
 
 bool work_judged(struct work *w, uint64_t id, enum work_state state,
@@ -383,7 +502,6 @@ bool work_judged(struct work *w, uint64_t id, enum work_state state,
 	struct batch *b;
 	struct slot *s;
 	enum prover_type type;
-	uint64_t until_ms = now_ms + w->limits.lease_ms;
 
 	if (!c || c->state == WORK_RESERVED ||
 	    (state != WORK_GOOD && state != WORK_BAD && state != WORK_UNDECIDED))
@@ -394,19 +512,7 @@ bool work_judged(struct work *w, uint64_t id, enum work_state state,
 	candidate_set_state(w, c, state);
 	c->has_signer = signer != NULL;
 	c->signer = signer ? *signer : (struct eth_address){0};
-	if (state == WORK_BAD)
-		slot_avoid(w, s, c->source, until_ms);
-	if (state == WORK_GOOD && !candidate_counts(w, c))
-		slot_avoid(w, s, c->source, now_ms + pass_over_ms(w, id));
-	if (state == WORK_UNDECIDED && type == PROVER_TDX) {
-		slot_avoid(w, s, c->source, until_ms);
-		if (!s->lease.ticket && !slot_satisfied(w, s, type))
-			lease_begin(w, b, type, NULL, until_ms);
-	}
-	/* A proof is bad: whatever held its batch back for it does so no more. A lease that
-	 * somebody took since then is theirs. */
-	if (state == WORK_BAD && s->lease.ticket && !s->lease.source)
-		lease_end(w, s);
+	source_learn(w, s, c, now_ms);
 	slot_forget_spent(w, s, c, gone);
 	batch_refresh(w, b, type);
 	return true;
@@ -420,8 +526,7 @@ void slot_judge_again(struct work *w, struct batch *b, struct slot *s)
 		if (c->state != WORK_GOOD && c->state != WORK_UNDECIDED)
 			continue;
 		/* Without memory the old judgement stands; a dry run will correct it. */
-		if (!b->unjudged &&
-		    !order_reserve(&w->unjudged, w->unjudged.n + w->by_state[WORK_RESERVED] + 1))
+		if (!b->unjudged && !candidate_reserve(w))
 			return;
 		c->has_signer = false;
 		candidate_set_state(w, c, WORK_CANDIDATE);

@@ -86,6 +86,8 @@ enum work_chain_change work_set_chain(struct work *w, const struct work_chain *c
 		refresh_between(w, was.verified, now.verified);
 	else if (now.verified < was.verified)
 		refresh_between(w, now.verified, was.verified);
+	if (known && now.committed > was.committed)
+		refresh_between(w, was.committed, now.committed);
 	if (known && now.committed < was.committed)
 		forget_judgements(w, now.committed, was.committed);
 	while (w->batches.n && order_at(&w->batches, 0).key <= now.final)
@@ -118,22 +120,39 @@ enum work_chain_change work_set_chain(struct work *w, const struct work_chain *c
 	return WORK_CHAIN_FORWARD;
 }
 
+static bool batch_is_signed_by(const struct batch *b, const struct eth_address *signer)
+{
+	const struct candidate *c = b->slot[PROVER_TDX] ? b->slot[PROVER_TDX]->first : NULL;
+
+	for (; c; c = c->next)
+		if (c->state == WORK_GOOD && c->has_signer && eth_address_equal(&c->signer, signer))
+			return true;
+	return false;
+}
+
 size_t work_signer_batches(const struct work *w, const struct eth_address *signer)
 {
 	size_t n = 0, i;
 
 	for (i = 0; i < w->batches.n; i++) {
 		const struct batch *b = order_at(&w->batches, i).item;
-		const struct slot *s = b->slot[PROVER_TDX];
-		const struct candidate *c = s && !batch_is_verified(w, b) ? s->first : NULL;
 
-		for (; c; c = c->next) {
-			if (c->state == WORK_GOOD && c->has_signer &&
-			    eth_address_equal(&c->signer, signer)) {
-				n++;
-				break;
-			}
-		}
+		n += !batch_is_verified(w, b) && batch_is_signed_by(b, signer);
+	}
+	return n;
+}
+
+size_t work_signer_run(const struct work *w, const struct eth_address *signer)
+{
+	uint64_t first = w->chain.verified + 1;
+	size_t from = order_lower_bound(&w->batches, first), n = 0;
+
+	while (from + n < w->batches.n) {
+		const struct batch *b = order_at(&w->batches, from + n).item;
+
+		if (b->number != first + n || !batch_is_signed_by(b, signer))
+			break;
+		n++;
 	}
 	return n;
 }

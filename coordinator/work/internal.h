@@ -1,5 +1,5 @@
 /*
- * work_internal.h -- what the files work*.c share; nobody else includes it.
+ * work_internal.h -- what the files of the book of work share; nobody else includes it.
  *
  * Sets that must be walked in order of batch or id are sorted arrays with room at both ends: work
  * comes at the back and leaves at the front, so inserting and removing move few entries.
@@ -9,7 +9,7 @@
 
 #include "coordinator/work/work.h"
 
-/* ---- work_order.c: a sorted array with unique keys ---- */
+/* ---- order.c: a sorted array with unique keys ---- */
 
 struct order_entry {
 	uint64_t key;
@@ -32,17 +32,28 @@ void *order_find(const struct order *o, uint64_t key);
 size_t order_lower_bound(const struct order *o, uint64_t key);
 struct order_entry order_at(const struct order *o, size_t i);
 
-/* ---- work_source.c: interned sources with their quotas ---- */
+/* ---- source.c: interned sources, their quotas, and what is remembered of them ---- */
 
-#define SOURCE_BUCKETS 4096
+#define SOURCE_BUCKETS   4096
+#define SOURCES_GOOD_MAX 64  /* that delivered a good proof; the newest are remembered */
+#define SOURCES_BAD_MAX  256 /* that delivered a bad one */
 
 struct source {
 	struct source *next;
 	unsigned refs, unjudged, leases;
+	bool in_good, in_bad; /* in the rings below */
+	uint64_t good_ms;     /* when the last good proof came, if in_good */
+	unsigned bad;         /* bad proofs since the last good one */
+	uint64_t muted_until_ms;
 	char text[WORK_SOURCE_SIZE];
+};
+struct source_ring {
+	struct source *at[SOURCES_BAD_MAX];
+	size_t next;
 };
 struct sources {
 	struct source *bucket[SOURCE_BUCKETS];
+	struct source_ring good, bad;
 	size_t n;
 };
 
@@ -50,14 +61,23 @@ struct sources {
 struct source *source_get(struct sources *s, const char *text);
 struct source *source_find(const struct sources *s, const char *text);
 void source_put(struct sources *s, struct source *source);
+/* For good: the rings let go of what they hold. */
+void sources_free(struct sources *s);
+
+void source_did_well(struct sources *s, struct source *source, uint64_t now_ms);
+/* attested: a quote of a key there passed. Mutes it when nobody there does well: for a while that
+ * doubles, up to max_ms. */
+void source_did_badly(struct sources *s, struct source *source, bool attested, uint64_t max_ms,
+		      uint64_t now_ms);
 
 /* ---- the state ---- */
 
 struct version {
 	char commit_hash[COMMIT_HASH_MAX + 1];
-	size_t inputs;                   /* 0: this place is free */
-	struct order open[PROVER_TYPES]; /* batches with an input here that can be handed out */
-	size_t wanting[PROVER_TYPES];    /* those, and the leased ones */
+	size_t inputs;                     /* 0: this place is free */
+	struct order open[PROVER_TYPES];   /* batches with an input here that nobody has */
+	struct order leased[PROVER_TYPES]; /* that want a proof, and somebody has them */
+	size_t wanting[PROVER_TYPES];      /* both */
 };
 
 struct input {
@@ -73,8 +93,7 @@ struct lease {
 	uint64_t expires_ms;
 	uint64_t batch;
 	enum prover_type type;
-	struct source
-	    *source; /* NULL: nobody has it, an undecided proof holds it back for a while */
+	struct source *source;
 	size_t heap_at;
 };
 
@@ -85,25 +104,51 @@ struct candidate {
 	enum prover_type type;
 	enum work_state state;
 	struct source *source;
+	bool trusted;     /* its source was, when it came */
+	bool reserved;    /* it stands in a place of its source's own */
+	uint64_t took_ms; /* from the grant to its source until it came; 0: not granted */
 	uint8_t sha256[32];
 	bool has_signer;
 	struct eth_address signer;
 };
 
+/* A source that was granted the batch, or that is passed over for it. */
+struct claim {
+	struct source *source;
+	unsigned times;      /* granted */
+	uint64_t granted_ms; /* the last time */
+	uint64_t avoid_until_ms;
+	bool trusted;
+};
+#define CLAIMS_MAX         64 /* of a slot; those of trusted sources push out the others */
+#define CLAIMS_UNKNOWN_MAX 16 /* of sources that nothing good is known of */
+#define PLACES_PER_CLAIM   4  /* reserved: several provers may stand behind one address */
+
 /* What a batch has of one prover type; made when it is first needed. */
 struct slot {
 	struct lease lease;
+	bool granted;        /* ever, under this input: the clock runs since */
+	uint64_t granted_ms; /* the first time; a later grant does not restart it */
+	unsigned again;      /* handed out again to trusted sources, after that */
+	uint64_t again_ms;   /* the last of those */
 	struct candidate *first;
-	struct source *avoid; /* gets this no more until avoid_until_ms; NULL: nobody */
-	uint64_t avoid_until_ms;
+	struct claim *claims;
+	unsigned claims_n, claims_cap;
+};
+
+/* How long proofs take here: the last good ones of a type. */
+#define PACE_PROOFS 16
+struct pace {
+	uint64_t took_ms[PACE_PROOFS];
+	unsigned n, next;
 };
 
 struct batch {
 	uint64_t number;
 	struct input *inputs;
 	struct slot *slot[PROVER_TYPES];
-	unsigned wanting, open; /* bit sets of types; kept by batch_refresh() */
-	unsigned unjudged;      /* in state CANDIDATE */
+	unsigned wanting, open, leased; /* bit sets of types; kept by batch_refresh() */
+	unsigned unjudged;              /* in state CANDIDATE */
 };
 
 struct work {
@@ -126,6 +171,7 @@ struct work {
 	uint64_t next_id, next_ticket;
 	size_t by_state[WORK_UNDECIDED + 1];
 	size_t wanting[PROVER_TYPES];
+	struct pace pace[PROVER_TYPES];
 };
 
 /* work.c */
@@ -134,6 +180,7 @@ struct batch *work_batch(const struct work *w, uint64_t number);
 struct batch *work_batch_make(struct work *w, uint64_t number);
 struct slot *batch_slot_make(struct batch *b, enum prover_type type);
 bool batch_is_verified(const struct work *w, const struct batch *b);
+bool batch_is_committed(const struct work *w, const struct batch *b);
 /* Of a good candidate: does it count with the key that the contract holds? */
 bool candidate_counts(const struct work *w, const struct candidate *c);
 bool slot_satisfied(const struct work *w, const struct slot *s, enum prover_type type);
@@ -144,18 +191,35 @@ void batch_refresh_all(struct work *w, struct batch *b);
 /* Forgets the batch and all that it has. */
 void work_drop_batch(struct work *w, struct batch *b, const struct work_gone *gone);
 
-/* work_lease.c */
-/* source NULL: a hold. The slot must not be leased. False: out of memory. */
+/* lease.c */
+/* The slot must not be leased. False: out of memory. */
 bool lease_begin(struct work *w, struct batch *b, enum prover_type type, struct source *source,
 		 uint64_t expires_ms);
 /* Does not refresh the batch. */
 void lease_end(struct work *w, struct slot *s);
 void lease_expire(struct work *w, uint64_t now_ms);
 
-/* work_candidate.c */
+/* claim.c */
+struct claim *claim_find(const struct slot *s, const struct source *source);
+/* Made where there is none; may push out another. NULL: out of memory, or all are worth more. */
+struct claim *claim_get(struct work *w, struct slot *s, struct source *source, bool trusted);
+void claims_free(struct work *w, struct slot *s);
+/* The source is not offered the batch again before then. */
+void claim_avoid(struct work *w, struct slot *s, struct source *source, uint64_t until_ms);
+bool source_is_trusted(const struct source *source, bool attested);
+void pace_add(struct pace *p, uint64_t took_ms);
+/* How long a batch is its first holder's alone. */
+uint64_t work_patience_ms(const struct work *w, enum prover_type type);
+/* Has it a genuine proof that does not count just now? */
+bool slot_is_contested(const struct work *w, const struct slot *s);
+/* For how many ms a source is passed over whose proof is genuine but does not count. */
+uint64_t pass_over_ms(const struct work *w, const struct slot *s, const struct source *source);
+
+/* candidate.c */
 void candidate_unlink(struct work *w, struct candidate *c);
 /* Good and undecided ones become candidates again. Does not refresh the batch. */
 void slot_judge_again(struct work *w, struct batch *b, struct slot *s);
-unsigned slot_unjudged(const struct slot *s, const struct source *source);
+/* By unjudged proofs, of the places that are open to all. */
+unsigned slot_places_taken(const struct slot *s);
 
 #endif

@@ -68,7 +68,7 @@ static void on_kept(void *arg, enum store_rc rc, const struct why *why)
 		free(k);
 		return;
 	}
-	if (!work_kept(p->p.work, k->id))
+	if (!work_kept(p->p.work, k->id, clock_mono_ms()))
 		proofs_forget(p, k->id);
 	log_event(LOG_INFO, "proof_kept", log_u64("batch", k->batch),
 		  log_str("type", prover_type_name(k->type)), log_u64("id", k->id),
@@ -82,7 +82,8 @@ static const char *refusal_code(enum work_submit_rc rc)
 {
 	switch (rc) {
 	case WORK_ACCEPT:
-	case WORK_DUPLICATE: return "ok";
+	case WORK_DUPLICATE:
+	case WORK_AGAIN: return "ok";
 	case WORK_IN_FLIGHT:
 	case WORK_NOT_YET:
 	case WORK_NO_MEMORY: return "try_again";
@@ -95,15 +96,69 @@ static const char *refusal_code(enum work_submit_rc rc)
 	return "refused";
 }
 
+/* A standby that proves the same batch again is alive: its proof shows it, kept or not. Only it has
+ * it, for what does not count is never sent to L1. */
+static void duplicate_shown(struct proofs *p, uint64_t id)
+{
+	const struct eth_address *holds = registrar_signer(p->p.registrar);
+	struct work_candidate c;
+
+	if (!work_find_candidate(p->p.work, id, &c) || c.state != WORK_GOOD || !c.has_signer ||
+	    (holds && eth_address_equal(holds, &c.signer)))
+		return;
+	registrar_proof_shown(p->p.registrar, &c.signer, clock_wall_ms());
+	prover_keep(p->p.store, p->p.registrar, &c.signer);
+	wake_up(p->p.wake);
+}
+
+/* Nothing is to be made durable. */
+static void answer_at_once(struct proofs *p, const struct work_proof *wp, enum work_submit_rc rc,
+			   uint64_t id, const struct why *why, proof_answer_cb *cb, void *arg)
+{
+	const bool ack = rc == WORK_DUPLICATE;
+
+	log_event(ack ? LOG_INFO : LOG_WARN, ack ? "proof_duplicate" : "proof_refused",
+		  log_u64("batch", wp->batch), log_str("type", prover_type_name(wp->type)),
+		  log_str("source", wp->source), log_str("reason", why->text));
+	if (ack)
+		duplicate_shown(p, id);
+	cb(arg, ack ? PROOF_ACK : PROOF_REFUSED, refusal_code(rc), why->text);
+}
+
+/* The row of a new proof, or that one which was found bad is to be judged again. */
+static struct store_change keep_change(const struct work_proof *wp, enum work_submit_rc rc,
+				       uint64_t id, const struct proof *proof)
+{
+	struct store_change change = {.kind = CHANGE_PROOF_PUT};
+
+	if (rc == WORK_AGAIN) {
+		change.kind = CHANGE_PROOF_STATE;
+		change.proof_state = (struct store_proof_state){
+		    .id = id, .state = WORK_CANDIDATE, .judged_ms = clock_wall_ms()};
+		return change;
+	}
+	change.proof = (struct store_proof){.id = id,
+					    .batch = wp->batch,
+					    .prover_type = (int)wp->type,
+					    .bytes = buf_span(&proof->bytes),
+					    .public_values = buf_span(&proof->public_values),
+					    .source = span_of(wp->source, strlen(wp->source)),
+					    .received_ms = clock_wall_ms(),
+					    .state = WORK_CANDIDATE};
+	return change;
+}
+
 void proofs_submit(struct proofs *p, uint64_t batch, const struct proof *proof, const char *source,
 		   proof_answer_cb *cb, void *arg)
 {
 	struct work_proof wp = {.batch = batch,
 				.type = proof->prover_type,
 				.source = source,
+				.attested = registrar_source_attested(p->p.registrar, source),
+				.received_ms = clock_mono_ms(),
 				.size = proof->bytes.len + proof->public_values.len};
-	struct store_change change = {.kind = CHANGE_PROOF_PUT};
 	struct keeping *k = malloc(sizeof *k);
+	struct store_change change;
 	struct why why = {""};
 	enum work_submit_rc rc;
 	uint64_t id = 0;
@@ -116,28 +171,15 @@ void proofs_submit(struct proofs *p, uint64_t batch, const struct proof *proof, 
 	}
 	rc = work_submit_check(p->p.work, &wp, &id, &why);
 	p->counters.submits[rc]++;
-	if (rc != WORK_ACCEPT) {
+	if (rc != WORK_ACCEPT && rc != WORK_AGAIN) {
 		free(k);
-		log_event(rc == WORK_DUPLICATE ? LOG_INFO : LOG_WARN,
-			  rc == WORK_DUPLICATE ? "proof_duplicate" : "proof_refused",
-			  log_u64("batch", batch),
-			  log_str("type", prover_type_name(proof->prover_type)),
-			  log_str("source", source), log_str("reason", why.text));
-		cb(arg, rc == WORK_DUPLICATE ? PROOF_ACK : PROOF_REFUSED, refusal_code(rc),
-		   why.text);
+		answer_at_once(p, &wp, rc, id, &why, cb, arg);
 		return;
 	}
 	*k = (struct keeping){
 	    .proofs = p, .id = id, .batch = batch, .type = wp.type, .cb = cb, .arg = arg};
 	snprintf(k->source, sizeof k->source, "%s", source);
-	change.proof = (struct store_proof){.id = id,
-					    .batch = batch,
-					    .prover_type = (int)wp.type,
-					    .bytes = buf_span(&proof->bytes),
-					    .public_values = buf_span(&proof->public_values),
-					    .source = span_of(source, strlen(source)),
-					    .received_ms = clock_wall_ms(),
-					    .state = WORK_CANDIDATE};
+	change = keep_change(&wp, rc, id, proof);
 	if (store_commit(p->p.store, &change, 1, on_kept, k) != STORE_OK) {
 		work_release(p->p.work, id);
 		free(k);
@@ -180,7 +222,7 @@ void proofs_verdict(struct proofs *p, uint64_t id, enum work_state state,
 		memcpy(change.proof_state.signer, signer->b, 20);
 	/* A verdict that is lost in a crash is reached again: it may ride along. */
 	store_commit_lazy(p->p.store, &change, 1);
-	work_judged(p->p.work, id, state, signer, now, &gone);
+	work_judged(p->p.work, id, state, signer, clock_mono_ms(), &gone);
 	wake_up(p->p.wake);
 }
 

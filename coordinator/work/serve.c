@@ -2,6 +2,7 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
+#include "coordinator/provers/registrar.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,18 +23,22 @@ struct serve {
 
 /* ---- the lease's row ---- */
 
+/* Work counts on the monotonic clock; the row's time must mean something after a restart. */
 static void lease_keep(struct store *store, const struct work_grant *grant, enum prover_type type,
 		       const char *source)
 {
-	const struct store_change change = {
-	    .kind = CHANGE_LEASE_PUT,
-	    .lease = {grant->batch, (int)type, span_of(source, strlen(source)), grant->expires_ms}};
+	const uint64_t left_ms = grant->expires_ms - clock_mono_ms();
+	const struct store_change change = {.kind = CHANGE_LEASE_PUT,
+					    .lease = {grant->batch, (int)type,
+						      span_of(source, strlen(source)),
+						      clock_wall_ms() + left_ms}};
 
 	store_commit_lazy(store, &change, 1);
 }
 
-void lease_restore(struct work *work, const struct store_lease *row, uint64_t now_ms)
+void lease_restore(struct work *work, const struct store_lease *row)
 {
+	const uint64_t wall_ms = clock_wall_ms();
 	char source[WORK_SOURCE_SIZE] = "";
 
 	if (row->prover_type < 0 || row->prover_type >= PROVER_TYPES)
@@ -43,7 +48,8 @@ void lease_restore(struct work *work, const struct store_lease *row, uint64_t no
 		source[row->source.n] = '\0';
 	}
 	work_restore_lease(work, row->batch, (enum prover_type)row->prover_type, source,
-			   row->expires_ms, now_ms);
+			   row->expires_ms > wall_ms ? row->expires_ms - wall_ms : 0,
+			   clock_mono_ms());
 }
 
 void lease_drop(struct store *store, uint64_t batch, enum prover_type type)
@@ -55,6 +61,13 @@ void lease_drop(struct store *store, uint64_t batch, enum prover_type type)
 }
 
 /* ---- requests ---- */
+
+/* A grant that came to nothing, and its row. ticket 0: none was taken. */
+static void give_back(struct serve *s, uint64_t batch, enum prover_type type, uint64_t ticket)
+{
+	if (ticket && work_ungrant(s->p.work, batch, type, ticket))
+		lease_drop(s->p.store, batch, type);
+}
 
 static enum serve_rc hand_out(struct serve *s, uint64_t conn, enum prover_type type,
 			      const struct work_grant *grant, struct serve_input *out,
@@ -68,8 +81,7 @@ static enum serve_rc hand_out(struct serve *s, uint64_t conn, enum prover_type t
 	if (out->fd < 0) {
 		log_event(LOG_ERROR, "input_unreadable", log_u64("batch", grant->batch),
 			  log_str("reason", trouble.text));
-		if (grant->ticket)
-			work_ungrant(s->p.work, grant->batch, type, grant->ticket);
+		give_back(s, grant->batch, type, grant->ticket);
 		why_set(why, "the stored input cannot be read");
 		free(d);
 		return SERVE_UNREADABLE;
@@ -83,6 +95,7 @@ enum serve_rc serve_request(struct serve *s, uint64_t conn, const struct proofda
 			    const char *source, struct serve_input *out, struct why *why)
 {
 	const enum prover_type *type = m->has_prover_type ? &m->prover_type : NULL;
+	const struct work_source from = {source, registrar_source_attested(s->p.registrar, source)};
 	struct work_grant grant;
 	enum work_request_rc rc;
 
@@ -91,7 +104,7 @@ enum serve_rc serve_request(struct serve *s, uint64_t conn, const struct proofda
 			  log_str("reason", why->text));
 		return SERVE_BAD_HASH;
 	}
-	rc = work_request(s->p.work, m->commit_hash, type, source, clock_wall_ms(), &grant, why);
+	rc = work_request(s->p.work, m->commit_hash, type, &from, clock_mono_ms(), &grant, why);
 	s->counters[rc]++;
 	switch (rc) {
 	case WORK_GRANT:
@@ -134,7 +147,7 @@ void serve_end(struct serve *s, uint64_t conn, bool delivered)
 	if (!delivered && found->ticket) {
 		log_event(LOG_INFO, "input_not_delivered", log_u64("batch", found->batch),
 			  log_str("type", prover_type_name(found->type)));
-		work_ungrant(s->p.work, found->batch, found->type, found->ticket);
+		give_back(s, found->batch, found->type, found->ticket);
 	}
 	free(found);
 }

@@ -15,6 +15,7 @@ struct serve_parts {
 	struct work *work;
 	const struct inputs *inputs;
 	const struct commit_hash_rule *rule;
+	const struct registrar *registrar; /* who is attested */
 };
 
 enum serve_rc {
@@ -47,7 +48,7 @@ const uint64_t *serve_counters(const struct serve *s);
 /* ---- the lease's row ---- */
 
 /* At the start: a row of an earlier run. */
-void lease_restore(struct work *work, const struct store_lease *row, uint64_t now_ms);
+void lease_restore(struct work *work, const struct store_lease *row);
 /* For work_gone. */
 void lease_drop(struct store *store, uint64_t batch, enum prover_type type);
 

@@ -38,6 +38,25 @@ static bool slot_is_ready(const struct work *w, const struct slot *s)
 	return false;
 }
 
+static void say_leased(const struct work *w, const struct batch *b, enum prover_type type,
+		       uint64_t now_ms, struct why *why)
+{
+	const struct slot *s = b->slot[type];
+	const uint64_t alone_ms = s->granted_ms + work_patience_ms(w, type);
+	const char *name = prover_type_name(type), *to = s->lease.source->text;
+
+	if (alone_ms > now_ms)
+		why_set(why,
+			"batch %" PRIu64 " waits: %s is leased to %s, and for %" PRIu64
+			" s more to nobody else",
+			b->number, name, to, (alone_ms - now_ms + 999) / 1000);
+	else
+		why_set(why,
+			"batch %" PRIu64 " waits: %s is leased to %s for %" PRIu64
+			" s already; who asks next has it too",
+			b->number, name, to, (now_ms - s->granted_ms) / 1000);
+}
+
 static void say_why_waiting(const struct work *w, const struct batch *b, enum prover_type type,
 			    uint64_t now_ms, struct why *why)
 {
@@ -55,10 +74,8 @@ static void say_why_waiting(const struct work *w, const struct batch *b, enum pr
 	else if (n[WORK_UNDECIDED])
 		why_set(why, "batch %" PRIu64 " waits: %u %s proof(s) need a dry run to be judged",
 			b->number, n[WORK_UNDECIDED], name);
-	else if (s && s->lease.ticket && s->lease.source && s->lease.expires_ms > now_ms)
-		why_set(why, "batch %" PRIu64 " waits: %s is leased to %s for %" PRIu64 " s more",
-			b->number, name, s->lease.source->text,
-			(s->lease.expires_ms - now_ms + 999) / 1000);
+	else if (s && s->lease.ticket && s->lease.expires_ms > now_ms)
+		say_leased(w, b, type, now_ms, why);
 	else if (!b->inputs)
 		why_set(why, "batch %" PRIu64 " waits for its input", b->number);
 	else if (n[WORK_GOOD])
@@ -143,7 +160,7 @@ bool work_next_batch(const struct work *w, uint64_t from, uint64_t now_ms,
 		info->needed = w->needed_known && w->needed & PROVER_TYPE_BIT(t);
 		info->satisfied = slot_satisfied(w, s, (enum prover_type)t);
 		slot_count(s, info->candidates);
-		if (s && s->lease.ticket && s->lease.source && s->lease.expires_ms > now_ms) {
+		if (s && s->lease.ticket && s->lease.expires_ms > now_ms) {
 			info->leased = true;
 			info->lease_expires_ms = s->lease.expires_ms;
 			memcpy(info->lease_source, s->lease.source->text,

@@ -10,8 +10,11 @@ static void work_release_memory(struct work *w)
 	int t;
 
 	for (v = 0; w->versions && v < w->limits.max_versions; v++)
-		for (t = 0; t < PROVER_TYPES; t++)
+		for (t = 0; t < PROVER_TYPES; t++) {
 			order_free(&w->versions[v].open[t]);
+			order_free(&w->versions[v].leased[t]);
+		}
+	sources_free(&w->sources);
 	order_free(&w->batches);
 	order_free(&w->candidates);
 	order_free(&w->unjudged);
@@ -96,6 +99,11 @@ bool batch_is_verified(const struct work *w, const struct batch *b)
 	return w->chain_known && b->number <= w->chain.verified;
 }
 
+bool batch_is_committed(const struct work *w, const struct batch *b)
+{
+	return w->chain_known && b->number <= w->chain.committed;
+}
+
 bool candidate_counts(const struct work *w, const struct candidate *c)
 {
 	if (c->state != WORK_GOOD)
@@ -115,16 +123,38 @@ bool slot_satisfied(const struct work *w, const struct slot *s, enum prover_type
 	const struct candidate *c;
 
 	for (c = s ? s->first : NULL; c; c = c->next) {
-		if (c->state == WORK_CANDIDATE || candidate_counts(w, c))
+		if (candidate_counts(w, c))
+			return true;
+		/* Until its batch is committed nobody can judge it, and a stranger's may be
+		 * anything: others go on proving. */
+		if (c->state == WORK_CANDIDATE && (c->trusted || batch_is_committed(w, c->batch)))
 			return true;
 		/* Only a dry run tells whether it is good, and that may be hours away. For TDX a
-		 * well-formed signature by an unknown key costs nothing to make, so it does not
-		 * satisfy: it only holds the batch back for the time of one lease. */
-		if (c->state == WORK_UNDECIDED && type != PROVER_TDX)
+		 * well-formed signature by an unknown key costs nothing to make. */
+		if (c->state == WORK_UNDECIDED && (type != PROVER_TDX || c->trusted))
 			return true;
 	}
-	/* Another one would find no room. */
-	return s && slot_unjudged(s, NULL) >= w->limits.max_candidates;
+	return false;
+}
+
+/* One of the two sets of the batch's versions. inserting never fails: room was reserved with the
+ * input. */
+static void batch_set(struct batch *b, enum prover_type type, bool leased, bool in)
+{
+	unsigned *bits = leased ? &b->leased : &b->open, bit = PROVER_TYPE_BIT(type);
+	const struct input *i;
+
+	if (in == !!(*bits & bit))
+		return;
+	*bits ^= bit;
+	for (i = b->inputs; i; i = i->next_in_batch) {
+		struct order *o = leased ? &i->version->leased[type] : &i->version->open[type];
+
+		if (in)
+			order_insert(o, b->number, b);
+		else
+			order_remove(o, b->number);
+	}
 }
 
 void batch_refresh(struct work *w, struct batch *b, enum prover_type type)
@@ -133,7 +163,7 @@ void batch_refresh(struct work *w, struct batch *b, enum prover_type type)
 	const struct slot *s = b->slot[type];
 	bool wants = w->needed_known && w->needed & bit && !batch_is_verified(w, b) &&
 		     !slot_satisfied(w, s, type);
-	bool open = wants && !(s && s->lease.ticket);
+	bool leased = s && s->lease.ticket;
 	const struct input *in;
 
 	if (wants != !!(b->wanting & bit)) {
@@ -142,15 +172,8 @@ void batch_refresh(struct work *w, struct batch *b, enum prover_type type)
 		for (in = b->inputs; in; in = in->next_in_batch)
 			in->version->wanting[type] += wants ? 1 : (size_t)-1;
 	}
-	if (open != !!(b->open & bit)) {
-		b->open ^= bit;
-		for (in = b->inputs; in; in = in->next_in_batch) {
-			if (open) /* never fails: room was reserved with the input */
-				order_insert(&in->version->open[type], b->number, b);
-			else
-				order_remove(&in->version->open[type], b->number);
-		}
-	}
+	batch_set(b, type, false, wants && !leased);
+	batch_set(b, type, true, wants && leased);
 }
 
 void batch_refresh_all(struct work *w, struct batch *b)
@@ -271,6 +294,8 @@ static void input_link(struct work *w, struct batch *b, struct input *in)
 			in->version->wanting[t]++;
 		if (b->open & PROVER_TYPE_BIT(t))
 			order_insert(&in->version->open[t], b->number, b);
+		if (b->leased & PROVER_TYPE_BIT(t))
+			order_insert(&in->version->leased[t], b->number, b);
 	}
 }
 
@@ -294,7 +319,8 @@ enum work_input_rc work_add_input(struct work *w, uint64_t batch, const char *co
 	if (!in)
 		goto no_memory;
 	for (t = 0; t < PROVER_TYPES; t++)
-		if (!order_reserve(&v->open[t], v->inputs + 1))
+		if (!order_reserve(&v->open[t], v->inputs + 1) ||
+		    !order_reserve(&v->leased[t], v->inputs + 1))
 			goto no_memory;
 	b = work_batch_make(w, batch);
 	if (!b)
@@ -338,8 +364,10 @@ static void input_unlink(struct work *w, struct batch *b, const struct work_gone
 		gone->input(gone->arg, b->number, v->commit_hash, in->sha256,
 			    !input_has_twin(w, in->sha256));
 	if (--v->inputs == 0)
-		for (t = 0; t < PROVER_TYPES; t++)
+		for (t = 0; t < PROVER_TYPES; t++) {
 			order_free(&v->open[t]);
+			order_free(&v->leased[t]);
+		}
 	free(in);
 }
 
@@ -356,6 +384,8 @@ void work_drop_batch(struct work *w, struct batch *b, const struct work_gone *go
 				in->version->wanting[t]--;
 			if (b->open & PROVER_TYPE_BIT(t))
 				order_remove(&in->version->open[t], b->number);
+			if (b->leased & PROVER_TYPE_BIT(t))
+				order_remove(&in->version->leased[t], b->number);
 		}
 		if (b->wanting & PROVER_TYPE_BIT(t))
 			w->wanting[t]--;
@@ -366,7 +396,7 @@ void work_drop_batch(struct work *w, struct batch *b, const struct work_gone *go
 		if (!s)
 			continue;
 		if (s->lease.ticket) {
-			if (s->lease.source && gone->lease)
+			if (gone->lease)
 				gone->lease(gone->arg, b->number, (enum prover_type)t);
 			lease_end(w, s);
 		}
@@ -376,7 +406,7 @@ void work_drop_batch(struct work *w, struct batch *b, const struct work_gone *go
 				gone->candidate(gone->arg, s->first->id);
 			candidate_unlink(w, s->first);
 		}
-		source_put(&w->sources, s->avoid);
+		claims_free(w, s);
 		free(s);
 	}
 	while (b->inputs)

@@ -7,10 +7,17 @@
  * A batch is known by its inputs, one per commit hash of the provers that can read it. For each
  * prover type it has at most one lease and a few candidates: proofs that were kept. A candidate is
  * judged when its batch is committed on L1. A batch wants a type while the type is needed, the
- * batch is not verified, and no candidate of the type could still be or is good. It is handed out
- * while it wants a type and is not leased; a gap in the numbers never holds back what is behind it.
+ * batch is not verified, and no candidate of the type is good or, with some reason to think so,
+ * could be. It is handed out while it wants a type; a gap in the numbers never holds back what is
+ * behind it.
  *
- * Sources (who sent it, as text) are hints and carry quotas: several provers may share one.
+ * A lease orders work, it never withholds it: once a batch has been out for longer than such proofs
+ * take here, it is handed out again.
+ *
+ * Sources (who sent it, as text) are hints and carry quotas: several provers may share one. One is
+ * trusted when it delivered a good proof or a key there was attested: no more is asked of it than
+ * of a stranger, but in a batch that it was granted it has a place for its proof, whatever others
+ * send. What one key did is not held against a source where another does well.
  */
 #ifndef COORDINATOR_WORK_WORK_H
 #define COORDINATOR_WORK_WORK_H
@@ -27,8 +34,8 @@
 struct work_limits {
 	size_t max_batches; /* not verified, with an input */
 	size_t max_inputs;
-	size_t max_versions;                /* different commit hashes at once */
-	unsigned max_candidates;            /* unjudged ones per batch and type, <= 64 */
+	size_t max_versions;     /* different commit hashes at once */
+	unsigned max_candidates; /* unjudged ones of strangers per batch and type, <= 64 */
 	unsigned max_candidates_per_source; /* unjudged ones of one source in all */
 	unsigned max_leases_per_source;     /* 0: no limit */
 	size_t proof_max[PROVER_TYPES];     /* bytes of a proof with its public values */
@@ -127,20 +134,33 @@ struct work_grant {
 	uint64_t expires_ms;
 };
 
-/* The oldest batch for this commit hash that wants the type and is not leased. A grant is a lease
- * until expires_ms. type NULL (dialects that do not say it): the oldest batch that wants any needed
- * type, without a lease. source gets nothing beyond its quota of leases, and not at once what it
- * just failed to prove. */
+struct work_source {
+	const char *name;
+	bool attested; /* the quote of a key there passed */
+};
+
+/* The oldest batch for this commit hash that wants the type and that nobody has, or that somebody
+ * has had for longer than work_patience_ms(). A grant is a lease until expires_ms, and ends the one
+ * before. type NULL (dialects that do not say it): the oldest batch that wants any needed type,
+ * without a lease. from takes nothing that nobody has beyond its quota of leases, and not at once
+ * what it just failed to prove. */
 enum work_request_rc work_request(struct work *w, const char *commit_hash,
-				  const enum prover_type *type, const char *source, uint64_t now_ms,
-				  struct work_grant *grant, struct why *why);
+				  const enum prover_type *type, const struct work_source *from,
+				  uint64_t now_ms, struct work_grant *grant, struct why *why);
 
-/* The reply could not be sent: gives the lease back. A ticket that is over is fine. */
-void work_ungrant(struct work *w, uint64_t batch, enum prover_type type, uint64_t ticket);
+/* How long a batch is its first holder's alone, from the first grant on: twice what the slowest of
+ * the last good proofs took (three times for zero-knowledge types, where work done twice is dear);
+ * before the first, a minute (a whole lease for those); never longer than a lease. */
+uint64_t work_patience_ms(const struct work *w, enum prover_type type);
+/* What the slowest of the last good proofs took, from the grant on; 0: none was seen. */
+uint64_t work_longest_ms(const struct work *w, enum prover_type type);
 
-/* At the start, for each stored lease; unknown batches and expired leases are ignored. */
+/* The reply could not be sent: gives the lease back. False: the ticket is over. */
+bool work_ungrant(struct work *w, uint64_t batch, enum prover_type type, uint64_t ticket);
+
+/* At the start, for each stored lease, with what is left of it; unknown batches are ignored. */
 void work_restore_lease(struct work *w, uint64_t batch, enum prover_type type, const char *source,
-			uint64_t expires_ms, uint64_t now_ms);
+			uint64_t left_ms, uint64_t now_ms);
 
 /* ---- candidates ---- */
 
@@ -154,14 +174,16 @@ enum work_state {
 const char *work_state_name(enum work_state state);
 
 enum work_submit_rc {
-	WORK_ACCEPT,        /* room is reserved under *id: work_kept() or work_release() follows */
-	WORK_DUPLICATE,     /* acknowledge and drop: kept already, or the batch needs none */
-	WORK_IN_FLIGHT,     /* the same bytes are being made durable: no acknowledgement yet */
+	WORK_ACCEPT,    /* room is reserved under *id: work_kept() or work_release() follows */
+	WORK_DUPLICATE, /* acknowledge and drop: kept already (as *id), or the batch needs none */
+	WORK_AGAIN,     /* kept, and was found bad: *id is a candidate again; acknowledge */
+	WORK_IN_FLIGHT, /* the same bytes are being made durable: no acknowledgement yet */
 	WORK_UNKNOWN_BATCH, /* no input is stored for it */
 	WORK_TYPE_NOT_NEEDED,
 	WORK_NOT_YET,      /* the chain has not yet said which types it needs */
 	WORK_NO_ROOM,      /* this batch has its fill of unjudged ones */
-	WORK_SOURCE_QUOTA, /* this source has its fill of unjudged ones, here or in all */
+	WORK_SOURCE_QUOTA, /* this source has its fill of unjudged ones, here or in all, or what it
+			      sent was bad */
 	WORK_TOO_BIG,
 	WORK_NO_MEMORY,
 };
@@ -170,16 +192,19 @@ struct work_proof {
 	uint64_t batch;
 	enum prover_type type;
 	const char *source;
+	bool attested; /* as of struct work_source */
+	uint64_t received_ms;
 	size_t size;        /* bytes of the proof and its public values */
 	uint8_t sha256[32]; /* of both: equal means the same proof */
 };
 
-/* Every answer but ACCEPT and DUPLICATE has a sentence for the prover. */
+/* Every answer but ACCEPT, DUPLICATE and AGAIN has a sentence for the prover. DUPLICATE and AGAIN
+ * end the source's lease of the batch, ACCEPT's ends with work_kept(). */
 enum work_submit_rc work_submit_check(struct work *w, const struct work_proof *proof, uint64_t *id,
 				      struct why *why);
-/* The proof is durable: it is a candidate now, and the lease is over. False: its batch was dropped
+/* The proof is durable: it is a candidate now. False: its batch was dropped
  * meanwhile; acknowledge, and delete the row. */
-bool work_kept(struct work *w, uint64_t id);
+bool work_kept(struct work *w, uint64_t id, uint64_t now_ms);
 /* It could not be made durable. An id that is gone is fine. */
 void work_release(struct work *w, uint64_t id);
 
@@ -207,8 +232,9 @@ bool work_next_to_judge(const struct work *w, struct work_judge_at *after,
 			struct work_candidate *out);
 
 /* state: GOOD, BAD or UNDECIDED; it may change again later. signer: NULL, or whom a TDX proof
- * recovers to. When the batch wants the type again, a source that failed does not get it back
- * before a lease's time is over, and one whose proof is good but does not count, for a few polls.
+ * recovers to. When the batch wants the type again, a source that failed does not get it back at
+ * once, and one whose proof is good but does not count, for a few polls. Bad proofs mute a source
+ * for a while where nobody does well.
  * Of the bad, and of the good by a key that has another good one here, only the last max_candidates
  * are remembered; older ones go through gone. False: the id is gone. */
 bool work_judged(struct work *w, uint64_t id, enum work_state state,
@@ -221,6 +247,8 @@ size_t work_candidates(const struct work *w, uint64_t batch, enum prover_type ty
 		       struct work_candidate *out, size_t max);
 /* Batches not verified that have a good proof by this key. */
 size_t work_signer_batches(const struct work *w, const struct eth_address *signer);
+/* Of those, the ones that can be verified with it: from verified + 1 on, without a gap. */
+size_t work_signer_run(const struct work *w, const struct eth_address *signer);
 
 /* ---- what can be sent to L1 ---- */
 

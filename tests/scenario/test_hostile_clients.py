@@ -85,11 +85,12 @@ def test_every_dialect_gets_its_own_words(new_world, world, c):
     for _ in range(2):
         assert c.say(p3_ask % b"abcdef1") == b'{"BatchResponse":{"batch_number":1,"input":{"a":1},"format":"Groth16"}}'
     assert c.say(P7.replace(b"52e4b64", b"abcdef1")) == b'{"InputResponse":{"id":1,"input":{"a":1},"format":"Groth16"}}'
-    # And the ACKs.
+    # And the ACKs; one proof a batch is what a stranger may send before the batch is committed.
+    assert c.put(2, b'{"a":2}', commit_hash="abcdef1")[0] == 201
     for ask, ack in [
         (b'{"ProofSubmit":{"batch_number":1,"batch_proof":{"ProofCalldata":{"prover_type":"TDX","calldata":[{"Bytes":[1]}]}}}}',
          b'{"ProofSubmitACK":{"batch_number":1}}'),
-        (b'{"ProofSubmit":{"id":1,"proof":{"Proof":{"prover_type":"TDX","proof":[2]}}}}', b'{"ProofSubmitACK":{"id":1}}'),
+        (b'{"ProofSubmit":{"id":2,"proof":{"Proof":{"prover_type":"TDX","proof":[2]}}}}', b'{"ProofSubmitACK":{"id":2}}'),
     ]:
         assert c.say(ask) == ack
 

@@ -245,6 +245,38 @@ static void a_silent_active_is_replaced_by_one_that_works(void **state)
 	registrar_free(r);
 }
 
+/* What counts as silence follows what proofs take here: a minute at least, the setting at most. */
+static void silence_is_measured_in_proofs(void **state)
+{
+	static const struct {
+		uint64_t longest_ms, silent_ms;
+	} cases[] = {{0, 600000}, {1, 60000}, {20000, 60000}, {50000, 150000}, {900000, 600000}};
+	struct registrar_settings s = settings();
+	const struct eth_address a = key(1), b = key(2);
+	size_t i;
+
+	(void)state;
+	s.silence_ms = 600000;
+	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct registrar *r = world(s, 1);
+		const uint64_t limit = cases[i].silent_ms;
+		uint64_t now = 10;
+
+		setup(r, 1, now);
+		setup(r, 2, now);
+		registrar_set_pace(r, cases[i].longest_ms);
+		registrar_set_work(r, true, now);
+		assert_true(registrar_proof_shown(r, &a, now));
+		for (; now + 1000 < limit; now += 1000)
+			next(r, now, 0);
+		assert_true(registrar_proof_shown(r, &b, now));
+		assert_int_equal(next(r, now, 0), REGISTRAR_NOTHING);
+		registrar_set_work(r, true, now + 1000);
+		assert_int_equal(next(r, limit + 1010, 2), REGISTRAR_REGISTER);
+		registrar_free(r);
+	}
+}
+
 static void a_setup_alone_breaks_no_silence(void **state)
 {
 	struct registrar *r = world(settings(), 1);
@@ -609,6 +641,7 @@ int main(void)
 	    cmocka_unit_test(a_live_active_stays_whatever_others_show),
 	    cmocka_unit_test(one_that_has_shown_nothing_yields_to_one_that_has),
 	    cmocka_unit_test(a_silent_active_is_replaced_by_one_that_works),
+	    cmocka_unit_test(silence_is_measured_in_proofs),
 	    cmocka_unit_test(a_setup_alone_breaks_no_silence),
 	    cmocka_unit_test(a_pause_of_the_daemon_is_no_silence),
 	    cmocka_unit_test(a_key_registered_by_somebody_else),

@@ -1,4 +1,6 @@
 /* InputRequest: with a real store, real files and a real book of work. */
+#include "coordinator/base/clock.h"
+#include "coordinator/provers/registrar.h"
 #include "coordinator/work/serve.h"
 #include "coordinator/work/upload.h"
 
@@ -21,6 +23,7 @@ struct fixture {
 	struct work *work;
 	struct commit_hash_rule *rule;
 	struct inputs *inputs;
+	struct registrar *registrar;
 	struct serve *serve;
 	bool ended, progressed, closed;
 	enum upload_rc rc;
@@ -70,8 +73,11 @@ static int setup(void **state)
 	assert_true(commit_hash_rule_new(&x->rule, "^[0-9a-f]{7,40}$", &why));
 	assert_true(inputs_new(
 	    &x->inputs, &(struct inputs_parts){&x->loop, x->store, x->work, x->rule}, &io, &why));
-	assert_true(serve_new(&x->serve,
-			      &(struct serve_parts){x->store, x->work, x->inputs, x->rule}, &why));
+	x->registrar = registrar_new(&(struct registrar_settings){.max_provers = 4});
+	assert_non_null(x->registrar);
+	assert_true(serve_new(
+	    &x->serve, &(struct serve_parts){x->store, x->work, x->inputs, x->rule, x->registrar},
+	    &why));
 	*state = x;
 	return 0;
 }
@@ -93,6 +99,7 @@ static int teardown(void **state)
 	inputs_free(x->inputs);
 	commit_hash_rule_free(x->rule);
 	work_free(x->work);
+	registrar_free(x->registrar);
 	assert_int_equal(uv_loop_close(&x->loop), 0);
 	snprintf(command, sizeof command, "rm -rf %s", x->dir);
 	assert_int_equal(system(command), 0);
@@ -227,13 +234,16 @@ static void test_leases_of_one_source(void **state)
 static void test_a_lease_outlives_a_restart(void **state)
 {
 	struct fixture *x = *state;
-	const struct store_lease row = {1, PROVER_TDX, span_of("10.0.0.9", 8), 2000};
-	const struct store_lease none = {1, 99, span_of("10.0.0.9", 8), 2000};
+	const uint64_t later = clock_wall_ms() + 30000;
+	const struct store_lease row = {1, PROVER_TDX, span_of("10.0.0.9", 8), later};
+	const struct store_lease none = {1, 99, span_of("10.0.0.9", 8), later};
+	const struct store_lease over = {1, PROVER_TDX, span_of("10.0.0.9", 8), 2000};
 
 	assert_int_equal(put(x, 1, "{}"), UPLOAD_CREATED);
-	lease_restore(x->work, &none, 1000);
+	lease_restore(x->work, &none);
+	lease_restore(x->work, &over);
 	assert_int_equal(leases(x), 0);
-	lease_restore(x->work, &row, 1000);
+	lease_restore(x->work, &row);
 	assert_int_equal(leases(x), 1);
 	lease_drop(x->store, 1, PROVER_TDX);
 }

@@ -19,7 +19,7 @@
 #define LEASE_MS  50
 #define MAX_CAND  3
 #define PER_SRC   8
-#define MAX_LEASE 5
+#define MAX_LEASE 12
 
 static const char *const hashes[] = {"aaaaaaa", "bbbbbbb"};
 static const char *const sources[] = {"s0", "s1", "s2"};
@@ -42,7 +42,7 @@ struct world {
 	bool input[BATCHES + 1][2];
 	struct work_chain chain;
 	uint64_t lease_until[BATCHES + 1][PROVER_TYPES]; /* as granted; 0: none */
-	uint64_t ticket[BATCHES + 1][PROVER_TYPES];
+	uint64_t first_grant[BATCHES + 1][PROVER_TYPES];
 	struct model_proof proof[PROOFS]; /* by id */
 	uint8_t key;                      /* on chain; 0: not known */
 };
@@ -107,17 +107,37 @@ static bool counts(const struct world *o, const struct model_proof *p)
 	       (p->type != PROVER_TDX || o->key == 0 || o->key == p->signer);
 }
 
-/* Has the batch a proof of the type that is, or could still turn out, good? */
-static bool could_be_good(const struct world *o, uint64_t batch, enum prover_type type)
+/* Has the batch a proof of the type that is good or, whoever sent it, could be? perhaps: or that
+ * could be if who sent it is trusted. */
+static bool could_be_good(const struct world *o, uint64_t batch, enum prover_type type,
+			  bool perhaps)
 {
 	size_t i;
 
 	for (i = 0; i < PROOFS; i++) {
 		const struct model_proof *p = &o->proof[i];
 
-		if (p->there && p->batch == batch && p->type == type &&
-		    (p->state == WORK_CANDIDATE || counts(o, p) ||
-		     (p->state == WORK_UNDECIDED && type != PROVER_TDX)))
+		if (!p->there || p->batch != batch || p->type != type)
+			continue;
+		if (counts(o, p) || (p->state == WORK_CANDIDATE && batch <= o->chain.committed) ||
+		    (p->state == WORK_UNDECIDED && type != PROVER_TDX))
+			return true;
+		if (perhaps && (p->state == WORK_CANDIDATE || p->state == WORK_UNDECIDED))
+			return true;
+	}
+	return false;
+}
+
+/* Has it a good proof that does not count? */
+static bool contested(const struct world *o, uint64_t batch, enum prover_type type)
+{
+	size_t i;
+
+	for (i = 0; i < PROOFS; i++) {
+		const struct model_proof *p = &o->proof[i];
+
+		if (p->there && p->batch == batch && p->type == type && p->state == WORK_GOOD &&
+		    !counts(o, p))
 			return true;
 	}
 	return false;
@@ -145,8 +165,9 @@ static void step_request(struct world *o)
 	bool old_dialect = pick(o, 8) == 0;
 	struct work_grant g;
 	struct why why = {{0}};
-	enum work_request_rc rc = work_request(o->w, hashes[v], old_dialect ? NULL : &type,
-					       sources[pick(o, 3)], o->now, &g, &why);
+	enum work_request_rc rc = work_request(
+	    o->w, hashes[v], old_dialect ? NULL : &type,
+	    &(struct work_source){sources[pick(o, 3)], pick(o, 4) == 0}, o->now, &g, &why);
 
 	assert_int_not_equal(rc, WORK_NOT_NEEDED);
 	if (rc != WORK_GRANT) {
@@ -159,16 +180,19 @@ static void step_request(struct world *o)
 	assert_int_equal(g.sha256[1], v);
 	if (old_dialect) {
 		assert_int_equal(g.ticket, 0);
-		assert_true(!could_be_good(o, g.batch, PROVER_TDX) ||
-			    !could_be_good(o, g.batch, PROVER_SP1));
+		assert_true(!could_be_good(o, g.batch, PROVER_TDX, false) ||
+			    !could_be_good(o, g.batch, PROVER_SP1, false));
 		return;
 	}
-	/* Never two live leases; never what has a proof that could be good. */
-	assert_true(o->lease_until[g.batch][type] <= o->now);
-	assert_false(could_be_good(o, g.batch, type));
+	/* Never what somebody has before its time, which runs from the first grant; never what has
+	 * a proof that could be good. */
+	if (o->lease_until[g.batch][type] > o->now && !contested(o, g.batch, type))
+		assert_true(o->now >= o->first_grant[g.batch][type] + LEASE_MS);
+	if (o->lease_until[g.batch][type] == 0 && o->first_grant[g.batch][type] == 0)
+		o->first_grant[g.batch][type] = o->now;
+	assert_false(could_be_good(o, g.batch, type, false));
 	assert_int_equal(g.expires_ms, o->now + LEASE_MS);
 	o->lease_until[g.batch][type] = g.expires_ms;
-	o->ticket[g.batch][type] = g.ticket;
 	if (pick(o, 6) == 0) {
 		work_ungrant(o->w, g.batch, type, g.ticket);
 		o->lease_until[g.batch][type] = 0;
@@ -180,6 +204,8 @@ static void step_submit(struct world *o)
 	struct work_proof p = {.batch = 1 + pick(o, BATCHES),
 			       .type = types[pick(o, 2)],
 			       .source = sources[pick(o, 3)],
+			       .attested = pick(o, 4) == 0,
+			       .received_ms = o->now,
 			       .size = 65};
 	unsigned source = (unsigned)(p.source[1] - '0'), unjudged = 0;
 	uint64_t content = pick(o, 40), id;
@@ -191,7 +217,12 @@ static void step_submit(struct world *o)
 	p.sha256[1] = 7;
 	rc = work_submit_check(o->w, &p, &id, &why);
 	if (rc != WORK_ACCEPT) {
-		assert_true(rc == WORK_DUPLICATE || strlen(why.text) > 5);
+		assert_true(rc == WORK_DUPLICATE || rc == WORK_AGAIN || strlen(why.text) > 5);
+		if (rc == WORK_AGAIN) {
+			assert_true(o->proof[id].there && o->proof[id].state == WORK_BAD);
+			o->proof[id].state = WORK_CANDIDATE;
+			o->proof[id].signer = 0;
+		}
 		return;
 	}
 	assert_true(id < PROOFS && !o->proof[id].there);
@@ -222,7 +253,7 @@ static void step_commit(struct world *o, bool all)
 		if (pick(o, 5) == 0) {
 			work_release(o->w, i);
 			p->there = false;
-		} else if (work_kept(o->w, i)) {
+		} else if (work_kept(o->w, i, o->now)) {
 			p->state = WORK_CANDIDATE;
 			o->lease_until[p->batch][p->type] = 0;
 		} else {
@@ -366,23 +397,26 @@ static void check_candidates(struct world *o)
 static void check_nothing_is_stuck(struct world *o)
 {
 	bool handed[BATCHES + 1][2] = {{false}};
-	unsigned v, granted = 0;
+	unsigned v, n;
 	uint64_t b;
 
 	step_commit(o, true);
 	o->now += 10 * LEASE_MS;
-	for (v = 0; v < 2; v++) {
-		struct work_grant g;
-		char source[16];
+	for (v = 0; v < 2; v++)
+		for (n = 0; n < 2 * BATCHES; n++) {
+			char source[16];
+			const struct work_source fresh = {source, false};
+			struct work_grant g;
 
-		do {
-			snprintf(source, sizeof source, "fresh%u", granted++ / MAX_LEASE);
-			if (work_request(o->w, hashes[v], &types[0], source, o->now, &g, NULL) !=
-			    WORK_GRANT)
-				break;
-			handed[g.batch][0] = true;
-		} while (true);
-	}
+			unsigned asks;
+
+			snprintf(source, sizeof source, "fresh%u", n);
+			for (asks = 0;
+			     asks < 2 * BATCHES && work_request(o->w, hashes[v], &types[0], &fresh,
+								o->now, &g, NULL) == WORK_GRANT;
+			     asks++)
+				handed[g.batch][0] = true;
+		}
 	for (b = o->chain.verified + 1; b <= BATCHES; b++) {
 		unsigned rooms = 0;
 		size_t i;
@@ -391,7 +425,7 @@ static void check_nothing_is_stuck(struct world *o)
 			rooms += o->proof[i].there && o->proof[i].batch == b &&
 				 o->proof[i].type == types[0] && o->proof[i].state != WORK_GOOD &&
 				 o->proof[i].state != WORK_BAD;
-		if ((o->input[b][0] || o->input[b][1]) && !could_be_good(o, b, types[0]) &&
+		if ((o->input[b][0] || o->input[b][1]) && !could_be_good(o, b, types[0], true) &&
 		    rooms < MAX_CAND)
 			assert_true(handed[b][0]);
 	}

@@ -83,21 +83,39 @@ static inline uint64_t ask(struct work *w, const enum prover_type *type, const c
 	struct work_grant g;
 	struct why why;
 
-	return work_request(w, "abc1234", type, source, now, &g, &why) == WORK_GRANT ? g.batch : 0;
+	return work_request(w, "abc1234", type, &(struct work_source){source, false}, now, &g,
+			    &why) == WORK_GRANT
+		   ? g.batch
+		   : 0;
 }
 
-static inline enum work_submit_rc offer(struct work *w, uint64_t batch, enum prover_type type,
-					const char *source, uint64_t content, uint64_t *id)
+static inline enum work_request_rc ask_for(struct work *w, const char *hash,
+					   const enum prover_type *type, const char *source,
+					   uint64_t now, struct work_grant *g, struct why *why)
 {
-	struct work_proof p = {.batch = batch, .type = type, .source = source, .size = 65};
+	return work_request(w, hash, type, &(struct work_source){source, false}, now, g, why);
+}
+
+static inline enum work_submit_rc offer_at(struct work *w, uint64_t batch, enum prover_type type,
+					   const char *source, uint64_t content, uint64_t now,
+					   uint64_t *id)
+{
+	struct work_proof p = {
+	    .batch = batch, .type = type, .source = source, .received_ms = now, .size = 65};
 	struct why why = {{0}};
 	enum work_submit_rc rc;
 
 	digest_of(p.sha256, content);
 	rc = work_submit_check(w, &p, id, &why);
-	if (rc != WORK_ACCEPT && rc != WORK_DUPLICATE)
+	if (rc != WORK_ACCEPT && rc != WORK_DUPLICATE && rc != WORK_AGAIN)
 		assert_true(strlen(why.text) > 10);
 	return rc;
+}
+
+static inline enum work_submit_rc offer(struct work *w, uint64_t batch, enum prover_type type,
+					const char *source, uint64_t content, uint64_t *id)
+{
+	return offer_at(w, batch, type, source, content, 0, id);
 }
 
 static inline uint64_t keep(struct work *w, uint64_t batch, enum prover_type type,
@@ -106,7 +124,7 @@ static inline uint64_t keep(struct work *w, uint64_t batch, enum prover_type typ
 	uint64_t id;
 
 	assert_int_equal(offer(w, batch, type, source, content, &id), WORK_ACCEPT);
-	assert_true(work_kept(w, id));
+	assert_true(work_kept(w, id, 0));
 	return id;
 }
 

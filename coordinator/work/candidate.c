@@ -533,6 +533,17 @@ void slot_judge_again(struct work *w, struct batch *b, struct slot *s)
 	}
 }
 
+bool work_is_rebuilt(const struct work *w, uint64_t batch)
+{
+	const struct batch *b = work_batch(w, batch);
+	const struct candidate *c = b && b->slot[PROVER_TDX] ? b->slot[PROVER_TDX]->first : NULL;
+
+	for (; c; c = c->next)
+		if (c->state == WORK_GOOD)
+			return true;
+	return false;
+}
+
 bool work_find_candidate(const struct work *w, uint64_t id, struct work_candidate *out)
 {
 	const struct candidate *c = order_find(&w->candidates, id);

@@ -177,15 +177,19 @@ static bool picker_takes(const struct picker *p, const struct candidate *c)
 
 static const struct candidate *pick_one(const struct picker *p, const struct slot *s)
 {
-	const struct candidate *c;
+	const struct candidate *c, *best = NULL;
 
 	for (c = s ? s->first : NULL; c; c = c->next)
 		if (picker_takes(p, c))
 			return c;
-	for (c = s && p->with_undecided ? s->first : NULL; c; c = c->next)
-		if (c->state == WORK_UNDECIDED)
-			return c;
-	return NULL;
+	/* No dry run for what a recover refuses; and who may be trusted goes first. */
+	for (c = s && p->with_undecided ? s->first : NULL; c; c = c->next) {
+		if (c->state == WORK_GOOD && c->type == PROVER_TDX)
+			return NULL;
+		if (c->state == WORK_UNDECIDED && (!best || (c->trusted && !best->trusted)))
+			best = c;
+	}
+	return best;
 }
 
 /* False: a type is missing; the sentence names it. */

@@ -261,7 +261,9 @@ static void judge_with(struct judging *j, const struct batch_commitment *commitm
 		proofs_verdict(p, j->c.id, WORK_GOOD, &signer, why.text);
 		break;
 	case PROOF_CHECK_UNKNOWN_SIGNER:
-		proofs_verdict(p, j->c.id, WORK_UNDECIDED, &signer, why.text);
+		proofs_verdict(p, j->c.id,
+			       work_is_rebuilt(p->p.work, j->c.batch) ? WORK_BAD : WORK_UNDECIDED,
+			       &signer, why.text);
 		break;
 	case PROOF_CHECK_MALFORMED: proofs_verdict(p, j->c.id, WORK_BAD, NULL, why.text); break;
 	case PROOF_CHECK_NO_MEMORY: break;

@@ -240,6 +240,10 @@ bool work_next_to_judge(const struct work *w, struct work_judge_at *after,
 bool work_judged(struct work *w, uint64_t id, enum work_state state,
 		 const struct eth_address *signer, uint64_t now_ms, const struct work_gone *gone);
 
+/* Has the batch a TDX proof whose signer is known? Then its public inputs were rebuilt as the
+ * contract does it, and what recovers to nobody's key is no proof. */
+bool work_is_rebuilt(const struct work *w, uint64_t batch);
+
 bool work_find_candidate(const struct work *w, uint64_t id, struct work_candidate *out);
 /* All of one batch and type, RESERVED ones left out, in the order of their ids; at most max are
  * written, the number that exists is returned. */

@@ -295,6 +295,36 @@ static void the_bad_are_not_forgotten_for_being_many(void **state)
 	work_free(w);
 }
 
+static void no_dry_run_is_paid_for_what_a_recover_refuses(void **state)
+{
+	struct work *w = open_world(2);
+	struct work_run_batch room[2];
+	struct work_run run = {.batches = room};
+	uint64_t id, trusted;
+
+	(void)state;
+	id = keep(w, 1, PROVER_TDX, "liar", 1);
+	assert_true(work_judged(w, id, WORK_UNDECIDED, &key_b, 0, NULL));
+	work_run(w, 2, true, &key_a, &run, NULL);
+	assert_int_equal(run.n, 1);
+	assert_false(work_is_rebuilt(w, 1));
+	/* Another's signer is known, so the inputs are right and the liar's proof is nobody's. */
+	good(w, keep(w, 1, PROVER_TDX, "b", 2), &key_b);
+	assert_true(work_is_rebuilt(w, 1));
+	work_run(w, 2, true, &key_a, &run, NULL);
+	assert_int_equal(run.n, 0);
+	good(w, keep(w, 1, PROVER_TDX, "a", 3), &key_a);
+	/* Of those that only a dry run can tell, the one that is likely to be good. */
+	id = keep(w, 2, PROVER_TDX, "liar", 4);
+	assert_true(work_judged(w, id, WORK_UNDECIDED, &key_b, 0, NULL));
+	trusted = keep(w, 2, PROVER_TDX, "a", 5);
+	assert_true(work_judged(w, trusted, WORK_UNDECIDED, &key_b, 0, NULL));
+	work_run(w, 2, true, &key_a, &run, NULL);
+	assert_int_equal(run.n, 2);
+	assert_int_equal(room[1].id[PROVER_TDX], trusted);
+	work_free(w);
+}
+
 /* ---- what is offered again is judged again ---- */
 
 static void a_proof_condemned_once_is_judged_again(void **state)
@@ -332,6 +362,7 @@ int main(void)
 	    cmocka_unit_test(bad_proofs_mute_a_stranger_longer_each_time),
 	    cmocka_unit_test(what_one_key_did_is_not_held_against_its_neighbour),
 	    cmocka_unit_test(the_bad_are_not_forgotten_for_being_many),
+	    cmocka_unit_test(no_dry_run_is_paid_for_what_a_recover_refuses),
 	    cmocka_unit_test(a_proof_condemned_once_is_judged_again),
 	};
 

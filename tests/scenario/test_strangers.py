@@ -1,0 +1,91 @@
+"""Port 3900 has no identity: strangers cost time, never progress; an address is not a prover."""
+
+import os
+import time
+
+from process import until
+from world import Background, Key
+
+DEFAULT = {"PROVER_TIMEOUT": 600000, "PROVER_SILENCE": 600000}
+
+
+def test_two_provers_behind_one_address(world):
+    """With the default times: the standby may have any batch first, and nothing waits for it."""
+    c = world.coordinator(**DEFAULT).start()
+    provers = [world.prover(c, name=f"prover{i}").start() for i in range(2)]
+    for prover in provers:
+        prover.saw("Sending quote")
+    until("two keys", lambda: len(c.provers()) == 2)
+    for last in range(2, 17, 2):
+        world.feed(c, last)
+        time.sleep(0.2)
+    world.until_verified(16, 90)
+    assert c.stop() == 0
+
+
+def test_a_switch_does_not_wait_for_proofs_behind_a_gap(world):
+    """The active proved batch 2 and died; batch 1 is another's."""
+    c = world.coordinator(PROVER_TIMEOUT=600000, PROVER_SILENCE=3000).start()
+    active, standby = Key(), Key()
+    c.enroll(active)
+    c.enroll(standby)
+    world.feed(c, 2)
+    assert c.submit(2, world.proof(active, 2), source="127.0.0.2") is True
+    c.saw(r"event=proof_judged batch=2 .*verdict=good")
+    assert c.submit(1, world.proof(standby, 1)) is True
+    until("the switch", lambda: world.signer == standby.address.lower(), 60)
+    until("batch 2 again", lambda: world.prove(c, standby) == 2 or world.verified == 2, 60)
+    world.until_verified(2)
+    assert c.stop() == 0
+
+
+def test_a_standby_that_proves_the_same_batch_again_is_alive(world):
+    """Its duplicates are all that it can show, for the head batch is all that there is."""
+    c = world.coordinator(PROVER_TIMEOUT=600000, PROVER_SILENCE=3000).start()
+    active, standby = Key(), Key()
+    c.enroll(active)
+    c.enroll(standby)
+    world.feed(c, 2)
+    assert c.submit(1, world.proof(standby, 1)) is True
+    c.saw(r"event=proof_judged batch=1 .*verdict=good")
+    assert c.submit(2, world.proof(active, 2)) is True
+    c.saw(r"event=proof_judged batch=2 .*verdict=good")
+    shown = c.provers()[standby.address.lower()]["proofs"]
+    until("the switch", lambda: c.submit(1, world.proof(standby, 1)) is True and world.signer == standby.address.lower(),
+          60, 0.5)
+    assert c.provers()[standby.address.lower()]["proofs"] > shown
+    assert c.stop() == 0
+
+
+def test_hostile_addresses_withhold_nothing(world):
+    """Thirty addresses take every lease as soon as there is one, and send junk for every batch."""
+    c = world.coordinator(**DEFAULT, SEND_INTERVAL=500).start()
+    key = Key()
+    c.enroll(key)
+    world.feed(c, 1)
+    assert world.prove(c, key) == 1
+    world.until_verified(1)
+
+    def attack():
+        for n in range(30):
+            source = f"127.0.1.{n + 1}"
+            number, _ = c.request(source=source)
+            c.submit(number or world.verified + 1, os.urandom(64) + b"\x1b", source=source)
+
+    hostile = [Background(attack) for _ in range(2)]
+    time.sleep(1)
+    began = time.monotonic()
+    for last in range(4, 20, 4):
+        world.feed(c, last)
+        while world.verified < last:
+            assert time.monotonic() < began + 120, c.status()
+            number, _ = c.request()
+            if number is None:
+                time.sleep(0.1)
+                continue
+            assert c.submit(number, world.proof(key, number)) is True, "no granted honest proof is refused"
+    for h in hostile:
+        h.stop()
+    judged = len([e for e in c.events("proof_set_aside")])
+    print(f"16 batches in {time.monotonic() - began:.1f} s, {judged} junk proofs judged")
+    assert c.stop() == 0

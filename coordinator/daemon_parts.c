@@ -162,12 +162,10 @@ static bool make_work(struct daemon *d, struct why *why)
 					       .disk_floor = c->disk_floor_bytes};
 	const bool made = make_book(d, why);
 	const struct inputs_parts inputs = {&d->loop, d->store, d->work, d->rule};
-	struct serve_parts serve = {d->store, d->work, NULL, d->rule};
+	const struct serve_parts serve = {d->store, d->work, d->rule, c->data_dir};
 
-	if (!made || !inputs_new(&d->inputs, &inputs, &options, why))
-		return false;
-	serve.inputs = d->inputs;
-	return serve_new(&d->serve, &serve, why);
+	return made && inputs_new(&d->inputs, &inputs, &options, why) &&
+	       serve_new(&d->serve, &serve, why);
 }
 
 static bool make_rpc(struct daemon *d, struct why *why)

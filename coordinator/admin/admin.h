@@ -20,7 +20,7 @@
 #include "coordinator/provers/setup.h"
 #include "coordinator/server/session.h"
 #include "coordinator/transactions/agenda.h"
-#include "coordinator/work/inputs.h"
+#include "coordinator/inputs/inputs.h"
 #include "coordinator/work/proofs.h"
 #include "coordinator/work/serve.h"
 

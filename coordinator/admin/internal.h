@@ -5,7 +5,7 @@
 
 #include "coordinator/admin/admin.h"
 #include "coordinator/store/store.h"
-#include "coordinator/work/upload.h"
+#include "coordinator/inputs/upload.h"
 
 #include <jansson.h>
 

@@ -2,6 +2,7 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
+#include "coordinator/store/input_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +65,7 @@ static enum serve_rc hand_out(struct serve *s, uint64_t conn, enum prover_type t
 	struct why trouble = {"out of memory"};
 
 	out->batch = grant->batch;
-	out->fd = d ? inputs_open(s->p.inputs, grant->sha256, &out->size, &trouble) : -1;
+	out->fd = d ? input_file_open(s->p.data_dir, grant->sha256, &out->size, &trouble) : -1;
 	if (out->fd < 0) {
 		log_event(LOG_ERROR, "input_unreadable", log_u64("batch", grant->batch),
 			  log_str("reason", trouble.text));

@@ -1,6 +1,6 @@
 /* InputRequest: with a real store, real files and a real book of work. */
 #include "coordinator/work/serve.h"
-#include "coordinator/work/upload.h"
+#include "coordinator/inputs/upload.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -71,7 +71,7 @@ static int setup(void **state)
 	assert_true(inputs_new(
 	    &x->inputs, &(struct inputs_parts){&x->loop, x->store, x->work, x->rule}, &io, &why));
 	assert_true(serve_new(&x->serve,
-			      &(struct serve_parts){x->store, x->work, x->inputs, x->rule}, &why));
+			      &(struct serve_parts){x->store, x->work, x->rule, x->dir}, &why));
 	*state = x;
 	return 0;
 }

@@ -1,8 +1,8 @@
-/* inputs_internal.h -- what inputs.c and upload.c share. */
-#ifndef COORDINATOR_WORK_INPUTS_INTERNAL_H
-#define COORDINATOR_WORK_INPUTS_INTERNAL_H
+/* internal.h -- what inputs.c and upload.c share. */
+#ifndef COORDINATOR_INPUTS_INTERNAL_H
+#define COORDINATOR_INPUTS_INTERNAL_H
 
-#include "coordinator/work/inputs.h"
+#include "coordinator/inputs/inputs.h"
 
 struct inputs {
 	struct inputs_parts p;

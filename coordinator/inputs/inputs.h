@@ -4,8 +4,8 @@
  * A row and a content-addressed file belong together; the file is durable before the row that names
  * it. A quota counts every stored byte and every byte that unfinished uploads have written.
  */
-#ifndef COORDINATOR_WORK_INPUTS_H
-#define COORDINATOR_WORK_INPUTS_H
+#ifndef COORDINATOR_INPUTS_INPUTS_H
+#define COORDINATOR_INPUTS_INPUTS_H
 
 #include "coordinator/store/input_file.h"
 #include "coordinator/store/store.h"

@@ -1,10 +1,10 @@
 /*~ Stop 5 of the tour: a batch input comes in. The bytes that a prover will get are the bytes that
  * were put, so they are checked on their way to the disk and never again. */
-#include "coordinator/work/upload.h"
+#include "coordinator/inputs/upload.h"
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
-#include "coordinator/work/inputs_internal.h"
+#include "coordinator/inputs/internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-#include "coordinator/work/inputs.h"
+#include "coordinator/inputs/inputs.h"
 
 #include "coordinator/base/log.h"
-#include "coordinator/work/inputs_internal.h"
+#include "coordinator/inputs/internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -66,6 +66,7 @@ struct input {
 	struct version *version;
 	uint8_t sha256[32];
 	uint64_t size;
+	bool broken; /* its bytes cannot be had: never in version->open */
 };
 
 struct lease {
@@ -86,6 +87,8 @@ struct candidate {
 	enum work_state state;
 	struct source *source;
 	uint8_t sha256[32];
+	size_t size;
+	bool looked; /* ASIDE: judged since, and not good */
 	bool has_signer;
 	struct eth_address signer;
 };
@@ -103,7 +106,8 @@ struct batch {
 	struct input *inputs;
 	struct slot *slot[PROVER_TYPES];
 	unsigned wanting, open; /* bit sets of types; kept by batch_refresh() */
-	unsigned unjudged;      /* in state CANDIDATE */
+	unsigned unjudged;      /* candidates that wait to be judged */
+	bool blameless;         /* proofs may be of an input or a commitment that is no more */
 };
 
 struct work {
@@ -116,15 +120,17 @@ struct work {
 
 	struct order batches;    /* by number */
 	struct order candidates; /* by id */
-	struct order unjudged;   /* batches with a CANDIDATE, by number */
+	struct order unjudged;   /* batches with candidates that wait to be judged, by number */
 	struct version *versions;
 	struct input **inputs_by_hash; /* hash table, inputs_mask + 1 buckets */
-	size_t inputs_mask, inputs_n;
+	size_t inputs_mask, inputs_n, broken_n;
 	struct lease **heap; /* by expires_ms, the next one first */
 	size_t heap_n, heap_cap;
 	struct sources sources;
 	uint64_t next_id, next_ticket;
-	size_t by_state[WORK_UNDECIDED + 1];
+	size_t by_state[WORK_STATES];
+	uint64_t proof_bytes;
+	uint64_t dropped; /* the highest batch that was */
 	size_t wanting[PROVER_TYPES];
 };
 
@@ -141,6 +147,8 @@ bool slot_satisfied(const struct work *w, const struct slot *s, enum prover_type
  * type. */
 void batch_refresh(struct work *w, struct batch *b, enum prover_type type);
 void batch_refresh_all(struct work *w, struct batch *b);
+/* Index in w->batches of the first that is not verified. */
+size_t first_open(const struct work *w);
 /* Forgets the batch and all that it has. */
 void work_drop_batch(struct work *w, struct batch *b, const struct work_gone *gone);
 
@@ -154,8 +162,11 @@ void lease_expire(struct work *w, uint64_t now_ms);
 
 /* work_candidate.c */
 void candidate_unlink(struct work *w, struct candidate *c);
-/* Good and undecided ones become candidates again. Does not refresh the batch. */
-void slot_judge_again(struct work *w, struct batch *b, struct slot *s);
+/* Their commitment is no more: those that are not bad become REVERTED. Does not refresh the batch.
+ */
+void slot_revert(struct work *w, struct batch *b, struct slot *s);
+/* Their input is no more: those that no commitment has confirmed become ASIDE. As above. */
+void slot_set_aside(struct work *w, struct slot *s);
 unsigned slot_unjudged(const struct slot *s, const struct source *source);
 
 #endif

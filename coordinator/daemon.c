@@ -137,6 +137,10 @@ static void shut_down(struct daemon *d)
 		agenda_stop(d->agenda);
 	if (d->proofs)
 		proofs_stop(d->proofs);
+	if (d->reaper)
+		reaper_stop(d->reaper);
+	if (d->inputs)
+		inputs_stop(d->inputs);
 	close_next(d);
 }
 
@@ -277,8 +281,11 @@ static void on_watch(uv_timer_t *t)
 {
 	struct daemon *d = t->data;
 
-	if (!d->closing && !d->draining)
-		quotes_tick(d->quotes);
+	if (d->closing || d->draining)
+		return;
+	quotes_tick(d->quotes);
+	reaper_tick(d->reaper);
+	inputs_look(d->inputs);
 }
 
 static bool start(struct daemon *d, struct why *why)

@@ -4,26 +4,19 @@
 #include "coordinator/daemon_internal.h"
 #include "coordinator/provers/rows.h"
 
-static void gone_input(void *arg, uint64_t batch, const char *commit_hash, const uint8_t sha256[32],
-		       bool last_use)
+/* What waits is judged by the commitments that come instead. */
+static void keep_reverted(struct daemon *d, uint64_t after, uint64_t last)
 {
-	struct daemon *d = arg;
+	static const char reason[] = "its commitment is no more";
+	struct store_change change = {.kind = CHANGE_PROOF_RANGE};
 
-	inputs_drop(d->inputs, batch, commit_hash, sha256, last_use);
-}
-
-static void gone_candidate(void *arg, uint64_t id)
-{
-	struct daemon *d = arg;
-
-	proofs_forget(d->proofs, id);
-}
-
-static void gone_lease(void *arg, uint64_t batch, enum prover_type type)
-{
-	struct daemon *d = arg;
-
-	lease_drop(d->store, batch, type);
+	change.proof_range = (struct store_proof_range){
+	    .first = after + 1,
+	    .last = last,
+	    .from = 1u << WORK_CANDIDATE | 1u << WORK_GOOD | 1u << WORK_UNDECIDED,
+	    .state = WORK_REVERTED,
+	    .reason = span_of(reason, sizeof reason - 1)};
+	store_commit_lazy(d->store, &change, 1);
 }
 
 static void tell_registrar(struct daemon *d, const struct l1_facts *f)
@@ -66,11 +59,11 @@ void daemon_restore_facts(struct daemon *d)
 
 	if (!f)
 		return;
-	/* final stays 0: nothing is dropped on what an earlier run was told. */
+	/* final stays 0: nothing goes, and nothing is dropped, on what an earlier run was told. */
 	chain.committed = f->committed;
 	chain.verified = f->verified;
 	work_set_needed(d->work, needed_types(d, f));
-	work_set_chain(d->work, &chain, NULL, &why);
+	work_set_chain(d->work, &chain, &why);
 	if (f->has_tdx_verifier)
 		tell_registrar(d, f);
 }
@@ -99,9 +92,10 @@ static const char *misfit(const struct daemon *d, const struct l1_facts *f, cons
 void daemon_on_facts(void *arg, const struct l1_facts *f)
 {
 	struct daemon *d = arg;
-	const struct work_gone gone = {gone_input, gone_candidate, gone_lease, d};
 	const struct work_chain chain = {f->committed, f->verified, f->final};
 	const char *event = NULL, *sentence = misfit(d, f, &event);
+	struct work_chain was;
+	const bool known = work_chain(d->work, &was);
 	unsigned before;
 	struct why why = {""};
 
@@ -111,15 +105,18 @@ void daemon_on_facts(void *arg, const struct l1_facts *f)
 	}
 	if (!work_needed(d->work, &before) || before != needed_types(d, f))
 		work_set_needed(d->work, needed_types(d, f));
-	switch (work_set_chain(d->work, &chain, &gone, &why)) {
+	switch (work_set_chain(d->work, &chain, &why)) {
 	case WORK_CHAIN_SAME:
 	case WORK_CHAIN_FORWARD: break;
 	case WORK_CHAIN_BACK:
 	case WORK_CHAIN_BACK_LOST:
 		log_event(LOG_WARN, "l1_went_back", log_str("reason", why.text));
 		commitments_forget(d->commitments);
+		if (known && chain.committed < was.committed)
+			keep_reverted(d, chain.committed, was.committed);
 		break;
 	}
+	reaper_on_facts(d->reaper);
 	if (f->has_tdx_verifier)
 		tell_registrar(d, f);
 	quotes_on_facts(d->quotes);

@@ -7,6 +7,7 @@
 
 #include "coordinator/admin/admin.h"
 #include "coordinator/daemon.h"
+#include "coordinator/inputs/reaper.h"
 
 struct daemon {
 	struct config *config; /* the caller's, which never moves: keys and texts are borrowed */
@@ -20,6 +21,7 @@ struct daemon {
 	struct commit_hash_rule *rule;
 	struct work *work;
 	struct inputs *inputs;
+	struct reaper *reaper;
 	struct serve *serve;
 	struct registrar *registrar;
 	struct rpc *rpc;

@@ -109,6 +109,7 @@ void daemon_take_settings(struct daemon *d, FILE *notes)
 	agenda_settings(d, &agenda);
 	agenda_set_options(d->agenda, &agenda);
 	l1_set_every(d->l1, d->config->send_interval_ms);
+	reaper_set_keep(d->reaper, d->config->retention_s * 1000);
 	session_settings(d, &session);
 	session_set_options(d->session, &session);
 	if (d->server)
@@ -135,6 +136,7 @@ static bool make_book(struct daemon *d, struct why *why)
 				 .max_candidates = (unsigned)c->candidates_per_batch,
 				 .max_candidates_per_source = (unsigned)c->candidates_per_source,
 				 .max_leases_per_source = (unsigned)c->leases_per_source,
+				 .max_proof_bytes = c->proof_quota_bytes,
 				 .lease_ms = c->prover_timeout_ms};
 	int t;
 
@@ -162,12 +164,27 @@ static bool make_work(struct daemon *d, struct why *why)
 					       .disk_floor = c->disk_floor_bytes};
 	const bool made = make_book(d, why);
 	const struct inputs_parts inputs = {&d->loop, d->store, d->work, d->rule};
-	struct serve_parts serve = {d->store, d->work, NULL, d->rule, d->registrar};
+	const struct serve_parts serve = {d->store, d->work, d->rule, c->data_dir, d->registrar};
 
-	if (!made || !inputs_new(&d->inputs, &inputs, &options, why))
-		return false;
-	serve.inputs = d->inputs;
-	return serve_new(&d->serve, &serve, why);
+	return made && inputs_new(&d->inputs, &inputs, &options, why) &&
+	       serve_new(&d->serve, &serve, why);
+}
+
+static bool make_reaper(struct daemon *d, struct why *why)
+{
+	const struct config *c = d->config;
+	const struct reaper_parts parts = {&d->loop, d->store, d->work, d->inputs};
+	const struct reaper_options options = {.data_dir = c->data_dir,
+					       .keep_ms = c->retention_s * 1000,
+					       .alone = c->n_rpc_urls < 2,
+					       .input_quota = c->input_quota_bytes,
+					       .input_max = c->max_input_bytes,
+					       .proof_quota = c->proof_quota_bytes,
+					       .max_batches = c->max_batches,
+					       .max_inputs = c->max_inputs,
+					       .disk_floor = c->disk_floor_bytes};
+
+	return reaper_new(&d->reaper, &parts, &options, why);
 }
 
 static bool make_rpc(struct daemon *d, struct why *why)
@@ -413,6 +430,8 @@ static bool load_fact(void *arg, const struct store_fact *row, struct why *why)
 
 	if (verdicts_fact_get(d->verdicts, row) || prover_fact_get(d->registrar, row))
 		return true;
+	if (span_eq(row->key, span_of(REAPER_FACT, strlen(REAPER_FACT))))
+		reaper_restore(d->reaper, row->value);
 	if (span_eq(row->key, span_of(L1_FACT, strlen(L1_FACT))))
 		return l1_restore(d->l1, row->value, why);
 	return true;
@@ -522,9 +541,9 @@ static bool lock_keys(struct daemon *d, struct why *why)
 bool daemon_make_parts(struct daemon *d, struct why *why)
 {
 	static bool (*const steps[])(struct daemon * d, struct why * why) = {
-	    make_wake,    make_rule,   open_store,      lock_keys,   make_work,  make_rpc,
-	    make_l1,      make_proofs, make_collateral, make_quotes, make_setup, make_agenda,
-	    make_session, load,        make_admin,      make_server};
+	    make_wake,   make_rule,    open_store,  lock_keys,       make_work,   make_reaper,
+	    make_rpc,    make_l1,      make_proofs, make_collateral, make_quotes, make_setup,
+	    make_agenda, make_session, load,        make_admin,      make_server};
 	size_t i;
 
 	for (i = 0; i < sizeof steps / sizeof *steps; i++)
@@ -547,6 +566,7 @@ void daemon_free_parts(struct daemon *d)
 	serve_free(d->serve);
 	l1_free(d->l1);
 	commitments_free(d->commitments);
+	reaper_free(d->reaper);
 	inputs_free(d->inputs);
 	work_free(d->work);
 	registrar_free(d->registrar);

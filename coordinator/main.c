@@ -16,6 +16,7 @@
 static int verb_run(int argc, char **argv);
 static int verb_config(int argc, char **argv);
 static int verb_put_input(int argc, char **argv);
+static int verb_drop_input(int argc, char **argv);
 static int verb_status(int argc, char **argv);
 static int verb_provers(int argc, char **argv);
 static int verb_explain(int argc, char **argv);
@@ -36,6 +37,8 @@ static const struct verb {
     {"config", verb_config, "[--json] [SETTINGS]", "check and print the effective settings"},
     {"put-input", verb_put_input, "BATCH COMMIT_HASH FILE [SETTINGS]",
      "give a running coordinator the input of a batch"},
+    {"drop-input", verb_drop_input, "BATCH COMMIT_HASH [SETTINGS]",
+     "delete the stored input of a batch; another one may then be put"},
     {"status", verb_status, "[SETTINGS]", "what a running coordinator does and waits for (JSON)"},
     {"provers", verb_provers, "[--json] [SETTINGS]", "the prover keys: who, state, TCB, expiry"},
     {"explain", verb_explain, "QUOTE|HASH [--json] [SETTINGS]",
@@ -115,6 +118,21 @@ static int verb_put_input(int argc, char **argv)
 	}
 	if (load_for_client(&c, argc - 3, argv + 3))
 		code = client_put_input(&c, argv[0], argv[1], argv[2]);
+	config_wipe(&c);
+	return code;
+}
+
+static int verb_drop_input(int argc, char **argv)
+{
+	static struct config c;
+	int code = EXIT_CONFIG;
+
+	if (argc < 2) {
+		fputs("usage: proof-coordinator drop-input BATCH COMMIT_HASH [SETTINGS]\n", stderr);
+		return USAGE_ERROR;
+	}
+	if (load_for_client(&c, argc - 2, argv + 2))
+		code = client_drop_input(&c, argv[0], argv[1]);
 	config_wipe(&c);
 	return code;
 }

@@ -217,6 +217,30 @@ void admin_commit(struct admin_request *r, const struct store_change *changes, s
 		    "done, but a restart would forget it: the store's queue is full");
 }
 
+static void on_input_deleted(void *arg, bool ok, const char *sentence)
+{
+	struct admin_request *r = arg;
+
+	r->committing = false;
+	if (r->gone) {
+		request_free(r);
+		return;
+	}
+	admin_reply(r, ok ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+		    ok ? "deleted" : "try_again", "%s", sentence);
+	resume(r);
+}
+
+void admin_delete_input(struct admin_request *r, uint64_t batch, const char *commit_hash)
+{
+	struct why why = {""};
+
+	r->committing =
+	    inputs_delete(r->admin->p.inputs, batch, commit_hash, on_input_deleted, r, &why);
+	if (!r->committing)
+		admin_reply(r, MHD_HTTP_NOT_FOUND, "not_deleted", "%s", why.text);
+}
+
 /* The client is gone, and the listener may go before the last callback comes. */
 static void forget(struct admin_request *r)
 {

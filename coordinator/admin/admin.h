@@ -6,7 +6,9 @@
  *     GET  /metrics                              Prometheus text
  *     GET  /api/v1/status                        JSON
  *     GET  /api/v1/provers                       JSON
- *     PUT  /api/v1/batches/{number}?commit_hash= the batch input; 201, 200 (had it), 409 (other)
+ *     PUT  /api/v1/batches/{number}?commit_hash= the batch input; 201, 200 (had it), 409 (other,
+ * and the batch is committed) DELETE /api/v1/batches/{number}?commit_hash= forgets that input; 200,
+ * 404 (none)
  *
  * A Unix socket (mode 0600) or a loopback port; the Host header must be loopback's, so that no web
  * page can reach it by DNS rebinding. /api/ wants the bearer token. libmicrohttpd parses HTTP; its
@@ -16,11 +18,11 @@
 #define COORDINATOR_ADMIN_ADMIN_H
 
 #include "coordinator/collateral/collateral.h"
+#include "coordinator/inputs/inputs.h"
 #include "coordinator/provers/quotes.h"
 #include "coordinator/provers/setup.h"
 #include "coordinator/server/session.h"
 #include "coordinator/transactions/agenda.h"
-#include "coordinator/work/inputs.h"
 #include "coordinator/work/proofs.h"
 #include "coordinator/work/serve.h"
 

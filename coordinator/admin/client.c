@@ -165,10 +165,41 @@ int client_healthcheck(const struct config *c)
 	return exchange_open(&x, c, "/readyz") ? exchange_run(&x, c, QUIET, NULL) : UNREACHABLE;
 }
 
+/* The path of an input; false: told why not. */
+static bool input_path(char *out, size_t size, const char *batch, const char *commit_hash)
+{
+	char *hash = curl_easy_escape(NULL, commit_hash, 0);
+	const bool ok = hash && strspn(batch, "0123456789") == strlen(batch) && *batch &&
+			strlen(batch) <= 20 && strlen(hash) <= 256;
+
+	if (ok)
+		snprintf(out, size, "/api/v1/batches/%s?commit_hash=%s", batch, hash);
+	else
+		fprintf(stderr,
+			"proof-coordinator: \"%.40s\" is not a batch number, or the commit "
+			"hash is too long\n",
+			batch);
+	curl_free(hash);
+	return ok;
+}
+
+int client_drop_input(const struct config *c, const char *batch, const char *commit_hash)
+{
+	struct exchange x;
+	char path[512];
+
+	if (!input_path(path, sizeof path, batch, commit_hash))
+		return REFUSED;
+	if (!exchange_open(&x, c, path))
+		return UNREACHABLE;
+	curl_easy_setopt(x.curl, CURLOPT_CUSTOMREQUEST, "DELETE");
+	return exchange_run(&x, c, SENTENCE, NULL);
+}
+
 int client_put_input(const struct config *c, const char *batch, const char *commit_hash,
 		     const char *file)
 {
-	char path[512], *hash;
+	char path[512];
 	struct exchange x;
 	curl_off_t size;
 	FILE *f;
@@ -182,19 +213,10 @@ int client_put_input(const struct config *c, const char *batch, const char *comm
 		return REFUSED;
 	}
 	rewind(f);
-	hash = curl_easy_escape(NULL, commit_hash, 0);
-	if (!hash || strspn(batch, "0123456789") != strlen(batch) || !*batch ||
-	    strlen(batch) > 20 || strlen(hash) > 256) {
-		fprintf(stderr,
-			"proof-coordinator: \"%.40s\" is not a batch number, or the commit "
-			"hash is too long\n",
-			batch);
-		curl_free(hash);
+	if (!input_path(path, sizeof path, batch, commit_hash)) {
 		fclose(f);
 		return REFUSED;
 	}
-	snprintf(path, sizeof path, "/api/v1/batches/%s?commit_hash=%s", batch, hash);
-	curl_free(hash);
 	if (!exchange_open(&x, c, path)) {
 		fclose(f);
 		return UNREACHABLE;

@@ -15,6 +15,8 @@ int client_post(const struct config *c, const char *path);
 /* Uploads a file ("-": stdin is not a file and is refused) as the input of a batch. */
 int client_put_input(const struct config *c, const char *batch, const char *commit_hash,
 		     const char *file);
+/* Has the input of a batch deleted; the answer's sentence is printed. */
+int client_drop_input(const struct config *c, const char *batch, const char *commit_hash);
 /* 0 if provers are served, else 1; prints nothing on success. */
 int client_healthcheck(const struct config *c);
 

@@ -4,8 +4,8 @@
 #define COORDINATOR_ADMIN_INTERNAL_H
 
 #include "coordinator/admin/admin.h"
+#include "coordinator/inputs/upload.h"
 #include "coordinator/store/store.h"
-#include "coordinator/work/upload.h"
 
 #include <jansson.h>
 
@@ -50,6 +50,9 @@ void admin_route(struct admin_request *r, const char *method, const char *url);
 
 bool admin_start_upload(struct admin_request *r, uint64_t batch, const char *commit_hash,
 			struct why *why);
+
+/* Answers once the input has gone durably. */
+void admin_delete_input(struct admin_request *r, uint64_t batch, const char *commit_hash);
 
 /* The answer that was set is given once the changes are durable; where the disk refuses, another.
  */

@@ -63,12 +63,16 @@ static void write_work(struct out *o, const struct admin_parts *d)
 	int i;
 
 	work_counts(d->work, &counts);
-	plain(o, "batches", "gauge", "Unverified batches with an input.", counts.batches);
+	plain(o, "batches", "gauge", "Batches that are not verified.", counts.batches);
+	plain(o, "retained_batches", "gauge", "Verified batches that are kept.", counts.retained);
 	plain(o, "inputs", "gauge", "Stored inputs.", counts.inputs);
 	plain(o, "input_bytes", "gauge", "Bytes of stored inputs.", inputs_bytes(d->inputs));
+	plain(o, "inputs_broken", "gauge", "Stored inputs whose bytes cannot be had.",
+	      counts.broken);
+	plain(o, "proof_bytes", "gauge", "Bytes of kept proofs.", counts.proof_bytes);
 	plain(o, "leases", "gauge", "Batches that a prover works on.", counts.leases);
 	head(o, "proofs", "gauge", "Proofs kept, by state.");
-	for (i = WORK_CANDIDATE; i <= WORK_UNDECIDED; i++)
+	for (i = WORK_CANDIDATE; i < WORK_STATES; i++)
 		labelled(o, "proofs", "state", work_state_name((enum work_state)i),
 			 counts.candidates[i]);
 	head(o, "batches_wanting", "gauge", "Batches that want a proof of a type.");
@@ -84,7 +88,7 @@ static void write_work(struct out *o, const struct admin_parts *d)
 			 proofs_counters(d->proofs)->submits[i]);
 	plain(o, "acks_total", "counter", "Proofs acknowledged.", session_acks(d->session));
 	head(o, "judged_total", "counter", "Proofs judged, by verdict.");
-	for (i = WORK_GOOD; i <= WORK_UNDECIDED; i++)
+	for (i = WORK_GOOD; i < WORK_STATES; i++)
 		labelled(o, "judged_total", "verdict", work_state_name((enum work_state)i),
 			 proofs_counters(d->proofs)->judged[i]);
 	plain(o, "inputs_stored_total", "counter", "Inputs stored.",
@@ -185,6 +189,9 @@ bool admin_metrics(struct buf *out, const struct admin *a)
 		      stats.groups_failed);
 		plain(&o, "store_refusals_total", "counter", "Groups refused for a full queue.",
 		      stats.groups_refused);
+		plain(&o, "store_lazy_refusals_total", "counter",
+		      "Changes that nobody waits for, refused for a full queue.",
+		      stats.lazy_refused);
 		plain(&o, "store_queue", "gauge", "Groups waiting for the disk.", stats.queue);
 		head(&o, "store_commit_seconds_total", "counter", "Time spent in commits.");
 		o.ok = o.ok && buf_printf(out, P "store_commit_seconds_total %.6f\n",

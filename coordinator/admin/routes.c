@@ -164,13 +164,34 @@ static json_t *batch_json(const struct work_batch_info *b)
 			 (json_int_t)b->input_bytes, "types", types);
 }
 
+/* What must be put again: the first of those whose bytes cannot be had. */
+static json_t *broken_json(const struct work *work, size_t n)
+{
+	static struct work_input_info found[BATCHES_SHOWN];
+	json_t *list = json_array();
+	size_t got, i;
+	uint64_t from = 0;
+
+	while (json_array_size(list) < n && json_array_size(list) < BATCHES_SHOWN &&
+	       (got = work_next_inputs(work, from, found, BATCHES_SHOWN))) {
+		for (i = 0; i < got && i < BATCHES_SHOWN; i++)
+			if (found[i].broken)
+				json_array_append_new(list, json_pack("{s:I, s:s}", "batch",
+								      (json_int_t)found[i].batch,
+								      "commit_hash",
+								      found[i].commit_hash));
+		from = found[0].batch + 1;
+	}
+	return list;
+}
+
 static void on_status(struct admin_request *r, const char *rest)
 {
 	const struct admin *a = r->admin;
 	const struct admin_parts *d = &a->p;
 	json_t *batches = json_array();
 	struct work_batch_info b = {0};
-	uint64_t from = 0, waiting, now = clock_mono_ms();
+	uint64_t from = work_first_open(d->work), waiting, now = clock_mono_ms();
 	struct work_counts counts;
 	struct why why = {""};
 	int shown;
@@ -182,44 +203,59 @@ static void on_status(struct admin_request *r, const char *rest)
 		from = b.batch + 1;
 	}
 	work_oldest_waiting(d->work, now, &waiting, &why);
-	admin_json(r, MHD_HTTP_OK,
-		   json_pack("{s:s, s:b, s:b, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:s}, s:o}",
-			     "version", a->o.version, "ready", a->state == ADMIN_READY,
-			     "tdx_dev_mode", a->o.tdx_dev_mode, "uptime_s",
-			     (json_int_t)((clock_wall_ms() - a->o.started_ms) / 1000), "l1",
-			     l1_json(d), "work", "batches", (json_int_t)counts.batches, "inputs",
-			     (json_int_t)counts.inputs, "input_bytes",
-			     (json_int_t)inputs_bytes(d->inputs), "leases",
-			     (json_int_t)counts.leases, "oldest_waiting", why.text, "batches",
-			     batches));
+	admin_json(
+	    r, MHD_HTTP_OK,
+	    json_pack("{s:s, s:b, s:b, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s}, s:o}",
+		      "version", a->o.version, "ready", a->state == ADMIN_READY, "tdx_dev_mode",
+		      a->o.tdx_dev_mode, "uptime_s",
+		      (json_int_t)((clock_wall_ms() - a->o.started_ms) / 1000), "l1", l1_json(d),
+		      "work", "batches", (json_int_t)counts.batches, "inputs",
+		      (json_int_t)counts.inputs, "input_bytes", (json_int_t)inputs_bytes(d->inputs),
+		      "leases", (json_int_t)counts.leases, "retained_batches",
+		      (json_int_t)counts.retained, "proof_bytes", (json_int_t)counts.proof_bytes,
+		      "inputs_broken", broken_json(d->work, counts.broken), "oldest_waiting",
+		      why.text, "batches", batches));
+}
+
+/* .../{number}?commit_hash={hash}; false: answered. */
+static bool batch_and_hash(struct admin_request *r, const char *number, uint64_t *batch,
+			   const char **hash)
+{
+	char *end;
+
+	*hash = MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, "commit_hash");
+	errno = 0;
+	*batch = strtoull(number, &end, 10);
+	if (*number < '0' || *number > '9' || *end || errno)
+		admin_reply(r, MHD_HTTP_BAD_REQUEST, "bad_batch", "\"%.40s\" is not a batch number",
+			    number);
+	else if (!*hash)
+		admin_reply(r, MHD_HTTP_BAD_REQUEST, "no_commit_hash",
+			    "the query needs commit_hash=..., the prover's short git hash");
+	else if (r->admin->state != ADMIN_READY)
+		admin_reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_ready", "not serving now");
+	return !r->status;
 }
 
 static void on_put_batch(struct admin_request *r, const char *number)
 {
-	const char *hash =
-	    MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, "commit_hash");
 	struct why why = {""};
 	uint64_t batch;
-	char *end;
+	const char *hash;
 
-	errno = 0;
-	batch = strtoull(number, &end, 10);
-	if (*number < '0' || *number > '9' || *end || errno) {
-		admin_reply(r, MHD_HTTP_BAD_REQUEST, "bad_batch", "\"%.40s\" is not a batch number",
-			    number);
+	if (!batch_and_hash(r, number, &batch, &hash))
 		return;
-	}
-	if (!hash) {
-		admin_reply(r, MHD_HTTP_BAD_REQUEST, "no_commit_hash",
-			    "the query needs commit_hash=..., the prover's short git hash");
-		return;
-	}
-	if (r->admin->state != ADMIN_READY) {
-		admin_reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_ready", "not serving now");
-		return;
-	}
 	if (!admin_start_upload(r, batch, hash, &why))
 		admin_reply(r, MHD_HTTP_BAD_REQUEST, "bad_request", "%s", why.text);
+}
+
+static void on_delete_batch(struct admin_request *r, const char *number)
+{
+	uint64_t batch;
+	const char *hash;
+
+	if (batch_and_hash(r, number, &batch, &hash))
+		admin_delete_input(r, batch, hash);
 }
 
 /* prefix: what follows the URL is the run function's rest; else the URL must end there. */
@@ -233,6 +269,7 @@ static const struct route {
     {"GET", "/metrics", true, false, on_metrics},
     {"GET", "/api/v1/status", false, false, on_status},
     {"PUT", "/api/v1/batches/", false, true, on_put_batch},
+    {"DELETE", "/api/v1/batches/", false, true, on_delete_batch},
     {"GET", "/api/v1/provers", false, false, admin_provers},
     {"POST", "/api/v1/provers/", false, true, admin_change_prover},
     {"GET", "/api/v1/verdicts", false, true, admin_verdicts},

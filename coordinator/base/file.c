@@ -55,6 +55,30 @@ bool file_dir_make(const char *path, struct why *why)
 	return file_dir_sync(dirname(parent), why);
 }
 
+bool file_place_note(struct file_place *out, const char *path, struct why *why)
+{
+	struct stat st;
+
+	if (stat(path, &st)) {
+		why_set(why, "cannot find %s: %s", path, strerror(errno));
+		return false;
+	}
+	*out = (struct file_place){(uint64_t)st.st_dev, (uint64_t)st.st_ino};
+	return true;
+}
+
+bool file_place_is(const struct file_place *place, const char *path, struct why *why)
+{
+	struct file_place now;
+
+	if (!file_place_note(&now, path, why))
+		return false;
+	if (now.device == place->device && now.inode == place->inode)
+		return true;
+	why_set(why, "%s is another file than the one that was opened", path);
+	return false;
+}
+
 enum file_dir_lock file_dir_lock(const char *path, int *fd, struct why *why)
 {
 	char name[PATH_MAX], pid[32];

@@ -5,6 +5,7 @@
 #define COORDINATOR_BASE_FILE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "encoding/bytes.h"
 #include "encoding/why.h"
@@ -28,6 +29,16 @@ bool file_dir_sync(const char *path, struct why *why);
 /* Creates path (mode 0700) where it is absent, and syncs its parent in any case: a former run may
  * have died between the two. False with the sentence. */
 bool file_dir_make(const char *path, struct why *why);
+
+/* Which file a path led to. */
+struct file_place {
+	uint64_t device, inode;
+};
+
+/* False with the sentence: it leads nowhere. */
+bool file_place_note(struct file_place *out, const char *path, struct why *why);
+/* Does the path still lead to that file? False with the sentence. One stat(2). */
+bool file_place_is(const struct file_place *place, const char *path, struct why *why);
 
 enum file_dir_lock {
 	FILE_DIR_LOCKED,

@@ -40,7 +40,8 @@ struct config {
 
 	/* store and inputs */
 	char data_dir[CONFIG_TEXT_MAX];
-	uint64_t max_input_bytes, input_quota_bytes, disk_floor_bytes;
+	uint64_t max_input_bytes, input_quota_bytes, proof_quota_bytes, disk_floor_bytes;
+	uint64_t retention_s;
 
 	/* admin listener */
 	char admin_listen[CONFIG_TEXT_MAX];

@@ -54,6 +54,8 @@ const struct config_row config_rows[] = {
 	TEXT(P "DATA_DIR", NULL, "proof-coordinator.data-dir", data_dir, "proof-coordinator-data", false, "directory of the database and the inputs"),
 	NUM(P "MAX_INPUT_BYTES", "proof-coordinator.max-input-bytes", max_input_bytes, KIB, 1024 * GIB, "1073741824", false, "largest batch input"),
 	NUM(P "INPUT_QUOTA_BYTES", "proof-coordinator.input-quota-bytes", input_quota_bytes, KIB, 1048576 * GIB, "107374182400", false, "all stored inputs together"),
+	NUM(P "PROOF_QUOTA_BYTES", "proof-coordinator.proof-quota-bytes", proof_quota_bytes, KIB, 1048576 * GIB, "10737418240", false, "all kept proofs together"),
+	NUM(P "RETENTION", "proof-coordinator.retention", retention_s, 0, 31536000, "86400", true, "seconds that inputs and proofs are kept once their batch is verified and confirmed; less where a quota or the disk needs the room"),
 	NUM(P "DISK_FLOOR_BYTES", "proof-coordinator.disk-floor-bytes", disk_floor_bytes, 0, 1024 * GIB, "1073741824", false, "free disk space below which no input is taken"),
 
 	GROUP("Admin listener"),

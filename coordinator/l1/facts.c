@@ -6,6 +6,7 @@
 #include "coordinator/base/log.h"
 #include "coordinator/l1/call.h"
 #include "coordinator/l1/facts_row.h"
+#include "coordinator/l1/second.h"
 #include "ethereum/abi.h"
 #include "protocol/proofdata.h"
 
@@ -75,6 +76,7 @@ static const struct row {
 
 struct answer {
 	enum l1_read_kind kind;
+	int endpoint;
 	struct uint256 word;
 	bool has_measurement;
 	uint8_t measurement[48];
@@ -92,12 +94,14 @@ struct l1 {
 	struct l1_events events;
 	uv_timer_t timer;
 	bool started, closing, known, fresh, round, again;
+	bool doubted, retried; /* in this round; since the timer's last */
 	int phase;
 	unsigned outstanding, rounds;
 	uint64_t block;
 	int64_t block_time, head_time; /* of the round under way, and of the last whole one */
 	struct asked asked[Q_COUNT];
 	struct answer answer[Q_COUNT];
+	struct second second;
 	char failed[768]; /* of this round */
 	char trouble[768];
 	struct l1_facts facts;
@@ -140,17 +144,28 @@ static const char *another_kind(const struct l1 *c)
 			     "wants verifyBatch, one batch at a time: upgrade the contract"
 			   : "the OnChainProposer's address holds no ethrex OnChainProposer "
 			     "(REQUIRE_TDX_PROOF() does not answer)";
-	if (probe->kind == L1_READ_NO_CODE ||
-	    (probe->kind == L1_READ_REVERTED && probe->revert.kind == REVERT_NONE))
+	if (probe->kind == L1_READ_REVERTED && probe->revert.kind == REVERT_NONE)
 		return "the OnChainProposer has no verifyBatches(uint256,bytes[],bytes[],bytes[]): "
 		       "it is of an older ethrex, which verifies one batch at a time with "
 		       "verifyBatch";
 	return NULL;
 }
 
+/* Such an answer is no node's that has seen this chain: the others are asked for a while. */
+static void doubt(struct l1 *c, int endpoint)
+{
+	rpc_doubt(c->p.rpc, endpoint, c->failed);
+	c->doubted = true;
+}
+
 static void round_failed(struct l1 *c)
 {
 	c->round = false;
+	if (c->doubted && !c->retried && rpc_endpoint_count(c->p.rpc) > 1) {
+		c->retried = true;
+		l1_refresh(c);
+		return;
+	}
 	if (strcmp(c->trouble, c->failed) != 0) {
 		log_event(LOG_WARN, "l1_unreadable", log_str("reason", c->failed));
 		snprintf(c->trouble, sizeof c->trouble, "%s", c->failed);
@@ -166,20 +181,6 @@ static void keep_facts(struct l1 *c)
 	if (l1_row_put(&row, &c->facts))
 		store_put_fact(c->p.store, L1_FACT, row.p, row.len);
 	buf_free(&row);
-}
-
-static bool same_facts(const struct l1_facts *a, const struct l1_facts *b)
-{
-	return a->needed == b->needed && a->l1_chain_id == b->l1_chain_id &&
-	       a->l2_chain_id == b->l2_chain_id && a->committed == b->committed &&
-	       a->verified == b->verified && a->final == b->final && a->paused == b->paused &&
-	       a->has_tdx_verifier == b->has_tdx_verifier && a->tdx_dev_mode == b->tdx_dev_mode &&
-	       eth_address_equal(&a->proposer, &b->proposer) &&
-	       eth_address_equal(&a->tdx_verifier, &b->tdx_verifier) &&
-	       eth_address_equal(&a->signer, &b->signer) &&
-	       a->has_measurements == b->has_measurements &&
-	       memcmp(a->measurement, b->measurement, sizeof a->measurement) == 0 &&
-	       eth_address_equal(&a->quote_verifier, &b->quote_verifier);
 }
 
 /* What a production TDXVerifier demands of a quote. */
@@ -216,8 +217,24 @@ static void round_done(struct l1 *c)
 		round_failed(c);
 		return;
 	}
-	if (a[Q_FINAL].kind != L1_READ_OK || !uint256_to_u64(&f.final, &a[Q_FINAL].word))
+	if (f.verified > f.committed) {
+		snprintf(c->failed, sizeof c->failed,
+			 "lastVerifiedBatch is %" PRIu64 " and lastCommittedBatch %" PRIu64
+			 ": no contract says that",
+			 f.verified, f.committed);
+		if (a[Q_VERIFIED].endpoint == a[Q_COMMITTED].endpoint)
+			doubt(c, a[Q_VERIFIED].endpoint);
+		round_failed(c);
+		return;
+	}
+	if (a[Q_FINAL].kind == L1_READ_OK && uint256_to_u64(&f.final, &a[Q_FINAL].word))
+		f.final = second_confirm(&c->second, a[Q_FINAL].endpoint,
+					 f.final < f.verified ? f.final : f.verified,
+					 c->block - c->o.confirmations + 1);
+	else
 		f.final = c->known ? c->facts.final : 0;
+	if (f.final > f.verified)
+		f.final = f.verified;
 	f.paused = is_true(&a[Q_PAUSED]);
 	f.has_tdx_verifier = is_true(&a[Q_TDX]) && a[Q_VERIFIER].kind == L1_READ_OK;
 	if (f.has_tdx_verifier) {
@@ -240,7 +257,7 @@ static void round_done(struct l1 *c)
 				  f.has_tdx_verifier && f.tdx_dev_mode ? "true" : "false"));
 	}
 	c->trouble[0] = '\0';
-	if (!c->known || !same_facts(&f, &c->facts)) {
+	if (!c->known || !l1_same_facts(&f, &c->facts)) {
 		c->facts = f;
 		c->known = true;
 		keep_facts(c);
@@ -272,11 +289,32 @@ static bool needed(enum question q)
 	       q == Q_DEV_MODE;
 }
 
+/* A node at its genesis, or one that is still syncing, answers nothing at all: that says nothing
+ * about the contract. */
+static void refuse_silence(struct l1 *c)
+{
+	int q;
+
+	for (q = 0; q < Q_COUNT && !c->failed[0]; q++) {
+		if (rows[q].phase != c->phase || !wanted(c, (enum question)q) ||
+		    c->answer[q].kind != L1_READ_NO_CODE || q == Q_FINAL)
+			continue;
+		snprintf(c->failed, sizeof c->failed,
+			 "%s of the %s is answered with nothing at block %" PRIu64
+			 ": the node is not synced, or the address is wrong",
+			 rows[q].signature,
+			 rows[q].target == AT_PROPOSER ? "OnChainProposer" : "TDXVerifier",
+			 c->block);
+		doubt(c, c->answer[q].endpoint);
+	}
+}
+
 static void phase_done(struct l1 *c)
 {
 	const char *kind;
 	int q;
 
+	refuse_silence(c);
 	for (q = 0; q < Q_COUNT && !c->failed[0]; q++)
 		if (rows[q].phase == c->phase && wanted(c, (enum question)q) &&
 		    needed((enum question)q) && c->answer[q].kind != L1_READ_OK &&
@@ -317,6 +355,7 @@ static void on_answer(void *arg, const struct l1_read *read)
 	if (c->closing)
 		return;
 	a->kind = read->kind;
+	a->endpoint = read->endpoint;
 	a->has_measurement = read->kind == L1_READ_OK && read->data.n >= MEASUREMENT_ANSWER &&
 			     read->data.p[31] == 32 && read->data.p[63] == 48;
 	if (a->has_measurement)
@@ -413,6 +452,7 @@ void l1_refresh(struct l1 *c)
 		return;
 	}
 	c->round = true;
+	c->doubted = false;
 	if (!rpc_call(c->p.rpc, "eth_getBlockByNumber", "[\"latest\",false]", NULL, on_head, c,
 		      &why)) {
 		snprintf(c->failed, sizeof c->failed, "%s", why.text);
@@ -425,6 +465,7 @@ static void on_timer(uv_timer_t *t)
 	struct l1 *c = t->data;
 
 	uv_timer_start(t, on_timer, c->o.every_ms, 0);
+	c->retried = false;
 	if (!c->round)
 		l1_refresh(c);
 }
@@ -443,6 +484,7 @@ bool l1_new(struct l1 **out, const struct l1_parts *parts, const struct l1_optio
 	c->p = *parts;
 	c->o = *options;
 	c->events = *events;
+	c->second = (struct second){.rpc = parts->rpc, .proposer = options->proposer};
 	uv_timer_init(parts->loop, &c->timer);
 	c->timer.data = c;
 	return true;

@@ -21,7 +21,8 @@ struct l1_facts {
 			    none */
 	uint64_t l1_chain_id;
 	uint64_t l2_chain_id;
-	uint64_t committed, verified, final;
+	uint64_t committed, verified; /* at the head, as one node says; verified <= committed */
+	uint64_t final; /* verified with enough confirmations, by two nodes where there are two */
 	struct eth_address proposer; /* whose facts these are */
 	struct eth_address tdx_verifier;
 	struct eth_address signer;

@@ -93,3 +93,17 @@ bool l1_row_get(struct l1_facts *out, struct span row)
 		*out = f;
 	return ok;
 }
+
+bool l1_same_facts(const struct l1_facts *a, const struct l1_facts *b)
+{
+	return a->needed == b->needed && a->l1_chain_id == b->l1_chain_id &&
+	       a->l2_chain_id == b->l2_chain_id && a->committed == b->committed &&
+	       a->verified == b->verified && a->final == b->final && a->paused == b->paused &&
+	       a->has_tdx_verifier == b->has_tdx_verifier && a->tdx_dev_mode == b->tdx_dev_mode &&
+	       eth_address_equal(&a->proposer, &b->proposer) &&
+	       eth_address_equal(&a->tdx_verifier, &b->tdx_verifier) &&
+	       eth_address_equal(&a->signer, &b->signer) &&
+	       a->has_measurements == b->has_measurements &&
+	       memcmp(a->measurement, b->measurement, sizeof a->measurement) == 0 &&
+	       eth_address_equal(&a->quote_verifier, &b->quote_verifier);
+}

@@ -14,4 +14,7 @@ bool l1_row_put(struct buf *out, const struct l1_facts *f);
 /* False: no row of this version, or one that does not hold what it must. */
 bool l1_row_get(struct l1_facts *out, struct span row);
 
+/* Is there nothing new in the one that would not be in the other? */
+bool l1_same_facts(const struct l1_facts *a, const struct l1_facts *b);
+
 #endif

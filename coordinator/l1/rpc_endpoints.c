@@ -29,6 +29,18 @@ void rpc_endpoint_failed(struct endpoint *e, const char *sentence, bool was_prob
 	e->state = RPC_RESTING;
 }
 
+void rpc_doubt(struct rpc *rpc, int endpoint, const char *sentence)
+{
+	struct endpoint *e;
+
+	if (endpoint < 0 || (size_t)endpoint >= rpc->n_endpoints || rpc->closing)
+		return;
+	e = &rpc->endpoints[endpoint];
+	rpc_endpoint_failed(e, sentence, false);
+	e->rest_until = clock_mono_ms() + rpc->opts.backoff_max_ms;
+	rpc_pump(rpc);
+}
+
 void rpc_endpoint_answered(struct endpoint *e, uint64_t started)
 {
 	uint64_t took = clock_mono_ms() - started;

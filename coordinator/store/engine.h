@@ -43,7 +43,8 @@ enum store_rc engine_begin(struct engine *engine, struct why *why);
  * transaction is to be rolled back. */
 enum store_rc engine_apply(struct engine *engine, const struct change_group *group,
 			   struct why *why);
-/* STORE_OK: all that was applied is on the disk. Else it is to be rolled back. */
+/* STORE_TAKEN_AWAY: the files are not where they were opened, and never will be again for this
+ * engine. STORE_OK: all that was applied is on the disk. Else it is to be rolled back. */
 enum store_rc engine_commit(struct engine *engine, struct why *why);
 void engine_rollback(struct engine *engine);
 

@@ -146,23 +146,30 @@ enum input_rc input_files_sweep(const char *dir, const uint8_t (*keep)[32], size
 	return rc;
 }
 
-int input_file_open(const char *dir, const uint8_t sha256[32], uint64_t *size, struct why *why)
+enum input_rc input_file_open(int *fd, const char *dir, const uint8_t sha256[32], uint64_t size,
+			      struct why *why)
 {
 	char path[PATH_MAX];
 	struct stat st;
-	int fd;
 
 	if (!file_path(path, dir, sha256, why))
-		return -1;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st)) {
-		why_set(why, "cannot open %s: %s", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return -1;
+		return INPUT_IO;
+	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (*fd < 0 || fstat(*fd, &st)) {
+		const int error = errno;
+
+		why_set(why, "cannot open %s: %s", path, strerror(error));
+		if (*fd >= 0)
+			close(*fd);
+		return error == ENOENT || error == ELOOP || error == EACCES ? INPUT_BROKEN
+									    : INPUT_IO;
 	}
-	*size = (uint64_t)st.st_size;
-	return fd;
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size == size)
+		return INPUT_OK;
+	why_set(why, "%s has %" PRIu64 " bytes instead of %" PRIu64, path, (uint64_t)st.st_size,
+		size);
+	close(*fd);
+	return INPUT_BROKEN;
 }
 
 enum input_rc input_file_remove(const char *dir, const uint8_t sha256[32], struct why *why)

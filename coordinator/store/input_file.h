@@ -19,6 +19,7 @@ enum input_rc {
 	INPUT_NOT_JSON,  /* not one JSON object; the sentence names the offset */
 	INPUT_TOO_BIG,   /* over max_bytes */
 	INPUT_DISK_FULL, /* no space, or less than the floor would be left */
+	INPUT_BROKEN,    /* missing, or not the bytes that the row names */
 	INPUT_IO,        /* any other error of the file system, or no memory */
 };
 
@@ -40,8 +41,10 @@ enum input_rc input_files_prepare(const char *dir, struct why *why);
 enum input_rc input_files_sweep(const char *dir, const uint8_t (*keep)[32], size_t n,
 				size_t *removed, struct why *why);
 
-/* A descriptor for reading, owned by the caller, and the file's size; -1 with the sentence. */
-int input_file_open(const char *dir, const uint8_t sha256[32], uint64_t *size, struct why *why);
+/* INPUT_OK: *fd is for reading, and the caller's. INPUT_BROKEN: the file is missing, or not as long
+ * as it should be. INPUT_IO: not now. */
+enum input_rc input_file_open(int *fd, const char *dir, const uint8_t sha256[32], uint64_t size,
+			      struct why *why);
 
 /* Removes a file that no row names any more. One that is not there is fine. */
 enum input_rc input_file_remove(const char *dir, const uint8_t sha256[32], struct why *why);

@@ -19,7 +19,9 @@ struct engine {
 	sqlite3_stmt *change[CHANGE_KINDS];
 	unsigned checkpoint_pages;
 	unsigned wal_pages; /* in the log after the last commit */
-	char path[PATH_MAX];
+	char path[PATH_MAX], wal[PATH_MAX + 8];
+	struct file_place at, log_at; /* where they were opened */
+	bool taken_away;
 };
 
 /* ---- errors ---- */
@@ -84,14 +86,12 @@ static enum store_rc ask(struct engine *e, const char *sql, int *number, char *t
 /* SQLite would take an empty database for a new one and drop the log of the lost one. */
 static enum store_rc check_not_lost(struct engine *e, struct why *why)
 {
-	char wal[PATH_MAX + 8];
 	struct stat db, log;
 
-	snprintf(wal, sizeof wal, "%s-wal", e->path);
-	if ((stat(e->path, &db) || db.st_size == 0) && !stat(wal, &log) && log.st_size > 0) {
+	if ((stat(e->path, &db) || db.st_size == 0) && !stat(e->wal, &log) && log.st_size > 0) {
 		why_set(why,
 			"%s is missing or empty, but its log %s is there: put the database back",
-			e->path, wal);
+			e->path, e->wal);
 		return STORE_CORRUPT;
 	}
 	return STORE_OK;
@@ -203,6 +203,7 @@ enum store_rc engine_open(struct engine **out, const char *dir, unsigned checkpo
 		rc = STORE_DISK;
 		goto err;
 	}
+	snprintf(e->wal, sizeof e->wal, "%s-wal", e->path);
 	rc = check_not_lost(e, why);
 	if (rc != STORE_OK)
 		goto err;
@@ -224,6 +225,11 @@ enum store_rc engine_open(struct engine **out, const char *dir, unsigned checkpo
 		rc = STORE_DISK;
 	if (rc != STORE_OK)
 		goto err;
+	if (!file_place_note(&e->at, e->path, why)) {
+		rc = STORE_DISK;
+		goto err;
+	}
+	file_place_note(&e->log_at, e->wal, NULL);
 	sqlite3_db_config(e->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	sqlite3_wal_hook(e->db, on_wal, e);
 	*out = e;
@@ -280,6 +286,11 @@ enum store_rc engine_read_proof(struct engine *e, uint64_t id, struct change_gro
 
 enum store_rc engine_begin(struct engine *e, struct why *why)
 {
+	if (e->taken_away) {
+		why_set(why, "%s was taken away under the daemon; stop it and put the files back",
+			e->path);
+		return STORE_TAKEN_AWAY;
+	}
 	return run(e, "BEGIN IMMEDIATE", why);
 }
 
@@ -328,9 +339,26 @@ enum store_rc engine_apply(struct engine *e, const struct change_group *g, struc
 	return rc;
 }
 
+/* What was written to files that nobody will find again is not stored. */
+static bool still_in_place(struct engine *e, struct why *why)
+{
+	/* The log may be made by the first commit only. */
+	if (!e->log_at.inode)
+		file_place_note(&e->log_at, e->wal, NULL);
+	return file_place_is(&e->at, e->path, why) &&
+	       (!e->log_at.inode || file_place_is(&e->log_at, e->wal, why));
+}
+
 enum store_rc engine_commit(struct engine *e, struct why *why)
 {
-	return run(e, "COMMIT", why);
+	enum store_rc rc = run(e, "COMMIT", why);
+
+	if (rc != STORE_OK || still_in_place(e, why))
+		return rc;
+	e->taken_away = true;
+	why_wrap(why,
+		 "the database was taken away under the daemon; stop it and put the files back");
+	return STORE_TAKEN_AWAY;
 }
 
 void engine_rollback(struct engine *e)

@@ -9,11 +9,13 @@ const char rows_schema[] =
     "CREATE TABLE fact (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE input (batch INTEGER NOT NULL, commit_hash TEXT NOT NULL,"
     " sha256 BLOB NOT NULL, size INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
-    " PRIMARY KEY (batch, commit_hash)) STRICT, WITHOUT ROWID;"
+    " replaced_ms INTEGER NOT NULL, PRIMARY KEY (batch, commit_hash, sha256))"
+    " STRICT, WITHOUT ROWID;"
     "CREATE TABLE proof (id INTEGER PRIMARY KEY, batch INTEGER NOT NULL,"
     " prover_type INTEGER NOT NULL, source TEXT NOT NULL, received_ms INTEGER NOT NULL,"
     " state INTEGER NOT NULL, signer BLOB, reason TEXT NOT NULL, judged_ms INTEGER NOT NULL,"
     " public_values BLOB NOT NULL, bytes BLOB NOT NULL) STRICT;"
+    "CREATE INDEX proof_batch ON proof (batch);"
     "CREATE TABLE lease (batch INTEGER NOT NULL, prover_type INTEGER NOT NULL,"
     " source TEXT NOT NULL, expires_ms INTEGER NOT NULL,"
     " PRIMARY KEY (batch, prover_type)) STRICT, WITHOUT ROWID;"
@@ -29,21 +31,36 @@ const char *const rows_migration[SCHEMA_VERSION] = {
 	  "INSERT INTO intent_2 SELECT id, data FROM intent;"
 	  "DROP TABLE intent;"
 	  "ALTER TABLE intent_2 RENAME TO intent;",
+    /* 3: a replaced input stays for a while; proofs go by ranges of batches. */
+    [2] = "CREATE TABLE input_3 (batch INTEGER NOT NULL, commit_hash TEXT NOT NULL,"
+	  " sha256 BLOB NOT NULL, size INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+	  " replaced_ms INTEGER NOT NULL, PRIMARY KEY (batch, commit_hash, sha256))"
+	  " STRICT, WITHOUT ROWID;"
+	  "INSERT INTO input_3 SELECT batch, commit_hash, sha256, size, created_ms, 0 FROM input;"
+	  "DROP TABLE input;"
+	  "ALTER TABLE input_3 RENAME TO input;"
+	  "CREATE INDEX proof_batch ON proof (batch);",
 };
 
 const char *const rows_change_sql[CHANGE_KINDS] = {
     [CHANGE_FACT_PUT] = "REPLACE INTO fact (key, value) VALUES (?, ?)",
     [CHANGE_FACT_DEL] = "DELETE FROM fact WHERE key = ?",
-    [CHANGE_INPUT_PUT] = "INSERT INTO input (batch, commit_hash, sha256, size, created_ms)"
-			 " VALUES (?, ?, ?, ?, ?)"
-			 " ON CONFLICT (batch, commit_hash) DO UPDATE SET size = size"
-			 " WHERE sha256 = excluded.sha256 AND size = excluded.size",
-    [CHANGE_INPUT_DEL] = "DELETE FROM input WHERE batch = ? AND commit_hash = ?",
+    [CHANGE_INPUT_PUT] =
+	"INSERT INTO input (batch, commit_hash, sha256, size, created_ms, replaced_ms)"
+	" SELECT ?1, ?2, ?3, ?4, ?5, 0 WHERE NOT EXISTS (SELECT 1 FROM input WHERE batch = ?1"
+	" AND commit_hash = ?2 AND replaced_ms = 0 AND sha256 <> ?3)"
+	" ON CONFLICT (batch, commit_hash, sha256) DO UPDATE SET replaced_ms = 0"
+	" WHERE size = excluded.size",
+    [CHANGE_INPUT_REPLACED] = "UPDATE input SET replaced_ms = ?4"
+			      " WHERE batch = ?1 AND commit_hash = ?2 AND sha256 = ?3",
+    [CHANGE_INPUT_DEL] = "DELETE FROM input WHERE batch = ? AND commit_hash = ? AND sha256 = ?",
     [CHANGE_PROOF_PUT] = "INSERT INTO proof (id, batch, prover_type, bytes, public_values,"
 			 " source, received_ms, state, signer, reason, judged_ms)"
 			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [CHANGE_PROOF_STATE] = "UPDATE proof SET state = ?, signer = ?, reason = ?, judged_ms = ?"
 			   " WHERE id = ?",
+    [CHANGE_PROOF_RANGE] = "UPDATE proof SET state = ?4, signer = NULL, reason = ?5, judged_ms = 0"
+			   " WHERE batch BETWEEN ?1 AND ?2 AND (1 << state) & ?3",
     [CHANGE_PROOF_DEL] = "DELETE FROM proof WHERE id = ?",
     [CHANGE_LEASE_PUT] = "REPLACE INTO lease (batch, prover_type, source, expires_ms)"
 			 " VALUES (?, ?, ?, ?)",
@@ -54,6 +71,10 @@ const char *const rows_change_sql[CHANGE_KINDS] = {
     [CHANGE_PROVER_DEL] = "DELETE FROM prover WHERE signer = ?",
     [CHANGE_INTENT_PUT] = "REPLACE INTO intent (id, data) VALUES (?, ?)",
     [CHANGE_INTENT_DEL] = "DELETE FROM intent WHERE id = ?",
+    /* From 0 on: a number beyond 63 bits, which is stored as a negative one, is beyond them all. */
+    [CHANGE_INPUT_DEL_THROUGH] = "DELETE FROM input WHERE batch BETWEEN 0 AND ?",
+    [CHANGE_PROOF_DEL_THROUGH] = "DELETE FROM proof WHERE batch BETWEEN 0 AND ?",
+    [CHANGE_LEASE_DEL_THROUGH] = "DELETE FROM lease WHERE batch BETWEEN 0 AND ?",
 };
 
 /* ---- structs to parameters ---- */
@@ -106,11 +127,16 @@ static void bind_signer(struct binder *b, bool has, const uint8_t v[20])
 		bound(b, sqlite3_bind_null(b->s, ++b->at));
 }
 
-static void bind_input(struct binder *b, const struct store_input *r)
+static void bind_input_key(struct binder *b, const struct store_input *r)
 {
 	bind_u64(b, r->batch);
 	bind_text(b, r->commit_hash);
 	bind_blob(b, span_of(r->sha256, sizeof r->sha256));
+}
+
+static void bind_input(struct binder *b, const struct store_input *r)
+{
+	bind_input_key(b, r);
 	bind_u64(b, r->size);
 	bind_u64(b, r->created_ms);
 }
@@ -137,6 +163,15 @@ static void bind_proof_state(struct binder *b, const struct store_proof_state *r
 	bind_text(b, r->reason);
 	bind_u64(b, r->judged_ms);
 	bind_u64(b, r->id);
+}
+
+static void bind_proof_range(struct binder *b, const struct store_proof_range *r)
+{
+	bind_u64(b, r->first);
+	bind_u64(b, r->last);
+	bind_int(b, (int)r->from);
+	bind_int(b, r->state);
+	bind_text(b, r->reason);
 }
 
 static void bind_lease(struct binder *b, const struct store_lease *r)
@@ -178,12 +213,14 @@ int rows_bind(sqlite3_stmt *s, const struct store_change *c)
 		break;
 	case CHANGE_FACT_DEL: bind_text(&b, c->fact.key); break;
 	case CHANGE_INPUT_PUT: bind_input(&b, &c->input); break;
-	case CHANGE_INPUT_DEL:
-		bind_u64(&b, c->input.batch);
-		bind_text(&b, c->input.commit_hash);
+	case CHANGE_INPUT_REPLACED:
+		bind_input_key(&b, &c->input);
+		bind_u64(&b, c->input.replaced_ms);
 		break;
+	case CHANGE_INPUT_DEL: bind_input_key(&b, &c->input); break;
 	case CHANGE_PROOF_PUT: bind_proof(&b, &c->proof); break;
 	case CHANGE_PROOF_STATE: bind_proof_state(&b, &c->proof_state); break;
+	case CHANGE_PROOF_RANGE: bind_proof_range(&b, &c->proof_range); break;
 	case CHANGE_PROOF_DEL: bind_u64(&b, c->proof.id); break;
 	case CHANGE_LEASE_PUT: bind_lease(&b, &c->lease); break;
 	case CHANGE_LEASE_DEL:
@@ -194,6 +231,9 @@ int rows_bind(sqlite3_stmt *s, const struct store_change *c)
 	case CHANGE_PROVER_DEL: bind_address(&b, c->prover.signer); break;
 	case CHANGE_INTENT_PUT: bind_intent(&b, &c->intent); break;
 	case CHANGE_INTENT_DEL: bind_u64(&b, c->intent.id); break;
+	case CHANGE_INPUT_DEL_THROUGH:
+	case CHANGE_PROOF_DEL_THROUGH:
+	case CHANGE_LEASE_DEL_THROUGH: bind_u64(&b, c->through); break;
 	}
 	return b.rc;
 }
@@ -209,6 +249,7 @@ void rows_describe(const struct store_change *c, char *out, size_t n)
 			 c->fact.key.n ? (const char *)c->fact.key.p : "");
 		break;
 	case CHANGE_INPUT_PUT:
+	case CHANGE_INPUT_REPLACED:
 	case CHANGE_INPUT_DEL:
 		snprintf(out, n, "input of batch %" PRIu64 " for commit %.*s", c->input.batch,
 			 c->input.commit_hash.n < 64 ? (int)c->input.commit_hash.n : 64,
@@ -219,6 +260,10 @@ void rows_describe(const struct store_change *c, char *out, size_t n)
 			 c->proof.batch);
 		break;
 	case CHANGE_PROOF_STATE: snprintf(out, n, "proof %" PRIu64, c->proof_state.id); break;
+	case CHANGE_PROOF_RANGE:
+		snprintf(out, n, "proofs of batches %" PRIu64 " to %" PRIu64, c->proof_range.first,
+			 c->proof_range.last);
+		break;
 	case CHANGE_PROOF_DEL: snprintf(out, n, "proof %" PRIu64, c->proof.id); break;
 	case CHANGE_LEASE_PUT:
 	case CHANGE_LEASE_DEL:
@@ -232,6 +277,11 @@ void rows_describe(const struct store_change *c, char *out, size_t n)
 		break;
 	case CHANGE_INTENT_PUT:
 	case CHANGE_INTENT_DEL: snprintf(out, n, "intent %" PRIu64, c->intent.id); break;
+	case CHANGE_INPUT_DEL_THROUGH:
+	case CHANGE_PROOF_DEL_THROUGH:
+	case CHANGE_LEASE_DEL_THROUGH:
+		snprintf(out, n, "batches up to %" PRIu64, c->through);
+		break;
 	}
 }
 
@@ -325,6 +375,7 @@ static bool visit_input(struct reader *r, const struct store_visitor *v, void *a
 	read_fixed(r, row.sha256, sizeof row.sha256);
 	row.size = read_u64(r);
 	row.created_ms = read_u64(r);
+	row.replaced_ms = read_u64(r);
 	return r->sane && v->input(arg, &row, why);
 }
 
@@ -417,8 +468,8 @@ enum rows_verdict rows_visit(sqlite3 *db, const struct store_visitor *v, void *a
 		bool wanted;
 	} tables[] = {
 	    {"fact", "SELECT key, value FROM fact", visit_fact, v->fact},
-	    {"input", "SELECT batch, commit_hash, sha256, size, created_ms FROM input", visit_input,
-	     v->input},
+	    {"input", "SELECT batch, commit_hash, sha256, size, created_ms, replaced_ms FROM input",
+	     visit_input, v->input},
 	    {"proof",
 	     "SELECT " PROOF_COLUMNS ", " LIMITED("bytes") ", " LIMITED("public_values") //
 	     " FROM proof ORDER BY id",

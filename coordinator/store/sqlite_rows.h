@@ -8,10 +8,10 @@
 
 #include "coordinator/store/engine.h"
 
-#define CHANGE_KINDS (CHANGE_INTENT_DEL + 1)
+#define CHANGE_KINDS (CHANGE_LEASE_DEL_THROUGH + 1)
 
 #define SCHEMA_APPLICATION 0x54445843 /* "TDXC", in the header of the database file */
-#define SCHEMA_VERSION     2
+#define SCHEMA_VERSION     3
 
 extern const char rows_schema[];
 /* From version i to i + 1, for each i from 1 on. */

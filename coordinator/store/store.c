@@ -9,12 +9,15 @@
 #include <unistd.h>
 
 #include "coordinator/base/file.h"
+#include "coordinator/base/log.h"
 #include "coordinator/store/engine.h"
 
 #define DEFAULT_MAX_QUEUE        4096
 #define DEFAULT_MAX_QUEUE_BYTES  (64u << 20)
 #define DEFAULT_LAZY_MS          1000
 #define DEFAULT_CHECKPOINT_PAGES 1000
+#define LAZY_SHARE               4    /* of the queue and of its bytes, at most one in this many */
+#define SAY_LOSSES_MS            1000 /* at most one line in this time */
 
 /* A group to commit, or a proof to read when group is NULL. */
 struct item {
@@ -26,6 +29,7 @@ struct item {
 	store_proof_cb *proof_cb;
 	void *arg;
 	size_t cost;
+	bool lazy;
 	enum store_rc rc;
 	struct why why;
 };
@@ -44,12 +48,14 @@ struct store {
 	bool closing; /* the loop's view; the thread reads `stop` */
 	void (*close_cb)(void *arg);
 	void *close_arg;
+	uint64_t losses, said_losses, said_at; /* lazy changes that were not stored; uv_hrtime() */
 
 	uv_mutex_t mutex; /* guards all below */
 	uv_cond_t work;
 	struct list queue, done;
-	size_t urgent;     /* items in the queue that somebody waits for */
-	uint64_t lazy_due; /* uv_hrtime() by which the queue's lazy groups go */
+	size_t urgent;           /* items in the queue that somebody waits for */
+	size_t lazy, lazy_bytes; /* lazy ones that wait or are in flight */
+	uint64_t lazy_due;       /* uv_hrtime() by which the queue's lazy groups go */
 	bool stop, stopped;
 	struct store_stats stats;
 };
@@ -265,8 +271,24 @@ static void on_wake_closed(uv_handle_t *handle)
 		cb(arg);
 }
 
-static void answer(struct item *i)
+/* Nobody hears of a lazy change that is lost, so the log does. */
+static void say_loss(struct store *s, const char *reason)
 {
+	const uint64_t now = uv_hrtime();
+
+	s->losses++;
+	if (s->said_at && now - s->said_at < SAY_LOSSES_MS * UINT64_C(1000000))
+		return;
+	log_event(LOG_WARN, "store_change_lost", log_u64("changes", s->losses - s->said_losses),
+		  log_str("reason", reason));
+	s->said_losses = s->losses;
+	s->said_at = now;
+}
+
+static void answer(struct store *s, struct item *i)
+{
+	if (i->lazy && i->rc != STORE_OK)
+		say_loss(s, i->why.text);
 	if (i->commit_cb)
 		i->commit_cb(i->arg, i->rc, &i->why);
 	if (i->proof_cb)
@@ -286,11 +308,13 @@ static void on_wake(uv_async_t *handle)
 	for (next = i; next; next = next->next) {
 		s->stats.queue--;
 		s->stats.queue_bytes -= next->cost;
+		s->lazy -= next->lazy;
+		s->lazy_bytes -= next->lazy ? next->cost : 0;
 	}
 	uv_mutex_unlock(&s->mutex);
 	for (; i; i = next) {
 		next = i->next;
-		answer(i);
+		answer(s, i);
 	}
 	if (stopped && !uv_is_closing((uv_handle_t *)handle)) {
 		uv_thread_join(&s->thread);
@@ -367,6 +391,11 @@ enum store_rc store_load(struct store *s, const struct store_visitor *visitor, v
 	return engine_load(s->engine, visitor, arg, why);
 }
 
+static size_t share(size_t whole)
+{
+	return whole / LAZY_SHARE ? whole / LAZY_SHARE : 1;
+}
+
 /* A queued copy of the item `like`, with a copy of the changes. */
 static enum store_rc submit(struct store *s, const struct item *like,
 			    const struct store_change *changes, size_t n, bool urgent)
@@ -379,9 +408,14 @@ static enum store_rc submit(struct store *s, const struct item *like,
 		return STORE_CLOSING;
 	uv_mutex_lock(&s->mutex);
 	full = s->stats.queue >= s->max_queue || s->stats.queue_bytes > s->max_queue_bytes ||
-	       cost > s->max_queue_bytes - s->stats.queue_bytes;
+	       cost > s->max_queue_bytes - s->stats.queue_bytes ||
+	       (!urgent && (s->lazy >= share(s->max_queue) ||
+			    s->lazy_bytes + cost > share(s->max_queue_bytes)));
 	s->stats.groups_refused += full;
+	s->stats.lazy_refused += full && !urgent;
 	uv_mutex_unlock(&s->mutex);
+	if (full && !urgent)
+		say_loss(s, store_rc_text(STORE_FULL));
 	if (full)
 		return STORE_FULL;
 
@@ -390,6 +424,7 @@ static enum store_rc submit(struct store *s, const struct item *like,
 		return STORE_NO_MEMORY;
 	*i = *like;
 	i->cost = cost;
+	i->lazy = !urgent;
 	if (n) {
 		i->group = change_group_new(changes, n);
 		if (!i->group) {
@@ -402,6 +437,11 @@ static enum store_rc submit(struct store *s, const struct item *like,
 		s->lazy_due = uv_hrtime() + s->lazy_ns;
 	list_add(&s->queue, i);
 	s->urgent += urgent;
+	s->lazy += !urgent;
+	s->lazy_bytes += urgent ? 0 : cost;
+	/* What fills its share goes now. */
+	if (s->lazy > share(s->max_queue) / 2 || s->lazy_bytes > share(s->max_queue_bytes) / 2)
+		s->lazy_due = 0;
 	s->stats.queue++;
 	s->stats.queue_bytes += cost;
 	uv_cond_signal(&s->work);

@@ -29,6 +29,7 @@
 	X(STORE_IN_USE, "the data directory is in use")      /* by another daemon */               \
 	X(STORE_FOREIGN, "the database is not ours to open") /* newer schema, other program */     \
 	X(STORE_CORRUPT, "the database is damaged")          /* nothing is repaired or removed */  \
+	X(STORE_TAKEN_AWAY, "the database is not where it was") /* nothing is stored any more */   \
 	X(STORE_NO_MEMORY, "out of memory")                                                        \
 	X(STORE_CLOSING, "the store is closing")
 
@@ -53,14 +54,17 @@ struct store_fact {
 	struct span value;
 };
 
-/* An input file, see input_file.h; the file must be durable before. Key: (batch, commit_hash).
- * The same content again is fine; other content under the same key is STORE_CONFLICT. */
+/* An input file, see input_file.h; the file must be durable before. Key: (batch, commit_hash,
+ * sha256). Of one batch and commit hash one row counts, those with replaced_ms were replaced by it.
+ * The same content again is fine, and counts again; other content beside one that counts is
+ * STORE_CONFLICT. */
 struct store_input {
 	uint64_t batch;
 	struct span commit_hash; /* text, the prover's */
 	uint8_t sha256[32];
 	uint64_t size;
 	uint64_t created_ms;
+	uint64_t replaced_ms; /* 0: it counts */
 };
 
 /* A proof that was, or will be, acknowledged. Key: id, chosen by the caller; an id that exists is
@@ -90,6 +94,15 @@ struct store_proof_state {
 	uint8_t signer[20];
 	struct span reason; /* text */
 	uint64_t judged_ms;
+};
+
+/* Another state for the proofs of the batches first..last whose state is in the set `from`, a bit
+ * for each (1 << state). They lose their signer and their judgement. */
+struct store_proof_range {
+	uint64_t first, last;
+	unsigned from;
+	int state;
+	struct span reason; /* text */
 };
 
 /* Key: (batch, prover_type). */
@@ -126,9 +139,11 @@ enum store_change_kind {
 	CHANGE_FACT_PUT,
 	CHANGE_FACT_DEL, /* of fact: the key */
 	CHANGE_INPUT_PUT,
-	CHANGE_INPUT_DEL, /* of input: batch and commit_hash */
+	CHANGE_INPUT_REPLACED, /* of input: the key and replaced_ms */
+	CHANGE_INPUT_DEL,      /* of input: the key */
 	CHANGE_PROOF_PUT,
 	CHANGE_PROOF_STATE,
+	CHANGE_PROOF_RANGE,
 	CHANGE_PROOF_DEL, /* of proof: the id */
 	CHANGE_LEASE_PUT,
 	CHANGE_LEASE_DEL, /* of lease: batch and prover_type */
@@ -136,6 +151,10 @@ enum store_change_kind {
 	CHANGE_PROVER_DEL, /* of prover: the signer */
 	CHANGE_INTENT_PUT,
 	CHANGE_INTENT_DEL, /* of intent: the id */
+	/* All rows of the batches up to `through`. */
+	CHANGE_INPUT_DEL_THROUGH,
+	CHANGE_PROOF_DEL_THROUGH,
+	CHANGE_LEASE_DEL_THROUGH,
 };
 
 /* A PUT replaces the row with the same key, except where its struct says STORE_CONFLICT. A DEL of
@@ -147,9 +166,11 @@ struct store_change {
 		struct store_input input;
 		struct store_proof proof;
 		struct store_proof_state proof_state;
+		struct store_proof_range proof_range;
 		struct store_lease lease;
 		struct store_prover prover;
 		struct store_intent intent;
+		uint64_t through;
 	};
 };
 
@@ -199,7 +220,9 @@ enum store_rc store_commit(struct store *store, const struct store_change *chang
 			   store_commit_cb *cb, void *arg);
 
 /* As store_commit, for what may be lost: rides along with the next durable commit, or goes alone
- * after lazy_ms. No callback; a failure is counted in store_stats. */
+ * after lazy_ms. No callback. Lazy changes have a quarter of the queue, so that they never take the
+ * place of what somebody waits for; what is refused or lost is logged, and counted in store_stats.
+ */
 enum store_rc store_commit_lazy(struct store *store, const struct store_change *changes, size_t n);
 
 /* A fact by name, lazily: what is lost in a crash is said again by who keeps it. */
@@ -219,6 +242,7 @@ struct store_stats {
 	uint64_t changes;        /* stored */
 	uint64_t groups_failed;  /* answered with anything but STORE_OK, or lazy and lost */
 	uint64_t groups_refused; /* STORE_FULL */
+	uint64_t lazy_refused;   /* of those, lazy ones */
 	uint64_t checkpoints;
 	size_t queue; /* groups and reads that wait or are in flight */
 	size_t queue_bytes;

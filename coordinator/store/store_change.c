@@ -17,6 +17,7 @@ static size_t spans_of(struct store_change *c, struct span *out[SPANS_MAX])
 		break;
 	case CHANGE_FACT_DEL: out[n++] = &c->fact.key; break;
 	case CHANGE_INPUT_PUT:
+	case CHANGE_INPUT_REPLACED:
 	case CHANGE_INPUT_DEL: out[n++] = &c->input.commit_hash; break;
 	case CHANGE_PROOF_PUT:
 		out[n++] = &c->proof.bytes;
@@ -25,6 +26,7 @@ static size_t spans_of(struct store_change *c, struct span *out[SPANS_MAX])
 		out[n++] = &c->proof.reason;
 		break;
 	case CHANGE_PROOF_STATE: out[n++] = &c->proof_state.reason; break;
+	case CHANGE_PROOF_RANGE: out[n++] = &c->proof_range.reason; break;
 	case CHANGE_LEASE_PUT: out[n++] = &c->lease.source; break;
 	case CHANGE_PROVER_PUT:
 		out[n++] = &c->prover.payload;
@@ -35,7 +37,10 @@ static size_t spans_of(struct store_change *c, struct span *out[SPANS_MAX])
 	case CHANGE_PROOF_DEL:
 	case CHANGE_LEASE_DEL:
 	case CHANGE_PROVER_DEL:
-	case CHANGE_INTENT_DEL: break;
+	case CHANGE_INTENT_DEL:
+	case CHANGE_INPUT_DEL_THROUGH:
+	case CHANGE_PROOF_DEL_THROUGH:
+	case CHANGE_LEASE_DEL_THROUGH: break;
 	}
 	return n;
 }

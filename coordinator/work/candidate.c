@@ -12,6 +12,8 @@ const char *work_state_name(enum work_state state)
 	case WORK_GOOD: return "good";
 	case WORK_BAD: return "bad";
 	case WORK_UNDECIDED: return "undecided";
+	case WORK_REVERTED: return "reverted";
+	case WORK_ASIDE: return "aside";
 	}
 	return "?";
 }
@@ -41,20 +43,29 @@ unsigned slot_places_taken(const struct slot *s)
 	return n;
 }
 
-static void candidate_set_state(struct work *w, struct candidate *c, enum work_state state)
+static bool waits_to_be_judged(const struct candidate *c)
 {
+	return c->state == WORK_CANDIDATE || c->state == WORK_REVERTED ||
+	       (c->state == WORK_ASIDE && !c->looked);
+}
+
+static void candidate_set_state(struct work *w, struct candidate *c, enum work_state state,
+				bool looked)
+{
+	const bool waited = waits_to_be_judged(c);
 	struct batch *b = c->batch;
 
 	w->by_state[c->state]--;
 	w->by_state[state]++;
 	c->source->unjudged -= state_is_unjudged(c->state);
 	c->source->unjudged += state_is_unjudged(state);
-	if (c->state == WORK_CANDIDATE && --b->unjudged == 0)
+	c->state = state;
+	c->looked = looked;
+	if (waited && !waits_to_be_judged(c) && --b->unjudged == 0)
 		order_remove(&w->unjudged, b->number);
-	if (state == WORK_CANDIDATE && b->unjudged++ == 0)
+	if (!waited && waits_to_be_judged(c) && b->unjudged++ == 0)
 		order_insert(&w->unjudged, b->number,
 			     b); /* room was reserved by candidate_link() */
-	c->state = state;
 }
 
 /* So that candidate_set_state() cannot fail, for one more. */
@@ -85,6 +96,7 @@ static bool candidate_link(struct work *w, struct batch *b, struct candidate *c,
 	c->batch = b;
 	c->state = WORK_RESERVED;
 	w->by_state[WORK_RESERVED]++;
+	w->proof_bytes += c->size;
 	c->source->unjudged++;
 	return true;
 }
@@ -93,8 +105,9 @@ void candidate_unlink(struct work *w, struct candidate *c)
 {
 	struct candidate **at = &c->batch->slot[c->type]->first;
 
-	candidate_set_state(w, c, WORK_BAD);
+	candidate_set_state(w, c, WORK_BAD, false);
 	w->by_state[WORK_BAD]--;
+	w->proof_bytes -= c->size;
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
@@ -137,6 +150,15 @@ static bool has_own_place(const struct slot *s, const struct source *src, bool a
 	return slot_unjudged_of(s, src) < places;
 }
 
+static uint64_t proof_quota_left(const struct work *w)
+{
+	if (w->limits.max_proof_bytes == 0)
+		return UINT64_MAX;
+	return w->proof_bytes < w->limits.max_proof_bytes
+		   ? w->limits.max_proof_bytes - w->proof_bytes
+		   : 0;
+}
+
 /* ACCEPT: *own says whether it stands in a place of its source's own. */
 static enum work_submit_rc submit_room(const struct work *w, const struct slot *s,
 				       const struct work_proof *proof, bool *own, struct why *why)
@@ -157,6 +179,11 @@ static enum work_submit_rc submit_room(const struct work *w, const struct slot *
 		why_set(why, "%s has sent %u proofs that wait to be judged: that is the limit",
 			proof->source, src->unjudged);
 		return WORK_SOURCE_QUOTA;
+	}
+	if (proof_quota_left(w) < proof->size) {
+		why_set(why, "the proofs' quota of %" PRIu64 " bytes is used up",
+			w->limits.max_proof_bytes);
+		return WORK_NO_ROOM;
 	}
 	if (*own)
 		return WORK_ACCEPT;
@@ -201,6 +228,7 @@ static struct candidate *candidate_new(const struct work_proof *proof, uint64_t 
 		return NULL;
 	c->id = id;
 	c->type = proof->type;
+	c->size = proof->size;
 	memcpy(c->sha256, proof->sha256, sizeof c->sha256);
 	return c;
 }
@@ -238,7 +266,7 @@ static enum work_submit_rc submit_again(struct work *w, struct candidate *c, boo
 	}
 	c->reserved = own;
 	c->has_signer = false;
-	candidate_set_state(w, c, WORK_CANDIDATE);
+	candidate_set_state(w, c, WORK_CANDIDATE, false);
 	*id = c->id;
 	return WORK_AGAIN;
 }
@@ -304,7 +332,8 @@ enum work_submit_rc work_submit_check(struct work *w, const struct work_proof *p
 	enum work_submit_rc rc;
 
 	*id = 0;
-	if (w->chain_known && proof->batch <= w->chain.verified)
+	/* Before that is confirmed it is one node's word, on which no proof is dropped. */
+	if (w->chain_known && proof->batch <= w->chain.final)
 		return WORK_DUPLICATE;
 	rc = submit_decide(w, b, proof, id, why);
 	if (rc == WORK_DUPLICATE || rc == WORK_AGAIN)
@@ -321,7 +350,7 @@ bool work_kept(struct work *w, uint64_t id, uint64_t now_ms)
 		return false;
 	if (c->state != WORK_RESERVED)
 		return true;
-	candidate_set_state(w, c, WORK_CANDIDATE);
+	candidate_set_state(w, c, WORK_CANDIDATE, false);
 	s = c->batch->slot[c->type];
 	/* A stranger's proof for a batch that nobody can judge yet frees nobody else. */
 	if (s->lease.ticket && (s->lease.source == c->source || slot_satisfied(w, s, c->type)))
@@ -364,9 +393,11 @@ bool work_restore_candidate(struct work *w, uint64_t id, const struct work_proof
 	c->has_signer = signer != NULL;
 	if (signer)
 		c->signer = *signer;
-	candidate_set_state(w, c, state);
+	candidate_set_state(w, c, state, false);
 	if (state == WORK_GOOD)
 		source_did_well(&w->sources, c->source, 0);
+	if (state == WORK_REVERTED || state == WORK_ASIDE)
+		b->blameless = true;
 	if (id >= w->next_id)
 		w->next_id = id + 1;
 	batch_refresh(w, b, proof->type);
@@ -391,11 +422,14 @@ static void candidate_show(const struct candidate *c, struct work_candidate *out
 bool work_next_to_judge(const struct work *w, struct work_judge_at *after,
 			struct work_candidate *out)
 {
+	uint64_t first = w->chain.verified + 1;
 	size_t i;
 
 	if (!w->chain_known)
 		return false;
-	for (i = order_lower_bound(&w->unjudged, after->batch); i < w->unjudged.n; i++) {
+	if (first < after->batch)
+		first = after->batch;
+	for (i = order_lower_bound(&w->unjudged, first); i < w->unjudged.n; i++) {
 		const struct batch *b = order_at(&w->unjudged, i).item;
 		const struct candidate *best = NULL;
 		uint64_t after_id = b->number == after->batch ? after->id : 0;
@@ -403,13 +437,11 @@ bool work_next_to_judge(const struct work *w, struct work_judge_at *after,
 
 		if (b->number > w->chain.committed)
 			return false;
-		if (batch_is_verified(w, b))
-			continue;
 		for (t = 0; t < PROVER_TYPES; t++) {
 			const struct candidate *c = b->slot[t] ? b->slot[t]->first : NULL;
 
 			for (; c; c = c->next)
-				if (c->state == WORK_CANDIDATE && c->id > after_id &&
+				if (waits_to_be_judged(c) && c->id > after_id &&
 				    (!best || c->id < best->id))
 					best = c;
 		}
@@ -433,7 +465,7 @@ static bool candidate_is_spent(const struct slot *s, const struct candidate *c)
 {
 	const struct candidate *other;
 
-	if (c->state == WORK_BAD)
+	if (c->state == WORK_BAD || (c->state == WORK_ASIDE && c->looked))
 		return true;
 	if (c->state != WORK_GOOD)
 		return false;
@@ -491,8 +523,23 @@ static void source_learn(struct work *w, struct slot *s, struct candidate *c, ui
 			claim_avoid(w, s, c->source, patience);
 		break;
 	case WORK_RESERVED:
-	case WORK_CANDIDATE: break;
+	case WORK_CANDIDATE:
+	case WORK_REVERTED:
+	case WORK_ASIDE: break;
 	}
+}
+
+enum work_state work_verdict(const struct work *w, uint64_t id, enum work_state state)
+{
+	const struct candidate *c = order_find(&w->candidates, id);
+
+	if (!c || !c->batch->blameless || state == WORK_GOOD)
+		return state;
+	/* Only a dry run tells of a proof of another type that waited, and may still find it good.
+	 */
+	if (state == WORK_UNDECIDED && c->type != PROVER_TDX && c->state != WORK_ASIDE)
+		return state;
+	return WORK_ASIDE;
 }
 
 bool work_judged(struct work *w, uint64_t id, enum work_state state,
@@ -504,12 +551,13 @@ bool work_judged(struct work *w, uint64_t id, enum work_state state,
 	enum prover_type type;
 
 	if (!c || c->state == WORK_RESERVED ||
-	    (state != WORK_GOOD && state != WORK_BAD && state != WORK_UNDECIDED))
+	    (state != WORK_GOOD && state != WORK_BAD && state != WORK_UNDECIDED &&
+	     state != WORK_ASIDE))
 		return false;
 	b = c->batch;
 	type = c->type;
 	s = b->slot[type];
-	candidate_set_state(w, c, state);
+	candidate_set_state(w, c, state, true);
 	c->has_signer = signer != NULL;
 	c->signer = signer ? *signer : (struct eth_address){0};
 	source_learn(w, s, c, now_ms);
@@ -518,18 +566,19 @@ bool work_judged(struct work *w, uint64_t id, enum work_state state,
 	return true;
 }
 
-void slot_judge_again(struct work *w, struct batch *b, struct slot *s)
+void slot_revert(struct work *w, struct batch *b, struct slot *s)
 {
 	struct candidate *c;
 
 	for (c = s->first; c; c = c->next) {
-		if (c->state != WORK_GOOD && c->state != WORK_UNDECIDED)
+		if (c->state == WORK_RESERVED || c->state == WORK_BAD)
 			continue;
 		/* Without memory the old judgement stands; a dry run will correct it. */
 		if (!b->unjudged && !candidate_reserve(w))
 			return;
 		c->has_signer = false;
-		candidate_set_state(w, c, WORK_CANDIDATE);
+		candidate_set_state(w, c, c->state == WORK_ASIDE ? WORK_ASIDE : WORK_REVERTED,
+				    false);
 	}
 }
 
@@ -542,6 +591,17 @@ bool work_is_rebuilt(const struct work *w, uint64_t batch)
 		if (c->state == WORK_GOOD)
 			return true;
 	return false;
+}
+
+void slot_set_aside(struct work *w, struct slot *s)
+{
+	struct candidate *c;
+
+	/* Those that wait go on waiting, so that no room is needed. */
+	for (c = s->first; c; c = c->next)
+		if (c->state == WORK_CANDIDATE || c->state == WORK_REVERTED ||
+		    c->state == WORK_UNDECIDED)
+			candidate_set_state(w, c, WORK_ASIDE, c->state == WORK_UNDECIDED);
 }
 
 bool work_find_candidate(const struct work *w, uint64_t id, struct work_candidate *out)

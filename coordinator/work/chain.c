@@ -3,11 +3,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* What is verified wants nothing, and is refreshed when it is verified no more. */
 static void refresh_every_batch(struct work *w)
 {
 	size_t i;
 
-	for (i = 0; i < w->batches.n; i++)
+	for (i = first_open(w); i < w->batches.n; i++)
 		batch_refresh_all(w, order_at(&w->batches, i).item);
 }
 
@@ -63,15 +64,46 @@ static void forget_judgements(struct work *w, uint64_t after, uint64_t last)
 		struct batch *b = order_at(&w->batches, i).item;
 		int t;
 
+		b->blameless = true;
 		for (t = 0; t < PROVER_TYPES; t++)
 			if (b->slot[t])
-				slot_judge_again(w, b, b->slot[t]);
+				slot_revert(w, b, b->slot[t]);
 		batch_refresh_all(w, b);
 	}
 }
 
+static enum work_chain_change say_change(const struct work *w, const struct work_chain *was,
+					 struct why *why)
+{
+	const struct work_chain *now = &w->chain;
+
+	if (now->verified < was->verified && now->verified < w->dropped) {
+		why_set(why,
+			"lastVerifiedBatch went back from %" PRIu64 " to %" PRIu64
+			"; batches %" PRIu64 " to %" PRIu64
+			" were final and are dropped: their inputs must be put again",
+			was->verified, now->verified, now->verified + 1, w->dropped);
+		return WORK_CHAIN_BACK_LOST;
+	}
+	if (now->verified < was->verified) {
+		why_set(why,
+			"lastVerifiedBatch went back from %" PRIu64 " to %" PRIu64
+			"; batches %" PRIu64 " to %" PRIu64 " are open again",
+			was->verified, now->verified, now->verified + 1, was->verified);
+		return WORK_CHAIN_BACK;
+	}
+	if (now->committed < was->committed) {
+		why_set(why,
+			"lastCommittedBatch went back from %" PRIu64 " to %" PRIu64
+			"; proofs of batches %" PRIu64 " to %" PRIu64 " will be judged again",
+			was->committed, now->committed, now->committed + 1, was->committed);
+		return WORK_CHAIN_BACK;
+	}
+	return memcmp(was, now, sizeof *now) == 0 ? WORK_CHAIN_SAME : WORK_CHAIN_FORWARD;
+}
+
 enum work_chain_change work_set_chain(struct work *w, const struct work_chain *chain,
-				      const struct work_gone *gone, struct why *why)
+				      struct why *why)
 {
 	struct work_chain was = w->chain, now = *chain;
 	bool known = w->chain_known;
@@ -81,7 +113,7 @@ enum work_chain_change work_set_chain(struct work *w, const struct work_chain *c
 	w->chain_known = true;
 	w->chain = now;
 	if (!known)
-		refresh_every_batch(w);
+		refresh_between(w, 0, UINT64_MAX);
 	else if (now.verified > was.verified)
 		refresh_between(w, was.verified, now.verified);
 	else if (now.verified < was.verified)
@@ -90,34 +122,26 @@ enum work_chain_change work_set_chain(struct work *w, const struct work_chain *c
 		refresh_between(w, was.committed, now.committed);
 	if (known && now.committed < was.committed)
 		forget_judgements(w, now.committed, was.committed);
-	while (w->batches.n && order_at(&w->batches, 0).key <= now.final)
-		work_drop_batch(w, order_at(&w->batches, 0).item, gone);
+	return known ? say_change(w, &was, why) : WORK_CHAIN_FORWARD;
+}
 
-	if (known && now.verified < was.verified) {
-		if (now.verified < was.final) {
-			why_set(why,
-				"lastVerifiedBatch went back from %" PRIu64 " to %" PRIu64
-				"; batches %" PRIu64 " to %" PRIu64
-				" were final and are dropped: their inputs must be put again",
-				was.verified, now.verified, now.verified + 1, was.final);
-			return WORK_CHAIN_BACK_LOST;
-		}
-		why_set(why,
-			"lastVerifiedBatch went back from %" PRIu64 " to %" PRIu64
-			"; batches %" PRIu64 " to %" PRIu64 " are open again",
-			was.verified, now.verified, now.verified + 1, was.verified);
-		return WORK_CHAIN_BACK;
+size_t work_drop_through(struct work *w, uint64_t through, size_t max, uint64_t max_bytes,
+			 const struct work_gone *gone, uint64_t *last)
+{
+	const uint64_t bytes = w->proof_bytes;
+	size_t n;
+
+	if (through > w->chain.final)
+		through = w->chain.final;
+	for (n = 0; n < max && w->batches.n && bytes - w->proof_bytes < max_bytes; n++) {
+		if (order_at(&w->batches, 0).key > through)
+			break;
+		*last = order_at(&w->batches, 0).key;
+		work_drop_batch(w, order_at(&w->batches, 0).item, gone);
 	}
-	if (known && now.committed < was.committed) {
-		why_set(why,
-			"lastCommittedBatch went back from %" PRIu64 " to %" PRIu64
-			"; proofs of batches %" PRIu64 " to %" PRIu64 " will be judged again",
-			was.committed, now.committed, now.committed + 1, was.committed);
-		return WORK_CHAIN_BACK;
-	}
-	if (known && memcmp(&was, &now, sizeof now) == 0)
-		return WORK_CHAIN_SAME;
-	return WORK_CHAIN_FORWARD;
+	if (n && *last > w->dropped)
+		w->dropped = *last;
+	return n;
 }
 
 static bool batch_is_signed_by(const struct batch *b, const struct eth_address *signer)
@@ -134,7 +158,7 @@ size_t work_signer_batches(const struct work *w, const struct eth_address *signe
 {
 	size_t n = 0, i;
 
-	for (i = 0; i < w->batches.n; i++) {
+	for (i = first_open(w); i < w->batches.n; i++) {
 		const struct batch *b = order_at(&w->batches, i).item;
 
 		n += !batch_is_verified(w, b) && batch_is_signed_by(b, signer);

@@ -86,6 +86,7 @@ struct input {
 	struct version *version;
 	uint8_t sha256[32];
 	uint64_t size;
+	bool broken; /* its bytes cannot be had: never in version->open */
 };
 
 struct lease {
@@ -108,6 +109,8 @@ struct candidate {
 	bool reserved;    /* it stands in a place of its source's own */
 	uint64_t took_ms; /* from the grant to its source until it came; 0: not granted */
 	uint8_t sha256[32];
+	size_t size;
+	bool looked; /* ASIDE: judged since, and not good */
 	bool has_signer;
 	struct eth_address signer;
 };
@@ -148,7 +151,8 @@ struct batch {
 	struct input *inputs;
 	struct slot *slot[PROVER_TYPES];
 	unsigned wanting, open, leased; /* bit sets of types; kept by batch_refresh() */
-	unsigned unjudged;              /* in state CANDIDATE */
+	unsigned unjudged;              /* candidates that wait to be judged */
+	bool blameless; /* proofs may be of an input or a commitment that is no more */
 };
 
 struct work {
@@ -161,15 +165,17 @@ struct work {
 
 	struct order batches;    /* by number */
 	struct order candidates; /* by id */
-	struct order unjudged;   /* batches with a CANDIDATE, by number */
+	struct order unjudged;   /* batches with candidates that wait to be judged, by number */
 	struct version *versions;
 	struct input **inputs_by_hash; /* hash table, inputs_mask + 1 buckets */
-	size_t inputs_mask, inputs_n;
+	size_t inputs_mask, inputs_n, broken_n;
 	struct lease **heap; /* by expires_ms, the next one first */
 	size_t heap_n, heap_cap;
 	struct sources sources;
 	uint64_t next_id, next_ticket;
-	size_t by_state[WORK_UNDECIDED + 1];
+	size_t by_state[WORK_STATES];
+	uint64_t proof_bytes;
+	uint64_t dropped; /* the highest batch that was */
 	size_t wanting[PROVER_TYPES];
 	struct pace pace[PROVER_TYPES];
 };
@@ -188,6 +194,8 @@ bool slot_satisfied(const struct work *w, const struct slot *s, enum prover_type
  * type. */
 void batch_refresh(struct work *w, struct batch *b, enum prover_type type);
 void batch_refresh_all(struct work *w, struct batch *b);
+/* Index in w->batches of the first that is not verified. */
+size_t first_open(const struct work *w);
 /* Forgets the batch and all that it has. */
 void work_drop_batch(struct work *w, struct batch *b, const struct work_gone *gone);
 
@@ -217,8 +225,11 @@ uint64_t pass_over_ms(const struct work *w, const struct slot *s, const struct s
 
 /* candidate.c */
 void candidate_unlink(struct work *w, struct candidate *c);
-/* Good and undecided ones become candidates again. Does not refresh the batch. */
-void slot_judge_again(struct work *w, struct batch *b, struct slot *s);
+/* Their commitment is no more: those that are not bad become REVERTED. Does not refresh the batch.
+ */
+void slot_revert(struct work *w, struct batch *b, struct slot *s);
+/* Their input is no more: those that no commitment has confirmed become ASIDE. As above. */
+void slot_set_aside(struct work *w, struct slot *s);
 /* By unjudged proofs, of the places that are open to all. */
 unsigned slot_places_taken(const struct slot *s);
 

@@ -205,6 +205,9 @@ void proofs_verdict(struct proofs *p, uint64_t id, enum work_state state,
 
 	if (!work_find_candidate(p->p.work, id, &c))
 		return;
+	state = work_verdict(p->p.work, id, state);
+	if (state == WORK_ASIDE)
+		signer = NULL;
 	if (signer)
 		eth_address_print(text, signer);
 	log_event(state == WORK_BAD ? LOG_WARN : LOG_INFO,

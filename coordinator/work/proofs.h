@@ -27,7 +27,7 @@ struct proofs_parts {
 };
 struct proofs_counters {
 	uint64_t submits[WORK_NO_MEMORY + 1]; /* by enum work_submit_rc */
-	uint64_t judged[WORK_UNDECIDED + 1];  /* by enum work_state */
+	uint64_t judged[WORK_STATES];         /* by enum work_state */
 };
 
 /* max_bytes: of one proof. False with the sentence; *out is NULL. */

@@ -3,9 +3,12 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/provers/registrar.h"
+#include "coordinator/store/input_file.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define TRIES_MAX 16 /* broken inputs that one request passes over */
 
 /* An input on its way: the lease goes back if it does not arrive. */
 struct delivery {
@@ -69,19 +72,26 @@ static void give_back(struct serve *s, uint64_t batch, enum prover_type type, ui
 		lease_drop(s->p.store, batch, type);
 }
 
+/* *broken: its bytes cannot be had, it is not handed out again, and another one may be. */
 static enum serve_rc hand_out(struct serve *s, uint64_t conn, enum prover_type type,
-			      const struct work_grant *grant, struct serve_input *out,
-			      struct why *why)
+			      const char *commit_hash, const struct work_grant *grant,
+			      struct serve_input *out, bool *broken, struct why *why)
 {
 	struct delivery *d = malloc(sizeof *d);
 	struct why trouble = {"out of memory"};
+	enum input_rc rc = INPUT_IO;
 
 	out->batch = grant->batch;
-	out->fd = d ? inputs_open(s->p.inputs, grant->sha256, &out->size, &trouble) : -1;
-	if (out->fd < 0) {
+	out->size = grant->size;
+	if (d)
+		rc = input_file_open(&out->fd, s->p.data_dir, grant->sha256, grant->size, &trouble);
+	if (rc != INPUT_OK) {
 		log_event(LOG_ERROR, "input_unreadable", log_u64("batch", grant->batch),
 			  log_str("reason", trouble.text));
+		if (rc == INPUT_BROKEN)
+			work_input_broken(s->p.work, grant->batch, commit_hash);
 		give_back(s, grant->batch, type, grant->ticket);
+		*broken = rc == INPUT_BROKEN;
 		why_set(why, "the stored input cannot be read");
 		free(d);
 		return SERVE_UNREADABLE;
@@ -91,19 +101,16 @@ static enum serve_rc hand_out(struct serve *s, uint64_t conn, enum prover_type t
 	return SERVE_INPUT;
 }
 
-enum serve_rc serve_request(struct serve *s, uint64_t conn, const struct proofdata *m,
-			    const char *source, struct serve_input *out, struct why *why)
+static enum serve_rc request_once(struct serve *s, uint64_t conn, const struct proofdata *m,
+				  const char *source, struct serve_input *out, bool *broken,
+				  struct why *why)
 {
 	const enum prover_type *type = m->has_prover_type ? &m->prover_type : NULL;
 	const struct work_source from = {source, registrar_source_attested(s->p.registrar, source)};
 	struct work_grant grant;
 	enum work_request_rc rc;
 
-	if (!commit_hash_ok(s->p.rule, m->commit_hash, why)) {
-		log_event(LOG_WARN, "request_refused", log_str("source", source),
-			  log_str("reason", why->text));
-		return SERVE_BAD_HASH;
-	}
+	*broken = false;
 	rc = work_request(s->p.work, m->commit_hash, type, &from, clock_mono_ms(), &grant, why);
 	s->counters[rc]++;
 	switch (rc) {
@@ -115,7 +122,8 @@ enum serve_rc serve_request(struct serve *s, uint64_t conn, const struct proofda
 			  log_u64("bytes", grant.size));
 		if (grant.ticket)
 			lease_keep(s->p.store, &grant, *type, source);
-		return hand_out(s, conn, type ? *type : PROVER_EXEC, &grant, out, why);
+		return hand_out(s, conn, type ? *type : PROVER_EXEC, m->commit_hash, &grant, out,
+				broken, why);
 	case WORK_EMPTY:
 		log_event(LOG_DEBUG, "request", log_str("dialect", dialect_name(m->dialect)),
 			  log_str("source", source), log_str("answer", "empty"),
@@ -131,6 +139,23 @@ enum serve_rc serve_request(struct serve *s, uint64_t conn, const struct proofda
 		return SERVE_NOT_NEEDED;
 	}
 	return SERVE_EMPTY;
+}
+
+enum serve_rc serve_request(struct serve *s, uint64_t conn, const struct proofdata *m,
+			    const char *source, struct serve_input *out, struct why *why)
+{
+	enum serve_rc rc = SERVE_EMPTY;
+	bool broken = true;
+	int i;
+
+	if (!commit_hash_ok(s->p.rule, m->commit_hash, why)) {
+		log_event(LOG_WARN, "request_refused", log_str("source", source),
+			  log_str("reason", why->text));
+		return SERVE_BAD_HASH;
+	}
+	for (i = 0; i < TRIES_MAX && broken; i++)
+		rc = request_once(s, conn, m, source, out, &broken, why);
+	return rc;
 }
 
 void serve_end(struct serve *s, uint64_t conn, bool delivered)

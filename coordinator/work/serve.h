@@ -5,7 +5,9 @@
 #ifndef COORDINATOR_WORK_SERVE_H
 #define COORDINATOR_WORK_SERVE_H
 
-#include "coordinator/work/inputs.h"
+#include "coordinator/store/store.h"
+#include "coordinator/work/commit_hash.h"
+#include "coordinator/work/work.h"
 #include "protocol/proofdata.h"
 
 struct serve;
@@ -13,8 +15,8 @@ struct serve;
 struct serve_parts {
 	struct store *store;
 	struct work *work;
-	const struct inputs *inputs;
 	const struct commit_hash_rule *rule;
+	const char *data_dir;              /* of the inputs; outlives serve */
 	const struct registrar *registrar; /* who is attested */
 };
 

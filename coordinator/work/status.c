@@ -8,7 +8,10 @@ void work_counts(const struct work *w, struct work_counts *out)
 	size_t v;
 
 	*out = (struct work_counts){
-	    .batches = w->batches.n,
+	    .batches = w->batches.n - first_open(w),
+	    .retained = first_open(w),
+	    .broken = w->broken_n,
+	    .proof_bytes = w->proof_bytes,
 	    .inputs = w->inputs_n,
 	    .leases = w->heap_n,
 	    .sources = w->sources.n,
@@ -19,11 +22,11 @@ void work_counts(const struct work *w, struct work_counts *out)
 	memcpy(out->wanting, w->wanting, sizeof out->wanting);
 }
 
-static void slot_count(const struct slot *s, unsigned n[WORK_UNDECIDED + 1])
+static void slot_count(const struct slot *s, unsigned n[WORK_STATES])
 {
 	const struct candidate *c;
 
-	memset(n, 0, (WORK_UNDECIDED + 1) * sizeof *n);
+	memset(n, 0, WORK_STATES * sizeof *n);
 	for (c = s ? s->first : NULL; c; c = c->next)
 		n[c->state]++;
 }
@@ -62,9 +65,13 @@ static void say_why_waiting(const struct work *w, const struct batch *b, enum pr
 {
 	const struct slot *s = b->slot[type];
 	const char *name = prover_type_name(type);
-	unsigned n[WORK_UNDECIDED + 1];
+	unsigned n[WORK_STATES];
+	const struct input *in;
 
 	slot_count(s, n);
+	n[WORK_CANDIDATE] += n[WORK_REVERTED];
+	for (in = b->inputs; in && in->broken; in = in->next_in_batch)
+		;
 	if (n[WORK_CANDIDATE] && b->number > w->chain.committed)
 		why_set(why, "batch %" PRIu64 " waits to be committed: %u %s proof(s) are kept",
 			b->number, n[WORK_CANDIDATE], name);
@@ -76,6 +83,11 @@ static void say_why_waiting(const struct work *w, const struct batch *b, enum pr
 			b->number, n[WORK_UNDECIDED], name);
 	else if (s && s->lease.ticket && s->lease.expires_ms > now_ms)
 		say_leased(w, b, type, now_ms, why);
+	else if (b->inputs && !in)
+		why_set(why,
+			"batch %" PRIu64 " waits for its input to be put again: what is stored "
+			"is broken",
+			b->number);
 	else if (!b->inputs)
 		why_set(why, "batch %" PRIu64 " waits for its input", b->number);
 	else if (n[WORK_GOOD])
@@ -151,6 +163,7 @@ bool work_next_batch(const struct work *w, uint64_t from, uint64_t now_ms,
 	};
 	for (in = b->inputs; in; in = in->next_in_batch) {
 		out->inputs++;
+		out->broken += in->broken;
 		out->input_bytes += in->size;
 	}
 	for (t = 0; t < PROVER_TYPES; t++) {

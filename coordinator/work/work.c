@@ -104,6 +104,16 @@ bool batch_is_committed(const struct work *w, const struct batch *b)
 	return w->chain_known && b->number <= w->chain.committed;
 }
 
+size_t first_open(const struct work *w)
+{
+	return w->chain_known ? order_lower_bound(&w->batches, w->chain.verified + 1) : 0;
+}
+
+uint64_t work_first_open(const struct work *w)
+{
+	return w->chain_known ? w->chain.verified + 1 : 0;
+}
+
 bool candidate_counts(const struct work *w, const struct candidate *c)
 {
 	if (c->state != WORK_GOOD)
@@ -127,7 +137,8 @@ bool slot_satisfied(const struct work *w, const struct slot *s, enum prover_type
 			return true;
 		/* Until its batch is committed nobody can judge it, and a stranger's may be
 		 * anything: others go on proving. */
-		if (c->state == WORK_CANDIDATE && (c->trusted || batch_is_committed(w, c->batch)))
+		if (c->state == WORK_REVERTED ||
+		    (c->state == WORK_CANDIDATE && (c->trusted || batch_is_committed(w, c->batch))))
 			return true;
 		/* Only a dry run tells whether it is good, and that may be hours away. For TDX a
 		 * well-formed signature by an unknown key costs nothing to make. */
@@ -148,7 +159,11 @@ static void batch_set(struct batch *b, enum prover_type type, bool leased, bool 
 		return;
 	*bits ^= bit;
 	for (i = b->inputs; i; i = i->next_in_batch) {
-		struct order *o = leased ? &i->version->leased[type] : &i->version->open[type];
+		struct order *o;
+
+		if (i->broken)
+			continue;
+		o = leased ? &i->version->leased[type] : &i->version->open[type];
 
 		if (in)
 			order_insert(o, b->number, b);
@@ -170,7 +185,8 @@ void batch_refresh(struct work *w, struct batch *b, enum prover_type type)
 		b->wanting ^= bit;
 		w->wanting[type] += wants ? 1 : (size_t)-1;
 		for (in = b->inputs; in; in = in->next_in_batch)
-			in->version->wanting[type] += wants ? 1 : (size_t)-1;
+			if (!in->broken)
+				in->version->wanting[type] += wants ? 1 : (size_t)-1;
 	}
 	batch_set(b, type, false, wants && !leased);
 	batch_set(b, type, true, wants && leased);
@@ -194,7 +210,7 @@ static struct input **input_bucket(const struct work *w, const uint8_t sha256[32
 	return &w->inputs_by_hash[h & w->inputs_mask];
 }
 
-static bool input_has_twin(const struct work *w, const uint8_t sha256[32])
+bool work_uses_bytes(const struct work *w, const uint8_t sha256[32])
 {
 	const struct input *in;
 
@@ -224,9 +240,9 @@ static struct version *version_free_place(const struct work *w)
 	return NULL;
 }
 
-static const struct input *batch_input(const struct batch *b, const char *commit_hash)
+static struct input *batch_input(const struct batch *b, const char *commit_hash)
 {
-	const struct input *in;
+	struct input *in;
 
 	for (in = b ? b->inputs : NULL; in; in = in->next_in_batch)
 		if (strcmp(in->version->commit_hash, commit_hash) == 0)
@@ -247,21 +263,26 @@ enum work_input_rc work_check_input(const struct work *w, uint64_t batch, const 
 		return WORK_INPUT_BAD;
 	}
 	if (in && (!sha256 || memcmp(in->sha256, sha256, 32) == 0))
-		return WORK_INPUT_SAME;
+		return in->broken ? WORK_INPUT_NEW : WORK_INPUT_SAME;
+	if (in && w->chain_known && batch > w->chain.committed)
+		return WORK_INPUT_REPLACE;
 	if (in) {
-		why_set(why, "batch %" PRIu64 " has another input under commit hash %s already",
-			batch, commit_hash);
+		why_set(why,
+			"batch %" PRIu64 " has another input under commit hash %s already, and %s",
+			batch, commit_hash,
+			w->chain_known ? "is committed"
+				       : "L1 has not yet said whether it is committed");
 		return WORK_INPUT_CONFLICT;
 	}
-	if (w->chain_known && batch <= w->chain.verified) {
+	if (w->chain_known && batch <= w->chain.final) {
 		why_set(why, "batch %" PRIu64 " is verified: the last verified one is %" PRIu64,
 			batch, w->chain.verified);
 		return WORK_INPUT_VERIFIED;
 	}
 	/* The batch that all others wait for is taken even when these have filled the place. */
-	if (!b && w->batches.n >= w->limits.max_batches && !next) {
+	if (!b && w->batches.n - first_open(w) >= w->limits.max_batches && !next) {
 		why_set(why, "%zu batches are stored and wait to be verified: that is the limit",
-			w->batches.n);
+			w->batches.n - first_open(w));
 		return WORK_INPUT_NO_ROOM;
 	}
 	if (w->inputs_n >= w->limits.max_inputs && !next) {
@@ -278,17 +299,29 @@ enum work_input_rc work_check_input(const struct work *w, uint64_t batch, const 
 	return WORK_INPUT_NEW;
 }
 
-static void input_link(struct work *w, struct batch *b, struct input *in)
+/* The bytes of an input enter, or leave, the table by hash. */
+static void input_hash(struct work *w, struct input *in)
 {
 	struct input **bucket = input_bucket(w, in->sha256);
-	int t;
 
-	in->next_in_batch = b->inputs;
-	b->inputs = in;
 	in->next_same_bucket = *bucket;
 	*bucket = in;
-	w->inputs_n++;
-	in->version->inputs++;
+}
+
+static void input_unhash(struct work *w, struct input *in)
+{
+	struct input **at = input_bucket(w, in->sha256);
+
+	while (*at != in)
+		at = &(*at)->next_same_bucket;
+	*at = in->next_same_bucket;
+}
+
+/* Into the sets of its version, from which the batch can be handed out, or out of them. */
+static void input_offer(struct batch *b, struct input *in)
+{
+	int t;
+
 	for (t = 0; t < PROVER_TYPES; t++) {
 		if (b->wanting & PROVER_TYPE_BIT(t))
 			in->version->wanting[t]++;
@@ -299,18 +332,38 @@ static void input_link(struct work *w, struct batch *b, struct input *in)
 	}
 }
 
-enum work_input_rc work_add_input(struct work *w, uint64_t batch, const char *commit_hash,
-				  const uint8_t sha256[32], uint64_t size, struct why *why)
+static void input_withdraw(struct batch *b, struct input *in)
 {
-	enum work_input_rc rc = work_check_input(w, batch, commit_hash, sha256, why);
-	struct version *v;
+	int t;
+
+	if (in->broken)
+		return;
+	for (t = 0; t < PROVER_TYPES; t++) {
+		if (b->wanting & PROVER_TYPE_BIT(t))
+			in->version->wanting[t]--;
+		if (b->open & PROVER_TYPE_BIT(t))
+			order_remove(&in->version->open[t], b->number);
+	}
+}
+
+static void input_link(struct work *w, struct batch *b, struct input *in)
+{
+	in->next_in_batch = b->inputs;
+	b->inputs = in;
+	input_hash(w, in);
+	w->inputs_n++;
+	in->version->inputs++;
+	input_offer(b, in);
+}
+
+static enum work_input_rc add_input(struct work *w, uint64_t batch, const char *commit_hash,
+				    const uint8_t sha256[32], uint64_t size, struct why *why)
+{
+	struct version *v = version_find(w, commit_hash);
 	struct input *in;
 	struct batch *b;
 	int t;
 
-	if (rc != WORK_INPUT_NEW)
-		return rc;
-	v = version_find(w, commit_hash);
 	if (!v) {
 		v = version_free_place(w);
 		memcpy(v->commit_hash, commit_hash, strlen(commit_hash) + 1);
@@ -337,6 +390,91 @@ no_memory:
 	return WORK_INPUT_NO_MEMORY;
 }
 
+enum work_input_rc work_add_input(struct work *w, uint64_t batch, const char *commit_hash,
+				  const uint8_t sha256[32], uint64_t size, struct why *why)
+{
+	enum work_input_rc rc = work_check_input(w, batch, commit_hash, sha256, why);
+	struct batch *b = work_batch(w, batch);
+	struct input *in = batch_input(b, commit_hash);
+
+	if (rc != WORK_INPUT_NEW)
+		return rc;
+	if (!in)
+		return add_input(w, batch, commit_hash, sha256, size, why);
+	in->broken = false;
+	w->broken_n--;
+	input_offer(b, in);
+	return WORK_INPUT_NEW;
+}
+
+enum work_input_rc work_restore_input(struct work *w, uint64_t batch, const char *commit_hash,
+				      const uint8_t sha256[32], uint64_t size, struct why *why)
+{
+	enum work_input_rc rc = work_check_input(w, batch, commit_hash, sha256, why);
+
+	if (rc == WORK_INPUT_NEW ||
+	    (rc == WORK_INPUT_NO_ROOM && (version_find(w, commit_hash) || version_free_place(w))))
+		return add_input(w, batch, commit_hash, sha256, size, why);
+	return rc;
+}
+
+void work_input_broken(struct work *w, uint64_t batch, const char *commit_hash)
+{
+	struct batch *b = work_batch(w, batch);
+	struct input *in = batch_input(b, commit_hash);
+
+	if (!in || in->broken)
+		return;
+	input_withdraw(b, in);
+	in->broken = true;
+	w->broken_n++;
+}
+
+/* An input of the batch is no more: whoever proves it need not go on, and nobody is to blame. */
+static void forget_input(struct work *w, struct batch *b, const struct work_gone *gone)
+{
+	int t;
+
+	b->blameless = true;
+	for (t = 0; t < PROVER_TYPES; t++) {
+		struct slot *s = b->slot[t];
+
+		if (!s)
+			continue;
+		slot_set_aside(w, s);
+		claims_free(w, s);
+		s->granted = false;
+		s->again = 0;
+		if (!s->lease.ticket)
+			continue;
+		if (gone->lease)
+			gone->lease(gone->arg, b->number, (enum prover_type)t);
+		lease_end(w, s);
+	}
+	batch_refresh_all(w, b);
+}
+
+bool work_replace_input(struct work *w, uint64_t batch, const char *commit_hash,
+			const uint8_t sha256[32], uint64_t size, const struct work_gone *gone)
+{
+	struct batch *b = work_batch(w, batch);
+	struct input *in = batch_input(b, commit_hash);
+
+	if (!in)
+		return false;
+	input_unhash(w, in);
+	memcpy(in->sha256, sha256, 32);
+	in->size = size;
+	input_hash(w, in);
+	if (in->broken) {
+		in->broken = false;
+		w->broken_n--;
+		input_offer(b, in);
+	}
+	forget_input(w, b, gone);
+	return true;
+}
+
 bool work_input(const struct work *w, uint64_t batch, const char *commit_hash, uint8_t sha256[32],
 		uint64_t *size)
 {
@@ -349,20 +487,47 @@ bool work_input(const struct work *w, uint64_t batch, const char *commit_hash, u
 	return true;
 }
 
-static void input_unlink(struct work *w, struct batch *b, const struct work_gone *gone)
+size_t work_next_inputs(const struct work *w, uint64_t from, struct work_input_info *out,
+			size_t max)
 {
-	struct input *in = b->inputs, **at = input_bucket(w, in->sha256);
+	size_t i, n = 0;
+
+	if (w->chain_known && from <= w->chain.final)
+		from = w->chain.final + 1;
+	for (i = order_lower_bound(&w->batches, from); i < w->batches.n && !n; i++) {
+		const struct batch *b = order_at(&w->batches, i).item;
+		const struct input *in;
+
+		for (in = b->inputs; in; in = in->next_in_batch, n++) {
+			if (n >= max)
+				continue;
+			out[n] = (struct work_input_info){
+			    .batch = b->number, .size = in->size, .broken = in->broken};
+			memcpy(out[n].commit_hash, in->version->commit_hash,
+			       sizeof out[n].commit_hash);
+			memcpy(out[n].sha256, in->sha256, 32);
+		}
+	}
+	return n;
+}
+
+/* The input must be out of the sets of its version. */
+static void input_unlink(struct work *w, struct batch *b, struct input *in,
+			 const struct work_gone *gone)
+{
 	struct version *v = in->version;
+	struct input **at = &b->inputs;
 	int t;
 
+	input_unhash(w, in);
 	while (*at != in)
-		at = &(*at)->next_same_bucket;
-	*at = in->next_same_bucket;
-	b->inputs = in->next_in_batch;
+		at = &(*at)->next_in_batch;
+	*at = in->next_in_batch;
 	w->inputs_n--;
+	w->broken_n -= in->broken;
 	if (gone->input)
-		gone->input(gone->arg, b->number, v->commit_hash, in->sha256,
-			    !input_has_twin(w, in->sha256));
+		gone->input(gone->arg, b->number, v->commit_hash, in->sha256, in->size,
+			    !work_uses_bytes(w, in->sha256));
 	if (--v->inputs == 0)
 		for (t = 0; t < PROVER_TYPES; t++) {
 			order_free(&v->open[t]);
@@ -371,25 +536,31 @@ static void input_unlink(struct work *w, struct batch *b, const struct work_gone
 	free(in);
 }
 
+bool work_drop_input(struct work *w, uint64_t batch, const char *commit_hash,
+		     const struct work_gone *gone)
+{
+	struct batch *b = work_batch(w, batch);
+	struct input *in = batch_input(b, commit_hash);
+
+	if (!in)
+		return false;
+	input_withdraw(b, in);
+	input_unlink(w, b, in, gone);
+	forget_input(w, b, gone);
+	return true;
+}
+
 void work_drop_batch(struct work *w, struct batch *b, const struct work_gone *gone)
 {
+	struct input *in;
 	int t;
 
 	/* Out of all sets first: what is in none has no trace outside itself. */
-	for (t = 0; t < PROVER_TYPES; t++) {
-		const struct input *in;
-
-		for (in = b->inputs; in; in = in->next_in_batch) {
-			if (b->wanting & PROVER_TYPE_BIT(t))
-				in->version->wanting[t]--;
-			if (b->open & PROVER_TYPE_BIT(t))
-				order_remove(&in->version->open[t], b->number);
-			if (b->leased & PROVER_TYPE_BIT(t))
-				order_remove(&in->version->leased[t], b->number);
-		}
+	for (in = b->inputs; in; in = in->next_in_batch)
+		input_withdraw(b, in);
+	for (t = 0; t < PROVER_TYPES; t++)
 		if (b->wanting & PROVER_TYPE_BIT(t))
 			w->wanting[t]--;
-	}
 	for (t = 0; t < PROVER_TYPES; t++) {
 		struct slot *s = b->slot[t];
 
@@ -410,7 +581,7 @@ void work_drop_batch(struct work *w, struct batch *b, const struct work_gone *go
 		free(s);
 	}
 	while (b->inputs)
-		input_unlink(w, b, gone);
+		input_unlink(w, b, b->inputs, gone);
 	order_remove(&w->batches, b->number);
 	free(b);
 }

@@ -32,13 +32,14 @@
 #define WORK_RUN_BATCHES_MAX 1024
 
 struct work_limits {
-	size_t max_batches; /* not verified, with an input */
+	size_t max_batches; /* not verified */
 	size_t max_inputs;
 	size_t max_versions;     /* different commit hashes at once */
 	unsigned max_candidates; /* unjudged ones of strangers per batch and type, <= 64 */
 	unsigned max_candidates_per_source; /* unjudged ones of one source in all */
 	unsigned max_leases_per_source;     /* 0: no limit */
 	size_t proof_max[PROVER_TYPES];     /* bytes of a proof with its public values */
+	uint64_t max_proof_bytes;           /* of all proofs; 0: no limit */
 	uint64_t lease_ms;
 };
 
@@ -67,7 +68,7 @@ void work_set_signer(struct work *w, enum work_signer kind, const struct eth_add
 struct work_gone {
 	/* last_use: no other input has these bytes, the file may go too */
 	void (*input)(void *arg, uint64_t batch, const char *commit_hash, const uint8_t sha256[32],
-		      bool last_use);
+		      uint64_t size, bool last_use);
 	void (*candidate)(void *arg, uint64_t id);
 	void (*lease)(void *arg, uint64_t batch, enum prover_type type);
 	void *arg;
@@ -76,7 +77,7 @@ struct work_gone {
 struct work_chain {
 	uint64_t committed; /* lastCommittedBatch() at the head */
 	uint64_t verified;  /* lastVerifiedBatch() at the head: these are not handed out */
-	uint64_t final;     /* lastVerifiedBatch() with enough confirmations: these are dropped */
+	uint64_t final;     /* lastVerifiedBatch() that is confirmed: these may be dropped */
 };
 
 enum work_chain_change {
@@ -87,11 +88,16 @@ enum work_chain_change {
 	WORK_CHAIN_BACK_LOST, /* the same, and batches are open again that were already dropped */
 };
 
-/* final <= verified is enforced. When committed goes back, good and undecided proofs of batches
- * that are no longer committed become candidates again. The sentence for BACK and BACK_LOST names
- * the batches. */
+/* final <= verified is enforced. Nothing is dropped here: what verified falls behind again is in
+ * work again. When committed goes back, the proofs of batches that are no longer committed, but for
+ * the bad ones, become WORK_REVERTED. The sentence for BACK and BACK_LOST names the batches. */
 enum work_chain_change work_set_chain(struct work *w, const struct work_chain *chain,
-				      const struct work_gone *gone, struct why *why);
+				      struct why *why);
+
+/* Forgets the oldest batches with all they have: those up to `through` that are final, at most max
+ * of them and no more once their proofs had max_bytes. How many; *last is the last one's number. */
+size_t work_drop_through(struct work *w, uint64_t through, size_t max, uint64_t max_bytes,
+			 const struct work_gone *gone, uint64_t *last);
 /* False while work_set_chain was never called. */
 bool work_chain(const struct work *w, struct work_chain *chain);
 
@@ -100,19 +106,47 @@ bool work_chain(const struct work *w, struct work_chain *chain);
 enum work_input_rc {
 	WORK_INPUT_NEW,      /* taken (or, from the check, would be) */
 	WORK_INPUT_SAME,     /* these bytes are already there */
-	WORK_INPUT_CONFLICT, /* other bytes are there under this batch and commit hash */
-	WORK_INPUT_VERIFIED, /* the batch is verified: nobody needs it */
+	WORK_INPUT_REPLACE,  /* other bytes are there, and the batch is not committed */
+	WORK_INPUT_CONFLICT, /* other bytes are there, and the batch is committed, or may be */
+	WORK_INPUT_VERIFIED, /* that is final: nobody needs it */
 	WORK_INPUT_NO_ROOM,  /* a ceiling; the sentence says which */
 	WORK_INPUT_BAD,      /* commit hash empty or longer than COMMIT_HASH_MAX */
 	WORK_INPUT_NO_MEMORY,
 };
 
-/* sha256 NULL (not known yet): an input that is there gives SAME. Changes nothing. */
+/* sha256 NULL (not known yet): an input that is there gives SAME. One whose bytes are broken is as
+ * good as not there for the same bytes: NEW. Changes nothing. */
 enum work_input_rc work_check_input(const struct work *w, uint64_t batch, const char *commit_hash,
 				    const uint8_t *sha256, struct why *why);
 /* After the row is durable, and at the start for each stored row. */
 enum work_input_rc work_add_input(struct work *w, uint64_t batch, const char *commit_hash,
 				  const uint8_t sha256[32], uint64_t size, struct why *why);
+/* As work_add_input(), at the start, whatever the ceilings on batches and inputs say. */
+enum work_input_rc work_restore_input(struct work *w, uint64_t batch, const char *commit_hash,
+				      const uint8_t sha256[32], uint64_t size, struct why *why);
+/* The row of other bytes is durable: these count from now on. The batch's leases are over, and its
+ * proofs that no commitment has confirmed are WORK_ASIDE. False: no such input, nothing is done. */
+bool work_replace_input(struct work *w, uint64_t batch, const char *commit_hash,
+			const uint8_t sha256[32], uint64_t size, const struct work_gone *gone);
+/* The input goes; proofs and leases as above. Through gone->input. False: no such input. */
+bool work_drop_input(struct work *w, uint64_t batch, const char *commit_hash,
+		     const struct work_gone *gone);
+/* Its bytes cannot be had: it is not handed out until it is added again. An unknown one is fine. */
+void work_input_broken(struct work *w, uint64_t batch, const char *commit_hash);
+/* Has any input these bytes? */
+bool work_uses_bytes(const struct work *w, const uint8_t sha256[32]);
+
+struct work_input_info {
+	uint64_t batch, size;
+	char commit_hash[COMMIT_HASH_MAX + 1];
+	uint8_t sha256[32];
+	bool broken;
+};
+/* The inputs of the first batch >= from that has any and is not final, at most max of them; the
+ * number that exists is returned. 0: there is no such batch. */
+size_t work_next_inputs(const struct work *w, uint64_t from, struct work_input_info *out,
+			size_t max);
+
 /* False: no such input. */
 bool work_input(const struct work *w, uint64_t batch, const char *commit_hash, uint8_t sha256[32],
 		uint64_t *size);
@@ -170,7 +204,11 @@ enum work_state {
 	WORK_GOOD,
 	WORK_BAD,
 	WORK_UNDECIDED, /* only a dry run can tell */
+	WORK_REVERTED,  /* its commitment is no more: waits, and the next one judges it */
+	WORK_ASIDE,     /* of an input or a commitment that is no more: counts only if the next
+			   commitment proves it good, and costs its source nothing if not */
 };
+#define WORK_STATES (WORK_ASIDE + 1)
 const char *work_state_name(enum work_state state);
 
 enum work_submit_rc {
@@ -231,12 +269,16 @@ struct work_judge_at {
 bool work_next_to_judge(const struct work *w, struct work_judge_at *after,
 			struct work_candidate *out);
 
-/* state: GOOD, BAD or UNDECIDED; it may change again later. signer: NULL, or whom a TDX proof
- * recovers to. When the batch wants the type again, a source that failed does not get it back at
- * once, and one whose proof is good but does not count, for a few polls. Bad proofs mute a source
- * for a while where nobody does well.
- * Of the bad, and of the good by a key that has another good one here, only the last max_candidates
- * are remembered; older ones go through gone. False: the id is gone. */
+/* What this verdict makes of the proof: the state itself; or ASIDE, where the proof may be of an
+ * input or a commitment that is no more, and nobody is to blame. */
+enum work_state work_verdict(const struct work *w, uint64_t id, enum work_state state);
+
+/* state: GOOD, BAD, UNDECIDED or ASIDE; it may change again later. signer: NULL, or whom a TDX
+ * proof recovers to. When the batch wants the type again, a source that failed does not get it back
+ * at once, and one whose proof is good but does not count, for a few polls. Bad proofs mute a
+ * source for a while where nobody does well. Of the bad, those judged and set aside, and the good
+ * by a key that has another good one here, only the last max_candidates are remembered; older ones
+ * go through gone. False: the id is gone. */
 bool work_judged(struct work *w, uint64_t id, enum work_state state,
 		 const struct eth_address *signer, uint64_t now_ms, const struct work_gone *gone);
 
@@ -282,9 +324,13 @@ void work_run(const struct work *w, size_t max_batches, bool with_undecided,
 /* ---- for people ---- */
 
 struct work_counts {
-	size_t batches, inputs, versions, leases, sources;
-	size_t candidates[WORK_UNDECIDED + 1]; /* by state */
-	size_t wanting[PROVER_TYPES];          /* batches that want the type, leased or not */
+	size_t batches;  /* not verified */
+	size_t retained; /* verified, and kept */
+	size_t inputs, versions, leases, sources;
+	size_t broken;                  /* inputs whose bytes cannot be had */
+	uint64_t proof_bytes;           /* of all that is kept */
+	size_t candidates[WORK_STATES]; /* by state */
+	size_t wanting[PROVER_TYPES];   /* batches that want the type, leased or not */
 };
 void work_counts(const struct work *w, struct work_counts *out);
 
@@ -296,16 +342,18 @@ struct work_type_info {
 	bool needed, satisfied, leased;
 	char lease_source[WORK_SOURCE_SIZE];
 	uint64_t lease_expires_ms;
-	unsigned candidates[WORK_UNDECIDED + 1]; /* by state */
+	unsigned candidates[WORK_STATES]; /* by state */
 };
 struct work_batch_info {
 	uint64_t batch;
 	bool committed, verified;
-	size_t inputs;
+	size_t inputs, broken;
 	uint64_t input_bytes; /* all of them */
 	struct work_type_info type[PROVER_TYPES];
 };
-/* The first known batch >= from. False: there is none. */
+/* The first known batch >= from. False: there is none. The first that is not verified: from
+ * work_first_open(). */
+uint64_t work_first_open(const struct work *w);
 bool work_next_batch(const struct work *w, uint64_t from, uint64_t now_ms,
 		     struct work_batch_info *out);
 

@@ -136,12 +136,19 @@ def test_sighup_without_a_file_changes_nothing(world):
     assert c.admin("GET", "/readyz")[0] == 200
 
 
-@pytest.mark.parametrize("address", ["nobody", "timelock", "verifier"])
+@pytest.mark.parametrize("address", ["timelock", "verifier"])
 def test_contract_of_another_kind(world, address):
-    where = {"nobody": "0x" + "12" * 20, "timelock": world.timelock, "verifier": world.verifier}[address]
+    where = {"timelock": world.timelock, "verifier": world.verifier}[address]
     c = world.coordinator(ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS=where, ETHREX_TIMELOCK_ADDRESS=None).start()
     assert c.process.wait(30) == EXIT_CONFIG
     assert "event=contract_of_another_kind" in c.log() and "holds no ethrex OnChainProposer" in c.log()
+
+
+def test_an_address_that_answers_nothing(world):
+    """Or a node that has not synced: one answer is not the truth."""
+    c = world.coordinator(ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS="0x" + "12" * 20, ETHREX_TIMELOCK_ADDRESS=None).start()
+    c.saw("event=l1_unreadable .*is answered with nothing at block .*or the address is wrong")
+    assert c.process.poll() is None and not c.status()["l1"]["readable"]
 
 
 def test_tdx_key_missing(world):

@@ -236,13 +236,13 @@ static bool see_input(void *arg, const struct store_input *row, struct why *why)
 	struct torture *t = arg;
 	uint8_t sha256[32];
 	struct why note;
-	uint64_t size;
 	char hex[65];
 	ssize_t n;
-	int fd;
+	int fd = -1;
 
 	(void)why;
-	fd = input_file_open(t->dir, row->sha256, &size, &note);
+	if (input_file_open(&fd, t->dir, row->sha256, row->size, &note) != INPUT_OK)
+		fd = -1;
 	n = fd >= 0 ? read(fd, bytes, sizeof bytes) : -1;
 	hex_encode(hex, row->sha256, 32);
 	if (n >= 0 && (uint64_t)n == row->size &&

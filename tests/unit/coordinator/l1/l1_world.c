@@ -88,7 +88,9 @@ static void at_proposer(struct l1_world *w, const char *data, const char *block,
 	else if (asks(data, "lastVerifiedBatch()") && w->huge)
 		snprintf(out, size, "\"0x%064d\"", 0), memset(out + 3, 'f', 64);
 	else if (asks(data, "lastVerifiedBatch()"))
-		word(out, size, w->verified - (strcmp(block, "latest") ? w->final_lags : 0));
+		word(out, size,
+		     (w->asked_other && w->other_differs ? w->other_verified : w->verified) -
+			 (strcmp(block, "latest") ? w->final_lags : 0));
 	else if (asks(data, "batchCommitments(uint256)"))
 		commitment(out, size, data);
 	else if (asks(data, "verifyBatches(uint256,bytes[],bytes[],bytes[])") && !w->no_verify) {
@@ -198,7 +200,9 @@ static void on_call(struct l1_world *w, const json_t *params, char *out, size_t 
 	const char *block = json_string_value(at) ? json_string_value(at) : "latest";
 
 	w->n_calls++;
-	if (w->reads_fail) {
+	if (w->genesis && !w->asked_other) {
+		snprintf(out, size, "\"0x\"");
+	} else if (w->reads_fail) {
 		*is_error = true;
 		snprintf(out, size, "{\"code\":-32000,\"message\":\"the node is ill\"}");
 	} else if (is_to(to, &w->proposer)) {
@@ -246,15 +250,26 @@ static void on_method(void *arg, const char *method, const json_t *params, char 
 	}
 }
 
-void l1_world_open(struct l1_world *w, uv_loop_t *loop)
+static void on_other(void *arg, const char *method, const json_t *params, char *out, size_t size,
+		     bool *is_error)
 {
-	struct rpc_options o = {.n_urls = 1, .backoff_min_ms = 10, .backoff_max_ms = 50};
+	struct l1_world *w = arg;
+
+	w->asked_other = true;
+	on_method(arg, method, params, out, size, is_error);
+	w->asked_other = false;
+}
+
+static void open_world(struct l1_world *w, uv_loop_t *loop, bool two)
+{
+	struct rpc_options o = {.n_urls = two ? 2 : 1, .backoff_min_ms = 10, .backoff_max_ms = 50};
 	struct why why = {""};
-	const char *urls[1];
-	char url[64];
+	const char *urls[2];
+	char url[64], other[64];
 
 	memset(w, 0, sizeof *w);
 	w->loop = loop;
+	w->two = two;
 	w->proposer = (struct eth_address){{0x0a, 1}};
 	w->verifier = (struct eth_address){{0x0b, 2}};
 	w->needs_tdx = w->dev_mode = true;
@@ -270,15 +285,35 @@ void l1_world_open(struct l1_world *w, uv_loop_t *loop)
 	fake_node_start(&w->node, loop, 0);
 	snprintf(url, sizeof url, "http://127.0.0.1:%d", w->node.port);
 	urls[0] = url;
+	if (two) {
+		w->other.chain_id = L1_WORLD_CHAIN_ID;
+		w->other.answer = on_other;
+		w->other.arg = w;
+		fake_node_start(&w->other, loop, 0);
+		snprintf(other, sizeof other, "http://127.0.0.1:%d", w->other.port);
+		urls[1] = other;
+	}
 	o.urls = urls;
 	w->rpc = rpc_new(loop, &o, &why);
 	assert_non_null(w->rpc);
+}
+
+void l1_world_open(struct l1_world *w, uv_loop_t *loop)
+{
+	open_world(w, loop, false);
+}
+
+void l1_world_open_two(struct l1_world *w, uv_loop_t *loop)
+{
+	open_world(w, loop, true);
 }
 
 void l1_world_close(struct l1_world *w)
 {
 	rpc_close(w->rpc, NULL, NULL);
 	fake_node_stop(&w->node);
+	if (w->two)
+		fake_node_stop(&w->other);
 	uv_run(w->loop, UV_RUN_DEFAULT);
 	buf_free(&w->calldata);
 	eth_key_wipe(&w->key);

@@ -17,6 +17,7 @@
 
 struct l1_world {
 	struct fake_node node;
+	struct fake_node other; /* of a world of two nodes */
 	uv_loop_t *loop;
 	struct rpc *rpc;
 	struct eth_address proposer, verifier, sender;
@@ -24,6 +25,11 @@ struct l1_world {
 	/* what the contracts say */
 	bool needs_tdx, dev_mode, aligned, based, old, no_verify, paused, reads_fail, huge;
 	uint64_t committed, verified;
+	/* The first of two nodes is at its genesis; verified is its word alone, and the other's is
+	 * this. */
+	bool two, genesis, other_differs;
+	uint64_t other_verified;
+	bool asked_other;    /* whose answer is being made */
 	uint64_t final_lags; /* lastVerifiedBatch() at an older block is less by this */
 	struct eth_address signer;
 	const char
@@ -39,6 +45,8 @@ struct l1_world {
 };
 
 void l1_world_open(struct l1_world *w, uv_loop_t *loop);
+/* With two nodes, which say the same until they are told to differ. */
+void l1_world_open_two(struct l1_world *w, uv_loop_t *loop);
 /* Node and client; turns the loop until they are closed. */
 void l1_world_close(struct l1_world *w);
 /* Turns the loop until done says so; fails after half a minute. */

@@ -63,7 +63,7 @@ static bool has_news(void *arg)
 	return x->n_facts + x->n_failed + x->n_fatal > 0;
 }
 
-static int setup(void **state)
+static int setup_world(void **state, bool two)
 {
 	struct fixture *x = calloc(1, sizeof *x);
 	struct store_options so = {0};
@@ -73,7 +73,10 @@ static int setup(void **state)
 	struct why why = {""};
 
 	uv_loop_init(&x->loop);
-	l1_world_open(&x->w, &x->loop);
+	if (two)
+		l1_world_open_two(&x->w, &x->loop);
+	else
+		l1_world_open(&x->w, &x->loop);
 	strcpy(x->dir, "/tmp/test_facts.XXXXXX");
 	assert_non_null(mkdtemp(x->dir));
 	so.dir = x->dir;
@@ -83,6 +86,16 @@ static int setup(void **state)
 	assert_true(l1_new(&x->l1, &parts, &o, &events, &why));
 	*state = x;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_world(state, false);
+}
+
+static int setup_two(void **state)
+{
+	return setup_world(state, true);
 }
 
 static void nothing(void *arg)
@@ -235,8 +248,114 @@ static void test_an_address_without_code(void **state)
 {
 	struct fixture *x = *state;
 
+	/* Or a node that has not synced: that is not for one node to say. */
 	x->w.proposer = (struct eth_address){{0xee}};
-	expect_fatal(x, "holds no ethrex OnChainProposer");
+	read_a_round(x);
+	assert_int_equal(x->n_fatal, 0);
+	assert_int_equal(x->n_failed, 1);
+	assert_non_null(strstr(x->sentence, "REQUIRE_RISC0_PROOF() of the OnChainProposer is "
+					    "answered with nothing at block"));
+}
+
+static void test_a_node_at_its_genesis(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.genesis = true;
+	read_a_round(x);
+	assert_int_equal(x->n_fatal, 0);
+	assert_int_equal(x->n_failed, 1);
+	assert_false(l1_is_fresh(x->l1));
+	/* It catches up. */
+	x->w.genesis = false;
+	x->w.committed = 3;
+	l1_world_wait(&x->w, 100); /* until it has rested */
+	read_a_round(x);
+	assert_int_equal(x->n_facts, 1);
+	assert_int_equal(l1_facts(x->l1)->committed, 3);
+}
+
+static void test_the_first_of_two_nodes_at_its_genesis(void **state)
+{
+	struct fixture *x = *state;
+	struct rpc_endpoint_info info;
+
+	x->w.genesis = true;
+	x->w.committed = 4;
+	read_a_round(x);
+	assert_int_equal(x->n_fatal + x->n_failed, 0);
+	assert_int_equal(l1_facts(x->l1)->committed, 4);
+	assert_true(rpc_endpoint_info(x->w.rpc, 0, &info));
+	assert_non_null(strstr(info.last_error, "is answered with nothing"));
+}
+
+static void test_more_verified_than_committed(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.committed = 4;
+	x->w.verified = 10;
+	read_a_round(x);
+	assert_int_equal(x->n_failed, 1);
+	assert_non_null(strstr(x->sentence, "lastVerifiedBatch is 10 and lastCommittedBatch 4"));
+	assert_null(l1_facts(x->l1));
+}
+
+static void test_of_two_nodes_the_one_that_makes_sense_counts(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.committed = 4;
+	x->w.verified = 10;
+	x->w.other_differs = true;
+	x->w.other_verified = 2;
+	read_a_round(x);
+	assert_int_equal(x->n_failed, 0);
+	assert_int_equal(l1_facts(x->l1)->verified, 2);
+}
+
+/* Reads rounds until the other node has been heard. */
+static uint64_t final_after_rounds(struct fixture *x)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		read_a_round(x);
+		assert_int_equal(x->n_facts, 1);
+		l1_world_wait(&x->w, 50);
+	}
+	return l1_facts(x->l1)->final;
+}
+
+static void test_final_is_what_two_nodes_say(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.committed = 10;
+	x->w.verified = 10;
+	x->w.other_differs = true;
+	x->w.other_verified = 0;
+	assert_int_equal(final_after_rounds(x), 0);
+	x->w.other_verified = 7;
+	assert_int_equal(final_after_rounds(x), 7);
+	x->w.other_verified = 12;
+	assert_int_equal(final_after_rounds(x), 10);
+	/* What the first one takes back is final no more. */
+	x->w.verified = 6;
+	assert_int_equal(final_after_rounds(x), 6);
+}
+
+static void test_a_second_node_that_is_ill_confirms_nothing(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.committed = 10;
+	x->w.verified = 10;
+	x->w.other.mode = FAKE_SLAM;
+	assert_int_equal(final_after_rounds(x), 0);
+	x->w.other.mode = FAKE_OK;
+	l1_world_wait(&x->w, 200); /* until it has rested */
+	assert_int_equal(final_after_rounds(x), 10);
 }
 
 static struct l1_facts some_facts(void)
@@ -381,23 +500,31 @@ static void test_closing_in_the_middle_of_a_round(void **state)
 	assert_int_equal(x->n_facts + x->n_failed + x->n_fatal, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)     cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_TWO(name) cmocka_unit_test_setup_teardown(name, setup_two, teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(test_a_whole_round),
-					   TEST(test_clocks_that_differ),
-					   TEST(test_a_round_that_fails_leaves_the_facts),
-					   TEST(test_a_round_asked_for_from_inside_an_event),
-					   TEST(test_aligned),
-					   TEST(test_based),
-					   TEST(test_an_older_contract),
-					   TEST(test_a_contract_without_verify_batches),
-					   TEST(test_an_address_without_code),
-					   cmocka_unit_test(test_the_row),
-					   TEST(test_restore),
-					   TEST(test_commitments),
-					   TEST(test_closing_in_the_middle_of_a_round)};
+	const struct CMUnitTest tests[] = {
+	    TEST(test_a_whole_round),
+	    TEST(test_clocks_that_differ),
+	    TEST(test_a_round_that_fails_leaves_the_facts),
+	    TEST(test_a_round_asked_for_from_inside_an_event),
+	    TEST(test_aligned),
+	    TEST(test_based),
+	    TEST(test_an_older_contract),
+	    TEST(test_a_contract_without_verify_batches),
+	    TEST(test_an_address_without_code),
+	    TEST(test_a_node_at_its_genesis),
+	    TEST_TWO(test_the_first_of_two_nodes_at_its_genesis),
+	    TEST(test_more_verified_than_committed),
+	    TEST_TWO(test_of_two_nodes_the_one_that_makes_sense_counts),
+	    TEST_TWO(test_final_is_what_two_nodes_say),
+	    TEST_TWO(test_a_second_node_that_is_ill_confirms_nothing),
+	    cmocka_unit_test(test_the_row),
+	    TEST(test_restore),
+	    TEST(test_commitments),
+	    TEST(test_closing_in_the_middle_of_a_round)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -297,6 +297,13 @@ static void test_a_quote_for_which_it_is_too_early(void **state)
 	assert_int_equal(setup_waiting(x->setup), 0);
 }
 
+static void on_filled(void *arg, enum store_rc rc, const struct why *why)
+{
+	(void)arg;
+	(void)rc;
+	(void)why;
+}
+
 static void test_a_full_queue_is_no_ack(void **state)
 {
 	struct fixture *x = *state;
@@ -305,7 +312,7 @@ static void test_a_full_queue_is_no_ack(void **state)
 	unsigned i;
 
 	for (i = 0; i < 2000 && x->answers == 0; i++) {
-		while (store_commit_lazy(x->store, &fill, 1) == STORE_OK)
+		while (store_commit(x->store, &fill, 1, on_filled, NULL) == STORE_OK)
 			;
 		knock(x, 1);
 	}

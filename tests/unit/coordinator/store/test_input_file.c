@@ -181,7 +181,6 @@ static void test_content_address(void **state)
 	char name[80], path[200], back[sizeof text];
 	uint8_t first[32];
 	struct world w;
-	uint64_t size;
 	size_t n;
 	int fd;
 
@@ -198,9 +197,7 @@ static void test_content_address(void **state)
 			assert_memory_equal(w.sha256, first, 32);
 		memcpy(first, w.sha256, 32);
 	}
-	fd = input_file_open(w.dir, first, &size, &w.why);
-	assert_true(fd >= 0);
-	assert_int_equal(size, sizeof text - 1);
+	assert_int_equal(input_file_open(&fd, w.dir, first, sizeof text - 1, &w.why), INPUT_OK);
 	assert_int_equal(read(fd, back, sizeof back), sizeof text - 1);
 	assert_memory_equal(back, text, sizeof text - 1);
 	close(fd);
@@ -216,7 +213,7 @@ static void test_content_address(void **state)
 	assert_int_equal(entries(&w), 2);
 	assert_int_equal(input_file_remove(w.dir, w.sha256, &w.why), INPUT_OK);
 	assert_int_equal(input_file_remove(w.dir, w.sha256, &w.why), INPUT_OK);
-	assert_int_equal(input_file_open(w.dir, w.sha256, &size, &w.why), -1);
+	assert_int_equal(input_file_open(&fd, w.dir, w.sha256, 2, &w.why), INPUT_BROKEN);
 	assert_non_null(strstr(w.why.text, name));
 	assert_int_equal(entries(&w), 1);
 	world_free(&w);

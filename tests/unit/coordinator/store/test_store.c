@@ -9,6 +9,8 @@
 /* ---- what a load finds, as text, so that two loads can be compared ---- */
 
 struct seen {
+	unsigned replaced; /* inputs that count no more */
+	int states[8];     /* of proofs by id */
 	struct buf text;
 	unsigned facts, inputs, proofs, leases, provers, intents;
 };
@@ -42,6 +44,7 @@ static bool see_input(void *arg, const struct store_input *r, struct why *why)
 
 	(void)why;
 	s->inputs++;
+	s->replaced += r->replaced_ms != 0;
 	buf_printf(&s->text, "input %lu %lu %lu", r->batch, r->size, r->created_ms);
 	see_span(s, r->commit_hash);
 	see_span(s, span_of(r->sha256, 32));
@@ -54,6 +57,8 @@ static bool see_proof(void *arg, const struct store_proof *r, struct why *why)
 
 	(void)why;
 	s->proofs++;
+	if (r->id < 8)
+		s->states[r->id] = r->state;
 	buf_printf(&s->text, "proof %lu %lu %d %lu %d %lu %d", r->id, r->batch, r->prover_type,
 		   r->received_ms, r->state, r->judged_ms, r->has_signer);
 	see_span(s, r->bytes);
@@ -133,7 +138,8 @@ static unsigned count_proofs(struct world *w)
 
 static const struct store_fact fact = {{(const uint8_t *)"chain_id", 8},
 				       {(const uint8_t *)"\0\1\xff", 3}};
-static const struct store_input input = {UINT64_MAX, {(const uint8_t *)"abc", 3}, {1, 2, 3}, 99, 7};
+static const struct store_input input = {UINT64_MAX, {(const uint8_t *)"abc", 3}, {1, 2, 3}, 99, 7,
+					 0};
 static const struct store_proof proof = {
     .id = 5,
     .batch = UINT64_MAX - 1,
@@ -293,6 +299,163 @@ static void test_input_keys(void **state)
 	load(&w, &got);
 	assert_int_equal(got.inputs, 2);
 	buf_free(&got.text);
+	world_close(&w);
+	world_free(&w);
+}
+
+static void test_ranges_of_batches(void **state)
+{
+	struct store_change put[9], del[3], again = {.kind = CHANGE_PROOF_RANGE};
+	struct world w;
+	struct seen got;
+	uint64_t i;
+
+	(void)state;
+	world_make(&w);
+	assert_int_equal(world_open(&w), STORE_OK);
+	for (i = 0; i < 3; i++) {
+		put[3 * i] = (struct store_change){.kind = CHANGE_INPUT_PUT, .input = input};
+		put[3 * i].input.batch = i == 2 ? UINT64_MAX : i + 1;
+		put[3 * i + 1] = a_proof(i + 1, text("x"));
+		put[3 * i + 1].proof.batch = put[3 * i].input.batch;
+		put[3 * i + 1].proof.state = (int)i + 1;
+		put[3 * i + 2] = (struct store_change){.kind = CHANGE_LEASE_PUT, .lease = lease};
+		put[3 * i + 2].lease.batch = put[3 * i].input.batch;
+	}
+	assert_int_equal(world_commit(&w, put, 9), STORE_OK);
+	again.proof_range = (struct store_proof_range){
+	    .first = 1, .last = 2, .from = 1 << 2 | 1 << 3, .state = 6, .reason = text("so")};
+	assert_int_equal(world_commit(&w, &again, 1), STORE_OK);
+	load(&w, &got);
+	assert_int_equal(got.states[1], 1); /* not one of these states */
+	assert_int_equal(got.states[2], 6);
+	assert_int_equal(got.states[3], 3); /* not one of these batches */
+	buf_free(&got.text);
+	for (i = 0; i < 3; i++)
+		del[i] = (struct store_change){.kind = i == 0   ? CHANGE_INPUT_DEL_THROUGH
+						       : i == 1 ? CHANGE_PROOF_DEL_THROUGH
+								: CHANGE_LEASE_DEL_THROUGH,
+					       .through = 1};
+	assert_int_equal(world_commit(&w, del, 3), STORE_OK);
+	load(&w, &got);
+	assert_int_equal(got.inputs * 100 + got.proofs * 10 + got.leases, 222);
+	buf_free(&got.text);
+	/* What is beyond 63 bits is beyond every range. */
+	for (i = 0; i < 3; i++)
+		del[i].through = INT64_MAX;
+	assert_int_equal(world_commit(&w, del, 3), STORE_OK);
+	load(&w, &got);
+	assert_int_equal(got.inputs * 100 + got.proofs * 10 + got.leases, 111);
+	buf_free(&got.text);
+	for (i = 0; i < 3; i++)
+		del[i].through = UINT64_MAX - 1;
+	assert_int_equal(world_commit(&w, del, 3), STORE_OK);
+	load(&w, &got);
+	assert_int_equal(got.inputs, 1);
+	buf_free(&got.text);
+	world_close(&w);
+	world_free(&w);
+}
+
+static void test_an_input_takes_anothers_place(void **state)
+{
+	struct store_change c[2] = {{.kind = CHANGE_INPUT_REPLACED, .input = input},
+				    {.kind = CHANGE_INPUT_PUT, .input = input}};
+	struct world w;
+	struct seen got;
+
+	(void)state;
+	world_make(&w);
+	assert_int_equal(world_open(&w), STORE_OK);
+	assert_int_equal(world_commit(&w, &c[1], 1), STORE_OK);
+	c[0].input.replaced_ms = 1234;
+	c[1].input.sha256[31] = 1;
+	assert_int_equal(world_commit(&w, c, 2), STORE_OK);
+	load(&w, &got);
+	assert_int_equal(got.inputs, 2);
+	assert_int_equal(got.replaced, 1);
+	buf_free(&got.text);
+	/* And back: the former counts again, once the other one does not. */
+	assert_int_equal(
+	    world_commit(&w, &(struct store_change){.kind = CHANGE_INPUT_PUT, .input = input}, 1),
+	    STORE_CONFLICT);
+	c[0].input.sha256[31] = 1;
+	c[1].input.sha256[31] = 0;
+	assert_int_equal(world_commit(&w, c, 2), STORE_OK);
+	load(&w, &got);
+	assert_int_equal(got.inputs, 2);
+	assert_int_equal(got.replaced, 1);
+	buf_free(&got.text);
+	world_close(&w);
+	world_free(&w);
+}
+
+/* ---- files that are taken away ---- */
+
+static void take_away(const char *command)
+{
+	struct store_change c = {.kind = CHANGE_FACT_PUT, .fact = fact};
+	char text_of_command[256];
+	struct world w;
+
+	world_make(&w);
+	assert_int_equal(world_open(&w), STORE_OK);
+	assert_int_equal(world_commit(&w, &c, 1), STORE_OK);
+	snprintf(text_of_command, sizeof text_of_command, "cd %s && %s", w.dir, command);
+	assert_int_equal(system(text_of_command), 0);
+	assert_int_equal(world_commit(&w, &c, 1), STORE_TAKEN_AWAY);
+	assert_non_null(strstr(w.why.text, "was taken away under the daemon"));
+	/* For good: what was written between would be missing in what is there then. */
+	assert_int_equal(world_commit(&w, &c, 1), STORE_TAKEN_AWAY);
+	world_close(&w);
+	world_free(&w);
+}
+
+static void test_files_that_are_taken_away(void **state)
+{
+	(void)state;
+	take_away("rm store.db");
+	take_away("rm store.db-wal");
+	take_away("cp store.db x && mv x store.db");
+	take_away("mv store.db old.db && mv store.db-wal old.db-wal");
+	take_away("mkdir ../x && mv * ../x");
+}
+
+/* ---- lazy changes ---- */
+
+static void test_lazy_changes_never_take_the_place_of_others(void **state)
+{
+	struct store_change c = {.kind = CHANGE_FACT_PUT, .fact = fact};
+	struct store_stats stats;
+	struct world w;
+	unsigned i;
+
+	(void)state;
+	world_make(&w);
+	w.options.max_queue = 40;
+	w.options.lazy_ms = 1000000;
+	assert_int_equal(world_open(&w), STORE_OK);
+	gate_close();
+	assert_int_equal(world_submit(&w, &c, 1), STORE_OK);
+	gate_await();
+	for (i = 0; i < 100; i++)
+		assert_int_equal(store_commit_lazy(w.store, &c, 1), i < 10 ? STORE_OK : STORE_FULL);
+	for (i = 0; i < 29; i++)
+		assert_int_equal(world_submit(&w, &c, 1), STORE_OK);
+	assert_int_equal(world_submit(&w, &c, 1), STORE_FULL);
+	gate_open();
+	world_await(&w, 30);
+	store_stats(w.store, &stats);
+	assert_int_equal(stats.lazy_refused, 90);
+	assert_int_equal(stats.groups_refused, 91);
+	assert_int_equal(w.ok, 30);
+	/* Half of their share does not wait for its time. */
+	for (i = 0; i < 6; i++)
+		assert_int_equal(store_commit_lazy(w.store, &c, 1), STORE_OK);
+	do {
+		uv_run(&w.loop, UV_RUN_ONCE);
+		store_stats(w.store, &stats);
+	} while (stats.queue);
 	world_close(&w);
 	world_free(&w);
 }
@@ -607,16 +770,16 @@ static void test_foreign(void **state)
 	world_make(&w);
 	assert_int_equal(world_open(&w), STORE_OK);
 	world_close(&w);
-	alter(&w, "PRAGMA user_version = 3");
+	alter(&w, "PRAGMA user_version = 4");
 	assert_int_equal(world_open(&w), STORE_FOREIGN);
-	assert_non_null(strstr(w.why.text, "schema version 3, this program knows up to 2"));
+	assert_non_null(strstr(w.why.text, "schema version 4, this program knows up to 3"));
 	alter(&w, "PRAGMA user_version = 0");
 	assert_int_equal(world_open(&w), STORE_FOREIGN);
 	assert_non_null(strstr(w.why.text, "schema version 0, which this program cannot read"));
 	alter(&w, "PRAGMA application_id = 77");
 	assert_int_equal(world_open(&w), STORE_FOREIGN);
 	assert_non_null(strstr(w.why.text, "another program (application id 77"));
-	alter(&w, "PRAGMA user_version = 2; PRAGMA application_id = 1413765187");
+	alter(&w, "PRAGMA user_version = 3; PRAGMA application_id = 1413765187");
 	assert_int_equal(world_open(&w), STORE_OK);
 	world_close(&w);
 	/* A lost table is damage, not an invitation to create it anew. */
@@ -787,13 +950,24 @@ static void test_visitor_stops(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_replace_and_delete),
-	    cmocka_unit_test(test_input_keys),    cmocka_unit_test(test_large_blobs),
-	    cmocka_unit_test(test_group_commit),  cmocka_unit_test(test_order),
-	    cmocka_unit_test(test_ceilings),      cmocka_unit_test(test_close_drains),
-	    cmocka_unit_test(test_lazy),          cmocka_unit_test(test_second_opener),
-	    cmocka_unit_test(test_foreign),       cmocka_unit_test(test_schema_1_goes_on),
-	    cmocka_unit_test(test_corrupt),       cmocka_unit_test(test_bad_directories),
+	    cmocka_unit_test(test_round_trip),
+	    cmocka_unit_test(test_replace_and_delete),
+	    cmocka_unit_test(test_input_keys),
+	    cmocka_unit_test(test_large_blobs),
+	    cmocka_unit_test(test_group_commit),
+	    cmocka_unit_test(test_order),
+	    cmocka_unit_test(test_ceilings),
+	    cmocka_unit_test(test_close_drains),
+	    cmocka_unit_test(test_lazy),
+	    cmocka_unit_test(test_second_opener),
+	    cmocka_unit_test(test_ranges_of_batches),
+	    cmocka_unit_test(test_an_input_takes_anothers_place),
+	    cmocka_unit_test(test_files_that_are_taken_away),
+	    cmocka_unit_test(test_lazy_changes_never_take_the_place_of_others),
+	    cmocka_unit_test(test_foreign),
+	    cmocka_unit_test(test_schema_1_goes_on),
+	    cmocka_unit_test(test_corrupt),
+	    cmocka_unit_test(test_bad_directories),
 	    cmocka_unit_test(test_visitor_stops),
 	};
 

@@ -49,12 +49,11 @@ static void on_facts(void *arg, const struct l1_facts *f)
 {
 	struct fixture *x = arg;
 	const struct work_chain chain = {f->committed, f->verified, f->final};
-	const struct work_gone gone = {0};
 	const struct eth_address *counting;
 	struct why why = {""};
 
 	work_set_needed(x->work, f->needed);
-	work_set_chain(x->work, &chain, &gone, &why);
+	work_set_chain(x->work, &chain, &why);
 	registrar_set_contract(x->registrar, &f->tdx_verifier, f->tdx_dev_mode);
 	registrar_set_signer(x->registrar, &f->signer, clock_wall_ms(), &why);
 	counting = registrar_counting_signer(x->registrar);

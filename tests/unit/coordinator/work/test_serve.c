@@ -1,8 +1,8 @@
 /* InputRequest: with a real store, real files and a real book of work. */
 #include "coordinator/base/clock.h"
+#include "coordinator/inputs/upload.h"
 #include "coordinator/provers/registrar.h"
 #include "coordinator/work/serve.h"
-#include "coordinator/work/upload.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -76,7 +76,7 @@ static int setup(void **state)
 	x->registrar = registrar_new(&(struct registrar_settings){.max_provers = 4});
 	assert_non_null(x->registrar);
 	assert_true(serve_new(
-	    &x->serve, &(struct serve_parts){x->store, x->work, x->inputs, x->rule, x->registrar},
+	    &x->serve, &(struct serve_parts){x->store, x->work, x->rule, x->dir, x->registrar},
 	    &why));
 	*state = x;
 	return 0;
@@ -120,7 +120,8 @@ static enum upload_rc put(struct fixture *x, uint64_t batch, const char *text)
 		uv_run(&x->loop, UV_RUN_ONCE);
 	if (!x->ended)
 		upload_finish(u);
-	while (!x->ended)
+	/* What was refused leaves no file. */
+	while (!x->ended || inputs_wasted(x->inputs))
 		uv_run(&x->loop, UV_RUN_ONCE);
 	return x->rc;
 }
@@ -193,8 +194,35 @@ static void test_a_file_that_is_gone(void **state)
 	assert_int_equal(put(x, 1, "{}"), UPLOAD_CREATED);
 	snprintf(command, sizeof command, "rm %s/inputs/*", x->dir);
 	assert_int_equal(system(command), 0);
-	assert_int_equal(ask(x, 5, HASH, "10.0.0.1", &in, &why), SERVE_UNREADABLE);
+	assert_int_equal(ask(x, 5, HASH, "10.0.0.1", &in, &why), SERVE_EMPTY);
 	assert_int_equal(leases(x), 0); /* given back */
+	/* It is put again, and there are two batches on the way. */
+	assert_int_equal(put(x, 1, "{}"), UPLOAD_CREATED);
+	assert_int_equal(put(x, 1, "{}"), UPLOAD_SAME);
+	assert_int_equal(inputs_bytes(x->inputs), 2);
+	assert_int_equal(ask(x, 5, HASH, "10.0.0.1", &in, &why), SERVE_INPUT);
+	close(in.fd);
+}
+
+static void test_a_file_that_lost_its_end_is_passed_over(void **state)
+{
+	struct fixture *x = *state;
+	struct serve_input in;
+	struct why why = {""};
+	char command[128];
+	struct work_counts c;
+
+	assert_int_equal(put(x, 1, "{\"n\":1}"), UPLOAD_CREATED);
+	snprintf(command, sizeof command, "truncate -s 3 %s/inputs/*", x->dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(put(x, 2, "{\"n\":22}"), UPLOAD_CREATED);
+	assert_int_equal(ask(x, 5, HASH, "10.0.0.1", &in, &why), SERVE_INPUT);
+	assert_int_equal(in.batch, 2);
+	assert_int_equal(in.size, 8);
+	close(in.fd);
+	work_counts(x->work, &c);
+	assert_int_equal(c.broken, 1);
+	assert_int_equal(leases(x), 1);
 }
 
 static void test_nothing_to_hand_out(void **state)
@@ -288,24 +316,27 @@ static void test_inputs_come_back(void **state)
 	size_t removed = 99;
 
 	assert_int_equal(put(x, 1, "{}"), UPLOAD_CREATED);
-	/* Its file is missing: said, and passed over. */
+	/* Its file is missing: said, and not handed out. */
 	assert_true(inputs_restore(x->inputs, &row, &why));
 	assert_int_equal(ask(x, 5, HASH, "10.0.0.1", &(struct serve_input){0}, &why), SERVE_INPUT);
 	/* No row names the file of batch 1 in this load: it goes. */
 	assert_true(inputs_sweep(x->inputs, &removed, &why));
 	assert_int_equal(removed, 1);
-	inputs_drop(x->inputs, 1, HASH, row.sha256, false);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	    TEST(test_an_input_goes_out),        TEST(test_what_did_not_arrive_is_handed_out_again),
-	    TEST(test_a_file_that_is_gone),      TEST(test_nothing_to_hand_out),
-	    TEST(test_leases_of_one_source),     TEST(test_a_lease_outlives_a_restart),
-	    TEST(test_uploads_that_are_refused), TEST(test_inputs_come_back)};
+	const struct CMUnitTest tests[] = {TEST(test_an_input_goes_out),
+					   TEST(test_what_did_not_arrive_is_handed_out_again),
+					   TEST(test_a_file_that_is_gone),
+					   TEST(test_a_file_that_lost_its_end_is_passed_over),
+					   TEST(test_nothing_to_hand_out),
+					   TEST(test_leases_of_one_source),
+					   TEST(test_a_lease_outlives_a_restart),
+					   TEST(test_uploads_that_are_refused),
+					   TEST(test_inputs_come_back)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -400,10 +400,12 @@ struct gone_log {
 	uint64_t id[64];
 };
 
-static void log_input(void *arg, uint64_t batch, const char *hash, const uint8_t sha[32], bool last)
+static void log_input(void *arg, uint64_t batch, const char *hash, const uint8_t sha[32],
+		      uint64_t size, bool last)
 {
 	struct gone_log *l = arg;
 
+	assert_true(size >= 10);
 	assert_true(batch > 0 && hash[0] && sha[31] == 1);
 	l->inputs++;
 	l->last_uses += last;
@@ -453,13 +455,14 @@ static void judged_proofs_are_kept_within_bounds(void **state)
 	work_free(w);
 }
 
-static void a_verified_batch_is_dropped_when_final(void **state)
+static void what_is_verified_stays_until_it_is_dropped(void **state)
 {
 	struct work *w = world_with(limits(), TDX, 1, 3);
 	struct gone_log log;
 	struct work_gone gone = log_to(&log);
 	struct work_chain c = {3, 1, 0};
-	uint64_t id, pending;
+	struct work_counts counts;
+	uint64_t id, pending, last = 0;
 	struct why why;
 
 	(void)state;
@@ -469,22 +472,76 @@ static void a_verified_batch_is_dropped_when_final(void **state)
 	id = keep(w, 1, PROVER_TDX, "a", 1);
 	assert_int_equal(ask(w, &tdx, "b", 0), 2);
 	assert_int_equal(offer(w, 2, PROVER_TDX, "b", 2, &pending), WORK_ACCEPT);
-	assert_int_equal(work_set_chain(w, &c, &gone, &why), WORK_CHAIN_FORWARD);
+	assert_int_equal(work_set_chain(w, &c, &why), WORK_CHAIN_FORWARD);
+	assert_int_equal(work_set_chain(w, &c, &why), WORK_CHAIN_SAME);
+	/* Not final: nothing goes. */
+	assert_int_equal(work_drop_through(w, 3, 9, UINT64_MAX, &gone, &last), 0);
+	c.verified = c.final = 2;
+	assert_int_equal(work_set_chain(w, &c, &why), WORK_CHAIN_FORWARD);
+	work_counts(w, &counts);
+	assert_int_equal(counts.retained, 2);
+	assert_int_equal(counts.batches, 1);
+	assert_int_equal(counts.proof_bytes, 130);
 	assert_int_equal(log.inputs + log.n + log.leases, 0);
-	assert_int_equal(work_set_chain(w, &c, &gone, &why), WORK_CHAIN_SAME);
-	c.verified = c.final = 1;
-	assert_int_equal(work_set_chain(w, &c, &gone, &why), WORK_CHAIN_FORWARD);
+	assert_int_equal(work_drop_through(w, 3, 1, UINT64_MAX, &gone, &last), 1);
+	assert_int_equal(last, 1);
 	assert_int_equal(log.inputs, 2);
 	assert_int_equal(log.last_uses, 1);
 	assert_int_equal(log.n, 1);
 	assert_int_equal(log.id[0], id);
 	gone = log_to(&log);
-	c.verified = c.final = 2;
-	assert_int_equal(work_set_chain(w, &c, &gone, &why), WORK_CHAIN_FORWARD);
+	assert_int_equal(work_drop_through(w, 3, 9, UINT64_MAX, &gone, &last), 1);
+	assert_int_equal(last, 2);
 	assert_int_equal(log.leases, 1);
 	assert_int_equal(log.n, 0); /* it has no row yet: kept() says that it is gone */
 	assert_false(work_kept(w, pending, 0));
 	work_release(w, pending);
+	assert_int_equal(ask(w, &tdx, "b", 0), 3);
+	work_counts(w, &counts);
+	assert_int_equal(counts.proof_bytes, 0);
+	work_free(w);
+}
+
+static void dropping_stops_at_so_many_bytes(void **state)
+{
+	struct work *w = world_with(limits(), TDX, 1, 9);
+	static const struct work_gone nobody;
+	struct work_chain c = {9, 9, 9};
+	uint64_t i, last = 0;
+	struct why why;
+
+	(void)state;
+	for (i = 1; i <= 9; i++)
+		keep(w, i, PROVER_TDX, "a", i); /* 65 bytes each */
+	work_set_chain(w, &c, &why);
+	assert_int_equal(work_drop_through(w, 9, 9, 130, &nobody, &last), 2);
+	assert_int_equal(last, 2);
+	work_free(w);
+}
+
+/* On one node's word, which another round takes back, nothing is lost and no proof is dropped. */
+static void a_false_verified_batch_costs_nothing(void **state)
+{
+	struct work *w = world_with(limits(), TDX, 1, 4);
+	static const struct work_gone nobody;
+	struct work_chain c = {4, 0, 0};
+	uint64_t id, other, last;
+	struct why why;
+
+	(void)state;
+	work_set_chain(w, &c, &why);
+	id = keep(w, 1, PROVER_TDX, "a", 1);
+	c.verified = 4;
+	work_set_chain(w, &c, &why);
+	assert_int_equal(ask(w, &tdx, "b", 0), 0);
+	assert_int_equal(work_drop_through(w, 4, 9, UINT64_MAX, &nobody, &last), 0);
+	/* A proof that comes meanwhile is kept, and so is an input. */
+	other = keep(w, 2, PROVER_TDX, "b", 2);
+	assert_int_equal(put(w, 3, "v2", 7), WORK_INPUT_NEW);
+	c.verified = 0;
+	assert_int_equal(work_set_chain(w, &c, &why), WORK_CHAIN_BACK);
+	good(w, id, &key_a);
+	good(w, other, &key_a);
 	assert_int_equal(ask(w, &tdx, "b", 0), 3);
 	work_free(w);
 }
@@ -493,18 +550,21 @@ static void a_reorg_opens_batches_again_and_says_what_is_lost(void **state)
 {
 	struct work *w = world_with(limits(), TDX, 1, 4);
 	static const struct work_gone nobody;
-	struct work_chain c = {4, 3, 1};
+	struct work_chain c = {4, 3, 2};
+	uint64_t last;
 	struct why why;
 
 	(void)state;
-	work_set_chain(w, &c, &nobody, &why);
+	work_set_chain(w, &c, &why);
+	assert_int_equal(work_drop_through(w, 1, 9, UINT64_MAX, &nobody, &last), 1);
 	assert_int_equal(ask(w, &tdx, "a", 0), 4);
-	c.verified = 1;
-	assert_int_equal(work_set_chain(w, &c, &nobody, &why), WORK_CHAIN_BACK);
+	/* Below what was final: within retention, so all of it is in work again. */
+	c.verified = c.final = 1;
+	assert_int_equal(work_set_chain(w, &c, &why), WORK_CHAIN_BACK);
 	assert_non_null(strstr(why.text, "from 3 to 1; batches 2 to 3"));
 	assert_int_equal(ask(w, &tdx, "a", 0), 2);
 	c.verified = c.final = 0;
-	assert_int_equal(work_set_chain(w, &c, &nobody, &why), WORK_CHAIN_BACK_LOST);
+	assert_int_equal(work_set_chain(w, &c, &why), WORK_CHAIN_BACK_LOST);
 	assert_non_null(strstr(why.text, "batches 1 to 1 were final"));
 	assert_int_equal(put(w, 1, "abc1234", 1), WORK_INPUT_NEW);
 	assert_int_equal(ask(w, &tdx, "a", 0), 1);
@@ -514,25 +574,158 @@ static void a_reorg_opens_batches_again_and_says_what_is_lost(void **state)
 static void a_reverted_commitment_has_its_proofs_judged_again(void **state)
 {
 	static const struct work_chain reverted = {1, 0, 0};
-	static const struct work_gone nobody;
-	struct work *w = world_with(limits(), TDX, 1, 2);
+	struct work *w = world_with(limits(), TDX, 1, 3);
 	struct work_judge_at at = {0, 0};
 	struct work_candidate c;
 	struct why why;
+	uint64_t id, id2;
+
+	(void)state;
+	chain(w, 3, 0);
+	id = keep(w, 2, PROVER_TDX, "a", 1);
+	good(w, id, &key_a);
+	id2 = keep(w, 3, PROVER_TDX, "b", 2);
+	assert_int_equal(work_set_chain(w, &reverted, &why), WORK_CHAIN_BACK);
+	assert_non_null(strstr(why.text, "lastCommittedBatch went back from 3 to 1"));
+	assert_false(work_next_to_judge(w, &at, &c));
+	/* A node that lags looks the same: nobody is set to prove anything again. */
+	assert_int_equal(ask(w, &tdx, "c", 5000), 1);
+	assert_int_equal(ask(w, &tdx, "c", 5000), 0);
+	chain(w, 3, 0);
+	assert_true(work_next_to_judge(w, &at, &c));
+	assert_int_equal(c.id, id);
+	assert_int_equal(c.state, WORK_REVERTED);
+	assert_false(c.has_signer);
+	good(w, id, &key_a);
+	/* The other one does not fit what was committed instead: nobody is to blame. */
+	assert_true(work_next_to_judge(w, &at, &c));
+	assert_int_equal(c.id, id2);
+	assert_int_equal(work_verdict(w, id2, WORK_UNDECIDED), WORK_ASIDE);
+	assert_int_equal(work_verdict(w, id2, WORK_BAD), WORK_ASIDE);
+	assert_int_equal(work_verdict(w, id2, WORK_GOOD), WORK_GOOD);
+	assert_true(work_judged(w, id2, WORK_ASIDE, NULL, 5000, NULL));
+	assert_false(work_next_to_judge(w, &at, &c));
+	assert_int_equal(ask(w, &tdx, "b", 5000), 3); /* at once, and to its source too */
+	work_free(w);
+}
+
+static void an_input_is_replaced_before_its_batch_is_committed(void **state)
+{
+	struct work *w = world_with(limits(), TDX, 1, 2);
+	struct work_judge_at at = {0, 0};
+	struct gone_log log;
+	struct work_gone gone = log_to(&log);
+	struct work_candidate c;
+	struct work_grant g;
+	uint8_t old[32], sha[32];
 	uint64_t id;
+	struct why why;
+
+	(void)state;
+	digest_of(old, 2);
+	digest_of(sha, 22);
+	/* Whether it is committed is not known yet. */
+	assert_int_equal(put(w, 2, "abc1234", 22), WORK_INPUT_CONFLICT);
+	chain(w, 1, 0);
+	id = keep(w, 2, PROVER_TDX, "a", 1);
+	assert_int_equal(put(w, 1, "abc1234", 22), WORK_INPUT_CONFLICT);
+	assert_int_equal(put(w, 2, "abc1234", 22), WORK_INPUT_REPLACE);
+	assert_int_equal(ask(w, &tdx, "b", 0), 1);
+	assert_true(work_replace_input(w, 2, "abc1234", sha, 32, &gone));
+	assert_false(work_replace_input(w, 7, "abc1234", sha, 32, &gone));
+	assert_false(work_uses_bytes(w, old));
+	assert_true(work_uses_bytes(w, sha));
+	/* The proof of the former input waits, and keeps nobody from the new one. */
+	assert_int_equal(ask_for(w, "abc1234", &tdx, "a", 0, &g, &why), WORK_GRANT);
+	assert_int_equal(g.batch, 2);
+	assert_memory_equal(g.sha256, sha, 32);
+	assert_int_equal(g.size, 32);
+	assert_true(work_find_candidate(w, id, &c));
+	assert_int_equal(c.state, WORK_ASIDE);
+	/* Replaced again while somebody proves it: the lease is over. */
+	digest_of(sha, 23);
+	assert_true(work_replace_input(w, 2, "abc1234", sha, 33, &gone));
+	assert_int_equal(log.leases, 1);
+	assert_int_equal(log.inputs + log.n, 0);
+	chain(w, 2, 0);
+	/* Should its input be what was committed after all, the proof counts. */
+	while (work_next_to_judge(w, &at, &c) && c.id != id)
+		;
+	assert_int_equal(c.id, id);
+	good(w, id, &key_a);
+	assert_int_equal(ask(w, &tdx, "c", 0), 0);
+	work_free(w);
+}
+
+static void an_input_is_taken_away_by_hand(void **state)
+{
+	struct work *w = world_with(limits(), TDX, 1, 2);
+	struct gone_log log;
+	struct work_gone gone = log_to(&log);
+	struct why why;
+	uint64_t batch;
 
 	(void)state;
 	chain(w, 2, 0);
-	id = keep(w, 2, PROVER_TDX, "a", 1);
-	good(w, id, &key_a);
-	assert_false(work_next_to_judge(w, &at, &c));
-	assert_int_equal(work_set_chain(w, &reverted, &nobody, &why), WORK_CHAIN_BACK);
-	assert_non_null(strstr(why.text, "lastCommittedBatch went back from 2 to 1"));
-	assert_false(work_next_to_judge(w, &at, &c));
-	chain(w, 2, 0);
-	assert_true(work_next_to_judge(w, &at, &c));
-	assert_int_equal(c.id, id);
-	assert_int_equal(c.state, WORK_CANDIDATE);
+	assert_int_equal(ask(w, &tdx, "a", 0), 1);
+	assert_true(work_drop_input(w, 1, "abc1234", &gone));
+	assert_false(work_drop_input(w, 1, "abc1234", &gone));
+	assert_int_equal(log.inputs, 1);
+	assert_int_equal(log.last_uses, 1);
+	assert_int_equal(log.leases, 1);
+	assert_true(work_oldest_waiting(w, 0, &batch, &why));
+	assert_string_equal(why.text, "batch 1 waits for its input");
+	/* Another one may be put though the batch is committed. */
+	assert_int_equal(put(w, 1, "abc1234", 77), WORK_INPUT_NEW);
+	assert_int_equal(ask(w, &tdx, "a", 0), 1);
+	work_free(w);
+}
+
+static void a_broken_input_is_passed_over_until_it_is_put_again(void **state)
+{
+	struct work *w = world_with(limits(), TDX, 1, 3);
+	struct work_input_info info[2];
+	struct work_counts counts;
+	struct why why;
+	uint64_t batch;
+
+	(void)state;
+	chain(w, 0, 0);
+	work_input_broken(w, 1, "abc1234");
+	work_input_broken(w, 1, "abc1234");
+	work_input_broken(w, 9, "abc1234");
+	work_counts(w, &counts);
+	assert_int_equal(counts.broken, 1);
+	assert_true(work_oldest_waiting(w, 0, &batch, &why));
+	assert_non_null(strstr(why.text, "batch 1 waits for its input to be put again"));
+	assert_int_equal(ask(w, &tdx, "a", 0), 2);
+	assert_int_equal(work_next_inputs(w, 0, info, 2), 1);
+	assert_true(info[0].broken && info[0].batch == 1);
+	assert_int_equal(put(w, 1, "abc1234", 1), WORK_INPUT_NEW);
+	assert_int_equal(put(w, 1, "abc1234", 1), WORK_INPUT_SAME);
+	assert_int_equal(ask(w, &tdx, "a", 0), 1);
+	/* One that goes while it is broken leaves no trace. */
+	work_input_broken(w, 3, "abc1234");
+	chain(w, 3, 3);
+	work_counts(w, &counts);
+	assert_int_equal(counts.broken + counts.inputs + counts.retained, 0);
+	work_free(w);
+}
+
+static void all_proofs_together_have_a_quota(void **state)
+{
+	struct work_limits l = limits();
+	struct work *w;
+	uint64_t id;
+
+	(void)state;
+	l.max_proof_bytes = 2 * 65 + 64;
+	w = world_with(l, TDX, 1, 4);
+	keep(w, 1, PROVER_TDX, "a", 1);
+	keep(w, 2, PROVER_TDX, "b", 2);
+	assert_int_equal(offer(w, 3, PROVER_TDX, "c", 3, &id), WORK_NO_ROOM);
+	chain(w, 1, 1);
+	assert_int_equal(offer(w, 3, PROVER_TDX, "c", 3, &id), WORK_ACCEPT);
 	work_free(w);
 }
 
@@ -638,9 +831,15 @@ int main(void)
 	    cmocka_unit_test(an_undecided_tdx_proof_by_a_stranger_holds_nothing_back),
 	    cmocka_unit_test(only_the_proofs_of_the_key_on_chain_count),
 	    cmocka_unit_test(judged_proofs_are_kept_within_bounds),
-	    cmocka_unit_test(a_verified_batch_is_dropped_when_final),
+	    cmocka_unit_test(what_is_verified_stays_until_it_is_dropped),
+	    cmocka_unit_test(dropping_stops_at_so_many_bytes),
+	    cmocka_unit_test(a_false_verified_batch_costs_nothing),
 	    cmocka_unit_test(a_reorg_opens_batches_again_and_says_what_is_lost),
 	    cmocka_unit_test(a_reverted_commitment_has_its_proofs_judged_again),
+	    cmocka_unit_test(an_input_is_replaced_before_its_batch_is_committed),
+	    cmocka_unit_test(an_input_is_taken_away_by_hand),
+	    cmocka_unit_test(a_broken_input_is_passed_over_until_it_is_put_again),
+	    cmocka_unit_test(all_proofs_together_have_a_quota),
 	    cmocka_unit_test(committed_batches_are_judged_in_order),
 	    cmocka_unit_test(candidates_come_back_after_a_restart),
 	    cmocka_unit_test(limits_are_checked),

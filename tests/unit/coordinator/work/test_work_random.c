@@ -72,7 +72,8 @@ static void gone_candidate(void *arg, uint64_t id)
 
 	assert_true(p->there && !p->forgotten);
 	/* Only what is verified for good, judged bad, or good twice may be forgotten. */
-	assert_true(p->batch <= o->chain.final || p->state == WORK_BAD || p->state == WORK_GOOD);
+	assert_true(p->batch <= o->chain.final || p->state == WORK_BAD || p->state == WORK_GOOD ||
+		    p->state == WORK_ASIDE);
 	p->forgotten = true;
 	p->there = false;
 }
@@ -86,10 +87,11 @@ static void gone_lease(void *arg, uint64_t batch, enum prover_type type)
 }
 
 static void gone_input(void *arg, uint64_t batch, const char *hash, const uint8_t sha[32],
-		       bool last_use)
+		       uint64_t size, bool last_use)
 {
 	struct world *o = arg;
 
+	assert_int_equal(size, 1);
 	(void)sha;
 	(void)last_use;
 	assert_true(batch <= o->chain.final);
@@ -119,10 +121,12 @@ static bool could_be_good(const struct world *o, uint64_t batch, enum prover_typ
 
 		if (!p->there || p->batch != batch || p->type != type)
 			continue;
-		if (counts(o, p) || (p->state == WORK_CANDIDATE && batch <= o->chain.committed) ||
+		if (counts(o, p) || p->state == WORK_REVERTED ||
 		    (p->state == WORK_UNDECIDED && type != PROVER_TDX))
 			return true;
-		if (perhaps && (p->state == WORK_CANDIDATE || p->state == WORK_UNDECIDED))
+		if (p->state == WORK_CANDIDATE && (perhaps || batch <= o->chain.committed))
+			return true;
+		if (perhaps && p->state == WORK_UNDECIDED)
 			return true;
 	}
 	return false;
@@ -150,7 +154,7 @@ static void step_put(struct world *o)
 	uint8_t sha[32] = {(uint8_t)batch, (uint8_t)v};
 	enum work_input_rc rc = work_add_input(o->w, batch, hashes[v], sha, 1, NULL);
 
-	if (batch <= o->chain.verified && !o->input[batch][v])
+	if (batch <= o->chain.final && !o->input[batch][v])
 		assert_int_equal(rc, WORK_INPUT_VERIFIED);
 	else
 		assert_int_equal(rc, o->input[batch][v] ? WORK_INPUT_SAME : WORK_INPUT_NEW);
@@ -226,7 +230,7 @@ static void step_submit(struct world *o)
 		return;
 	}
 	assert_true(id < PROOFS && !o->proof[id].there);
-	assert_true(p.batch > o->chain.verified);
+	assert_true(p.batch > o->chain.final);
 	assert_true(o->input[p.batch][0] || o->input[p.batch][1]);
 	o->proof[id] =
 	    (struct model_proof){p.batch, p.type, source, content, WORK_RESERVED, 0, true, false};
@@ -236,7 +240,8 @@ static void step_submit(struct world *o)
 		assert_false(i != id && q->there && q->batch == p.batch && q->type == p.type &&
 			     q->content == content);
 		unjudged += q->there && q->batch > o->chain.final && q->source == source &&
-			    q->state != WORK_GOOD && q->state != WORK_BAD;
+			    q->state != WORK_GOOD && q->state != WORK_BAD &&
+			    q->state != WORK_REVERTED && q->state != WORK_ASIDE;
 	}
 	assert_true(unjudged <= PER_SRC);
 }
@@ -275,11 +280,18 @@ static void step_judge(struct world *o)
 		uint8_t key = (uint8_t)(1 + pick(o, 2));
 		struct eth_address signer = key_of(key);
 
-		assert_true(p->there && p->state == WORK_CANDIDATE && p->batch == c.batch);
+		assert_true(p->there && p->state == c.state && p->batch == c.batch);
+		assert_true(c.state == WORK_CANDIDATE || c.state == WORK_REVERTED ||
+			    c.state == WORK_ASIDE);
 		assert_true(c.batch <= o->chain.committed && c.batch > o->chain.verified);
 		if (verdict == 3)
 			continue;
-		p->state = verdict == 0 ? WORK_GOOD : verdict == 1 ? WORK_BAD : WORK_UNDECIDED;
+		p->state = work_verdict(o->w, c.id,
+					verdict == 0   ? WORK_GOOD
+					: verdict == 1 ? WORK_BAD
+						       : WORK_UNDECIDED);
+		/* Whoever was caught by a revert is never to blame. */
+		assert_true(c.state == WORK_CANDIDATE || p->state != WORK_BAD);
 		p->signer = verdict == 0 && p->type == PROVER_TDX ? key : 0;
 		assert_true(
 		    work_judged(o->w, c.id, p->state, p->signer ? &signer : NULL, o->now, &gone));
@@ -290,6 +302,7 @@ static void step_chain(struct world *o)
 {
 	struct work_chain was = o->chain;
 	struct work_gone gone = gone_of(o);
+	uint64_t last;
 	size_t i;
 
 	if (pick(o, 6) == 0) { /* reorg */
@@ -307,12 +320,15 @@ static void step_chain(struct world *o)
 		struct model_proof *p = &o->proof[i];
 
 		if (p->batch > o->chain.committed && p->batch <= was.committed &&
-		    (p->state == WORK_GOOD || p->state == WORK_UNDECIDED)) {
-			p->state = WORK_CANDIDATE;
+		    (p->state == WORK_GOOD || p->state == WORK_UNDECIDED ||
+		     p->state == WORK_CANDIDATE)) {
+			p->state = WORK_REVERTED;
 			p->signer = 0;
 		}
 	}
-	work_set_chain(o->w, &o->chain, &gone, NULL);
+	work_set_chain(o->w, &o->chain, NULL);
+	work_drop_through(o->w, o->chain.final - pick(o, o->chain.final + 1), 1 + pick(o, 3),
+			  UINT64_MAX, &gone, &last);
 }
 
 static void step_key(struct world *o)
@@ -368,7 +384,7 @@ static void check_run(struct world *o)
 /* What was acknowledged is there, in the state that it was given, and nothing else is. */
 static void check_candidates(struct world *o)
 {
-	size_t n[WORK_UNDECIDED + 1] = {0}, i;
+	size_t n[WORK_STATES] = {0}, i;
 	struct work_counts c;
 
 	for (i = 0; i < PROOFS; i++) {
@@ -424,7 +440,9 @@ static void check_nothing_is_stuck(struct world *o)
 		for (i = 0; i < PROOFS; i++)
 			rooms += o->proof[i].there && o->proof[i].batch == b &&
 				 o->proof[i].type == types[0] && o->proof[i].state != WORK_GOOD &&
-				 o->proof[i].state != WORK_BAD;
+				 o->proof[i].state != WORK_BAD &&
+				 o->proof[i].state != WORK_REVERTED &&
+				 o->proof[i].state != WORK_ASIDE;
 		if ((o->input[b][0] || o->input[b][1]) && !could_be_good(o, b, types[0], true) &&
 		    rooms < MAX_CAND)
 			assert_true(handed[b][0]);

@@ -70,10 +70,12 @@ static inline struct work *world_with(struct work_limits l, unsigned mask, uint6
 static inline void chain(struct work *w, uint64_t committed, uint64_t verified)
 {
 	static const struct work_gone nobody;
+	uint64_t last;
 	struct work_chain c = {committed, verified, verified};
 	struct why why;
 
-	work_set_chain(w, &c, &nobody, &why);
+	work_set_chain(w, &c, &why);
+	work_drop_through(w, verified, SIZE_MAX, UINT64_MAX, &nobody, &last);
 }
 
 /* The batch that is granted; 0 when nothing is. */

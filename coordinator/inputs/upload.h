@@ -4,10 +4,10 @@
  * An upload streams to a content-addressed file; when that is durable its row is committed; when
  * that is durable the batch may be handed out.
  */
-#ifndef COORDINATOR_WORK_UPLOAD_H
-#define COORDINATOR_WORK_UPLOAD_H
+#ifndef COORDINATOR_INPUTS_UPLOAD_H
+#define COORDINATOR_INPUTS_UPLOAD_H
 
-#include "coordinator/work/inputs.h"
+#include "coordinator/inputs/inputs.h"
 
 struct upload;
 

@@ -1,10 +1,11 @@
 /*~ Stop 5 of the tour: a batch input comes in. The bytes that a prover will get are the bytes that
  * were put, so they are checked on their way to the disk and never again. */
-#include "coordinator/work/upload.h"
+#include "coordinator/inputs/upload.h"
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
-#include "coordinator/work/inputs_internal.h"
+#include "coordinator/inputs/internal.h"
+#include "coordinator/work/serve.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -20,24 +21,44 @@ struct upload {
 	struct input_writer *writer;
 	const struct upload_events *events;
 	void *arg;
-	uint64_t counted; /* bytes that the quota holds for this upload */
+	uint64_t counted;    /* bytes that the quota holds for this upload */
+	struct upload *next; /* of those that wait to land */
+	bool landing;        /* its file is being made, or is there */
+	bool landed, known;  /* it is there; and was some other row's before */
+	bool replaces;
+	struct old_input old; /* what it replaces */
 	uint8_t sha256[32];
 	uint64_t size;
 };
+
+/* The quota counts a file once, and no more once it is gone. */
+static void settle_bytes(struct upload *u, bool created)
+{
+	struct inputs *in = u->in;
+
+	if (created ? !u->known : u->landed && !u->known && !inputs_knows(in, u->sha256)) {
+		if (!created)
+			inputs_waste(in, u->sha256, u->counted);
+	} else {
+		in->bytes -= u->counted;
+	}
+	in->finishing -= u->landing;
+	if (u->landing)
+		inputs_turn(in);
+}
 
 static void upload_end(struct upload *u, enum upload_rc rc, const char *sentence)
 {
 	const struct upload_events *events = u->events;
 	void *arg = u->arg;
 
-	if (rc != UPLOAD_CREATED)
-		u->in->bytes -= u->counted;
+	settle_bytes(u, rc == UPLOAD_CREATED);
 	if (rc == UPLOAD_CREATED)
 		u->in->counters.stored++;
 	else if (rc != UPLOAD_SAME)
 		u->in->counters.refused++;
-	log_event(rc == UPLOAD_CREATED || rc == UPLOAD_SAME ? LOG_INFO : LOG_WARN,
-		  rc == UPLOAD_CREATED ? "input_stored"
+	log_event((rc == UPLOAD_CREATED && !u->replaces) || rc == UPLOAD_SAME ? LOG_INFO : LOG_WARN,
+		  rc == UPLOAD_CREATED ? u->replaces ? "input_replaced" : "input_stored"
 		  : rc == UPLOAD_SAME  ? "input_known"
 				       : "input_refused",
 		  log_u64("batch", u->batch), log_str("commit_hash", u->commit_hash),
@@ -53,6 +74,7 @@ static enum upload_rc writer_rc(enum input_rc rc)
 	case INPUT_NOT_JSON: return UPLOAD_INVALID;
 	case INPUT_TOO_BIG: return UPLOAD_TOO_BIG;
 	case INPUT_DISK_FULL: return UPLOAD_NO_SPACE;
+	case INPUT_BROKEN:
 	case INPUT_IO: return UPLOAD_FAILED;
 	}
 	return UPLOAD_FAILED;
@@ -63,6 +85,7 @@ static enum upload_rc work_rc(enum work_input_rc rc)
 	switch (rc) {
 	case WORK_INPUT_NEW: return UPLOAD_CREATED;
 	case WORK_INPUT_SAME: return UPLOAD_SAME;
+	case WORK_INPUT_REPLACE:
 	case WORK_INPUT_CONFLICT: return UPLOAD_OTHER_CONTENT;
 	case WORK_INPUT_VERIFIED: return UPLOAD_GONE;
 	case WORK_INPUT_NO_ROOM: return UPLOAD_NO_SPACE;
@@ -136,6 +159,26 @@ void upload_write(struct upload *u, const void *bytes, size_t n)
 	input_writer_write(u->writer, bytes, n, on_written, u);
 }
 
+static void gone_lease(void *arg, uint64_t batch, enum prover_type type)
+{
+	struct upload *u = arg;
+
+	lease_drop(u->in->p.store, batch, type);
+}
+
+/* False: what was to be replaced has gone meanwhile. */
+static bool take_place(struct upload *u)
+{
+	const struct work_gone gone = {.lease = gone_lease, .arg = u};
+
+	if (!work_replace_input(u->in->p.work, u->batch, u->commit_hash, u->sha256, u->size, &gone))
+		return false;
+	u->in->counters.replaced++;
+	if (!old_add(u->in, &u->old)) /* its row goes with its batch, its file at the next start */
+		u->in->bytes -= u->old.size;
+	return true;
+}
+
 static void on_row_kept(void *arg, enum store_rc rc, const struct why *why)
 {
 	struct upload *u = arg;
@@ -147,15 +190,35 @@ static void on_row_kept(void *arg, enum store_rc rc, const struct why *why)
 			   why->text);
 		return;
 	}
+	old_forget(u->in, u->batch, u->commit_hash, u->sha256);
+	if (u->replaces && take_place(u)) {
+		upload_end(u, UPLOAD_CREATED, "ready for provers, in place of another one");
+		return;
+	}
 	added = work_add_input(u->in->p.work, u->batch, u->commit_hash, u->sha256, u->size, &note);
 	upload_end(u, work_rc(added), added == WORK_INPUT_NEW ? "ready for provers" : note.text);
+}
+
+/* One change: the former row counts no more, and its proofs are judged by what will be committed.
+ */
+static enum store_rc submit_row(struct upload *u)
+{
+	const uint64_t now_ms = clock_wall_ms();
+	struct store_change changes[3];
+
+	input_row_put(&changes[0], u->batch, u->commit_hash, u->old.sha256, u->old.size, 0);
+	changes[0].kind = CHANGE_INPUT_REPLACED;
+	changes[0].input.replaced_ms = now_ms;
+	input_row_put(&changes[1], u->batch, u->commit_hash, u->sha256, u->size, now_ms);
+	proofs_aside_put(&changes[2], u->batch);
+	return u->replaces ? store_commit(u->in->p.store, changes, 3, on_row_kept, u)
+			   : store_commit(u->in->p.store, &changes[1], 1, on_row_kept, u);
 }
 
 static void on_finished(void *arg, enum input_rc rc, const uint8_t sha256[32], uint64_t size,
 			const struct why *why)
 {
 	struct upload *u = arg;
-	struct store_change change;
 	struct why note = {""};
 	enum work_input_rc known;
 
@@ -165,19 +228,39 @@ static void on_finished(void *arg, enum input_rc rc, const uint8_t sha256[32], u
 	}
 	memcpy(u->sha256, sha256, 32);
 	u->size = size;
+	u->landed = true;
+	u->known = inputs_knows(u->in, sha256);
 	known = work_check_input(u->in->p.work, u->batch, u->commit_hash, sha256, &note);
-	if (known != WORK_INPUT_NEW) {
+	if (known != WORK_INPUT_NEW && known != WORK_INPUT_REPLACE) {
 		upload_end(u, work_rc(known), note.text);
 		return;
 	}
-	input_row_put(&change, u->batch, u->commit_hash, sha256, size, clock_wall_ms());
-	if (store_commit(u->in->p.store, &change, 1, on_row_kept, u) != STORE_OK)
+	u->replaces = known == WORK_INPUT_REPLACE;
+	u->old.batch = u->batch;
+	memcpy(u->old.commit_hash, u->commit_hash, sizeof u->old.commit_hash);
+	if (u->replaces)
+		work_input(u->in->p.work, u->batch, u->commit_hash, u->old.sha256, &u->old.size);
+	if (submit_row(u) != STORE_OK)
 		upload_end(u, UPLOAD_FAILED, "the store's queue is full");
+}
+
+void upload_land(struct upload *u)
+{
+	struct upload *next;
+
+	for (; u; u = next) {
+		next = u->next;
+		u->landing = true;
+		u->in->finishing++;
+		input_writer_finish(u->writer, on_finished, u);
+	}
 }
 
 void upload_finish(struct upload *u)
 {
-	input_writer_finish(u->writer, on_finished, u);
+	u->next = u->in->waiting;
+	u->in->waiting = u;
+	inputs_turn(u->in);
 }
 
 void upload_abort(struct upload *u)

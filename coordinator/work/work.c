@@ -343,6 +343,8 @@ static void input_withdraw(struct batch *b, struct input *in)
 			in->version->wanting[t]--;
 		if (b->open & PROVER_TYPE_BIT(t))
 			order_remove(&in->version->open[t], b->number);
+		if (b->leased & PROVER_TYPE_BIT(t))
+			order_remove(&in->version->leased[t], b->number);
 	}
 }
 

@@ -113,6 +113,19 @@ static void a_source_at_its_quota_still_gets_what_is_overdue(void **state)
 	work_free(w);
 }
 
+static void what_broke_while_it_was_out_is_not_handed_out_again(void **state)
+{
+	struct work *w = open_world(2);
+
+	(void)state;
+	assert_int_equal(ask(w, &tdx, "silent", 0), 1);
+	assert_int_equal(ask(w, &tdx, "silent", 0), 2);
+	work_input_broken(w, 1, "abc1234");
+	assert_int_equal(ask(w, &tdx, "honest", 60000), 2);
+	assert_int_equal(ask(w, &tdx, "honest", 120000), 2);
+	work_free(w);
+}
+
 static void a_restart_does_not_restart_the_clock(void **state)
 {
 	struct work *w = open_world(1);
@@ -353,6 +366,7 @@ int main(void)
 	    cmocka_unit_test(somebody_who_asks_all_the_time_withholds_nothing),
 	    cmocka_unit_test(the_wait_follows_what_good_proofs_took),
 	    cmocka_unit_test(a_source_at_its_quota_still_gets_what_is_overdue),
+	    cmocka_unit_test(what_broke_while_it_was_out_is_not_handed_out_again),
 	    cmocka_unit_test(a_restart_does_not_restart_the_clock),
 	    cmocka_unit_test(a_standby_and_the_active_share_an_address),
 	    cmocka_unit_test(a_duplicate_ends_only_its_own_sources_lease),

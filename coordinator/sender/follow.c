@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-/* Missing nonces that are worth filling; more is a lie that goes on. */
-#define GAP_MAX 16
-
 static bool known_hash(const struct sender *s, const uint8_t hash[32])
 {
 	unsigned i;
@@ -198,8 +195,9 @@ static bool nonce_lost(struct sender *s, const struct sender_event *e, uint64_t 
 }
 
 /* Nonces below ours are missing, so that ours cannot be mined: an endpoint's lie, or foreign
- * transactions that a reorg took away. To be believed wrongly here costs nothing: a nonce that is
- * used up already is refused. */
+ * transactions that a reorg took away. A few are filled, more are not worth it: then ours is
+ * abandoned and the nonce planned anew, where two views must agree. To be believed wrongly here
+ * costs nothing: a nonce that is used up already is refused. */
 static bool fill_gap(struct sender *s, const struct sender_view *v, uint64_t now,
 		     struct sender_actions *out)
 {
@@ -212,8 +210,14 @@ static bool fill_gap(struct sender *s, const struct sender_view *v, uint64_t now
 		s->fill_at = now + s->opts.foreign_wait_ms;
 		s->fill_raises = 0;
 	}
-	if (now < s->fill_at || ours - v->nonce_latest > GAP_MAX)
+	if (now < s->fill_at)
 		return false;
+	if (ours - v->nonce_latest > GAP_MAX) {
+		s->abandoning = true;
+		s->n_opinions = 0;
+		sender_ask(s, PH_PLAN_VIEW, now, out);
+		return true;
+	}
 	if (s->fill_nonce != v->nonce_latest)
 		s->fill_raises = 0;
 	s->fill_nonce = v->nonce_latest;

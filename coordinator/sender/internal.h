@@ -7,6 +7,8 @@
 #define OPINIONS_MAX 32
 /* What a call without data to an account without code costs. */
 #define FILL_GAS 21000
+/* Missing nonces below ours that are worth filling; beyond, our own transaction is abandoned. */
+#define GAP_MAX 16
 
 enum phase {
 	PH_IDLE,
@@ -73,6 +75,7 @@ struct sender {
 	uint32_t send_avoid;  /* endpoints that had the newest bytes lately */
 	bool refused_as_used; /* the newest bytes' last answer was that their nonce is used up */
 	uint64_t gap_since;   /* 0: no nonce below ours is missing */
+	bool abandoning;      /* the nonce is planned anew, for ours is out of the chain's reach */
 	uint64_t fill_nonce, fill_at;
 	unsigned fill_raises;
 	struct buf fill_raw;

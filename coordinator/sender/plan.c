@@ -34,9 +34,33 @@ static uint64_t most(uint64_t a, uint64_t b)
 static void plan_again(struct sender *s, uint64_t now, struct sender_actions *out)
 {
 	s->n_opinions = 0;
+	s->abandoning = false;
 	if (sender_out_of_time(s, now, out))
 		return;
-	sender_rest(s, PH_PLAN_VIEW, sender_backoff(s, s->failures++), now);
+	sender_rest(s, s->exposed ? PH_FOLLOW : PH_PLAN_VIEW, sender_backoff(s, s->failures++),
+		    now);
+}
+
+/* The one gate to a second nonce: an earlier one must be used up below any likely reorg, or so far
+ * above the chain's that it is given up. Attempts at it are still looked for. */
+static bool may_sign_at(struct sender *s, const struct sender_view *v)
+{
+	const struct sender_attempt *newest = sender_newest(s);
+	const bool abandoning = s->abandoning;
+
+	s->abandoning = false;
+	if (!newest || newest->nonce == v->nonce_latest)
+		return true;
+	if (newest->nonce < v->nonce_latest)
+		return v->nonce_deep > newest->nonce;
+	if (!abandoning || newest->nonce - v->nonce_latest <= GAP_MAX)
+		return false;
+	why_set(&s->note, "nonce %llu is out of reach, for the chain is at %llu: abandoned",
+		(unsigned long long)newest->nonce, (unsigned long long)v->nonce_latest);
+	s->exposed = false;
+	s->gap_since = 0;
+	s->bump_wait = s->opts.bump_min_ms;
+	return true;
 }
 
 /* Is somebody else using the account (a shared key, or our store was lost)? Pending at our nonce,
@@ -66,7 +90,6 @@ void plan_on_view(struct sender *s, const struct sender_event *e, uint64_t now,
 		  struct sender_actions *out)
 {
 	const struct sender_view *v = &e->view;
-	const struct sender_attempt *newest = sender_newest(s);
 
 	switch (sender_weigh(s, (struct opinion){e->endpoint, v->nonce_latest, v->head}, true)) {
 	case ASK_ANOTHER: sender_ask(s, PH_PLAN_VIEW, now, out); return;
@@ -79,9 +102,7 @@ void plan_on_view(struct sender *s, const struct sender_event *e, uint64_t now,
 	case AGREED: break;
 	}
 	s->n_opinions = 0;
-	/* The one gate to a second nonce: an earlier one must be used up below any likely reorg. */
-	if (newest && newest->nonce != v->nonce_latest &&
-	    (newest->nonce > v->nonce_latest || v->nonce_deep <= newest->nonce)) {
+	if (!may_sign_at(s, v)) {
 		s->exposed = true;
 		sender_rest(s, PH_FOLLOW, sender_jitter(s, s->opts.poll_ms), now);
 		return;

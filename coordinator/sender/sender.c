@@ -303,6 +303,7 @@ static void reset(struct sender *s, uint64_t now)
 	s->send_avoid = 0;
 	s->refused_as_used = false;
 	s->gap_since = 0;
+	s->abandoning = false;
 	s->fill_nonce = s->fill_at = 0;
 	s->mined = false;
 	s->explain_tries = 0;
@@ -396,7 +397,8 @@ static void failed(struct sender *s, const char *sentence, uint64_t now, struct 
 		if (sender_out_of_time(s, now, out))
 			return;
 		s->n_opinions = 0;
-		after = PH_PLAN_VIEW;
+		s->abandoning = false;
+		after = s->exposed ? PH_FOLLOW : PH_PLAN_VIEW;
 		break;
 	case PH_SIGN:
 		if (sender_out_of_time(s, now, out))

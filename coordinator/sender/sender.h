@@ -15,8 +15,11 @@
  *    there are several) show the earlier nonce used up, at confirmation depth, by another
  *    transaction, and a node refuses ours for that reason. An endpoint that lies can delay a
  *transaction, not double it;
- *  - where an endpoint's lie led to a nonce too high, the missing ones are filled with empty
- *    calls to ourselves, for the transaction that is out can never be unsigned;
+ *  - where an endpoint's lie led to a nonce too high, a few missing ones are filled with empty
+ *    calls to ourselves, for the transaction that is out can never be unsigned; where many are
+ *    missing it is abandoned: two views must show the lower nonce, which is then signed for. Its
+ *    attempt stays in the intent and its receipt is looked for; should the account ever come to
+ *    that nonce, the contract refuses what is verified already;
  *  - both fees stay at or below the operator's maximum;
  *  - after a revert, a failed receipt or a lost nonce the goal is asked for before judging;
  *  - while an intent is open there is always a wake-up time.

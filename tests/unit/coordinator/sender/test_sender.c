@@ -287,6 +287,64 @@ static void test_foreign_transaction_is_waited_for_then_replaced(void **state)
 	world_free(&w);
 }
 
+/* The endpoint says once that fifty more transactions were sent; what was signed on its word can
+ * never be mined. */
+static void test_a_nonce_far_too_high_once(void **state)
+{
+	struct world_options o;
+	struct world w;
+	unsigned ok, restart;
+
+	(void)state;
+	for (restart = 0; restart < 2; restart++) {
+		calm(&o);
+		o.n_endpoints = 1;
+		o.liar_delta = 50;
+		o.liar_percent = 100;
+		world_init(&w, &o);
+		while (!w.broadcasts)
+			world_run(&w, w.now + 100);
+		assert_int_equal(sender_intent(w.sender)->attempts[0].nonce, 90);
+		w.o.heal_ms = w.now;
+		if (restart)
+			w.o.crash_at_step = w.steps + 1;
+		world_run(&w, HOUR);
+		assert_int_equal(w.crashes, restart);
+		assert_true(w.finished);
+		assert_int_equal(w.outcome, SENDER_CONFIRMED);
+		assert_int_equal(world_mined(&w, &ok), 1);
+		assert_int_equal(w.fills, 0);
+		assert_int_equal(w.blocks[w.head].nonce, 41);
+		world_free(&w);
+	}
+}
+
+/* One that goes on to lie cannot have a pending transaction abandoned where another answers. */
+static void test_a_nonce_far_too_low_abandons_nothing(void **state)
+{
+	struct world_options o;
+	struct world w;
+
+	(void)state;
+	calm(&o);
+	o.include_percent = 0;
+	o.liar_delta = -40;
+	o.liar_percent = 100;
+	o.liar_from_ms = UINT64_MAX;
+	world_init(&w, &o);
+	while (!w.broadcasts)
+		world_run(&w, w.now + 100);
+	w.o.liar_from_ms = 0;
+	world_run(&w, HOUR);
+	assert_int_equal(sender_intent(w.sender)->attempts[w.max_attempts - 1].nonce, 40);
+	w.o.include_percent = 100;
+	w.o.heal_ms = w.now;
+	world_run(&w, 2 * HOUR);
+	assert_int_equal(w.outcome, SENDER_CONFIRMED);
+	assert_true(w.had_receipt);
+	world_free(&w);
+}
+
 static void test_old_tickets_and_wrong_answers(void **state)
 {
 	struct sender_wish wish = {.id = 1, .calldata = {(const uint8_t *)"abcd", 4}};
@@ -430,6 +488,8 @@ int main(void)
 	    cmocka_unit_test(test_fees_rise_to_the_maximum_and_stay),
 	    cmocka_unit_test(test_cancel),
 	    cmocka_unit_test(test_foreign_transaction_is_waited_for_then_replaced),
+	    cmocka_unit_test(test_a_nonce_far_too_high_once),
+	    cmocka_unit_test(test_a_nonce_far_too_low_abandons_nothing),
 	    cmocka_unit_test(test_old_tickets_and_wrong_answers),
 	    cmocka_unit_test(test_options),
 	    cmocka_unit_test(test_stored_intent),

@@ -48,6 +48,7 @@ void follow_on_signed(struct sender *s, const struct sender_event *e, uint64_t n
 		memcpy(a->hash, e->done_signed.hash, 32);
 	}
 	s->refused_as_used = false;
+	s->refused_since = 0;
 	s->bump_at = now + sender_jitter(s, s->bump_wait);
 	s->bump_wait *= 2;
 	if (s->bump_wait > s->opts.bump_max_ms)
@@ -61,6 +62,8 @@ static void refused(struct sender *s, uint64_t now, bool for_certain)
 
 	if (for_certain)
 		s->exposed = s->was_exposed;
+	if (!s->refused_since)
+		s->refused_since = now ? now : 1;
 	s->resend_at = now + wait;
 	sender_rest(s, PH_FOLLOW, wait, now);
 }
@@ -90,6 +93,7 @@ void follow_on_sent(struct sender *s, const struct sender_event *e, uint64_t now
 	case NODE_ALREADY_KNOWN:
 		s->send_failures = 0;
 		s->failures = 0;
+		s->refused_since = 0;
 		s->note.text[0] = '\0';
 		s->resend_at = now + sender_jitter(s, s->opts.resend_ms);
 		sender_rest(s, PH_FOLLOW, sender_jitter(s, s->opts.poll_ms), now);
@@ -124,7 +128,13 @@ void follow_on_sent(struct sender *s, const struct sender_event *e, uint64_t now
 	case NODE_INSUFFICIENT_FUNDS:
 	case NODE_WRONG_CHAIN_ID:
 	case NODE_FEE_OVER_CAP: refused(s, now, true); return;
+	case NODE_NONCE_TOO_HIGH:
 	case NODE_INDEXING:
+	case NODE_POOL_FULL:
+	case NODE_NOT_SYNCED:
+	case NODE_SIMULATION_NONCE:
+	case NODE_SENDER_IS_CONTRACT:
+	case NODE_NO_METHOD:
 	case NODE_OTHER: refused(s, now, false); return;
 	}
 }
@@ -155,6 +165,17 @@ static void on_receipt(struct sender *s, unsigned i, const struct sender_view *v
 	}
 }
 
+/* Is what the views say of our nonce the reason why nodes refuse our transaction? One of them says
+ * so, or all have refused for long in words that are not known: then the state decides. */
+static bool refused_for_its_nonce(struct sender *s, uint64_t now)
+{
+	if (!s->lost_since)
+		s->lost_since = now ? now : 1;
+	return s->refused_as_used ||
+	       (s->refused_since && now - s->refused_since >= s->opts.foreign_wait_ms &&
+		now - s->lost_since >= s->opts.foreign_wait_ms);
+}
+
 /* Has a transaction that is not ours used up the nonce? True when the view is dealt with. */
 static bool nonce_lost(struct sender *s, const struct sender_event *e, uint64_t now,
 		       struct sender_actions *out)
@@ -163,8 +184,10 @@ static bool nonce_lost(struct sender *s, const struct sender_event *e, uint64_t 
 	uint64_t ours = sender_newest(s)->nonce;
 	bool lost = v->nonce_latest > ours && v->nonce_deep > ours;
 
+	if (!lost)
+		s->lost_since = 0;
 	/* counts alone are one kind of word: the node must also refuse the transaction itself */
-	if (lost && !s->refused_as_used) {
+	if (lost && !refused_for_its_nonce(s, now)) {
 		if (now >= s->resend_at)
 			sender_ask(s, PH_BROADCAST, now, out);
 		else
@@ -274,6 +297,13 @@ void follow_on_view(struct sender *s, const struct sender_event *e, uint64_t now
 		s->gap_since = 0;
 	else if (fill_gap(s, v, now, out))
 		return;
+	if (v->nonce_latest == ours && s->refused_since &&
+	    now - s->refused_since >= s->opts.foreign_wait_ms) {
+		s->refused_since = 0;
+		s->n_opinions = 0;
+		sender_ask(s, PH_PLAN_VIEW, now, out);
+		return;
+	}
 	if (v->nonce_latest <= ours && now >= s->bump_at) {
 		if (plan_can_bump(s)) {
 			sender_ask(s, PH_BUMP_FEES, now, out);

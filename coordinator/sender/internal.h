@@ -72,10 +72,12 @@ struct sender {
 	/* following */
 	uint64_t bump_at, bump_wait, resend_at;
 	unsigned send_failures;
-	uint32_t send_avoid;  /* endpoints that had the newest bytes lately */
-	bool refused_as_used; /* the newest bytes' last answer was that their nonce is used up */
-	uint64_t gap_since;   /* 0: no nonce below ours is missing */
-	bool abandoning;      /* the nonce is planned anew, for ours is out of the chain's reach */
+	uint32_t send_avoid;    /* endpoints that had the newest bytes lately */
+	bool refused_as_used;   /* the newest bytes' last answer was that their nonce is used up */
+	uint64_t refused_since; /* since when no node takes the newest bytes; 0: one did */
+	uint64_t lost_since;    /* since when views show their nonce used up; 0: they do not */
+	uint64_t gap_since;     /* 0: no nonce below ours is missing */
+	bool abandoning; /* the nonce is planned anew, for ours is out of the chain's reach */
 	uint64_t fill_nonce, fill_at;
 	unsigned fill_raises;
 	struct buf fill_raw;

@@ -126,9 +126,45 @@ static void fresh_fees(const struct sender *s, const struct sender_event *e, uin
 	*max_fee = least(add_sat(add_sat(base, base), *tip), s->opts.max_fee);
 }
 
+/* What geth and reth ask of a replacement is 10 %; an eighth keeps clear of rounding. */
+static uint64_t replacement(uint64_t old, uint64_t permille)
+{
+	return most(scale(old, permille, 1000), add_sat(old, 1));
+}
+
+bool plan_can_bump(const struct sender *s)
+{
+	const struct sender_attempt *a = sender_newest(s);
+
+	return s->intent.n_attempts < SENDER_ATTEMPTS_MAX &&
+	       replacement(a->max_fee, 1125) <= s->opts.max_fee &&
+	       replacement(a->tip, 1125) <= s->opts.max_fee;
+}
+
+/* What another transaction at the nonce of the newest attempt must offer; where the maximum leaves
+ * no room, what it offered. */
+static void raised_fees(struct sender *s, const struct sender_event *e)
+{
+	const struct sender_attempt *a = sender_newest(s);
+	uint64_t max_fee, tip;
+
+	if (!plan_can_bump(s)) {
+		s->max_fee = a->max_fee;
+		s->tip = a->tip;
+		return;
+	}
+	fresh_fees(s, e, &max_fee, &tip);
+	tip = least(most(tip, replacement(a->tip, s->opts.bump_permille)), s->opts.max_fee);
+	max_fee = most(max_fee, replacement(a->max_fee, s->opts.bump_permille));
+	s->max_fee = least(most(max_fee, tip), s->opts.max_fee);
+	s->tip = tip;
+}
+
 void plan_on_fees(struct sender *s, const struct sender_event *e, uint64_t now,
 		  struct sender_actions *out)
 {
+	const struct sender_attempt *newest = sender_newest(s);
+
 	if (e->fees.next_base_fee >= s->opts.max_fee) {
 		why_set(&s->note, "the base fee of %llu wei is not below the maximum of %llu",
 			(unsigned long long)e->fees.next_base_fee,
@@ -136,7 +172,10 @@ void plan_on_fees(struct sender *s, const struct sender_event *e, uint64_t now,
 		plan_again(s, now, out);
 		return;
 	}
-	fresh_fees(s, e, &s->max_fee, &s->tip);
+	if (newest && newest->nonce == s->nonce)
+		raised_fees(s, e);
+	else
+		fresh_fees(s, e, &s->max_fee, &s->tip);
 	s->dry_run_avoid = 0;
 	sender_ask(s, PH_DRY_RUN, now, out);
 }
@@ -243,34 +282,11 @@ void plan_on_estimate(struct sender *s, const struct sender_event *e, uint64_t n
 	sender_ask(s, PH_SIGN, now, out);
 }
 
-/* What geth and reth ask of a replacement is 10 %; an eighth keeps clear of rounding. */
-static uint64_t replacement(uint64_t old, uint64_t permille)
-{
-	return most(scale(old, permille, 1000), add_sat(old, 1));
-}
-
-bool plan_can_bump(const struct sender *s)
-{
-	const struct sender_attempt *a = sender_newest(s);
-
-	return s->intent.n_attempts < SENDER_ATTEMPTS_MAX &&
-	       replacement(a->max_fee, 1125) <= s->opts.max_fee &&
-	       replacement(a->tip, 1125) <= s->opts.max_fee;
-}
-
 void plan_on_bump_fees(struct sender *s, const struct sender_event *e, uint64_t now,
 		       struct sender_actions *out)
 {
-	const struct sender_attempt *a = sender_newest(s);
-	uint64_t max_fee, tip;
-
-	fresh_fees(s, e, &max_fee, &tip);
-	tip = least(most(tip, replacement(a->tip, s->opts.bump_permille)), s->opts.max_fee);
-	max_fee = most(max_fee, replacement(a->max_fee, s->opts.bump_permille));
-	max_fee = least(most(max_fee, tip), s->opts.max_fee);
-	s->nonce = a->nonce;
-	s->max_fee = max_fee;
-	s->tip = tip;
+	raised_fees(s, e);
+	s->nonce = sender_newest(s)->nonce;
 	sender_ask(s, PH_SIGN, now, out);
 }
 

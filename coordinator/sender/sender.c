@@ -302,6 +302,7 @@ static void reset(struct sender *s, uint64_t now)
 	s->send_failures = 0;
 	s->send_avoid = 0;
 	s->refused_as_used = false;
+	s->refused_since = s->lost_since = 0;
 	s->gap_since = 0;
 	s->abandoning = false;
 	s->fill_nonce = s->fill_at = 0;

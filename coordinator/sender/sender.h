@@ -13,13 +13,16 @@
  *  - nothing is broadcast that is not persisted;
  *  - a second nonce is signed for an intent only when two views (of different endpoints where
  *    there are several) show the earlier nonce used up, at confirmation depth, by another
- *    transaction, and a node refuses ours for that reason. An endpoint that lies can delay a
- *transaction, not double it;
+ *    transaction, and a node refuses ours for that reason, or in words that nobody knows for as
+ *    long as foreign_wait_ms. An endpoint that lies can delay a transaction, not double it, unless
+ *    it is alone and speaks in riddles too;
  *  - where an endpoint's lie led to a nonce too high, a few missing ones are filled with empty
  *    calls to ourselves, for the transaction that is out can never be unsigned; where many are
  *    missing it is abandoned: two views must show the lower nonce, which is then signed for. Its
  *    attempt stays in the intent and its receipt is looked for; should the account ever come to
  *    that nonce, the contract refuses what is verified already;
+ *  - what no node takes is not sent for ever: after foreign_wait_ms nonce, balance, fees and gas
+ *    are read again and a new transaction replaces it at the same nonce;
  *  - both fees stay at or below the operator's maximum;
  *  - after a revert, a failed receipt or a lost nonce the goal is asked for before judging;
  *  - while an intent is open there is always a wake-up time.
@@ -101,8 +104,9 @@ struct sender_options {
 	uint32_t resend_ms;                  /* between broadcasts of the same bytes */
 	uint32_t bump_min_ms, bump_max_ms;   /* wait before fees are raised; doubles */
 	uint32_t retry_min_ms, retry_max_ms; /* after failures; doubles, with jitter */
-	uint32_t foreign_wait_ms;     /* for somebody else's pending transaction at our nonce, and
-					 before a gap in front of our nonce is filled */
+	uint32_t foreign_wait_ms;     /* for somebody else's pending transaction at our nonce,
+					 before a gap in front of our nonce is filled, and before
+					 what no node takes is planned anew */
 	bool replace_foreign;         /* afterwards outbid it; else keep waiting */
 	uint64_t no_funds_give_up_ms; /* 0: waits for ever */
 	uint64_t give_up_ms;          /* a wish that got nothing sent; 0: never */

@@ -283,6 +283,10 @@ static bool node_takes(struct world *w, int e, const struct wtx *tx, char *text,
 			 (unsigned long long)tx->gas);
 		return false;
 	}
+	if (w->o.node_gas_cap && tx->gas > w->o.node_gas_cap) {
+		snprintf(text, size, "gas limit too high");
+		return false;
+	}
 	if (tx->nonce < next) {
 		if (f == ANVIL)
 			snprintf(text, size, "nonce too low");
@@ -336,8 +340,10 @@ static void answer_sent(struct world *w, int e, struct sender_event *ev, char *t
 		ev->sent = NODE_OK;
 		return;
 	}
+	if (w->o.strange_words)
+		snprintf(text, size, "the transaction is not to my taste");
 	ev->sent = node_error_classify(-32000, text, &has_next, &next);
-	assert_int_not_equal(ev->sent, NODE_OTHER);
+	assert_true((ev->sent == NODE_OTHER) == w->o.strange_words);
 	ev->sentence = text;
 }
 
@@ -402,9 +408,13 @@ static void check_bump(const struct world *w, const struct sender_action *a)
 	const struct sender_attempt *old =
 	    in->n_attempts ? &in->attempts[in->n_attempts - 1] : NULL;
 
-	(void)w;
 	if (!a->data.n || !old || old->nonce != a->nonce)
 		return;
+	/* no room is left: the same again, of another gas limit */
+	if (a->max_fee == old->max_fee && a->tip == old->tip) {
+		assert_true(old->max_fee * 1125 > w->o.sender.max_fee * 1000);
+		return;
+	}
 	assert_true(a->max_fee * 1000 >= old->max_fee * 1125);
 	assert_true(a->tip * 1000 >= old->tip * 1125);
 }

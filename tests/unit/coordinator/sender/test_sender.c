@@ -345,6 +345,53 @@ static void test_a_nonce_far_too_low_abandons_nothing(void **state)
 	world_free(&w);
 }
 
+/* Somebody else's transaction took our nonce, and the node says so in words of its own. */
+static void test_a_lost_nonce_in_strange_words(void **state)
+{
+	struct world_options o;
+	struct world w;
+	unsigned ok;
+
+	(void)state;
+	calm(&o);
+	o.strange_words = true;
+	o.include_percent = 0;
+	world_init(&w, &o);
+	while (!w.broadcasts)
+		world_run(&w, w.now + 100);
+	w.o.drop_percent = 100;
+	world_run(&w, w.now + 30000);
+	w.o.drop_percent = 0;
+	w.o.foreign_percent = w.o.include_percent = 100;
+	world_run(&w, w.now + 15000);
+	w.o.foreign_percent = 0;
+	world_run(&w, 2 * HOUR);
+	assert_int_equal(w.outcome, SENDER_CONFIRMED);
+	assert_int_equal(world_mined(&w, &ok), 1);
+	world_free(&w);
+}
+
+/* What no node takes is planned anew, with the gas that it needs now. */
+static void test_what_nobody_takes_is_replaced(void **state)
+{
+	struct world_options o;
+	struct world w;
+
+	(void)state;
+	calm(&o);
+	o.strange_words = true;
+	o.node_gas_cap = 2000000;
+	o.estimate = 3000000;
+	world_init(&w, &o);
+	world_run(&w, 600000);
+	assert_true(w.broadcasts > 1);
+	assert_false(w.finished);
+	w.o.estimate = 200000;
+	world_run(&w, HOUR);
+	assert_int_equal(w.outcome, SENDER_CONFIRMED);
+	world_free(&w);
+}
+
 static void test_old_tickets_and_wrong_answers(void **state)
 {
 	struct sender_wish wish = {.id = 1, .calldata = {(const uint8_t *)"abcd", 4}};
@@ -490,6 +537,8 @@ int main(void)
 	    cmocka_unit_test(test_foreign_transaction_is_waited_for_then_replaced),
 	    cmocka_unit_test(test_a_nonce_far_too_high_once),
 	    cmocka_unit_test(test_a_nonce_far_too_low_abandons_nothing),
+	    cmocka_unit_test(test_a_lost_nonce_in_strange_words),
+	    cmocka_unit_test(test_what_nobody_takes_is_replaced),
 	    cmocka_unit_test(test_old_tickets_and_wrong_answers),
 	    cmocka_unit_test(test_options),
 	    cmocka_unit_test(test_stored_intent),

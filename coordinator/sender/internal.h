@@ -63,6 +63,7 @@ struct sender {
 
 	/* the plan for the next signature */
 	uint64_t nonce, gas, max_fee, tip;
+	bool has_balance;
 	struct uint256 balance;
 	uint64_t foreign_since, funds_since; /* 0: no trouble */
 	unsigned reverts, split_dry_runs;

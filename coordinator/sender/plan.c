@@ -113,6 +113,7 @@ void plan_on_view(struct sender *s, const struct sender_event *e, uint64_t now,
 		return;
 	}
 	s->nonce = v->nonce_latest;
+	s->has_balance = v->has_balance;
 	s->balance = v->balance;
 	sender_ask(s, PH_PLAN_FEES, now, out);
 }
@@ -233,6 +234,8 @@ static bool affordable(struct sender *s, uint64_t now, struct sender_actions *ou
 	struct uint256 cost, price = uint256_from_u64(s->max_fee);
 	char has[UINT256_DECIMAL_SIZE], needs[UINT256_DECIMAL_SIZE];
 
+	if (!s->has_balance)
+		return true;
 	if (uint256_mul_u64(&cost, &price, s->gas) && uint256_cmp(&s->balance, &cost) >= 0) {
 		s->funds_since = 0;
 		return true;

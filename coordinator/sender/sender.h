@@ -124,8 +124,8 @@ enum sender_action_kind {
 	 * eth_getTransactionCount(from, "latest" | "pending" | head - depth), eth_getBalance(from),
 	 * eth_getTransactionReceipt for each attempt of the intent. -> SENDER_EV_VIEW */
 	SENDER_READ_VIEW,
-	/* eth_feeHistory(5, "latest", [percentile]); without rewards in it also
-	 * eth_maxPriorityFeePerGas. -> SENDER_EV_FEES */
+	/* eth_feeHistory(5, "latest", [percentile]), or where a node has none the head's base fee;
+	 * without rewards also eth_maxPriorityFeePerGas. -> SENDER_EV_FEES */
 	SENDER_READ_FEES,
 	/* eth_call {from, to, data} at block `at_block` (SENDER_LATEST: "latest").
 	 * -> SENDER_EV_CALLED */
@@ -203,6 +203,7 @@ struct sender_view {
 	uint64_t head; /* number of the latest block */
 	uint64_t nonce_latest, nonce_pending;
 	uint64_t nonce_deep; /* at head - depth (at 0 where the chain is shorter) */
+	bool has_balance;    /* not every node tells it: then the broadcast will */
 	struct uint256 balance;
 	unsigned n_receipts; /* as many as the intent had attempts when it was asked */
 	const struct sender_receipt *receipts;

@@ -108,17 +108,72 @@ static void on_tip(void *arg, const struct rpc_reply *reply)
 	sender_io_done(j);
 }
 
+static void ask_tip(struct job *j)
+{
+	const struct rpc_call_options o = {.deadline_ms = j->io->opts.sender.action_timeout_ms};
+	struct buf params;
+
+	buf_init(&params, 16);
+	if (!buf_add_str(&params, "[]"))
+		sender_io_failed(j, "out of memory");
+	else
+		sender_io_call(j, 0, "eth_maxPriorityFeePerGas", &params, &o, on_tip);
+	buf_free(&params);
+}
+
+/* Where a node has no history: a base fee rises by an eighth a block at most (EIP-1559). */
+static void on_head_fee(void *arg, const struct rpc_reply *reply)
+{
+	struct job_call *c = arg;
+	struct job *j = c->job;
+	struct rpc_block head = {0};
+	struct why why = {""};
+	bool found = false;
+
+	if (!sender_io_take(c))
+		return;
+	if (reply->status != RPC_OK) {
+		sender_io_failed(j, reply->sentence);
+		return;
+	}
+	if (!rpc_parse_block(reply->result, &found, &head, &why) || !found || !head.has_base_fee ||
+	    head.base_fee > UINT64_MAX / 2) {
+		sender_io_failed(j, why.text[0] ? why.text
+						: "the node has neither a fee history nor a "
+						  "base fee in its latest block");
+		return;
+	}
+	j->event = (struct sender_event){.kind = SENDER_EV_FEES, .endpoint = reply->endpoint};
+	j->event.fees.next_base_fee = head.base_fee + head.base_fee / 8 + 1;
+	ask_tip(j);
+}
+
+static void ask_head_fee(struct job *j)
+{
+	const struct rpc_call_options o = {.deadline_ms = j->io->opts.sender.action_timeout_ms};
+	struct buf params;
+
+	buf_init(&params, 64);
+	if (!buf_add_str(&params, "[\"latest\",false]"))
+		sender_io_failed(j, "out of memory");
+	else
+		sender_io_call(j, 0, "eth_getBlockByNumber", &params, &o, on_head_fee);
+	buf_free(&params);
+}
+
 static void on_fee_history(void *arg, const struct rpc_reply *reply)
 {
 	struct job_call *c = arg;
 	struct job *j = c->job;
-	struct rpc_call_options o = {.deadline_ms = j->io->opts.sender.action_timeout_ms};
 	struct rpc_fee_history h;
 	struct why why = {""};
-	struct buf params;
 
 	if (!sender_io_take(c))
 		return;
+	if (reply->status == RPC_ERROR) {
+		ask_head_fee(j);
+		return;
+	}
 	if (reply->status != RPC_OK) {
 		sender_io_failed(j, reply->sentence);
 		return;
@@ -130,16 +185,10 @@ static void on_fee_history(void *arg, const struct rpc_reply *reply)
 	j->event = (struct sender_event){.kind = SENDER_EV_FEES, .endpoint = reply->endpoint};
 	j->event.fees.next_base_fee = h.next_base_fee;
 	j->event.fees.tip = h.tip;
-	if (h.has_tip) {
+	if (h.has_tip)
 		sender_io_done(j);
-		return;
-	}
-	buf_init(&params, 16);
-	if (!buf_add_str(&params, "[]"))
-		sender_io_failed(j, "out of memory");
 	else
-		sender_io_call(j, 0, "eth_maxPriorityFeePerGas", &params, &o, on_tip);
-	buf_free(&params);
+		ask_tip(j);
 }
 
 /* ---- calls ---- */

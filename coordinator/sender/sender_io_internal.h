@@ -21,6 +21,7 @@ struct job {
 	unsigned n_open;  /* calls under way */
 	unsigned n_calls; /* of the second stage of a view */
 	uint64_t depth;
+	bool lacks_pending; /* the node does not know the pending block */
 	struct job_call calls[JOB_CALLS_MAX];
 	struct sender_event event; /* filled as replies come */
 	struct sender_receipt receipts[SENDER_ATTEMPTS_MAX];

@@ -264,6 +264,7 @@ static bool answer_view(struct world *w, int e, struct sender_event *ev)
 	v->nonce_latest += delta;
 	v->nonce_deep += delta;
 	v->nonce_pending = pending + delta;
+	v->has_balance = true;
 	balance(w, &v->balance);
 	v->n_receipts = in->n_attempts;
 	v->receipts = w->receipts;

@@ -16,6 +16,7 @@
 struct chain {
 	uint64_t head, nonce;
 	bool mined, fails, refuses, no_rewards, indexing, goal;
+	bool bare; /* no methods and fields that a node may lack */
 	uint8_t hash[32];
 	uint64_t block;
 	struct eth_tx tx;
@@ -78,11 +79,19 @@ static void node_answer(void *arg, const char *method, const json_t *params, cha
 	static const char zero[] =
 	    "0000000000000000000000000000000000000000000000000000000000000000";
 
-	if (strcmp(method, "eth_getBlockByNumber") == 0) {
+	if (c->bare &&
+	    (strcmp(method, "eth_getBalance") == 0 || strcmp(method, "eth_feeHistory") == 0 ||
+	     strcmp(method, "eth_maxPriorityFeePerGas") == 0 ||
+	     (strcmp(method, "eth_getTransactionCount") == 0 &&
+	      strcmp(json_string_value(json_array_get(params, 1)), "pending") == 0))) {
+		*is_error = true;
+		snprintf(out, size,
+			 "{\"code\":-32601,\"message\":\"the method %s does not exist\"}", method);
+	} else if (strcmp(method, "eth_getBlockByNumber") == 0) {
 		c->head++;
 		snprintf(out, size,
 			 "{\"number\":\"0x%llx\",\"timestamp\":\"0x1\",\"hash\":\"0x%s\","
-			 "\"parentHash\":\"0x%s\"}",
+			 "\"parentHash\":\"0x%s\",\"baseFeePerGas\":\"0x77359400\"}",
 			 (unsigned long long)c->head, zero, zero);
 	} else if (strcmp(method, "eth_getTransactionCount") == 0) {
 		const char *block = json_string_value(json_array_get(params, 1));
@@ -129,8 +138,9 @@ static void node_answer(void *arg, const char *method, const json_t *params, cha
 		} else {
 			snprintf(out, size,
 				 "{\"status\":\"0x%d\",\"blockNumber\":\"0x%llx\",\"blockHash\":"
-				 "\"0x%s\",\"transactionHash\":\"0x%s\",\"gasUsed\":\"0x5208\"}",
-				 !c->fails, (unsigned long long)c->block, zero, hash);
+				 "\"0x%s\",\"transactionHash\":\"0x%s\",\"gasUsed\":\"0x5208\"%s}",
+				 !c->fails, (unsigned long long)c->block, zero, hash,
+				 c->bare ? ",\"effectiveGasPrice\":null" : "");
 		}
 	} else {
 		fail_msg("unexpected method %s", method);
@@ -298,6 +308,21 @@ static void test_tip_from_the_oracle(void **state)
 	assert_int_equal(f->chain.tx.max_fee, 4000000000);
 }
 
+/* No fee history, no balance, no pending block, no price in the receipt. */
+static void test_what_a_node_may_lack(void **state)
+{
+	struct fixture *f = *state;
+
+	f->chain.bare = true;
+	wish(f);
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_CONFIRMED);
+	assert_true(f->has_receipt);
+	assert_int_equal(f->chain.tx.max_priority_fee, 1);
+	/* twice what the head's 2 gwei can become, and the tip */
+	assert_int_equal(f->chain.tx.max_fee, 4500000003);
+}
+
 static void test_reverted(void **state)
 {
 	struct fixture *f = *state;
@@ -383,6 +408,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_confirmed),
 	    T(test_tip_from_the_oracle),
+	    T(test_what_a_node_may_lack),
 	    T(test_reverted),
 	    T(test_failed_on_chain),
 	    T(test_resume),

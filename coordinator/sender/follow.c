@@ -352,6 +352,10 @@ void follow_on_explained(struct sender *s, const struct sender_event *e, struct 
 		why_wrap(&s->note, "the call passes when repeated on that block's state");
 		break;
 	case SENDER_CALL_DOES_NOT_FIT: why_wrap(&s->note, "out of gas when repeated"); break;
+	case SENDER_CALL_UNUSABLE:
+		why_wrap(&s->note, "the node does not repeat it: %s",
+			 e->sentence ? e->sentence : "");
+		break;
 	case SENDER_CALL_REVERTED:
 		if (e->called.data.n)
 			buf_add(&s->revert_data, e->called.data.p,

@@ -198,6 +198,12 @@ static void does_not_fit(struct sender *s, const struct sender_event *e, struct 
 	sender_finish(s, SENDER_TOO_BIG, out);
 }
 
+static void unusable(struct sender *s, const char *what, const struct sender_event *e)
+{
+	why_set(&s->note, "the node makes no %s of this call: %s", what,
+		e->sentence ? e->sentence : "it does not say why");
+}
+
 void plan_on_dry_run(struct sender *s, const struct sender_event *e, uint64_t now,
 		     struct sender_actions *out)
 {
@@ -226,6 +232,12 @@ void plan_on_dry_run(struct sender *s, const struct sender_event *e, uint64_t no
 		sender_ask(s, PH_GOAL, now, out);
 		return;
 	case SENDER_CALL_DOES_NOT_FIT: does_not_fit(s, e, out); return;
+	case SENDER_CALL_UNUSABLE:
+		/* the estimate runs the call as well, and after it the receipt's effect is looked
+		 * at */
+		unusable(s, "dry run", e);
+		sender_ask(s, PH_ESTIMATE, now, out);
+		return;
 	}
 }
 
@@ -269,6 +281,10 @@ void plan_on_estimate(struct sender *s, const struct sender_event *e, uint64_t n
 		sender_ask(s, PH_GOAL, now, out);
 		return;
 	case SENDER_CALL_DOES_NOT_FIT: does_not_fit(s, e, out); return;
+	case SENDER_CALL_UNUSABLE:
+		unusable(s, "estimate", e);
+		plan_again(s, now, out);
+		return;
 	}
 	if (e->called.gas > s->gas_cap) {
 		why_set(&s->note, "the gas estimate of %llu exceeds the cap of %llu",

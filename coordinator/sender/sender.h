@@ -127,10 +127,11 @@ enum sender_action_kind {
 	/* eth_feeHistory(5, "latest", [percentile]), or where a node has none the head's base fee;
 	 * without rewards also eth_maxPriorityFeePerGas. -> SENDER_EV_FEES */
 	SENDER_READ_FEES,
-	/* eth_call {from, to, data} at block `at_block` (SENDER_LATEST: "latest").
+	/* eth_call {from, nonce, to, data} at block `at_block` (SENDER_LATEST: "latest"), the nonce
+	 * read just before. At the latest block REVERTED too where `to` holds no code.
 	 * -> SENDER_EV_CALLED */
 	SENDER_DRY_RUN,
-	/* eth_estimateGas {from, to, data}. -> SENDER_EV_CALLED with gas */
+	/* eth_estimateGas {from, nonce, to, data}. -> SENDER_EV_CALLED with gas */
 	SENDER_ESTIMATE,
 	/* Sign an EIP-1559 call of value 0 with exactly the fields below, which are not always the
 	 * intent's: a gap before our nonce is filled with empty calls to ourselves.
@@ -213,6 +214,7 @@ enum sender_called {
 	SENDER_CALL_OK,
 	SENDER_CALL_REVERTED,     /* data: what the contract said, may be empty */
 	SENDER_CALL_DOES_NOT_FIT, /* more gas than a transaction or block may have */
+	SENDER_CALL_UNUSABLE,     /* the node simulates no such call; says nothing of it */
 };
 
 struct sender_event {

@@ -210,6 +210,13 @@ static void on_call(struct l1_world *w, const json_t *params, char *out, size_t 
 	}
 }
 
+static void code(const struct l1_world *w, const char *at, char *out, size_t size)
+{
+	const bool there = is_to(at, &w->proposer) || is_to(at, &w->verifier);
+
+	snprintf(out, size, there ? "\"0x60\"" : "\"0x\"");
+}
+
 static void on_method(void *arg, const char *method, const json_t *params, char *out, size_t size,
 		      bool *is_error)
 {
@@ -235,6 +242,8 @@ static void on_method(void *arg, const char *method, const json_t *params, char 
 			 "\"reward\":[[\"0x5f5e100\"]]}");
 	} else if (strcmp(method, "eth_estimateGas") == 0) {
 		snprintf(out, size, "\"0xbb80\"");
+	} else if (strcmp(method, "eth_getCode") == 0) {
+		code(w, json_string_value(json_array_get(params, 0)), out, size);
 	} else if (strcmp(method, "eth_call") == 0) {
 		on_call(w, params, out, size, is_error);
 	} else if (strcmp(method, "eth_sendRawTransaction") == 0) {

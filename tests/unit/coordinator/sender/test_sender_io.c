@@ -17,6 +17,10 @@ struct chain {
 	uint64_t head, nonce;
 	bool mined, fails, refuses, no_rewards, indexing, goal;
 	bool bare; /* no methods and fields that a node may lack */
+	/* strict as ethrex: a simulation names the nonce; so often it has moved on meanwhile */
+	bool wants_nonce, no_simulation, no_estimate, no_code;
+	unsigned moves_on;
+	unsigned n_dry_runs;
 	uint8_t hash[32];
 	uint64_t block;
 	struct eth_tx tx;
@@ -71,6 +75,17 @@ static void take_raw(struct fixture *f, const char *hex, char *out, size_t size)
 	buf_free(&raw);
 }
 
+static bool nonce_fits(struct chain *c, const json_t *call)
+{
+	const char *nonce = json_string_value(json_object_get(call, "nonce"));
+
+	if (c->moves_on) {
+		c->moves_on--;
+		return false;
+	}
+	return nonce && strtoull(nonce + 2, NULL, 16) == c->nonce;
+}
+
 static void node_answer(void *arg, const char *method, const json_t *params, char *out, size_t size,
 			bool *is_error)
 {
@@ -113,7 +128,19 @@ static void node_answer(void *arg, const char *method, const json_t *params, cha
 		const json_t *call = json_array_get(params, 0);
 
 		assert_string_equal(json_string_value(json_object_get(call, "data")), "0x01020304");
-		if (c->refuses || (c->fails && c->mined)) {
+		c->n_dry_runs += strcmp(method, "eth_call") == 0;
+		if (c->wants_nonce && !nonce_fits(c, call)) {
+			*is_error = true;
+			snprintf(out, size,
+				 "{\"code\":-32015,\"message\":\"Vm execution error: Invalid "
+				 "Transaction: Nonce mismatch: expected %llu, got 0\"}",
+				 (unsigned long long)c->nonce);
+		} else if (strcmp(method, "eth_call") == 0 ? c->no_simulation : c->no_estimate) {
+			*is_error = true;
+			snprintf(out, size,
+				 "{\"code\":-32015,\"message\":\"Vm execution error: Invalid "
+				 "Transaction: Sender account 0x1 shouldn't be a contract\"}");
+		} else if (c->refuses || (c->fails && c->mined)) {
 			*is_error = true;
 			snprintf(out, size,
 				 "{\"code\":3,\"message\":\"execution reverted\",\"data\":"
@@ -121,6 +148,8 @@ static void node_answer(void *arg, const char *method, const json_t *params, cha
 		} else {
 			snprintf(out, size, "\"0x186a0\"");
 		}
+	} else if (strcmp(method, "eth_getCode") == 0) {
+		snprintf(out, size, c->no_code ? "\"0x\"" : "\"0x60\"");
 	} else if (strcmp(method, "eth_sendRawTransaction") == 0) {
 		take_raw(f, json_string_value(json_array_get(params, 0)), out, size);
 	} else if (strcmp(method, "eth_getTransactionReceipt") == 0) {
@@ -323,6 +352,50 @@ static void test_what_a_node_may_lack(void **state)
 	assert_int_equal(f->chain.tx.max_fee, 4500000003);
 }
 
+static void test_simulations_name_the_nonce(void **state)
+{
+	struct fixture *f = *state;
+
+	f->chain.wants_nonce = true;
+	f->chain.moves_on = 2;
+	wish(f);
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_CONFIRMED);
+	assert_int_equal(f->chain.n_raw, 1);
+	assert_int_equal(f->chain.n_dry_runs, 3);
+}
+
+static void test_without_a_dry_run_the_estimate_decides(void **state)
+{
+	struct fixture *f = *state;
+	char text[512];
+
+	f->chain.no_simulation = f->chain.no_estimate = true;
+	wish(f);
+	do {
+		uv_run(&f->loop, UV_RUN_ONCE);
+		sender_io_describe(f->io, text, sizeof text);
+	} while (!strstr(text, "the node makes no estimate of this call: "));
+	assert_non_null(strstr(text, "shouldn't be a contract"));
+	assert_int_equal(f->chain.n_raw, 0);
+	f->chain.no_estimate = false;
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_CONFIRMED);
+}
+
+static void test_nothing_is_sent_to_an_address_without_code(void **state)
+{
+	struct fixture *f = *state;
+
+	f->chain.no_code = true;
+	wish(f);
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_REVERTED);
+	assert_non_null(strstr(f->sentence, "there is no contract at 0x0909"));
+	assert_int_equal(f->n_goals, 1);
+	assert_int_equal(f->chain.n_raw, 0);
+}
+
 static void test_reverted(void **state)
 {
 	struct fixture *f = *state;
@@ -409,6 +482,9 @@ int main(void)
 	    T(test_confirmed),
 	    T(test_tip_from_the_oracle),
 	    T(test_what_a_node_may_lack),
+	    T(test_simulations_name_the_nonce),
+	    T(test_without_a_dry_run_the_estimate_decides),
+	    T(test_nothing_is_sent_to_an_address_without_code),
 	    T(test_reverted),
 	    T(test_failed_on_chain),
 	    T(test_resume),

@@ -222,6 +222,15 @@ static void on_put_batch(struct admin_request *r, const char *number)
 		admin_reply(r, MHD_HTTP_BAD_REQUEST, "bad_request", "%s", why.text);
 }
 
+static void on_resume(struct admin_request *r, const char *rest)
+{
+	(void)rest;
+	agenda_resume_sending(r->admin->p.agenda);
+	admin_reply(r, MHD_HTTP_OK, "resumed",
+		    "the addresses are checked again, and what a receipt without effect held goes "
+		    "on");
+}
+
 /* prefix: what follows the URL is the run function's rest; else the URL must end there. */
 static const struct route {
 	const char *method, *url;
@@ -232,6 +241,7 @@ static const struct route {
     {"GET", "/readyz", true, false, on_ready},
     {"GET", "/metrics", true, false, on_metrics},
     {"GET", "/api/v1/status", false, false, on_status},
+    {"POST", "/api/v1/sender/resume", false, false, on_resume},
     {"PUT", "/api/v1/batches/", false, true, on_put_batch},
     {"GET", "/api/v1/provers", false, false, admin_provers},
     {"POST", "/api/v1/provers/", false, true, admin_change_prover},

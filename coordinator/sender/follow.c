@@ -139,9 +139,10 @@ void follow_on_sent(struct sender *s, const struct sender_event *e, uint64_t now
 	}
 }
 
-static void on_receipt(struct sender *s, unsigned i, const struct sender_view *v, uint64_t now,
+static void on_receipt(struct sender *s, unsigned i, const struct sender_event *e, uint64_t now,
 		       struct sender_actions *out)
 {
+	const struct sender_view *v = &e->view;
 	const struct sender_receipt *r = &v->receipts[i];
 
 	if (s->mined && memcmp(s->receipt.block_hash, r->block_hash, 32) != 0)
@@ -151,12 +152,16 @@ static void on_receipt(struct sender *s, unsigned i, const struct sender_view *v
 	s->mined = true;
 	s->mined_attempt = i;
 	s->receipt = *r;
+	s->receipt_by = e->endpoint;
 	s->n_opinions = 0;
 	if (v->head < r->block_number || v->head - r->block_number + 1 < s->opts.confirmations) {
 		sender_rest(s, PH_FOLLOW, sender_jitter(s, s->opts.poll_ms), now);
-	} else if (r->ok) {
+	} else if (r->ok && s->intent.kind == SENDER_UPLOAD) {
 		s->note.text[0] = '\0';
 		sender_finish(s, SENDER_CONFIRMED, out);
+	} else if (r->ok) {
+		s->goal_reason = GOAL_AFTER_RECEIPT;
+		sender_ask(s, PH_GOAL, now, out);
 	} else {
 		why_set(&s->note, "the transaction failed in block %llu",
 			(unsigned long long)r->block_number);
@@ -279,7 +284,7 @@ void follow_on_view(struct sender *s, const struct sender_event *e, uint64_t now
 	s->failures = 0;
 	for (i = 0; i < v->n_receipts && i < s->intent.n_attempts; i++) {
 		if (v->receipts[i].found) {
-			on_receipt(s, i, v, now, out);
+			on_receipt(s, i, e, now, out);
 			return;
 		}
 	}
@@ -322,14 +327,39 @@ void follow_on_view(struct sender *s, const struct sender_event *e, uint64_t now
 	sender_rest(s, PH_FOLLOW, sender_jitter(s, s->opts.poll_ms), now);
 }
 
+/* Is it at its block as the receipt has it? One "no" may be an endpoint that has not got there: all
+ * is read once more, rather from another. */
+static void on_effect(struct sender *s, const struct sender_event *e, uint64_t now,
+		      struct sender_actions *out)
+{
+	if (e->goal) {
+		s->note.text[0] = '\0';
+		sender_finish(s, SENDER_CONFIRMED, out);
+		return;
+	}
+	why_set(&s->note, "the transaction succeeded in block %llu, and the contract did not move",
+		(unsigned long long)s->receipt.block_number);
+	if (s->unmoved++) {
+		sender_finish(s, SENDER_NO_EFFECT, out);
+		return;
+	}
+	s->goal_avoid = e->endpoint >= 0 && e->endpoint < 32 ? 1u << e->endpoint : 0;
+	sender_rest(s, PH_FOLLOW, sender_jitter(s, s->opts.poll_ms), now);
+}
+
 void follow_on_goal(struct sender *s, const struct sender_event *e, uint64_t now,
 		    struct sender_actions *out)
 {
+	if (s->goal_reason == GOAL_AFTER_RECEIPT) {
+		on_effect(s, e, now, out);
+		return;
+	}
 	if (e->goal) {
 		sender_finish(s, SENDER_ALREADY_TRUE, out);
 		return;
 	}
 	switch (s->goal_reason) {
+	case GOAL_AFTER_RECEIPT: return; /* above */
 	case GOAL_AFTER_REVERT: sender_finish(s, SENDER_REVERTED, out); return;
 	case GOAL_AFTER_LOST_NONCE:
 		s->exposed = false;

@@ -30,7 +30,12 @@ enum phase {
 };
 
 /* Why the goal is asked for. */
-enum goal_reason { GOAL_AFTER_REVERT, GOAL_AFTER_LOST_NONCE, GOAL_AFTER_FAILURE };
+enum goal_reason {
+	GOAL_AFTER_REVERT,
+	GOAL_AFTER_LOST_NONCE,
+	GOAL_AFTER_FAILURE,
+	GOAL_AFTER_RECEIPT,
+};
 
 /* What one endpoint says about the question of the round. */
 struct opinion {
@@ -85,6 +90,9 @@ struct sender {
 	bool mined;
 	unsigned mined_attempt;
 	struct sender_receipt receipt;
+	int receipt_by;      /* the endpoint that showed it */
+	unsigned unmoved;    /* looks at its block that found no effect */
+	uint32_t goal_avoid; /* who said so */
 	enum goal_reason goal_reason;
 	unsigned explain_tries;
 };

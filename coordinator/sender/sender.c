@@ -192,9 +192,17 @@ struct sender_action *sender_ask(struct sender *s, enum phase phase, uint64_t no
 		s->was_exposed = s->exposed;
 		s->exposed = true;
 		break;
+	case SENDER_CHECK_GOAL:
+		a->at_block = SENDER_LATEST;
+		if (s->goal_reason != GOAL_AFTER_RECEIPT)
+			break;
+		a->at_block = s->receipt.block_number;
+		memcpy(a->block_hash, s->receipt.block_hash, 32);
+		a->endpoint = s->receipt_by;
+		a->avoid = s->goal_avoid;
+		break;
 	case SENDER_READ_FEES:
 	case SENDER_PERSIST:
-	case SENDER_CHECK_GOAL:
 	case SENDER_FINISHED: break;
 	}
 	return a;
@@ -307,6 +315,8 @@ static void reset(struct sender *s, uint64_t now)
 	s->abandoning = false;
 	s->fill_nonce = s->fill_at = 0;
 	s->mined = false;
+	s->unmoved = 0;
+	s->goal_avoid = 0;
 	s->explain_tries = 0;
 }
 

@@ -24,7 +24,9 @@
  *  - what no node takes is not sent for ever: after foreign_wait_ms nonce, balance, fees and gas
  *    are read again and a new transaction replaces it at the same nonce;
  *  - both fees stay at or below the operator's maximum;
- *  - after a revert, a failed receipt or a lost nonce the goal is asked for before judging;
+ *  - after any receipt, a revert or a lost nonce the goal is asked for before judging: a receipt
+ *    is a success only when the contract has moved at its block, and without effect only when two
+ *    looks say so;
  *  - while an intent is open there is always a wake-up time.
  */
 #ifndef COORDINATOR_SENDER_SENDER_H
@@ -45,6 +47,7 @@ enum sender_kind { SENDER_VERIFY, SENDER_REGISTER, SENDER_UPLOAD /* collateral *
 
 #define SENDER_OUTCOME_LIST(X)                                                                     \
 	X(SENDER_CONFIRMED, "confirmed")                                                           \
+	X(SENDER_NO_EFFECT, "confirmed without effect") /* the contract did not move */            \
 	X(SENDER_ALREADY_TRUE, "goal already reached")                                             \
 	X(SENDER_REVERTED, "refused by the dry run") /* nothing was sent, no gas spent */          \
 	X(SENDER_FAILED_ON_CHAIN, "failed on chain")                                               \
@@ -142,8 +145,9 @@ enum sender_action_kind {
 	/* eth_sendRawTransaction(raw), preferably to none of `avoid`. -> SENDER_EV_SENT */
 	SENDER_BROADCAST,
 	/* VERIFY: lastVerifiedBatch() >= last_batch? REGISTER: authorizedSignature() == signer?
-	 * UPLOAD: false, for its owner reads the chain again anyway.
-	 * -> SENDER_EV_GOAL */
+	 * UPLOAD: false, for its owner reads the chain again anyway. After a receipt at `at_block`,
+	 * whose hash is `block_hash` and whose receipt `endpoint` showed, preferably of none of
+	 * `avoid`; else at SENDER_LATEST. -> SENDER_EV_GOAL */
 	SENDER_CHECK_GOAL,
 	/* The end; no event. The owner stores the outcome and removes the intent. A crash before
 	 * that is harmless: the resumed intent comes to the same end. */
@@ -159,7 +163,9 @@ struct sender_action {
 	const struct sender_intent *intent; /* from, to, calldata, attempts, ... */
 	uint32_t avoid;                     /* bit i: endpoint i (as the events number them) */
 	uint64_t depth;                     /* READ_VIEW: blocks below the head */
-	uint64_t at_block;                  /* DRY_RUN */
+	uint64_t at_block;                  /* DRY_RUN, CHECK_GOAL */
+	uint8_t block_hash[32];             /* CHECK_GOAL, not at SENDER_LATEST */
+	int endpoint;
 	uint64_t chain_id, nonce, gas, max_fee, tip; /* SIGN: the group up to data */
 	struct eth_address to;
 	struct span data;

@@ -282,7 +282,7 @@ static void run(struct sender_io *io, const struct sender_actions *actions)
 	case SENDER_BROADCAST: start_call(&io->job, a); return;
 	case SENDER_SIGN: io->owner.sign(io->owner.arg, a); return;
 	case SENDER_PERSIST: io->owner.persist(io->owner.arg, a->ticket, a->intent); return;
-	case SENDER_CHECK_GOAL: io->owner.check_goal(io->owner.arg, a->ticket, a->intent); return;
+	case SENDER_CHECK_GOAL: io->owner.check_goal(io->owner.arg, a); return;
 	case SENDER_FINISHED: io->owner.finished(io->owner.arg, a); return;
 	}
 }

@@ -31,6 +31,9 @@ void agenda_stop(struct agenda *a);
 /* Settings changed; the strings in it outlive the agenda as the former ones did. */
 void agenda_set_options(struct agenda *a, const struct agenda_options *options);
 
+/* The operator says that what a receipt without effect holds may go on (addresses.h). */
+void agenda_resume_sending(struct agenda *a);
+
 /* What waits and why, for status output. */
 const char *agenda_sentence(const struct agenda *a);
 /* NULL before L1 has named its chain. */

@@ -271,6 +271,8 @@ static void on_opinion(void *arg, const struct l1_read *read)
 	enum prover_type first, second;
 
 	v->asking = false;
+	if (v->stopped)
+		return;
 	if (read->kind == L1_READ_REVERTED && refused_type(&v->opinion_of, &first) &&
 	    refused_type(&read->revert, &second) && first == second) {
 		if (++v->opinions == 2)
@@ -309,6 +311,8 @@ static void on_signer_now(void *arg, const struct l1_read *read)
 			  memcmp(read->data.p + 12, v->run.signer.b, 20) == 0;
 
 	v->asking = false;
+	if (v->stopped)
+		return;
 	if (same) {
 		ask_again(v, &v->opinion_of);
 		return;
@@ -375,6 +379,11 @@ void verify_over(struct verify *v, const struct sender_action *a)
 			  log_u64("last", a->intent->last_batch), log_str("tx", hash),
 			  log_u64("gas", a->gas_used));
 		v->limit = 0;
+		break;
+	case SENDER_NO_EFFECT:
+		log_event(LOG_ERROR, "verified_nothing", log_u64("first", a->intent->first_batch),
+			  log_u64("last", a->intent->last_batch), log_str("tx", hash),
+			  log_u64("gas", a->gas_used), log_str("reason", a->sentence));
 		break;
 	case SENDER_ALREADY_TRUE:
 		log_event(LOG_INFO, "batches_verified", log_u64("first", a->intent->first_batch),

@@ -307,6 +307,35 @@ def test_a_quote_over_ethrex(new_world):
         node.close()
 
 
+@pytest.mark.parametrize("wrong", ["nobody", "a contract"])
+def test_a_wrong_timelock(world, wrong):
+    """Calls to it pass and do nothing. None is made, no gas is spent, and the sentence says why."""
+    where = "0x" + "12" * 20 if wrong == "nobody" else world.verifier
+    c = world.coordinator(ETHREX_TIMELOCK_ADDRESS=where).start()
+    key = Key()
+    c.enroll(key)
+    world.feed(c, 1)
+    assert world.prove(c, key) == 1
+    c.saw("event=address_refused")
+    time.sleep(1)
+    words = "there is no contract at" if wrong == "nobody" else "not by the Timelock of ETHREX_TIMELOCK_ADDRESS"
+    assert words in c.status()["l1"]["next"]
+    assert not c.events("batches_verified")
+    sender = cast("wallet", "address", "--private-key", pathlib.Path(world.dir / "l1.key").read_text().strip())
+    assert world.l1.rpc("eth_getTransactionCount", sender, "latest") == "0x0"
+    c.stop()
+    c.change(ETHREX_TIMELOCK_ADDRESS=world.timelock)
+    c.start()
+    world.until_verified(1)
+
+
+def test_a_key_without_the_role(world):
+    c = world.coordinator(L1_PRIVATE_KEY_FILE=world.secret("other.key", Key().key)).start()
+    c.saw("event=address_refused .*has not the SEQUENCER role")
+    assert "has not the SEQUENCER role of the Timelock" in c.status()["l1"]["next"]
+    assert c.verb("resume").returncode == 0
+
+
 def test_the_nonce_is_wrong_once(world, endpoints):
     """Fifty too many, while one transaction is planned: what was signed can never be mined. Then 300 s pass, which the
     unit tests wait for; here the next run goes on with it and says what it is at."""

@@ -80,7 +80,7 @@ static void at_proposer(struct l1_world *w, const char *data, const char *block,
 	else if (asks(data, w->old ? "TDXVERIFIER()" : "TDX_VERIFIER_ADDRESS()"))
 		address_word(out, size, &w->verifier);
 	else if (asks(data, "owner()"))
-		address_word(out, size, &w->sender);
+		address_word(out, size, &w->owner);
 	else if (asks(data, "paused()"))
 		word(out, size, w->paused);
 	else if (asks(data, "lastCommittedBatch()"))
@@ -118,6 +118,17 @@ static void at_verifier(struct l1_world *w, const char *data, char *out, size_t 
 		revert(out, size, is_error, NULL);
 }
 
+static void at_timelock(struct l1_world *w, const char *data, char *out, size_t size,
+			bool *is_error)
+{
+	if (asks(data, "SEQUENCER()"))
+		word(out, size, 7);
+	else if (asks(data, "hasRole(bytes32,address)"))
+		word(out, size, !w->no_role && data[10 + 63] == '7');
+	else
+		revert(out, size, is_error, NULL);
+}
+
 static bool is_to(const char *to, const struct eth_address *a)
 {
 	char hex[41];
@@ -133,7 +144,7 @@ static void take_effect(struct l1_world *w)
 	struct uint256 last;
 	uint64_t n;
 
-	if (!w->calldata.len)
+	if (!w->calldata.len || w->no_effect)
 		return;
 	if (eth_address_equal(&w->tx.to, &w->proposer)) {
 		assert_int_equal(abi_decode(&v, "(uint256,bytes[],bytes[],bytes[])",
@@ -203,6 +214,8 @@ static void on_call(struct l1_world *w, const json_t *params, char *out, size_t 
 		snprintf(out, size, "{\"code\":-32000,\"message\":\"the node is ill\"}");
 	} else if (is_to(to, &w->proposer)) {
 		at_proposer(w, data, block, out, size, is_error);
+	} else if (is_to(to, &w->timelock) && !w->timelock_gone) {
+		at_timelock(w, data, out, size, is_error);
 	} else if (is_to(to, &w->verifier)) {
 		at_verifier(w, data, out, size, is_error);
 	} else {
@@ -212,7 +225,8 @@ static void on_call(struct l1_world *w, const json_t *params, char *out, size_t 
 
 static void code(const struct l1_world *w, const char *at, char *out, size_t size)
 {
-	const bool there = is_to(at, &w->proposer) || is_to(at, &w->verifier);
+	const bool there = is_to(at, &w->proposer) || is_to(at, &w->verifier) ||
+			   (is_to(at, &w->timelock) && !w->timelock_gone);
 
 	snprintf(out, size, there ? "\"0x60\"" : "\"0x\"");
 }
@@ -272,6 +286,8 @@ void l1_world_open(struct l1_world *w, uv_loop_t *loop)
 	w->nonce = 5;
 	assert_true(eth_key_parse(&w->key, L1_WORLD_KEY, &why));
 	assert_true(eth_key_address(&w->sender, &w->key));
+	w->owner = w->sender;
+	w->timelock = (struct eth_address){{0x0c, 3}};
 	buf_init(&w->calldata, 1 << 18);
 	w->node.chain_id = L1_WORLD_CHAIN_ID;
 	w->node.answer = on_method;

@@ -29,6 +29,8 @@ struct l1_world {
 	const char
 	    *refusal; /* an error's signature: verifyBatches reverts with it; NULL: it does not */
 	bool register_refused;
+	struct eth_address owner, timelock; /* the sender, and a contract that owns nothing yet */
+	bool timelock_gone, no_role, no_effect;
 	/* the account */
 	uint64_t head, time, nonce;
 	unsigned n_raw, n_calls, n_dry_runs;

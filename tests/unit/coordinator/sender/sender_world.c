@@ -126,7 +126,7 @@ static void add_block(struct world *w)
 		b->has_tx = true;
 		b->tx = *tx;
 		b->ok = !tx->ours || passes(w, b);
-		if (b->ok && tx->ours)
+		if (b->ok && tx->ours && !w->o.no_effect)
 			b->verified = w->wish.last_batch;
 		b->nonce++;
 		break;
@@ -519,6 +519,10 @@ static void answer(struct world *w)
 		if (e >= 0) {
 			ev.kind = SENDER_EV_GOAL;
 			ev.goal = world_verified(w) >= w->wish.last_batch;
+			if (ev.goal && w->o.goal_lies) {
+				w->o.goal_lies--;
+				ev.goal = false;
+			}
 		}
 		break;
 	case SENDER_FINISHED: fail();

@@ -77,6 +77,38 @@ static void test_failed_on_chain(void **state)
 	world_free(&w);
 }
 
+static void test_a_receipt_without_effect(void **state)
+{
+	struct world_options o;
+	struct world w;
+
+	(void)state;
+	calm(&o);
+	o.no_effect = true;
+	world_init(&w, &o);
+	world_run(&w, HOUR);
+	assert_int_equal(w.outcome, SENDER_NO_EFFECT);
+	assert_true(w.had_receipt);
+	assert_non_null(strstr(w.sentence, "the contract did not move"));
+	assert_int_equal(w.signatures, 1);
+	world_free(&w);
+}
+
+/* One "no" is not the truth. */
+static void test_an_effect_denied_once(void **state)
+{
+	struct world_options o;
+	struct world w;
+
+	(void)state;
+	calm(&o);
+	o.goal_lies = 1;
+	world_init(&w, &o);
+	world_run(&w, HOUR);
+	assert_int_equal(w.outcome, SENDER_CONFIRMED);
+	world_free(&w);
+}
+
 static void test_another_was_faster(void **state)
 {
 	struct world_options o;
@@ -526,6 +558,8 @@ int main(void)
 	    cmocka_unit_test(test_confirmed),
 	    cmocka_unit_test(test_reverted_before_sending),
 	    cmocka_unit_test(test_failed_on_chain),
+	    cmocka_unit_test(test_a_receipt_without_effect),
+	    cmocka_unit_test(test_an_effect_denied_once),
 	    cmocka_unit_test(test_another_was_faster),
 	    cmocka_unit_test(test_too_much_gas),
 	    cmocka_unit_test(test_too_much_data),

@@ -208,14 +208,19 @@ static void on_sign(void *arg, const struct sender_action *a)
 	buf_free(&raw);
 }
 
-static void on_goal(void *arg, uint64_t ticket, const struct sender_intent *intent)
+static void on_goal(void *arg, const struct sender_action *a)
 {
 	struct fixture *f = arg;
-	struct sender_event e = {.kind = SENDER_EV_GOAL, .ticket = ticket, .endpoint = 0};
+	struct sender_event e = {.kind = SENDER_EV_GOAL, .ticket = a->ticket, .endpoint = 0};
 
-	assert_int_equal(intent->last_batch, 9);
+	assert_int_equal(a->intent->last_batch, 9);
 	f->n_goals++;
 	e.goal = f->chain.goal;
+	if (a->at_block != SENDER_LATEST) {
+		assert_int_equal(a->at_block, f->chain.block);
+		assert_int_equal(a->endpoint, 0);
+		e.goal = f->chain.mined && !f->chain.fails;
+	}
 	sender_io_answer(f->io, &e);
 }
 

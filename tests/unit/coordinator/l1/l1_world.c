@@ -231,6 +231,19 @@ static void code(const struct l1_world *w, const char *at, char *out, size_t siz
 	snprintf(out, size, there ? "\"0x60\"" : "\"0x\"");
 }
 
+static void estimate(struct l1_world *w, const json_t *params, char *out, size_t size,
+		     bool *is_error)
+{
+	const json_t *data = json_object_get(json_array_get(params, 0), "data");
+
+	*is_error = w->most_estimated && json_string_length(data) > w->most_estimated;
+	w->n_too_big += *is_error;
+	snprintf(out, size,
+		 *is_error ? "{\"code\":-32000,\"message\":\"gas required exceeds allowance "
+			     "(16777216)\"}"
+			   : "\"0xbb80\"");
+}
+
 static void on_method(void *arg, const char *method, const json_t *params, char *out, size_t size,
 		      bool *is_error)
 {
@@ -255,7 +268,7 @@ static void on_method(void *arg, const char *method, const json_t *params, char 
 			 "{\"baseFeePerGas\":[\"0x1\",\"0x3b9aca00\"],"
 			 "\"reward\":[[\"0x5f5e100\"]]}");
 	} else if (strcmp(method, "eth_estimateGas") == 0) {
-		snprintf(out, size, "\"0xbb80\"");
+		estimate(w, params, out, size, is_error);
 	} else if (strcmp(method, "eth_getCode") == 0) {
 		code(w, json_string_value(json_array_get(params, 0)), out, size);
 	} else if (strcmp(method, "eth_call") == 0) {

@@ -30,6 +30,8 @@ struct l1_world {
 	    *refusal; /* an error's signature: verifyBatches reverts with it; NULL: it does not */
 	bool register_refused;
 	struct eth_address owner, timelock; /* the sender, and a contract that owns nothing yet */
+	size_t most_estimated; /* hex digits of call data that an estimate takes; 0: any */
+	unsigned n_too_big;
 	bool timelock_gone, no_role, no_effect;
 	/* the account */
 	uint64_t head, time, nonce;

@@ -358,6 +358,42 @@ static void test_a_receipt_without_effect_holds_the_sender(void **state)
 	assert_int_equal(x->w.n_raw, 3);
 }
 
+static void verify_all(struct fixture *x)
+{
+	uint64_t b;
+
+	l1_start(x->l1);
+	enlist(x);
+	l1_world_until(&x->w, is_registered, x);
+	/* the first last, so that all are there when the run begins */
+	for (b = BATCHES; b >= 1; b--)
+		prove(x, b, &x->prover);
+	l1_world_until(&x->w, all_verified, x);
+}
+
+/* Three batches fit the gas of one transaction, as far as is known. */
+static void test_the_gas_of_a_transaction_bounds_the_run(void **state)
+{
+	struct fixture *x = *state;
+	struct agenda_options o = x->options;
+
+	o.gas_cap = 200000;
+	agenda_set_options(x->agenda, &o);
+	verify_all(x);
+	assert_int_equal(x->w.n_raw, 3);
+}
+
+/* What did not fit is remembered: the next run does not try it again. */
+static void test_what_does_not_fit_is_remembered(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.most_estimated = 1300; /* one batch, not two */
+	verify_all(x);
+	assert_int_equal(x->w.n_raw, 1 + BATCHES);
+	assert_int_equal(x->w.n_too_big, 2);
+}
+
 /* A verdict completes a run and wakes the agenda: nothing waits for the next round of L1. */
 static void test_a_verdict_wakes(void **state)
 {
@@ -556,6 +592,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {TEST(test_nothing_before_l1_answers),
 					   TEST(test_a_key_is_registered_and_its_proofs_verified),
 					   TEST(test_a_receipt_without_effect_holds_the_sender),
+					   TEST(test_the_gas_of_a_transaction_bounds_the_run),
+					   TEST(test_what_does_not_fit_is_remembered),
 					   TEST(test_a_verdict_wakes),
 					   TEST(test_a_refused_proof_is_set_aside),
 					   TEST(test_a_refused_run_is_halved),

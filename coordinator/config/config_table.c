@@ -74,6 +74,7 @@ const struct config_row config_rows[] = {
 	NUM("ETHREX_MAX_RETRY_DELAY", "eth.max-retry-delay", max_retry_delay_s, 1, 604800, "1800", false, "seconds between two bumps at most"),
 	NUM(P "TX_GAS_CAP", "proof-coordinator.tx-gas-cap", tx_gas_cap, 100000, UINT64_MAX, "16777216", false, "gas of one transaction at most (EIP-7825)"),
 	NUM(P "VERIFY_MAX_BATCHES", "proof-coordinator.verify-max-batches", verify_max_batches, 1, 1024, "1024", true, "batches in one verifyBatches at most (as many as its gas allows)"),
+	NUM(P "FUNDS_LOW", "proof-coordinator.funds-low", funds_low_wei, 0, UINT64_MAX, "50000000000000000", true, "wei below which a sending key's balance is warned about (0: never)"),
 	NUM(P "CONFIRMATIONS", "proof-coordinator.confirmations", confirmations, 1, 1000, "2", false, "blocks on top, its own included, before a transaction counts"),
 	NUM(P "REGISTER_GAS_PER_DAY", "proof-coordinator.register-gas-per-day", register_gas_per_day, 0, UINT64_MAX, "50000000", true, "gas that registrations may use in one day (UTC)"),
 	NUM(P "PROVER_SILENCE", "proof-coordinator.prover-silence", prover_silence_ms, 1000, 1000 * HOUR_MS, "600000", true, "longest silence of the active key, in ms, before a proven standby replaces it"),

@@ -520,6 +520,11 @@ const struct sender_intent *sender_intent(const struct sender *s)
 	return s->phase == PH_IDLE ? NULL : &s->intent;
 }
 
+const char *sender_trouble(const struct sender *s)
+{
+	return s->phase == PH_IDLE ? "" : s->note.text;
+}
+
 void sender_set_max_fee(struct sender *s, uint64_t max_fee)
 {
 	if (max_fee > s->opts.min_tip)

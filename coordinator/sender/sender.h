@@ -289,6 +289,8 @@ const struct sender_intent *sender_intent(const struct sender *s);
 void sender_set_max_fee(struct sender *s, uint64_t max_fee);
 /* From the next look on. 0: as it was. */
 void sender_set_poll(struct sender *s, uint32_t poll_ms, uint32_t resend_ms);
+/* What keeps the open intent waiting, "" where nothing does. */
+const char *sender_trouble(const struct sender *s);
 /* One sentence for status output. */
 void sender_describe(const struct sender *s, uint64_t now_ms, char *out, size_t size);
 

@@ -35,9 +35,11 @@ static void called(struct job *j, enum sender_called result)
 
 static void on_error(struct job *j, const struct rpc_reply *reply)
 {
+	/* data comes with a revert, whatever the words are */
+	const bool data = reply->node_error == NODE_OTHER && reply->has_data;
 	struct eth_revert revert;
 
-	switch (reply->node_error) {
+	switch (data ? NODE_REVERTED : reply->node_error) {
 	case NODE_GAS_TOO_HIGH:
 	case NODE_EXCEEDS_BLOCK_GAS: called(j, SENDER_CALL_DOES_NOT_FIT); return;
 	case NODE_SIMULATION_NONCE:
@@ -48,10 +50,6 @@ static void on_error(struct job *j, const struct rpc_reply *reply)
 		return;
 	case NODE_SENDER_IS_CONTRACT:
 	case NODE_NO_METHOD: called(j, SENDER_CALL_UNUSABLE); return;
-	case NODE_OTHER:
-		if (!reply->has_data)
-			break;
-		/* fallthrough */
 	case NODE_REVERTED:
 		j->event.called.data = reply->data;
 		revert_read(&revert, reply->data);
@@ -72,7 +70,8 @@ static void on_error(struct job *j, const struct rpc_reply *reply)
 	case NODE_FEE_BELOW_BASE:
 	case NODE_INDEXING:
 	case NODE_POOL_FULL:
-	case NODE_NOT_SYNCED: break;
+	case NODE_NOT_SYNCED:
+	case NODE_OTHER: break;
 	}
 	sender_io_failed(j, reply->sentence);
 }

@@ -4,6 +4,7 @@
 #include "coordinator/base/log.h"
 #include "coordinator/provers/rows.h"
 #include "coordinator/transactions/addresses.h"
+#include "coordinator/transactions/funds.h"
 #include "coordinator/transactions/prepare.h"
 #include "coordinator/transactions/register.h"
 #include "coordinator/transactions/verify_batches.h"
@@ -17,6 +18,7 @@ struct agenda {
 	struct why now;
 	struct outbox *outbox;
 	struct addresses *addresses;
+	struct funds *funds;
 	struct verify *verify;
 	struct prepare *prepare;
 	struct eth_address offered; /* whose registration waits in a file */
@@ -88,8 +90,11 @@ void agenda_next(struct agenda *a)
 	const struct l1_facts *f = l1_facts(a->p.l1);
 	struct why why = {""};
 
-	if (!f || !l1_is_fresh(a->p.l1) || a->stopped || verify_is_busy(a->verify) ||
-	    !outbox_is_free(a->outbox))
+	if (!f || !l1_is_fresh(a->p.l1) || a->stopped)
+		return;
+	funds_pump(a->funds);
+	outbox_watch(a->outbox);
+	if (verify_is_busy(a->verify) || !outbox_is_free(a->outbox))
 		return;
 	addresses_pump(a->addresses);
 	if (f->has_tdx_verifier && register_next(a))
@@ -123,6 +128,7 @@ static void on_finished(void *arg, const struct sender_action *action)
 		prover_gas_keep(a->p.store, a->p.registrar, clock_wall_ms());
 		break;
 	}
+	funds_refresh(a->funds);
 	l1_refresh(a->p.l1);
 }
 
@@ -180,6 +186,11 @@ struct sender_io *agenda_sender(const struct agenda *a)
 	return outbox_sender(a->outbox);
 }
 
+const struct funds *agenda_funds(const struct agenda *a)
+{
+	return a->funds;
+}
+
 const struct prepare *agenda_prepare(const struct agenda *a)
 {
 	return a->prepare;
@@ -207,7 +218,7 @@ bool agenda_new(struct agenda **out, const struct agenda_parts *parts,
 	if (!outbox_new(&a->outbox, &op, &options->outbox, &events, why))
 		goto failed;
 	a->desk = (struct desk){&a->p, &a->o, a->outbox, &a->now};
-	if (!addresses_new(&a->addresses, &a->desk, why) ||
+	if (!addresses_new(&a->addresses, &a->desk, why) || !funds_new(&a->funds, &a->desk, why) ||
 	    !verify_new(&a->verify, &a->desk, why) || !prepare_new(&a->prepare, &a->desk, why))
 		goto failed;
 	*out = a;
@@ -234,6 +245,7 @@ void agenda_free(struct agenda *a)
 	prepare_free(a->prepare);
 	verify_free(a->verify);
 	addresses_free(a->addresses);
+	funds_free(a->funds);
 	outbox_free(a->outbox);
 	free(a);
 }

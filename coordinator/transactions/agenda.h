@@ -11,6 +11,7 @@
 #include "coordinator/transactions/desk.h"
 
 struct agenda;
+struct funds;
 
 /* The parts outlive it. False with the sentence; *out is NULL. */
 bool agenda_new(struct agenda **out, const struct agenda_parts *parts,
@@ -38,6 +39,7 @@ void agenda_resume_sending(struct agenda *a);
 const char *agenda_sentence(const struct agenda *a);
 /* NULL before L1 has named its chain. */
 struct sender_io *agenda_sender(const struct agenda *a);
+const struct funds *agenda_funds(const struct agenda *a);
 const struct prepare *agenda_prepare(const struct agenda *a);
 
 struct agenda_counters {

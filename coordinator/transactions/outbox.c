@@ -1,5 +1,6 @@
 #include "coordinator/transactions/outbox.h"
 
+#include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/l1/call.h"
 #include "ethereum/abi.h"
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #define FEE_PERCENTILE 50
+#define TROUBLE_MS     30000u
 
 struct outbox {
 	struct outbox_parts p;
@@ -17,6 +19,8 @@ struct outbox {
 	bool closing;
 	uint64_t next_id;
 	struct sender_intent left_open; /* id 0: none */
+	uint64_t trouble_at;            /* monotonic ms: since when; 0: none */
+	bool trouble_said;
 };
 
 static void answer(struct outbox *o, const struct sender_event *e)
@@ -268,6 +272,22 @@ bool outbox_wish(struct outbox *o, struct sender_wish *wish, struct why *why)
 		return false;
 	o->next_id++;
 	return true;
+}
+
+void outbox_watch(struct outbox *o)
+{
+	const char *note = o->sender ? sender_trouble(sender_io_sender(o->sender)) : "";
+	const uint64_t now = clock_mono_ms();
+
+	if (!note[0]) {
+		o->trouble_at = 0;
+		o->trouble_said = false;
+	} else if (!o->trouble_at) {
+		o->trouble_at = now;
+	} else if (!o->trouble_said && now - o->trouble_at >= TROUBLE_MS) {
+		o->trouble_said = true;
+		log_event(LOG_WARN, "transaction_waits", log_str("reason", note));
+	}
 }
 
 /* ---- life ---- */

@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 
 from l1 import WORDS, Strictness
-from world import Key, cast, free_port, until
+from world import L1_KEY, TDX_KEY, Key, cast, free_port, until
 
 REVERT = cast("sig", "InvalidTdxProof()")
 
@@ -334,6 +334,31 @@ def test_a_key_without_the_role(world):
     c.saw("event=address_refused .*has not the SEQUENCER role")
     assert "has not the SEQUENCER role of the Timelock" in c.status()["l1"]["next"]
     assert c.verb("resume").returncode == 0
+
+
+def test_funds_run_low(world):
+    address = cast("wallet", "address", "--private-key", L1_KEY)
+    world.l1.rpc("anvil_setBalance", address, hex(10**17))
+    c = world.coordinator(FUNDS_LOW=10**18).start()
+    line = c.saw(r"event=funds_low key=verify address=(\S+) wei=100000000000000000 low_below=1000000000000000000")
+    assert line[1] == address
+    funds = {f["key"]: f for f in c.status()["l1"]["funds"]}
+    assert funds["verify"] == {"key": "verify", "address": address, "balance_wei": str(10**17), "low": True}
+    assert not funds["register"]["low"]
+    assert c.metric('funds_low{key="verify"}') == 1 and c.metric('balance_wei{key="verify"}') == 10**17
+    world.l1.rpc("anvil_setBalance", address, hex(10**19))
+    key = Key()
+    c.enroll(key)  # what a transaction left is looked at at once
+    c.saw("event=funds_restored key=verify")
+
+
+def test_a_transaction_that_waits_is_said(world):
+    world.l1.rpc("anvil_setBalance", cast("wallet", "address", "--private-key", TDX_KEY), "0x1")
+    c = world.coordinator(SETUP_TIMEOUT=1000).start()
+    c.saw("event=l1_read")
+    assert c.setup(Key().payload) is not True
+    c.saw("event=transaction_waits reason=.*insufficient funds")
+    assert len(c.events("transaction_waits")) == 1
 
 
 def test_the_nonce_is_wrong_once(world, endpoints):

@@ -262,7 +262,13 @@ static void on_method(void *arg, const char *method, const json_t *params, char 
 			nonce--;
 		snprintf(out, size, "\"0x%" PRIx64 "\"", nonce);
 	} else if (strcmp(method, "eth_getBalance") == 0) {
-		snprintf(out, size, "\"0x56bc75e2d63100000\"");
+		*is_error = w->no_balance;
+		if (w->no_balance)
+			snprintf(out, size, "{\"code\":-32601,\"message\":\"Method not found\"}");
+		else if (w->balance)
+			snprintf(out, size, "\"0x%" PRIx64 "\"", w->balance);
+		else
+			snprintf(out, size, "\"0x56bc75e2d63100000\"");
 	} else if (strcmp(method, "eth_feeHistory") == 0) {
 		snprintf(out, size,
 			 "{\"baseFeePerGas\":[\"0x1\",\"0x3b9aca00\"],"

@@ -35,6 +35,8 @@ struct l1_world {
 	bool timelock_gone, no_role, no_effect;
 	/* the account */
 	uint64_t head, time, nonce;
+	uint64_t balance; /* 0: 100 ether */
+	bool no_balance;  /* the method is not there */
 	unsigned n_raw, n_calls, n_dry_runs;
 	struct eth_tx tx; /* the last; its data is in calldata */
 	struct buf calldata;

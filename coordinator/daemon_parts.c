@@ -44,6 +44,7 @@ static void agenda_settings(const struct daemon *d, struct agenda_options *out)
 	    .max_batches = c->verify_max_batches,
 	    .max_proof_bytes = CONFIG_MAX_PROOF_BYTES,
 	    .gas_cap = c->tx_gas_cap,
+	    .funds_low_wei = c->funds_low_wei,
 	    .register_by_file = c->register_by_file,
 	    .data_dir = c->data_dir,
 	    .pccs = {.enclave_id_dao = c->enclave_id_dao,

@@ -24,6 +24,7 @@ static int verb_tcb_status(int argc, char **argv);
 static int verb_collateral(int argc, char **argv);
 static int verb_promote(int argc, char **argv);
 static int verb_revoke(int argc, char **argv);
+static int verb_resume(int argc, char **argv);
 static int verb_metrics(int argc, char **argv);
 static int verb_healthcheck(int argc, char **argv);
 static int verb_help(int argc, char **argv);
@@ -49,6 +50,7 @@ static const struct verb {
      "what is cached from which source; refresh: fetch it anew"},
     {"promote", verb_promote, "ADDRESS [SETTINGS]", "register this key next"},
     {"revoke", verb_revoke, "ADDRESS [SETTINGS]", "never register this key again"},
+    {"resume", verb_resume, "[SETTINGS]", "send again after a transaction that had no effect"},
     {"metrics", verb_metrics, "[SETTINGS]", "its numbers (Prometheus text)"},
     {"healthcheck", verb_healthcheck, "[SETTINGS]", "exit 0 if provers are served"},
     {"help", verb_help, "", "this text and every setting"},
@@ -182,6 +184,11 @@ static int verb_promote(int argc, char **argv)
 static int verb_revoke(int argc, char **argv)
 {
 	return change_prover(argc, argv, "revoke");
+}
+
+static int verb_resume(int argc, char **argv)
+{
+	return client_post_verb(argc, argv, "/api/v1/sender/resume");
 }
 
 static bool is_hash(const char *text)

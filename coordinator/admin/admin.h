@@ -44,7 +44,7 @@ struct admin_parts {
 	const struct setup *setup;
 	struct collateral *collateral;
 	const struct session *session;
-	const struct agenda *agenda;
+	struct agenda *agenda;
 	const struct l1 *l1;
 	const struct rpc *rpc;
 	struct wake *wake;

@@ -1,6 +1,7 @@
 #include "coordinator/admin/internal.h"
 
 #include "coordinator/base/clock.h"
+#include "coordinator/transactions/funds.h"
 #include "coordinator/transactions/prepare.h"
 
 #include <inttypes.h>
@@ -97,6 +98,25 @@ static void write_work(struct out *o, const struct admin_parts *d)
 	      inputs_counters(d->inputs)->refused);
 }
 
+static void write_funds(struct out *o, const struct admin_parts *d)
+{
+	char wei[UINT256_DECIMAL_SIZE];
+	struct funds_info i;
+	int k;
+
+	head(o, "balance_wei", "gauge", "What the sending keys have, by what they send.");
+	for (k = 0; k < FUNDS_KEYS; k++) {
+		if (!funds_of(agenda_funds(d->agenda), (enum funds_key)k, &i) || !i.known)
+			continue;
+		uint256_to_decimal(wei, &i.balance);
+		o->ok = o->ok && buf_printf(o->b, P "balance_wei{key=\"%s\"} %s\n", i.key, wei);
+	}
+	head(o, "funds_low", "gauge", "1 while a sending key has less than FUNDS_LOW.");
+	for (k = 0; k < FUNDS_KEYS; k++)
+		if (funds_of(agenda_funds(d->agenda), (enum funds_key)k, &i))
+			labelled(o, "funds_low", "key", i.key, i.low);
+}
+
 static void write_l1(struct out *o, const struct admin_parts *d)
 {
 	static const char *const setups[] = {"active", "standby", "waiting", "refused", "retry"};
@@ -117,6 +137,7 @@ static void write_l1(struct out *o, const struct admin_parts *d)
 	labelled(o, "gas_used_total", "kind", "verify", agenda_counters(d->agenda)->gas_verify);
 	labelled(o, "gas_used_total", "kind", "register", agenda_counters(d->agenda)->gas_register);
 	labelled(o, "gas_used_total", "kind", "upload", agenda_counters(d->agenda)->gas_upload);
+	write_funds(o, d);
 	plain(o, "register_gas_today", "gauge", "Gas that registrations used or hold today (UTC).",
 	      registrar_gas_used(d->registrar, clock_wall_ms(), &day));
 	plain(o, "provers", "gauge", "Prover keys known.", registrar_count(d->registrar));

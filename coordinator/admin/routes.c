@@ -2,6 +2,7 @@
 
 #include "coordinator/admin/listen.h"
 #include "coordinator/base/clock.h"
+#include "coordinator/transactions/funds.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -110,6 +111,25 @@ json_t *admin_address(const struct eth_address *a)
 	return json_string(text);
 }
 
+static json_t *funds_json(const struct admin_parts *d)
+{
+	json_t *all = json_array();
+	char wei[UINT256_DECIMAL_SIZE];
+	struct funds_info i;
+	int k;
+
+	for (k = 0; k < FUNDS_KEYS; k++) {
+		if (!funds_of(agenda_funds(d->agenda), (enum funds_key)k, &i))
+			continue;
+		uint256_to_decimal(wei, &i.balance);
+		json_array_append_new(all,
+				      json_pack("{s:s, s:o, s:s?, s:b}", "key", i.key, "address",
+						admin_address(&i.address), "balance_wei",
+						i.known ? wei : NULL, "low", i.low));
+	}
+	return all;
+}
+
 static json_t *l1_json(const struct admin_parts *d)
 {
 	const struct l1_facts *f = l1_facts(d->l1);
@@ -131,14 +151,14 @@ static json_t *l1_json(const struct admin_parts *d)
 					      json_string(prover_type_name((enum prover_type)t)));
 	if (agenda_sender(d->agenda))
 		sender_io_describe(agenda_sender(d->agenda), sender, sizeof sender);
-	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:s}", "readable",
+	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:s}", "readable",
 			 l1_is_fresh(d->l1) && !l1_trouble(d->l1)[0], "trouble", l1_trouble(d->l1),
 			 "chain_id", (json_int_t)(f ? f->l1_chain_id : 0), "l2_chain_id",
 			 (json_int_t)(f ? f->l2_chain_id : 0), "last_committed_batch",
 			 (json_int_t)(f ? f->committed : 0), "last_verified_batch",
 			 (json_int_t)(f ? f->verified : 0), "needs", needs, "signer",
-			 admin_address(f ? &f->signer : NULL), "endpoints", endpoints, "sender",
-			 sender, "next", agenda_sentence(d->agenda));
+			 admin_address(f ? &f->signer : NULL), "endpoints", endpoints, "funds",
+			 funds_json(d), "sender", sender, "next", agenda_sentence(d->agenda));
 }
 
 static json_t *batch_json(const struct work_batch_info *b)
@@ -258,6 +278,15 @@ static void on_delete_batch(struct admin_request *r, const char *number)
 		admin_delete_input(r, batch, hash);
 }
 
+static void on_resume(struct admin_request *r, const char *rest)
+{
+	(void)rest;
+	agenda_resume_sending(r->admin->p.agenda);
+	admin_reply(r, MHD_HTTP_OK, "resumed",
+		    "the addresses are checked again, and what a receipt without effect held goes "
+		    "on");
+}
+
 /* prefix: what follows the URL is the run function's rest; else the URL must end there. */
 static const struct route {
 	const char *method, *url;
@@ -268,6 +297,7 @@ static const struct route {
     {"GET", "/readyz", true, false, on_ready},
     {"GET", "/metrics", true, false, on_metrics},
     {"GET", "/api/v1/status", false, false, on_status},
+    {"POST", "/api/v1/sender/resume", false, false, on_resume},
     {"PUT", "/api/v1/batches/", false, true, on_put_batch},
     {"DELETE", "/api/v1/batches/", false, true, on_delete_batch},
     {"GET", "/api/v1/provers", false, false, admin_provers},

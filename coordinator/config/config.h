@@ -64,6 +64,7 @@ struct config {
 	uint64_t min_retry_delay_s, max_retry_delay_s;
 	uint64_t tx_gas_cap, verify_max_batches, confirmations;
 	uint64_t register_gas_per_day;
+	uint64_t funds_low_wei;
 	uint64_t prover_silence_ms;
 
 	/* attestation */

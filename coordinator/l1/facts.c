@@ -25,7 +25,6 @@ enum question {
 	Q_L2_CHAIN,
 	Q_VERIFIER,
 	Q_VERIFIER_OLD,
-	Q_OWNER,
 	Q_DEV_MODE,
 	Q_QUOTE_VERIFIER,
 	Q_MRTD,
@@ -56,7 +55,6 @@ static const struct row {
     [Q_L2_CHAIN] = {"CHAIN_ID()", AT_PROPOSER, 0},
     [Q_VERIFIER] = {"TDX_VERIFIER_ADDRESS()", AT_PROPOSER, 0},
     [Q_VERIFIER_OLD] = {"TDXVERIFIER()", AT_PROPOSER, 0},
-    [Q_OWNER] = {"owner()", AT_PROPOSER, 0},
     [Q_DEV_MODE] = {"isDevMode()", AT_VERIFIER, 1},
     [Q_QUOTE_VERIFIER] = {"quoteVerifier()", AT_VERIFIER, 1},
     [Q_MRTD] = {"MRTD()", AT_VERIFIER, 1},
@@ -383,7 +381,6 @@ static bool question_calldata(enum question q, struct buf *out)
 static void run_phase(struct l1 *c, int phase)
 {
 	const struct eth_address verifier = as_address(&c->answer[Q_VERIFIER]);
-	const struct eth_address owner = as_address(&c->answer[Q_OWNER]);
 	struct buf calldata;
 	int q;
 
@@ -399,8 +396,6 @@ static void run_phase(struct l1 *c, int phase)
 		calldata.len = 0;
 		if (rows[q].target == AT_VERIFIER)
 			call.to = &verifier;
-		if (q == Q_PROBE && c->answer[Q_OWNER].kind == L1_READ_OK)
-			call.from = &owner;
 		if (q == Q_FINAL)
 			call.block = c->block - c->o.confirmations + 1;
 		c->asked[q] = (struct asked){c, (enum question)q};

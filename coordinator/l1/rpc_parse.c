@@ -251,7 +251,7 @@ bool rpc_parse_receipt(const json_t *v, bool *found, struct rpc_receipt *out, st
 		return false;
 	}
 	price = json_object_get(v, "effectiveGasPrice");
-	if (price && !rpc_parse_u64(price, &r.effective_gas_price, why)) {
+	if (price && !json_is_null(price) && !rpc_parse_u64(price, &r.effective_gas_price, why)) {
 		why_wrap(why, "receipt");
 		return false;
 	}
@@ -330,6 +330,7 @@ bool rpc_parse_block(const json_t *v, bool *found, struct rpc_block *out, struct
 		why_wrap(why, "block");
 		return false;
 	}
+	b.has_base_fee = rpc_parse_u64(json_object_get(v, "baseFeePerGas"), &b.base_fee, NULL);
 	*out = b;
 	*found = true;
 	return true;

@@ -78,6 +78,8 @@ struct rpc_block {
 	uint64_t timestamp; /* seconds */
 	uint8_t hash[32];
 	uint8_t parent_hash[32];
+	bool has_base_fee; /* not everybody asks for it, and not every fake has it */
+	uint64_t base_fee; /* wei a gas */
 };
 /* *found is false for null. */
 bool rpc_parse_block(const json_t *v, bool *found, struct rpc_block *out, struct why *why);

@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-/* Missing nonces that are worth filling; more is a lie that goes on. */
-#define GAP_MAX 16
-
 static bool known_hash(const struct sender *s, const uint8_t hash[32])
 {
 	unsigned i;
@@ -51,6 +48,7 @@ void follow_on_signed(struct sender *s, const struct sender_event *e, uint64_t n
 		memcpy(a->hash, e->done_signed.hash, 32);
 	}
 	s->refused_as_used = false;
+	s->refused_since = 0;
 	s->bump_at = now + sender_jitter(s, s->bump_wait);
 	s->bump_wait *= 2;
 	if (s->bump_wait > s->opts.bump_max_ms)
@@ -64,6 +62,8 @@ static void refused(struct sender *s, uint64_t now, bool for_certain)
 
 	if (for_certain)
 		s->exposed = s->was_exposed;
+	if (!s->refused_since)
+		s->refused_since = now ? now : 1;
 	s->resend_at = now + wait;
 	sender_rest(s, PH_FOLLOW, wait, now);
 }
@@ -93,6 +93,7 @@ void follow_on_sent(struct sender *s, const struct sender_event *e, uint64_t now
 	case NODE_ALREADY_KNOWN:
 		s->send_failures = 0;
 		s->failures = 0;
+		s->refused_since = 0;
 		s->note.text[0] = '\0';
 		s->resend_at = now + sender_jitter(s, s->opts.resend_ms);
 		sender_rest(s, PH_FOLLOW, sender_jitter(s, s->opts.poll_ms), now);
@@ -127,14 +128,21 @@ void follow_on_sent(struct sender *s, const struct sender_event *e, uint64_t now
 	case NODE_INSUFFICIENT_FUNDS:
 	case NODE_WRONG_CHAIN_ID:
 	case NODE_FEE_OVER_CAP: refused(s, now, true); return;
+	case NODE_NONCE_TOO_HIGH:
 	case NODE_INDEXING:
+	case NODE_POOL_FULL:
+	case NODE_NOT_SYNCED:
+	case NODE_SIMULATION_NONCE:
+	case NODE_SENDER_IS_CONTRACT:
+	case NODE_NO_METHOD:
 	case NODE_OTHER: refused(s, now, false); return;
 	}
 }
 
-static void on_receipt(struct sender *s, unsigned i, const struct sender_view *v, uint64_t now,
+static void on_receipt(struct sender *s, unsigned i, const struct sender_event *e, uint64_t now,
 		       struct sender_actions *out)
 {
+	const struct sender_view *v = &e->view;
 	const struct sender_receipt *r = &v->receipts[i];
 
 	if (s->mined && memcmp(s->receipt.block_hash, r->block_hash, 32) != 0)
@@ -144,18 +152,33 @@ static void on_receipt(struct sender *s, unsigned i, const struct sender_view *v
 	s->mined = true;
 	s->mined_attempt = i;
 	s->receipt = *r;
+	s->receipt_by = e->endpoint;
 	s->n_opinions = 0;
 	if (v->head < r->block_number || v->head - r->block_number + 1 < s->opts.confirmations) {
 		sender_rest(s, PH_FOLLOW, sender_jitter(s, s->opts.poll_ms), now);
-	} else if (r->ok) {
+	} else if (r->ok && s->intent.kind == SENDER_UPLOAD) {
 		s->note.text[0] = '\0';
 		sender_finish(s, SENDER_CONFIRMED, out);
+	} else if (r->ok) {
+		s->goal_reason = GOAL_AFTER_RECEIPT;
+		sender_ask(s, PH_GOAL, now, out);
 	} else {
 		why_set(&s->note, "the transaction failed in block %llu",
 			(unsigned long long)r->block_number);
 		s->goal_reason = GOAL_AFTER_FAILURE;
 		sender_ask(s, PH_GOAL, now, out);
 	}
+}
+
+/* Is what the views say of our nonce the reason why nodes refuse our transaction? One of them says
+ * so, or all have refused for long in words that are not known: then the state decides. */
+static bool refused_for_its_nonce(struct sender *s, uint64_t now)
+{
+	if (!s->lost_since)
+		s->lost_since = now ? now : 1;
+	return s->refused_as_used ||
+	       (s->refused_since && now - s->refused_since >= s->opts.foreign_wait_ms &&
+		now - s->lost_since >= s->opts.foreign_wait_ms);
 }
 
 /* Has a transaction that is not ours used up the nonce? True when the view is dealt with. */
@@ -166,8 +189,10 @@ static bool nonce_lost(struct sender *s, const struct sender_event *e, uint64_t 
 	uint64_t ours = sender_newest(s)->nonce;
 	bool lost = v->nonce_latest > ours && v->nonce_deep > ours;
 
+	if (!lost)
+		s->lost_since = 0;
 	/* counts alone are one kind of word: the node must also refuse the transaction itself */
-	if (lost && !s->refused_as_used) {
+	if (lost && !refused_for_its_nonce(s, now)) {
 		if (now >= s->resend_at)
 			sender_ask(s, PH_BROADCAST, now, out);
 		else
@@ -198,8 +223,9 @@ static bool nonce_lost(struct sender *s, const struct sender_event *e, uint64_t 
 }
 
 /* Nonces below ours are missing, so that ours cannot be mined: an endpoint's lie, or foreign
- * transactions that a reorg took away. To be believed wrongly here costs nothing: a nonce that is
- * used up already is refused. */
+ * transactions that a reorg took away. A few are filled, more are not worth it: then ours is
+ * abandoned and the nonce planned anew, where two views must agree. To be believed wrongly here
+ * costs nothing: a nonce that is used up already is refused. */
 static bool fill_gap(struct sender *s, const struct sender_view *v, uint64_t now,
 		     struct sender_actions *out)
 {
@@ -212,8 +238,14 @@ static bool fill_gap(struct sender *s, const struct sender_view *v, uint64_t now
 		s->fill_at = now + s->opts.foreign_wait_ms;
 		s->fill_raises = 0;
 	}
-	if (now < s->fill_at || ours - v->nonce_latest > GAP_MAX)
+	if (now < s->fill_at)
 		return false;
+	if (ours - v->nonce_latest > GAP_MAX) {
+		s->abandoning = true;
+		s->n_opinions = 0;
+		sender_ask(s, PH_PLAN_VIEW, now, out);
+		return true;
+	}
 	if (s->fill_nonce != v->nonce_latest)
 		s->fill_raises = 0;
 	s->fill_nonce = v->nonce_latest;
@@ -252,7 +284,7 @@ void follow_on_view(struct sender *s, const struct sender_event *e, uint64_t now
 	s->failures = 0;
 	for (i = 0; i < v->n_receipts && i < s->intent.n_attempts; i++) {
 		if (v->receipts[i].found) {
-			on_receipt(s, i, v, now, out);
+			on_receipt(s, i, e, now, out);
 			return;
 		}
 	}
@@ -270,6 +302,13 @@ void follow_on_view(struct sender *s, const struct sender_event *e, uint64_t now
 		s->gap_since = 0;
 	else if (fill_gap(s, v, now, out))
 		return;
+	if (v->nonce_latest == ours && s->refused_since &&
+	    now - s->refused_since >= s->opts.foreign_wait_ms) {
+		s->refused_since = 0;
+		s->n_opinions = 0;
+		sender_ask(s, PH_PLAN_VIEW, now, out);
+		return;
+	}
 	if (v->nonce_latest <= ours && now >= s->bump_at) {
 		if (plan_can_bump(s)) {
 			sender_ask(s, PH_BUMP_FEES, now, out);
@@ -288,14 +327,39 @@ void follow_on_view(struct sender *s, const struct sender_event *e, uint64_t now
 	sender_rest(s, PH_FOLLOW, sender_jitter(s, s->opts.poll_ms), now);
 }
 
+/* Is it at its block as the receipt has it? One "no" may be an endpoint that has not got there: all
+ * is read once more, rather from another. */
+static void on_effect(struct sender *s, const struct sender_event *e, uint64_t now,
+		      struct sender_actions *out)
+{
+	if (e->goal) {
+		s->note.text[0] = '\0';
+		sender_finish(s, SENDER_CONFIRMED, out);
+		return;
+	}
+	why_set(&s->note, "the transaction succeeded in block %llu, and the contract did not move",
+		(unsigned long long)s->receipt.block_number);
+	if (s->unmoved++) {
+		sender_finish(s, SENDER_NO_EFFECT, out);
+		return;
+	}
+	s->goal_avoid = e->endpoint >= 0 && e->endpoint < 32 ? 1u << e->endpoint : 0;
+	sender_rest(s, PH_FOLLOW, sender_jitter(s, s->opts.poll_ms), now);
+}
+
 void follow_on_goal(struct sender *s, const struct sender_event *e, uint64_t now,
 		    struct sender_actions *out)
 {
+	if (s->goal_reason == GOAL_AFTER_RECEIPT) {
+		on_effect(s, e, now, out);
+		return;
+	}
 	if (e->goal) {
 		sender_finish(s, SENDER_ALREADY_TRUE, out);
 		return;
 	}
 	switch (s->goal_reason) {
+	case GOAL_AFTER_RECEIPT: return; /* above */
 	case GOAL_AFTER_REVERT: sender_finish(s, SENDER_REVERTED, out); return;
 	case GOAL_AFTER_LOST_NONCE:
 		s->exposed = false;
@@ -318,6 +382,10 @@ void follow_on_explained(struct sender *s, const struct sender_event *e, struct 
 		why_wrap(&s->note, "the call passes when repeated on that block's state");
 		break;
 	case SENDER_CALL_DOES_NOT_FIT: why_wrap(&s->note, "out of gas when repeated"); break;
+	case SENDER_CALL_UNUSABLE:
+		why_wrap(&s->note, "the node does not repeat it: %s",
+			 e->sentence ? e->sentence : "");
+		break;
 	case SENDER_CALL_REVERTED:
 		if (e->called.data.n)
 			buf_add(&s->revert_data, e->called.data.p,

@@ -7,6 +7,8 @@
 #define OPINIONS_MAX 32
 /* What a call without data to an account without code costs. */
 #define FILL_GAS 21000
+/* Missing nonces below ours that are worth filling; beyond, our own transaction is abandoned. */
+#define GAP_MAX 16
 
 enum phase {
 	PH_IDLE,
@@ -28,7 +30,12 @@ enum phase {
 };
 
 /* Why the goal is asked for. */
-enum goal_reason { GOAL_AFTER_REVERT, GOAL_AFTER_LOST_NONCE, GOAL_AFTER_FAILURE };
+enum goal_reason {
+	GOAL_AFTER_REVERT,
+	GOAL_AFTER_LOST_NONCE,
+	GOAL_AFTER_FAILURE,
+	GOAL_AFTER_RECEIPT,
+};
 
 /* What one endpoint says about the question of the round. */
 struct opinion {
@@ -61,6 +68,7 @@ struct sender {
 
 	/* the plan for the next signature */
 	uint64_t nonce, gas, max_fee, tip;
+	bool has_balance;
 	struct uint256 balance;
 	uint64_t foreign_since, funds_since; /* 0: no trouble */
 	unsigned reverts, split_dry_runs;
@@ -70,15 +78,21 @@ struct sender {
 	/* following */
 	uint64_t bump_at, bump_wait, resend_at;
 	unsigned send_failures;
-	uint32_t send_avoid;  /* endpoints that had the newest bytes lately */
-	bool refused_as_used; /* the newest bytes' last answer was that their nonce is used up */
-	uint64_t gap_since;   /* 0: no nonce below ours is missing */
+	uint32_t send_avoid;    /* endpoints that had the newest bytes lately */
+	bool refused_as_used;   /* the newest bytes' last answer was that their nonce is used up */
+	uint64_t refused_since; /* since when no node takes the newest bytes; 0: one did */
+	uint64_t lost_since;    /* since when views show their nonce used up; 0: they do not */
+	uint64_t gap_since;     /* 0: no nonce below ours is missing */
+	bool abandoning; /* the nonce is planned anew, for ours is out of the chain's reach */
 	uint64_t fill_nonce, fill_at;
 	unsigned fill_raises;
 	struct buf fill_raw;
 	bool mined;
 	unsigned mined_attempt;
 	struct sender_receipt receipt;
+	int receipt_by;      /* the endpoint that showed it */
+	unsigned unmoved;    /* looks at its block that found no effect */
+	uint32_t goal_avoid; /* who said so */
 	enum goal_reason goal_reason;
 	unsigned explain_tries;
 };

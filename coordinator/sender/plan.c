@@ -34,9 +34,33 @@ static uint64_t most(uint64_t a, uint64_t b)
 static void plan_again(struct sender *s, uint64_t now, struct sender_actions *out)
 {
 	s->n_opinions = 0;
+	s->abandoning = false;
 	if (sender_out_of_time(s, now, out))
 		return;
-	sender_rest(s, PH_PLAN_VIEW, sender_backoff(s, s->failures++), now);
+	sender_rest(s, s->exposed ? PH_FOLLOW : PH_PLAN_VIEW, sender_backoff(s, s->failures++),
+		    now);
+}
+
+/* The one gate to a second nonce: an earlier one must be used up below any likely reorg, or so far
+ * above the chain's that it is given up. Attempts at it are still looked for. */
+static bool may_sign_at(struct sender *s, const struct sender_view *v)
+{
+	const struct sender_attempt *newest = sender_newest(s);
+	const bool abandoning = s->abandoning;
+
+	s->abandoning = false;
+	if (!newest || newest->nonce == v->nonce_latest)
+		return true;
+	if (newest->nonce < v->nonce_latest)
+		return v->nonce_deep > newest->nonce;
+	if (!abandoning || newest->nonce - v->nonce_latest <= GAP_MAX)
+		return false;
+	why_set(&s->note, "nonce %llu is out of reach, for the chain is at %llu: abandoned",
+		(unsigned long long)newest->nonce, (unsigned long long)v->nonce_latest);
+	s->exposed = false;
+	s->gap_since = 0;
+	s->bump_wait = s->opts.bump_min_ms;
+	return true;
 }
 
 /* Is somebody else using the account (a shared key, or our store was lost)? Pending at our nonce,
@@ -66,7 +90,6 @@ void plan_on_view(struct sender *s, const struct sender_event *e, uint64_t now,
 		  struct sender_actions *out)
 {
 	const struct sender_view *v = &e->view;
-	const struct sender_attempt *newest = sender_newest(s);
 
 	switch (sender_weigh(s, (struct opinion){e->endpoint, v->nonce_latest, v->head}, true)) {
 	case ASK_ANOTHER: sender_ask(s, PH_PLAN_VIEW, now, out); return;
@@ -79,9 +102,7 @@ void plan_on_view(struct sender *s, const struct sender_event *e, uint64_t now,
 	case AGREED: break;
 	}
 	s->n_opinions = 0;
-	/* The one gate to a second nonce: an earlier one must be used up below any likely reorg. */
-	if (newest && newest->nonce != v->nonce_latest &&
-	    (newest->nonce > v->nonce_latest || v->nonce_deep <= newest->nonce)) {
+	if (!may_sign_at(s, v)) {
 		s->exposed = true;
 		sender_rest(s, PH_FOLLOW, sender_jitter(s, s->opts.poll_ms), now);
 		return;
@@ -92,6 +113,7 @@ void plan_on_view(struct sender *s, const struct sender_event *e, uint64_t now,
 		return;
 	}
 	s->nonce = v->nonce_latest;
+	s->has_balance = v->has_balance;
 	s->balance = v->balance;
 	sender_ask(s, PH_PLAN_FEES, now, out);
 }
@@ -105,9 +127,45 @@ static void fresh_fees(const struct sender *s, const struct sender_event *e, uin
 	*max_fee = least(add_sat(add_sat(base, base), *tip), s->opts.max_fee);
 }
 
+/* What geth and reth ask of a replacement is 10 %; an eighth keeps clear of rounding. */
+static uint64_t replacement(uint64_t old, uint64_t permille)
+{
+	return most(scale(old, permille, 1000), add_sat(old, 1));
+}
+
+bool plan_can_bump(const struct sender *s)
+{
+	const struct sender_attempt *a = sender_newest(s);
+
+	return s->intent.n_attempts < SENDER_ATTEMPTS_MAX &&
+	       replacement(a->max_fee, 1125) <= s->opts.max_fee &&
+	       replacement(a->tip, 1125) <= s->opts.max_fee;
+}
+
+/* What another transaction at the nonce of the newest attempt must offer; where the maximum leaves
+ * no room, what it offered. */
+static void raised_fees(struct sender *s, const struct sender_event *e)
+{
+	const struct sender_attempt *a = sender_newest(s);
+	uint64_t max_fee, tip;
+
+	if (!plan_can_bump(s)) {
+		s->max_fee = a->max_fee;
+		s->tip = a->tip;
+		return;
+	}
+	fresh_fees(s, e, &max_fee, &tip);
+	tip = least(most(tip, replacement(a->tip, s->opts.bump_permille)), s->opts.max_fee);
+	max_fee = most(max_fee, replacement(a->max_fee, s->opts.bump_permille));
+	s->max_fee = least(most(max_fee, tip), s->opts.max_fee);
+	s->tip = tip;
+}
+
 void plan_on_fees(struct sender *s, const struct sender_event *e, uint64_t now,
 		  struct sender_actions *out)
 {
+	const struct sender_attempt *newest = sender_newest(s);
+
 	if (e->fees.next_base_fee >= s->opts.max_fee) {
 		why_set(&s->note, "the base fee of %llu wei is not below the maximum of %llu",
 			(unsigned long long)e->fees.next_base_fee,
@@ -115,7 +173,10 @@ void plan_on_fees(struct sender *s, const struct sender_event *e, uint64_t now,
 		plan_again(s, now, out);
 		return;
 	}
-	fresh_fees(s, e, &s->max_fee, &s->tip);
+	if (newest && newest->nonce == s->nonce)
+		raised_fees(s, e);
+	else
+		fresh_fees(s, e, &s->max_fee, &s->tip);
 	s->dry_run_avoid = 0;
 	sender_ask(s, PH_DRY_RUN, now, out);
 }
@@ -135,6 +196,12 @@ static void does_not_fit(struct sender *s, const struct sender_event *e, struct 
 	why_set(&s->note, "%s",
 		e->sentence ? e->sentence : "needs more gas than a transaction may have");
 	sender_finish(s, SENDER_TOO_BIG, out);
+}
+
+static void unusable(struct sender *s, const char *what, const struct sender_event *e)
+{
+	why_set(&s->note, "the node makes no %s of this call: %s", what,
+		e->sentence ? e->sentence : "it does not say why");
 }
 
 void plan_on_dry_run(struct sender *s, const struct sender_event *e, uint64_t now,
@@ -165,6 +232,12 @@ void plan_on_dry_run(struct sender *s, const struct sender_event *e, uint64_t no
 		sender_ask(s, PH_GOAL, now, out);
 		return;
 	case SENDER_CALL_DOES_NOT_FIT: does_not_fit(s, e, out); return;
+	case SENDER_CALL_UNUSABLE:
+		/* the estimate runs the call as well, and after it the receipt's effect is looked
+		 * at */
+		unusable(s, "dry run", e);
+		sender_ask(s, PH_ESTIMATE, now, out);
+		return;
 	}
 }
 
@@ -173,6 +246,8 @@ static bool affordable(struct sender *s, uint64_t now, struct sender_actions *ou
 	struct uint256 cost, price = uint256_from_u64(s->max_fee);
 	char has[UINT256_DECIMAL_SIZE], needs[UINT256_DECIMAL_SIZE];
 
+	if (!s->has_balance)
+		return true;
 	if (uint256_mul_u64(&cost, &price, s->gas) && uint256_cmp(&s->balance, &cost) >= 0) {
 		s->funds_since = 0;
 		return true;
@@ -206,6 +281,10 @@ void plan_on_estimate(struct sender *s, const struct sender_event *e, uint64_t n
 		sender_ask(s, PH_GOAL, now, out);
 		return;
 	case SENDER_CALL_DOES_NOT_FIT: does_not_fit(s, e, out); return;
+	case SENDER_CALL_UNUSABLE:
+		unusable(s, "estimate", e);
+		plan_again(s, now, out);
+		return;
 	}
 	if (e->called.gas > s->gas_cap) {
 		why_set(&s->note, "the gas estimate of %llu exceeds the cap of %llu",
@@ -222,34 +301,11 @@ void plan_on_estimate(struct sender *s, const struct sender_event *e, uint64_t n
 	sender_ask(s, PH_SIGN, now, out);
 }
 
-/* What geth and reth ask of a replacement is 10 %; an eighth keeps clear of rounding. */
-static uint64_t replacement(uint64_t old, uint64_t permille)
-{
-	return most(scale(old, permille, 1000), add_sat(old, 1));
-}
-
-bool plan_can_bump(const struct sender *s)
-{
-	const struct sender_attempt *a = sender_newest(s);
-
-	return s->intent.n_attempts < SENDER_ATTEMPTS_MAX &&
-	       replacement(a->max_fee, 1125) <= s->opts.max_fee &&
-	       replacement(a->tip, 1125) <= s->opts.max_fee;
-}
-
 void plan_on_bump_fees(struct sender *s, const struct sender_event *e, uint64_t now,
 		       struct sender_actions *out)
 {
-	const struct sender_attempt *a = sender_newest(s);
-	uint64_t max_fee, tip;
-
-	fresh_fees(s, e, &max_fee, &tip);
-	tip = least(most(tip, replacement(a->tip, s->opts.bump_permille)), s->opts.max_fee);
-	max_fee = most(max_fee, replacement(a->max_fee, s->opts.bump_permille));
-	max_fee = least(most(max_fee, tip), s->opts.max_fee);
-	s->nonce = a->nonce;
-	s->max_fee = max_fee;
-	s->tip = tip;
+	raised_fees(s, e);
+	s->nonce = sender_newest(s)->nonce;
 	sender_ask(s, PH_SIGN, now, out);
 }
 

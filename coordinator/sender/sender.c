@@ -192,9 +192,17 @@ struct sender_action *sender_ask(struct sender *s, enum phase phase, uint64_t no
 		s->was_exposed = s->exposed;
 		s->exposed = true;
 		break;
+	case SENDER_CHECK_GOAL:
+		a->at_block = SENDER_LATEST;
+		if (s->goal_reason != GOAL_AFTER_RECEIPT)
+			break;
+		a->at_block = s->receipt.block_number;
+		memcpy(a->block_hash, s->receipt.block_hash, 32);
+		a->endpoint = s->receipt_by;
+		a->avoid = s->goal_avoid;
+		break;
 	case SENDER_READ_FEES:
 	case SENDER_PERSIST:
-	case SENDER_CHECK_GOAL:
 	case SENDER_FINISHED: break;
 	}
 	return a;
@@ -302,9 +310,13 @@ static void reset(struct sender *s, uint64_t now)
 	s->send_failures = 0;
 	s->send_avoid = 0;
 	s->refused_as_used = false;
+	s->refused_since = s->lost_since = 0;
 	s->gap_since = 0;
+	s->abandoning = false;
 	s->fill_nonce = s->fill_at = 0;
 	s->mined = false;
+	s->unmoved = 0;
+	s->goal_avoid = 0;
 	s->explain_tries = 0;
 }
 
@@ -396,7 +408,8 @@ static void failed(struct sender *s, const char *sentence, uint64_t now, struct 
 		if (sender_out_of_time(s, now, out))
 			return;
 		s->n_opinions = 0;
-		after = PH_PLAN_VIEW;
+		s->abandoning = false;
+		after = s->exposed ? PH_FOLLOW : PH_PLAN_VIEW;
 		break;
 	case PH_SIGN:
 		if (sender_out_of_time(s, now, out))
@@ -505,6 +518,11 @@ bool sender_busy(const struct sender *s)
 const struct sender_intent *sender_intent(const struct sender *s)
 {
 	return s->phase == PH_IDLE ? NULL : &s->intent;
+}
+
+const char *sender_trouble(const struct sender *s)
+{
+	return s->phase == PH_IDLE ? "" : s->note.text;
 }
 
 void sender_set_max_fee(struct sender *s, uint64_t max_fee)

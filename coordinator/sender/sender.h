@@ -13,12 +13,20 @@
  *  - nothing is broadcast that is not persisted;
  *  - a second nonce is signed for an intent only when two views (of different endpoints where
  *    there are several) show the earlier nonce used up, at confirmation depth, by another
- *    transaction, and a node refuses ours for that reason. An endpoint that lies can delay a
- *transaction, not double it;
- *  - where an endpoint's lie led to a nonce too high, the missing ones are filled with empty
- *    calls to ourselves, for the transaction that is out can never be unsigned;
+ *    transaction, and a node refuses ours for that reason, or in words that nobody knows for as
+ *    long as foreign_wait_ms. An endpoint that lies can delay a transaction, not double it, unless
+ *    it is alone and speaks in riddles too;
+ *  - where an endpoint's lie led to a nonce too high, a few missing ones are filled with empty
+ *    calls to ourselves, for the transaction that is out can never be unsigned; where many are
+ *    missing it is abandoned: two views must show the lower nonce, which is then signed for. Its
+ *    attempt stays in the intent and its receipt is looked for; should the account ever come to
+ *    that nonce, the contract refuses what is verified already;
+ *  - what no node takes is not sent for ever: after foreign_wait_ms nonce, balance, fees and gas
+ *    are read again and a new transaction replaces it at the same nonce;
  *  - both fees stay at or below the operator's maximum;
- *  - after a revert, a failed receipt or a lost nonce the goal is asked for before judging;
+ *  - after any receipt, a revert or a lost nonce the goal is asked for before judging: a receipt
+ *    is a success only when the contract has moved at its block, and without effect only when two
+ *    looks say so;
  *  - while an intent is open there is always a wake-up time.
  */
 #ifndef COORDINATOR_SENDER_SENDER_H
@@ -39,6 +47,7 @@ enum sender_kind { SENDER_VERIFY, SENDER_REGISTER, SENDER_UPLOAD /* collateral *
 
 #define SENDER_OUTCOME_LIST(X)                                                                     \
 	X(SENDER_CONFIRMED, "confirmed")                                                           \
+	X(SENDER_NO_EFFECT, "confirmed without effect") /* the contract did not move */            \
 	X(SENDER_ALREADY_TRUE, "goal already reached")                                             \
 	X(SENDER_REVERTED, "refused by the dry run") /* nothing was sent, no gas spent */          \
 	X(SENDER_FAILED_ON_CHAIN, "failed on chain")                                               \
@@ -98,8 +107,9 @@ struct sender_options {
 	uint32_t resend_ms;                  /* between broadcasts of the same bytes */
 	uint32_t bump_min_ms, bump_max_ms;   /* wait before fees are raised; doubles */
 	uint32_t retry_min_ms, retry_max_ms; /* after failures; doubles, with jitter */
-	uint32_t foreign_wait_ms;     /* for somebody else's pending transaction at our nonce, and
-					 before a gap in front of our nonce is filled */
+	uint32_t foreign_wait_ms;     /* for somebody else's pending transaction at our nonce,
+					 before a gap in front of our nonce is filled, and before
+					 what no node takes is planned anew */
 	bool replace_foreign;         /* afterwards outbid it; else keep waiting */
 	uint64_t no_funds_give_up_ms; /* 0: waits for ever */
 	uint64_t give_up_ms;          /* a wish that got nothing sent; 0: never */
@@ -117,13 +127,14 @@ enum sender_action_kind {
 	 * eth_getTransactionCount(from, "latest" | "pending" | head - depth), eth_getBalance(from),
 	 * eth_getTransactionReceipt for each attempt of the intent. -> SENDER_EV_VIEW */
 	SENDER_READ_VIEW,
-	/* eth_feeHistory(5, "latest", [percentile]); without rewards in it also
-	 * eth_maxPriorityFeePerGas. -> SENDER_EV_FEES */
+	/* eth_feeHistory(5, "latest", [percentile]), or where a node has none the head's base fee;
+	 * without rewards also eth_maxPriorityFeePerGas. -> SENDER_EV_FEES */
 	SENDER_READ_FEES,
-	/* eth_call {from, to, data} at block `at_block` (SENDER_LATEST: "latest").
+	/* eth_call {from, nonce, to, data} at block `at_block` (SENDER_LATEST: "latest"), the nonce
+	 * read just before. At the latest block REVERTED too where `to` holds no code.
 	 * -> SENDER_EV_CALLED */
 	SENDER_DRY_RUN,
-	/* eth_estimateGas {from, to, data}. -> SENDER_EV_CALLED with gas */
+	/* eth_estimateGas {from, nonce, to, data}. -> SENDER_EV_CALLED with gas */
 	SENDER_ESTIMATE,
 	/* Sign an EIP-1559 call of value 0 with exactly the fields below, which are not always the
 	 * intent's: a gap before our nonce is filled with empty calls to ourselves.
@@ -134,8 +145,9 @@ enum sender_action_kind {
 	/* eth_sendRawTransaction(raw), preferably to none of `avoid`. -> SENDER_EV_SENT */
 	SENDER_BROADCAST,
 	/* VERIFY: lastVerifiedBatch() >= last_batch? REGISTER: authorizedSignature() == signer?
-	 * UPLOAD: false, for its owner reads the chain again anyway.
-	 * -> SENDER_EV_GOAL */
+	 * UPLOAD: false, for its owner reads the chain again anyway. After a receipt at `at_block`,
+	 * whose hash is `block_hash` and whose receipt `endpoint` showed, preferably of none of
+	 * `avoid`; else at SENDER_LATEST. -> SENDER_EV_GOAL */
 	SENDER_CHECK_GOAL,
 	/* The end; no event. The owner stores the outcome and removes the intent. A crash before
 	 * that is harmless: the resumed intent comes to the same end. */
@@ -151,7 +163,9 @@ struct sender_action {
 	const struct sender_intent *intent; /* from, to, calldata, attempts, ... */
 	uint32_t avoid;                     /* bit i: endpoint i (as the events number them) */
 	uint64_t depth;                     /* READ_VIEW: blocks below the head */
-	uint64_t at_block;                  /* DRY_RUN */
+	uint64_t at_block;                  /* DRY_RUN, CHECK_GOAL */
+	uint8_t block_hash[32];             /* CHECK_GOAL, not at SENDER_LATEST */
+	int endpoint;
 	uint64_t chain_id, nonce, gas, max_fee, tip; /* SIGN: the group up to data */
 	struct eth_address to;
 	struct span data;
@@ -196,6 +210,7 @@ struct sender_view {
 	uint64_t head; /* number of the latest block */
 	uint64_t nonce_latest, nonce_pending;
 	uint64_t nonce_deep; /* at head - depth (at 0 where the chain is shorter) */
+	bool has_balance;    /* not every node tells it: then the broadcast will */
 	struct uint256 balance;
 	unsigned n_receipts; /* as many as the intent had attempts when it was asked */
 	const struct sender_receipt *receipts;
@@ -205,6 +220,7 @@ enum sender_called {
 	SENDER_CALL_OK,
 	SENDER_CALL_REVERTED,     /* data: what the contract said, may be empty */
 	SENDER_CALL_DOES_NOT_FIT, /* more gas than a transaction or block may have */
+	SENDER_CALL_UNUSABLE,     /* the node simulates no such call; says nothing of it */
 };
 
 struct sender_event {
@@ -273,6 +289,8 @@ const struct sender_intent *sender_intent(const struct sender *s);
 void sender_set_max_fee(struct sender *s, uint64_t max_fee);
 /* From the next look on. 0: as it was. */
 void sender_set_poll(struct sender *s, uint32_t poll_ms, uint32_t resend_ms);
+/* What keeps the open intent waiting, "" where nothing does. */
+const char *sender_trouble(const struct sender *s);
 /* One sentence for status output. */
 void sender_describe(const struct sender *s, uint64_t now_ms, char *out, size_t size);
 

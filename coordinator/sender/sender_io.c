@@ -1,14 +1,10 @@
 #include "coordinator/sender/sender_io.h"
 
 #include "coordinator/sender/sender_io_internal.h"
-#include "ethereum/revert.h"
 #include "ethereum/tx.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* A call with the largest data, twice its bytes in hex, and what stands around it. */
-#define PARAMS_MAX (2 * SENDER_TX_BYTES_MAX + 1024)
 
 static void run(struct sender_io *io, const struct sender_actions *actions);
 
@@ -108,17 +104,72 @@ static void on_tip(void *arg, const struct rpc_reply *reply)
 	sender_io_done(j);
 }
 
+static void ask_tip(struct job *j)
+{
+	const struct rpc_call_options o = {.deadline_ms = j->io->opts.sender.action_timeout_ms};
+	struct buf params;
+
+	buf_init(&params, 16);
+	if (!buf_add_str(&params, "[]"))
+		sender_io_failed(j, "out of memory");
+	else
+		sender_io_call(j, 0, "eth_maxPriorityFeePerGas", &params, &o, on_tip);
+	buf_free(&params);
+}
+
+/* Where a node has no history: a base fee rises by an eighth a block at most (EIP-1559). */
+static void on_head_fee(void *arg, const struct rpc_reply *reply)
+{
+	struct job_call *c = arg;
+	struct job *j = c->job;
+	struct rpc_block head = {0};
+	struct why why = {""};
+	bool found = false;
+
+	if (!sender_io_take(c))
+		return;
+	if (reply->status != RPC_OK) {
+		sender_io_failed(j, reply->sentence);
+		return;
+	}
+	if (!rpc_parse_block(reply->result, &found, &head, &why) || !found || !head.has_base_fee ||
+	    head.base_fee > UINT64_MAX / 2) {
+		sender_io_failed(j, why.text[0] ? why.text
+						: "the node has neither a fee history nor a "
+						  "base fee in its latest block");
+		return;
+	}
+	j->event = (struct sender_event){.kind = SENDER_EV_FEES, .endpoint = reply->endpoint};
+	j->event.fees.next_base_fee = head.base_fee + head.base_fee / 8 + 1;
+	ask_tip(j);
+}
+
+static void ask_head_fee(struct job *j)
+{
+	const struct rpc_call_options o = {.deadline_ms = j->io->opts.sender.action_timeout_ms};
+	struct buf params;
+
+	buf_init(&params, 64);
+	if (!buf_add_str(&params, "[\"latest\",false]"))
+		sender_io_failed(j, "out of memory");
+	else
+		sender_io_call(j, 0, "eth_getBlockByNumber", &params, &o, on_head_fee);
+	buf_free(&params);
+}
+
 static void on_fee_history(void *arg, const struct rpc_reply *reply)
 {
 	struct job_call *c = arg;
 	struct job *j = c->job;
-	struct rpc_call_options o = {.deadline_ms = j->io->opts.sender.action_timeout_ms};
 	struct rpc_fee_history h;
 	struct why why = {""};
-	struct buf params;
 
 	if (!sender_io_take(c))
 		return;
+	if (reply->status == RPC_ERROR) {
+		ask_head_fee(j);
+		return;
+	}
 	if (reply->status != RPC_OK) {
 		sender_io_failed(j, reply->sentence);
 		return;
@@ -130,64 +181,13 @@ static void on_fee_history(void *arg, const struct rpc_reply *reply)
 	j->event = (struct sender_event){.kind = SENDER_EV_FEES, .endpoint = reply->endpoint};
 	j->event.fees.next_base_fee = h.next_base_fee;
 	j->event.fees.tip = h.tip;
-	if (h.has_tip) {
+	if (h.has_tip)
 		sender_io_done(j);
-		return;
-	}
-	buf_init(&params, 16);
-	if (!buf_add_str(&params, "[]"))
-		sender_io_failed(j, "out of memory");
 	else
-		sender_io_call(j, 0, "eth_maxPriorityFeePerGas", &params, &o, on_tip);
-	buf_free(&params);
+		ask_tip(j);
 }
 
-/* ---- calls ---- */
-
-static void on_called(void *arg, const struct rpc_reply *reply)
-{
-	struct job_call *c = arg;
-	struct job *j = c->job;
-	struct eth_revert revert;
-	struct why why = {""};
-
-	if (!sender_io_take(c))
-		return;
-	j->event = (struct sender_event){
-	    .kind = SENDER_EV_CALLED, .endpoint = reply->endpoint, .sentence = reply->message};
-	switch (reply->status) {
-	case RPC_OK:
-		j->event.called.result = SENDER_CALL_OK;
-		if (j->kind == SENDER_ESTIMATE &&
-		    !rpc_parse_u64(reply->result, &j->event.called.gas, &why)) {
-			sender_io_failed(j, why.text);
-			return;
-		}
-		sender_io_done(j);
-		return;
-	case RPC_ERROR:
-		if (reply->node_error == NODE_REVERTED) {
-			j->event.called.result = SENDER_CALL_REVERTED;
-			j->event.called.data = reply->data;
-			revert_read(&revert, reply->data);
-			if (revert.kind != REVERT_NONE)
-				j->event.sentence = revert.text;
-			sender_io_done(j);
-			return;
-		}
-		if (reply->node_error == NODE_GAS_TOO_HIGH ||
-		    reply->node_error == NODE_EXCEEDS_BLOCK_GAS) {
-			j->event.called.result = SENDER_CALL_DOES_NOT_FIT;
-			sender_io_done(j);
-			return;
-		}
-		break;
-	case RPC_UNREACHABLE:
-	case RPC_BAD_REPLY:
-	case RPC_CANCELLED: break;
-	}
-	sender_io_failed(j, reply->sentence);
-}
+/* ---- broadcast ---- */
 
 static void on_sent(void *arg, const struct rpc_reply *reply)
 {
@@ -204,14 +204,6 @@ static void on_sent(void *arg, const struct rpc_reply *reply)
 	    .kind = SENDER_EV_SENT, .endpoint = reply->endpoint, .sentence = reply->sentence};
 	j->event.sent = reply->status == RPC_OK ? NODE_OK : reply->node_error;
 	sender_io_done(j);
-}
-
-static bool call_object(struct buf *b, const struct sender_intent *in)
-{
-	return buf_add_str(b, "[{\"from\":\"") && sender_io_add_hex(b, in->from.b, 20) &&
-	       buf_add_str(b, "\",\"to\":\"") && sender_io_add_hex(b, in->to.b, 20) &&
-	       buf_add_str(b, "\",\"data\":\"") &&
-	       sender_io_add_hex(b, in->calldata.p, in->calldata.len) && buf_add_str(b, "\"}");
 }
 
 /* ---- actions ---- */
@@ -232,21 +224,6 @@ static void start_call(struct job *j, const struct sender_action *a)
 		cb = on_fee_history;
 		ok = buf_printf(&params, "[\"0x5\",\"latest\",[%u]]", j->io->opts.fee_percentile);
 		break;
-	case SENDER_DRY_RUN:
-		method = "eth_call";
-		cb = on_called;
-		ok = call_object(&params, a->intent);
-		if (a->at_block == SENDER_LATEST)
-			ok = ok && buf_add_str(&params, ",\"latest\"]");
-		else
-			ok = ok &&
-			     buf_printf(&params, ",\"0x%llx\"]", (unsigned long long)a->at_block);
-		break;
-	case SENDER_ESTIMATE:
-		method = "eth_estimateGas";
-		cb = on_called;
-		ok = call_object(&params, a->intent) && buf_add_str(&params, "]");
-		break;
 	case SENDER_BROADCAST:
 		method = "eth_sendRawTransaction";
 		cb = on_sent;
@@ -254,6 +231,8 @@ static void start_call(struct job *j, const struct sender_action *a)
 		     sender_io_add_hex(&params, a->raw.p, a->raw.n) && buf_add_str(&params, "\"]");
 		break;
 	case SENDER_READ_VIEW:
+	case SENDER_DRY_RUN:
+	case SENDER_ESTIMATE:
 	case SENDER_SIGN:
 	case SENDER_PERSIST:
 	case SENDER_CHECK_GOAL:
@@ -297,13 +276,13 @@ static void run(struct sender_io *io, const struct sender_actions *actions)
 	io->job.ticket = a->ticket;
 	switch (a->kind) {
 	case SENDER_READ_VIEW: sender_io_read_view(&io->job, a); return;
-	case SENDER_READ_FEES:
 	case SENDER_DRY_RUN:
-	case SENDER_ESTIMATE:
+	case SENDER_ESTIMATE: sender_io_simulate(&io->job, a); return;
+	case SENDER_READ_FEES:
 	case SENDER_BROADCAST: start_call(&io->job, a); return;
 	case SENDER_SIGN: io->owner.sign(io->owner.arg, a); return;
 	case SENDER_PERSIST: io->owner.persist(io->owner.arg, a->ticket, a->intent); return;
-	case SENDER_CHECK_GOAL: io->owner.check_goal(io->owner.arg, a->ticket, a->intent); return;
+	case SENDER_CHECK_GOAL: io->owner.check_goal(io->owner.arg, a); return;
 	case SENDER_FINISHED: io->owner.finished(io->owner.arg, a); return;
 	}
 }

@@ -22,7 +22,7 @@ struct sender_io_owner {
 	/* -> SENDER_EV_SIGNED or SENDER_EV_FAILED */
 	void (*sign)(void *arg, const struct sender_action *action);
 	/* -> SENDER_EV_GOAL or SENDER_EV_FAILED */
-	void (*check_goal)(void *arg, uint64_t ticket, const struct sender_intent *intent);
+	void (*check_goal)(void *arg, const struct sender_action *action);
 	/* The end of the intent. A new wish may be made from inside. */
 	void (*finished)(void *arg, const struct sender_action *action);
 	void *arg;

@@ -1,9 +1,11 @@
-/* sender_io_private.h -- shared by sender_io.c and sender_io_view.c. */
+/* sender_io_internal.h -- shared by sender_io.c, view.c and simulate.c. */
 #ifndef COORDINATOR_SENDER_SENDER_IO_INTERNAL_H
 #define COORDINATOR_SENDER_SENDER_IO_INTERNAL_H
 
 #include "coordinator/sender/sender_io.h"
 
+/* A call with the largest data, twice its bytes in hex, and what stands around it. */
+#define PARAMS_MAX (2 * SENDER_TX_BYTES_MAX + 1024)
 /* latest, pending and deep nonce, balance, receipts */
 #define JOB_CALLS_MAX (4 + SENDER_ATTEMPTS_MAX)
 
@@ -21,6 +23,11 @@ struct job {
 	unsigned n_open;  /* calls under way */
 	unsigned n_calls; /* of the second stage of a view */
 	uint64_t depth;
+	bool lacks_pending; /* the node does not know the pending block */
+	/* a simulation */
+	uint64_t at_block;
+	uint32_t avoid;
+	unsigned nonce_reads;
 	struct job_call calls[JOB_CALLS_MAX];
 	struct sender_event event; /* filled as replies come */
 	struct sender_receipt receipts[SENDER_ATTEMPTS_MAX];
@@ -51,5 +58,6 @@ bool sender_io_take(struct job_call *c);
 bool sender_io_add_hex(struct buf *b, const void *p, size_t n);
 
 void sender_io_read_view(struct job *j, const struct sender_action *a);
+void sender_io_simulate(struct job *j, const struct sender_action *a);
 
 #endif

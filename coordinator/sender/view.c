@@ -15,8 +15,13 @@ enum view_call {
 
 static void view_progress(struct job *j)
 {
-	if (j->n_open == 0)
-		sender_io_done(j);
+	struct sender_view *view = &j->event.view;
+
+	if (j->n_open)
+		return;
+	if (j->lacks_pending)
+		view->nonce_pending = view->nonce_latest;
+	sender_io_done(j);
 }
 
 static bool read_number(struct job *j, unsigned i, const json_t *v, struct why *why)
@@ -27,7 +32,7 @@ static bool read_number(struct job *j, unsigned i, const json_t *v, struct why *
 	case CALL_LATEST: return rpc_parse_u64(v, &view->nonce_latest, why);
 	case CALL_PENDING: return rpc_parse_u64(v, &view->nonce_pending, why);
 	case CALL_DEEP: return rpc_parse_u64(v, &view->nonce_deep, why);
-	default: return rpc_parse_quantity(v, view->balance.be, why);
+	default: view->has_balance = true; return rpc_parse_quantity(v, view->balance.be, why);
 	}
 }
 
@@ -53,6 +58,20 @@ static bool read_receipt(struct job *j, unsigned i, const json_t *v, struct why 
 	return true;
 }
 
+/* Not every node tells everything. One that has dropped old state cannot prove the nonce at depth:
+ * nothing is concluded then. */
+static bool do_without(struct job *j, unsigned i)
+{
+	struct sender_view *view = &j->event.view;
+
+	switch (i) {
+	case CALL_PENDING: j->lacks_pending = true; return true;
+	case CALL_DEEP: view->nonce_deep = 0; return true;
+	case CALL_BALANCE: view->has_balance = false; return true;
+	default: return false;
+	}
+}
+
 static void on_part(void *arg, const struct rpc_reply *reply)
 {
 	struct job_call *c = arg;
@@ -62,10 +81,7 @@ static void on_part(void *arg, const struct rpc_reply *reply)
 
 	if (!sender_io_take(c))
 		return;
-	/* a node that has dropped old state cannot prove the nonce at depth: nothing is concluded
-	 */
-	if (i == CALL_DEEP && reply->status == RPC_ERROR) {
-		j->event.view.nonce_deep = 0;
+	if (reply->status == RPC_ERROR && do_without(j, i)) {
 		view_progress(j);
 		return;
 	}
@@ -143,6 +159,7 @@ static void on_head(void *arg, const struct rpc_reply *reply)
 	}
 	j->event.kind = SENDER_EV_VIEW;
 	j->event.endpoint = reply->endpoint;
+	j->lacks_pending = false;
 	j->event.view = (struct sender_view){
 	    .head = block.number, .n_receipts = in->n_attempts, .receipts = j->receipts};
 	j->n_calls = CALL_RECEIPTS + in->n_attempts;

@@ -3,6 +3,8 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/provers/rows.h"
+#include "coordinator/transactions/addresses.h"
+#include "coordinator/transactions/funds.h"
 #include "coordinator/transactions/prepare.h"
 #include "coordinator/transactions/register.h"
 #include "coordinator/transactions/verify_batches.h"
@@ -15,6 +17,8 @@ struct agenda {
 	struct desk desk;
 	struct why now;
 	struct outbox *outbox;
+	struct addresses *addresses;
+	struct funds *funds;
 	struct verify *verify;
 	struct prepare *prepare;
 	struct eth_address offered; /* whose registration waits in a file */
@@ -61,6 +65,11 @@ static bool register_next(struct agenda *a)
 
 	tell_registrar(a);
 	registrar_next(a->p.registrar, clock_wall_ms(), &step, &why);
+	if ((step.action == REGISTRAR_PREPARE || step.action == REGISTRAR_REGISTER) &&
+	    !addresses_allow(a->addresses, SENDER_REGISTER, &why)) {
+		desk_say(&a->desk, "%s", why.text);
+		return false;
+	}
 	switch (step.action) {
 	case REGISTRAR_NOTHING: break;
 	case REGISTRAR_PREPARE: prepare_begin(a->prepare, &step); break;
@@ -79,13 +88,21 @@ static bool register_next(struct agenda *a)
 void agenda_next(struct agenda *a)
 {
 	const struct l1_facts *f = l1_facts(a->p.l1);
+	struct why why = {""};
 
-	if (!f || !l1_is_fresh(a->p.l1) || a->stopped || verify_is_busy(a->verify) ||
-	    !outbox_is_free(a->outbox))
+	if (!f || !l1_is_fresh(a->p.l1) || a->stopped)
 		return;
+	funds_pump(a->funds);
+	outbox_watch(a->outbox);
+	if (verify_is_busy(a->verify) || !outbox_is_free(a->outbox))
+		return;
+	addresses_pump(a->addresses);
 	if (f->has_tdx_verifier && register_next(a))
 		return;
-	verify_next(a->verify);
+	if (addresses_allow(a->addresses, SENDER_VERIFY, &why))
+		verify_next(a->verify);
+	else
+		desk_say(&a->desk, "%s", why.text);
 }
 
 /* ---- what became of it ---- */
@@ -95,6 +112,10 @@ static void on_finished(void *arg, const struct sender_action *action)
 	struct agenda *a = arg;
 
 	a->counters.txs[action->outcome]++;
+	if (action->outcome == SENDER_NO_EFFECT)
+		addresses_doubt(a->addresses, action->intent->kind, action->sentence);
+	else if (action->outcome == SENDER_CONFIRMED)
+		addresses_took_effect(a->addresses, action->intent->kind);
 	switch (action->intent->kind) {
 	case SENDER_VERIFY:
 		verify_over(a->verify, action);
@@ -107,6 +128,7 @@ static void on_finished(void *arg, const struct sender_action *action)
 		prover_gas_keep(a->p.store, a->p.registrar, clock_wall_ms());
 		break;
 	}
+	funds_refresh(a->funds);
 	l1_refresh(a->p.l1);
 }
 
@@ -138,12 +160,20 @@ void agenda_stop(struct agenda *a)
 {
 	a->stopped = true;
 	verify_stop(a->verify);
+	addresses_stop(a->addresses);
 }
 
 void agenda_set_options(struct agenda *a, const struct agenda_options *options)
 {
 	a->o = *options;
+	addresses_recheck(a->addresses);
 	outbox_set_options(a->outbox, &options->outbox.sender);
+}
+
+void agenda_resume_sending(struct agenda *a)
+{
+	addresses_trust(a->addresses);
+	wake_up(a->p.wake);
 }
 
 const char *agenda_sentence(const struct agenda *a)
@@ -154,6 +184,11 @@ const char *agenda_sentence(const struct agenda *a)
 struct sender_io *agenda_sender(const struct agenda *a)
 {
 	return outbox_sender(a->outbox);
+}
+
+const struct funds *agenda_funds(const struct agenda *a)
+{
+	return a->funds;
 }
 
 const struct prepare *agenda_prepare(const struct agenda *a)
@@ -183,7 +218,8 @@ bool agenda_new(struct agenda **out, const struct agenda_parts *parts,
 	if (!outbox_new(&a->outbox, &op, &options->outbox, &events, why))
 		goto failed;
 	a->desk = (struct desk){&a->p, &a->o, a->outbox, &a->now};
-	if (!verify_new(&a->verify, &a->desk, why) || !prepare_new(&a->prepare, &a->desk, why))
+	if (!addresses_new(&a->addresses, &a->desk, why) || !funds_new(&a->funds, &a->desk, why) ||
+	    !verify_new(&a->verify, &a->desk, why) || !prepare_new(&a->prepare, &a->desk, why))
 		goto failed;
 	*out = a;
 	return true;
@@ -208,6 +244,8 @@ void agenda_free(struct agenda *a)
 		return;
 	prepare_free(a->prepare);
 	verify_free(a->verify);
+	addresses_free(a->addresses);
+	funds_free(a->funds);
 	outbox_free(a->outbox);
 	free(a);
 }

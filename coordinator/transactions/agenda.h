@@ -11,6 +11,7 @@
 #include "coordinator/transactions/desk.h"
 
 struct agenda;
+struct funds;
 
 /* The parts outlive it. False with the sentence; *out is NULL. */
 bool agenda_new(struct agenda **out, const struct agenda_parts *parts,
@@ -31,10 +32,14 @@ void agenda_stop(struct agenda *a);
 /* Settings changed; the strings in it outlive the agenda as the former ones did. */
 void agenda_set_options(struct agenda *a, const struct agenda_options *options);
 
+/* The operator says that what a receipt without effect holds may go on (addresses.h). */
+void agenda_resume_sending(struct agenda *a);
+
 /* What waits and why, for status output. */
 const char *agenda_sentence(const struct agenda *a);
 /* NULL before L1 has named its chain. */
 struct sender_io *agenda_sender(const struct agenda *a);
+const struct funds *agenda_funds(const struct agenda *a);
 const struct prepare *agenda_prepare(const struct agenda *a);
 
 struct agenda_counters {

@@ -1,5 +1,6 @@
 #include "coordinator/transactions/outbox.h"
 
+#include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/l1/call.h"
 #include "ethereum/abi.h"
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #define FEE_PERCENTILE 50
+#define TROUBLE_MS     30000u
 
 struct outbox {
 	struct outbox_parts p;
@@ -17,6 +19,8 @@ struct outbox {
 	bool closing;
 	uint64_t next_id;
 	struct sender_intent left_open; /* id 0: none */
+	uint64_t trouble_at;            /* monotonic ms: since when; 0: none */
+	bool trouble_said;
 };
 
 static void answer(struct outbox *o, const struct sender_event *e)
@@ -132,8 +136,15 @@ struct goal {
 	uint64_t ticket;
 	enum sender_kind kind;
 	uint64_t last_batch;
-	struct eth_address signer;
+	struct eth_address signer, contract;
+	uint8_t selector[4];
+	bool at_block;
+	uint8_t block_hash[32];
+	int only; /* 1 + endpoint whose answer alone counts; 0: any */
+	uint32_t avoid;
 };
+
+static bool ask_goal(struct goal *g);
 
 static bool is_reached(const struct goal *g, struct span answered)
 {
@@ -146,49 +157,87 @@ static bool is_reached(const struct goal *g, struct span answered)
 	return uint256_to_u64(&n, &word) && n >= g->last_batch;
 }
 
+/* A node that keeps no such state, or knows no EIP-1898: the latest state serves as well, of the
+ * endpoint whose head was seen past the block. */
+static bool ask_at_the_head(struct goal *g)
+{
+	if (!g->at_block || g->only < 1)
+		return false;
+	g->at_block = false;
+	return ask_goal(g);
+}
+
 static void on_goal(void *arg, const struct l1_read *read)
 {
 	struct goal *g = arg;
+	const bool asked_at_block = g->at_block;
 
-	if (read->kind == L1_READ_OK && read->data.n >= 32)
+	if (read->kind == L1_READ_FAILED && ask_at_the_head(g))
+		return;
+	if (read->kind == L1_READ_FAILED || read->kind == L1_READ_NO_CODE || read->data.n < 32)
+		answer_failed(g->outbox, g->ticket,
+			      read->kind == L1_READ_FAILED ? read->sentence
+							   : "the contract does not answer");
+	else if (!asked_at_block && g->only && read->endpoint != g->only - 1)
+		answer_failed(g->outbox, g->ticket,
+			      "the endpoint that showed the receipt does not tell the state");
+	else if (read->kind == L1_READ_OK)
 		answer(g->outbox, &(struct sender_event){.kind = SENDER_EV_GOAL,
 							 .ticket = g->ticket,
 							 .endpoint = read->endpoint,
 							 .goal = is_reached(g, read->data),
 							 .sentence = ""});
 	else
-		answer_failed(g->outbox, g->ticket,
-			      read->kind == L1_READ_FAILED ? read->sentence
-							   : "the contract does not answer");
+		answer_failed(g->outbox, g->ticket, "the contract does not answer");
 	free(g);
 }
 
-static void check_goal(void *arg, uint64_t ticket, const struct sender_intent *in)
+static bool ask_goal(struct goal *g)
+{
+	const struct l1_call call = {.to = &g->contract,
+				     .calldata = span_of(g->selector, sizeof g->selector),
+				     .block_hash = g->at_block ? g->block_hash : NULL,
+				     .avoid = g->at_block ? g->avoid : 0,
+				     .prefer = g->at_block ? 0 : g->only};
+
+	return l1_call(g->outbox->p.rpc, &call, on_goal, g);
+}
+
+static void check_goal(void *arg, const struct sender_action *a)
 {
 	struct outbox *o = arg;
+	const struct sender_intent *in = a->intent;
 	struct goal *g;
-	uint8_t selector[4] = {0};
-	struct l1_call call = {.calldata = span_of(selector, sizeof selector)};
 
 	/* Of an upload its owner reads the chain again anyway. */
 	if (in->kind == SENDER_UPLOAD) {
 		answer(o, &(struct sender_event){.kind = SENDER_EV_GOAL,
-						 .ticket = ticket,
+						 .ticket = a->ticket,
 						 .endpoint = -1,
 						 .sentence = ""});
 		return;
 	}
-	abi_selector(selector,
-		     in->kind == SENDER_VERIFY ? "lastVerifiedBatch()" : "authorizedSignature()");
-	call.to = in->kind == SENDER_VERIFY ? &o->o.proposer : &in->to;
 	g = malloc(sizeof *g);
 	if (g) {
-		*g = (struct goal){o, ticket, in->kind, in->last_batch, in->signer};
-		if (l1_call(o->p.rpc, &call, on_goal, g))
+		*g = (struct goal){
+		    .outbox = o,
+		    .ticket = a->ticket,
+		    .kind = in->kind,
+		    .last_batch = in->last_batch,
+		    .signer = in->signer,
+		    .contract = in->kind == SENDER_VERIFY ? o->o.proposer : in->to,
+		};
+		abi_selector(g->selector, in->kind == SENDER_VERIFY ? "lastVerifiedBatch()"
+								    : "authorizedSignature()");
+		g->at_block = a->at_block != SENDER_LATEST;
+		memcpy(g->block_hash, a->block_hash, 32);
+		g->only = g->at_block ? a->endpoint + 1 : 0;
+		g->avoid = a->avoid;
+		if (ask_goal(g))
 			return;
 	}
 	free(g);
-	answer_failed(o, ticket, "too many JSON-RPC calls at once");
+	answer_failed(o, a->ticket, "too many JSON-RPC calls at once");
 }
 
 /* ---- wishes ---- */
@@ -223,6 +272,22 @@ bool outbox_wish(struct outbox *o, struct sender_wish *wish, struct why *why)
 		return false;
 	o->next_id++;
 	return true;
+}
+
+void outbox_watch(struct outbox *o)
+{
+	const char *note = o->sender ? sender_trouble(sender_io_sender(o->sender)) : "";
+	const uint64_t now = clock_mono_ms();
+
+	if (!note[0]) {
+		o->trouble_at = 0;
+		o->trouble_said = false;
+	} else if (!o->trouble_at) {
+		o->trouble_at = now;
+	} else if (!o->trouble_said && now - o->trouble_at >= TROUBLE_MS) {
+		o->trouble_said = true;
+		log_event(LOG_WARN, "transaction_waits", log_str("reason", note));
+	}
 }
 
 /* ---- life ---- */

@@ -57,6 +57,8 @@ bool outbox_from(const struct outbox *o, enum sender_kind kind, struct eth_addre
 
 /* Settings changed: fees, and how often the chain is looked at. */
 void outbox_set_options(struct outbox *o, const struct sender_options *options);
+/* Says in the log what has kept a transaction from being sent for half a minute, once. Cheap. */
+void outbox_watch(struct outbox *o);
 /* NULL before outbox_open(); for status output. */
 struct sender_io *outbox_sender(const struct outbox *o);
 

@@ -311,6 +311,7 @@ void prepare_upload_over(struct prepare *prep, const struct sender_action *a)
 	}
 	switch (a->outcome) {
 	case SENDER_CONFIRMED:
+	case SENDER_NO_EFFECT:
 	case SENDER_ALREADY_TRUE: pccs_sent(prep->pccs, PCCS_MINED, span_of(NULL, 0), NULL); break;
 	case SENDER_REVERTED:
 	case SENDER_FAILED_ON_CHAIN:

@@ -14,10 +14,18 @@
 
 #define REFUSED_WAIT_MS 15000ull
 
+/* What a verifyBatches costs whatever is in it, and a batch of it before one was measured: a TDX
+ * signature through a Timelock. ZK proofs cost more, which the first estimate tells. */
+#define GAS_OF_A_CALL  60000ull
+#define GAS_OF_A_BATCH 38000ull
+#define GAS_LEAST      10000ull
+
 struct verify {
 	const struct desk *desk;
 	bool stopped;
 	size_t limit;           /* batches in the next run: halved by refusals, reset by success */
+	size_t fits;            /* batches that one transaction was seen to be too small for */
+	uint64_t gas_a_batch;   /* measured; 0: not yet */
 	uint64_t not_before_ms; /* after a refusal that sets nothing aside */
 	uint64_t gas;
 	/* the run under way */
@@ -178,19 +186,45 @@ static void read_proofs(struct verify *v)
 	reading_end(v);
 }
 
+/* As many batches as the gas of one transaction allows, with an eighth to spare. */
+static size_t most_batches(const struct verify *v)
+{
+	const struct agenda_options *o = v->desk->o;
+	const uint64_t each = v->gas_a_batch ? v->gas_a_batch : GAS_OF_A_BATCH;
+	const uint64_t room = o->gas_cap - o->gas_cap / 8;
+	uint64_t most = room > GAS_OF_A_CALL ? (room - GAS_OF_A_CALL) / each : 0;
+
+	most = most < o->max_batches ? most : o->max_batches;
+	if (v->fits && v->fits < most)
+		most = v->fits;
+	if (v->limit && v->limit < most)
+		most = v->limit;
+	return most ? (size_t)most : 1;
+}
+
+/* The gas of a receipt, for the next run. */
+static void measure(struct verify *v, const struct sender_action *a)
+{
+	const uint64_t n = a->intent->last_batch - a->intent->first_batch + 1;
+
+	v->gas_a_batch = a->gas_used > GAS_OF_A_CALL ? (a->gas_used - GAS_OF_A_CALL) / n : 0;
+	if (v->gas_a_batch < GAS_LEAST)
+		v->gas_a_batch = GAS_LEAST;
+	/* what did not fit once may fit later, but is not tried each time */
+	if (v->fits && n >= v->fits)
+		v->fits += v->fits / 8;
+}
+
 void verify_next(struct verify *v)
 {
 	const struct desk *d = v->desk;
 	const struct l1_facts *f = l1_facts(d->p->l1);
 	const bool tdx = f->needed & PROVER_TYPE_BIT(PROVER_TDX);
 	const struct eth_address *signer = registrar_signer(d->p->registrar);
-	size_t most = d->o->max_batches;
 	struct why why = {""};
 
 	if (v->stopped || verify_is_busy(v) || clock_wall_ms() < v->not_before_ms)
 		return;
-	if (v->limit && v->limit < most)
-		most = v->limit;
 	if (f->paused) {
 		desk_say(d, "the OnChainProposer is paused");
 		return;
@@ -206,7 +240,7 @@ void verify_next(struct verify *v)
 	}
 	run_free(v);
 	v->run = (struct work_run){.batches = v->batches};
-	work_run(d->p->work, most, true, tdx ? signer : NULL, &v->run, &why);
+	work_run(d->p->work, most_batches(v), true, tdx ? signer : NULL, &v->run, &why);
 	if (!v->run.n) {
 		desk_say(d, "%s", why.text);
 		return;
@@ -271,6 +305,8 @@ static void on_opinion(void *arg, const struct l1_read *read)
 	enum prover_type first, second;
 
 	v->asking = false;
+	if (v->stopped)
+		return;
 	if (read->kind == L1_READ_REVERTED && refused_type(&v->opinion_of, &first) &&
 	    refused_type(&read->revert, &second) && first == second) {
 		if (++v->opinions == 2)
@@ -309,6 +345,8 @@ static void on_signer_now(void *arg, const struct l1_read *read)
 			  memcmp(read->data.p + 12, v->run.signer.b, 20) == 0;
 
 	v->asking = false;
+	if (v->stopped)
+		return;
 	if (same) {
 		ask_again(v, &v->opinion_of);
 		return;
@@ -375,6 +413,12 @@ void verify_over(struct verify *v, const struct sender_action *a)
 			  log_u64("last", a->intent->last_batch), log_str("tx", hash),
 			  log_u64("gas", a->gas_used));
 		v->limit = 0;
+		measure(v, a);
+		break;
+	case SENDER_NO_EFFECT:
+		log_event(LOG_ERROR, "verified_nothing", log_u64("first", a->intent->first_batch),
+			  log_u64("last", a->intent->last_batch), log_str("tx", hash),
+			  log_u64("gas", a->gas_used), log_str("reason", a->sentence));
 		break;
 	case SENDER_ALREADY_TRUE:
 		log_event(LOG_INFO, "batches_verified", log_u64("first", a->intent->first_batch),
@@ -388,7 +432,7 @@ void verify_over(struct verify *v, const struct sender_action *a)
 		log_event(LOG_WARN, "verify_too_big", log_u64("first", a->intent->first_batch),
 			  log_u64("last", a->intent->last_batch), log_str("reason", a->sentence));
 		if (v->run.n > 1)
-			v->limit = (v->run.n + 1) / 2;
+			v->fits = (v->run.n + 1) / 2;
 		else
 			v->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
 		break;

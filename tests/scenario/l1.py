@@ -160,6 +160,103 @@ class L1:
         return "0x" + cast("compute-address", self.accounts[0], "--nonce", nonce)[-40:].lower()
 
 
+# How clients say what anvil says: (in anvil's words, code, message, data from anvil's).
+SAME = lambda data: data
+WORDS = {
+    "geth": [
+        ("execution reverted", 3, "execution reverted", SAME),
+        ("already imported", -32000, "already known", None),
+        ("nonce too low", -32000, "nonce too low: next nonce 9999, tx nonce 0", None),
+        ("less than block base fee", -32000, "transaction underpriced: tip needed 1, tip permitted 0", None),
+    ],
+    "reth": [
+        ("execution reverted", 3, "execution reverted", lambda data: data if data != "0x" else None),
+        ("already imported", -32000, "already known", None),
+        ("nonce too low", -32000, "nonce too low: next nonce 9999, tx nonce 0", None),
+    ],
+    "nethermind": [
+        ("execution reverted", -32015, "VM execution error.", lambda data: f"Reverted {data}"),
+        ("already imported", -32010, "AlreadyKnown", None),
+        ("nonce too low", -32010, "OldNonce, Current nonce: 9999, nonce of rejected tx: 0", None),
+        ("underpriced", -32010, "ReplacementNotAllowed", None),
+        ("less than block base fee", -32010, "FeeTooLow, MaxFeePerGas too low. MaxFeePerGas: 1, BaseFee: 2", None),
+        ("nsufficient funds", -32010, "InsufficientFunds, Account balance: 0, cumulative cost: 1", None),
+    ],
+    "besu": [
+        ("execution reverted", -32000, "Execution reverted", SAME),
+        ("already imported", -32000, "Known transaction", None),
+        ("nonce too low", -32001, "Nonce too low", None),
+        ("underpriced", -32000, "Replacement transaction underpriced", None),
+        ("less than block base fee", -32009, "Gas price below current base fee", None),
+        ("nsufficient funds", -32004, "Upfront cost exceeds account balance", None),
+    ],
+    "erigon": [
+        ("execution reverted", 3, "execution reverted", SAME),
+        ("already imported", -32000, "ALREADY_EXISTS: already known", None),
+        ("nonce too low", -32000, "INTERNAL_ERROR: nonce too low", None),
+        ("underpriced", -32000, "INTERNAL_ERROR: could not replace existing tx", None),
+        ("less than block base fee", -32000, "FEE_TOO_LOW: underpriced", None),
+        ("nsufficient funds", -32000, "INTERNAL_ERROR: insufficient funds", None),
+    ],
+    "ethrex": [
+        ("execution reverted", 3, "execution reverted: ", SAME),
+        ("already imported", -32000, "Invalid params: Nonce for account too low", None),
+        ("nonce too low", -32000, "Invalid params: Nonce for account too low", None),
+        ("nsufficient funds", -32000, "Invalid params: Account does not have enough balance to cover the tx cost", None),
+    ],
+    # No client: one that says nothing that anybody knows, and has no more than it must.
+    "terse": [
+        ("execution reverted", 3, "no", SAME),
+        ("already imported", -32099, "no", None),
+        ("nonce too low", -32099, "no", None),
+        ("underpriced", -32099, "no", None),
+        ("less than block base fee", -32099, "no", None),
+        ("nsufficient funds", -32099, "no", None),
+    ],
+}
+LACKING = {
+    "besu": (),
+    "terse": ("eth_feeHistory", "eth_getBalance", "eth_maxPriorityFeePerGas", "eth_getCode"),
+}
+
+
+class Strictness:
+    """What a client refuses that anvil does not, and its words for what both refuse."""
+
+    def __init__(self, client):
+        self.client, self.refused = client, []
+
+    def refuses(self, call, ask):
+        """The error object by which the client refuses this request, or None. ask: as L1.rpc()."""
+        method, params = call["method"], call["params"]
+        if method in LACKING.get(self.client, ()):
+            return {"code": -32601, "message": f"Method not found: {method}"}
+        if self.client != "ethrex" or method not in ("eth_call", "eth_estimateGas") or "from" not in params[0]:
+            return None
+        sender, block = params[0]["from"], params[1] if len(params) > 1 else "latest"
+        if ask("eth_getCode", sender, block) != "0x":
+            return self.invalid(call, f"Sender account {sender} shouldn't be a contract")
+        expected, got = int(ask("eth_getTransactionCount", sender, block), 16), int(params[0].get("nonce", "0x0"), 16)
+        if expected != got:
+            return self.invalid(call, f"Nonce mismatch: expected {expected}, got {got}")
+        return None
+
+    def invalid(self, call, words):
+        self.refused.append((call, words))
+        return {"code": -32015, "message": f"Vm execution error: Invalid Transaction: {words}"}
+
+    def reword(self, answer):
+        """anvil's answer as the client would give it."""
+        error = answer.get("error")
+        for words, code, message, data in WORDS[self.client] if error else ():
+            if words in error["message"].lower():
+                told = data(error["data"]) if data and error.get("data") else None
+                return {**answer, "error": {"code": code, "message": message, **({"data": told} if told else {})}}
+        if self.client == "terse" and isinstance(answer.get("result"), dict) and "effectiveGasPrice" in answer["result"]:
+            answer["result"]["effectiveGasPrice"] = None
+        return answer
+
+
 def _abi_type(entry):
     if not entry["type"].startswith("tuple"):
         return entry["type"]

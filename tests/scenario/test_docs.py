@@ -37,6 +37,16 @@ def test_every_error_code_is_in_the_protocol_page():
         assert any(f'"{code}"' in text for text in source.values()), f"{code} is no answer of the program"
 
 
+def test_what_nodes_say_is_the_programs_table():
+    source = (REPO / "coordinator" / "l1" / "node_error.c").read_text()
+    header = (REPO / "coordinator" / "l1" / "node_error.h").read_text()
+    meanings = dict(re.findall(r'X\((NODE_\w+), "([^"]+)"\)', header))
+    known = {(words, meanings[kind]) for words, kind in re.findall(r'\{"([^"]+)", (NODE_\w+)\}', source)}
+    listed = re.findall(r"^\| `([^`]+)` \| [^|]+ \| ([^|]+) \| [^|]+ \|$", (REPO / "docs" / "NODES.md").read_text(), re.M)
+    assert len(listed) == len(set(listed)) == len(known) > 80
+    assert set(listed) == known
+
+
 def test_the_runbook_quotes_the_program():
     text = (REPO / "docs" / "RUNBOOK.md").read_text()
     program = "".join(p.read_text() for p in sorted((REPO / "coordinator").rglob("*.[ch]")))

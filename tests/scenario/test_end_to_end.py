@@ -147,3 +147,19 @@ def test_drain_finishes_what_is_in_flight(world):
     assert c.process.wait(15) == 0
     c.start()
     world.until_verified(1)
+
+
+def test_a_backlog_goes_in_one_transaction(world):
+    """As many batches as the gas of one transaction allows, without a setting."""
+    c = world.coordinator(PROVER_TIMEOUT=60000).start()
+    key, last = Key(), 48
+    c.enroll(key)
+    world.feed(c, last)
+    assert [c.request()[0] for _ in range(last)] == list(range(1, last + 1))
+    for n in range(last, 0, -1):
+        assert c.submit(n, world.proof(key, n)) is True
+    world.until_verified(last)
+    c.saw("event=batches_verified")
+    run, = c.events("batches_verified")
+    assert (run["first"], run["last"]) == ("1", str(last))
+    assert int(run["gas"]) < 60000 + 48 * 40000, "more gas a batch than the first run reckons with"

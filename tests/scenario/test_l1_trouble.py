@@ -9,7 +9,8 @@ import urllib.request
 
 import pytest
 
-from world import Key, cast, free_port, until
+from l1 import WORDS, Strictness
+from world import L1_KEY, TDX_KEY, Key, cast, free_port, until
 
 REVERT = cast("sig", "InvalidTdxProof()")
 
@@ -18,8 +19,9 @@ class Endpoint:
     """Stands in front of anvil. `mood` is what it does with the requests whose method is in
     `methods` (all, if none is named)."""
 
-    def __init__(self, node, port=0):
+    def __init__(self, node, port=0, client=None):
         self.node, self.mood, self.methods, self.seen = node, None, (), []
+        self.strict = Strictness(client) if client else None
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -84,10 +86,14 @@ class Endpoint:
             return result(None)
         if mood == "other chain" and method == "eth_chainId":
             return result("0x1")
+        if self.strict and (error := self.strict.refuses(call, self.node.rpc)):
+            return 200, json.dumps({"jsonrpc": "2.0", "id": call["id"], "error": error}).encode()
         try:
             text = self.forward(body)
         except OSError:
             return 502, b"no node"
+        if self.strict:
+            text = json.dumps(self.strict.reword(json.loads(text))).encode()
         if mood == "drop" and method == "eth_sendRawTransaction":
             return None  # it went out, and the sender is left in the dark
         if mood == "swallow" and method == "eth_sendRawTransaction":
@@ -256,6 +262,120 @@ def test_one_endpoint_does_not_condemn_a_good_proof(world, endpoints):
     liar.mood = None
     world.until_verified(1)
     assert not c.events("proof_set_aside")
+
+
+@pytest.mark.parametrize("client", WORDS)
+def test_every_client(world, client):
+    """From registration to verification, over a transaction that was lost on the way and a restart, with a node that
+    is as strict as that client and speaks its words."""
+    node = Endpoint(world.l1, client=client)
+    try:
+        c = world.coordinator(**settings(node)).start()
+        key = Key()
+        c.enroll(key)
+        world.feed(c, 2)
+        prove_all(world, c, key, 2)
+        node.mood, node.methods = "drop", ("eth_sendRawTransaction",)
+        world.feed(c, 4)
+        assert world.prove(c, key) == 3
+        until("a broadcast", lambda: world.verified == 3)
+        c.kill()
+        node.mood = None
+        c.start()
+        prove_all(world, c, key, 4)
+        assert not c.events("proof_set_aside") and not c.events("l1_unreadable")
+        assert not node.strict.refused, "a simulation that this client refuses"
+    finally:
+        node.close()
+
+
+def test_a_quote_over_ethrex(new_world):
+    """Rehearsal, uploads and the verification's dry run name the account's nonce too."""
+    world = new_world("dcap")
+    pccs, qe, node = world.pccs(), world.software_qe(), Endpoint(world.l1, client="ethrex")
+    try:
+        c = world.coordinator(**settings(node)).start()
+        c.saw("event=l1_read")
+        key = Key()
+        quote = qe.quote(key.payload)
+        until("registered", lambda: c.setup(quote) is True and world.signer == key.address, pause=1)
+        assert len(c.events("collateral_uploaded")) == 7
+        assert not c.events("registration_not_rehearsed") and not node.strict.refused
+        world.feed(c, 1)
+        prove_all(world, c, key, 1)
+    finally:
+        node.close()
+
+
+@pytest.mark.parametrize("wrong", ["nobody", "a contract"])
+def test_a_wrong_timelock(world, wrong):
+    """Calls to it pass and do nothing. None is made, no gas is spent, and the sentence says why."""
+    where = "0x" + "12" * 20 if wrong == "nobody" else world.verifier
+    c = world.coordinator(ETHREX_TIMELOCK_ADDRESS=where).start()
+    key = Key()
+    c.enroll(key)
+    world.feed(c, 1)
+    assert world.prove(c, key) == 1
+    c.saw("event=address_refused")
+    time.sleep(1)
+    words = "there is no contract at" if wrong == "nobody" else "not by the Timelock of ETHREX_TIMELOCK_ADDRESS"
+    assert words in c.status()["l1"]["next"]
+    assert not c.events("batches_verified")
+    sender = cast("wallet", "address", "--private-key", pathlib.Path(world.dir / "l1.key").read_text().strip())
+    assert world.l1.rpc("eth_getTransactionCount", sender, "latest") == "0x0"
+    c.stop()
+    c.change(ETHREX_TIMELOCK_ADDRESS=world.timelock)
+    c.start()
+    world.until_verified(1)
+
+
+def test_a_key_without_the_role(world):
+    c = world.coordinator(L1_PRIVATE_KEY_FILE=world.secret("other.key", Key().key)).start()
+    c.saw("event=address_refused .*has not the SEQUENCER role")
+    assert "has not the SEQUENCER role of the Timelock" in c.status()["l1"]["next"]
+    assert c.verb("resume").returncode == 0
+
+
+def test_funds_run_low(world):
+    address = cast("wallet", "address", "--private-key", L1_KEY)
+    world.l1.rpc("anvil_setBalance", address, hex(10**17))
+    c = world.coordinator(FUNDS_LOW=10**18).start()
+    line = c.saw(r"event=funds_low key=verify address=(\S+) wei=100000000000000000 low_below=1000000000000000000")
+    assert line[1] == address
+    funds = {f["key"]: f for f in c.status()["l1"]["funds"]}
+    assert funds["verify"] == {"key": "verify", "address": address, "balance_wei": str(10**17), "low": True}
+    assert not funds["register"]["low"]
+    assert c.metric('funds_low{key="verify"}') == 1 and c.metric('balance_wei{key="verify"}') == 10**17
+    world.l1.rpc("anvil_setBalance", address, hex(10**19))
+    key = Key()
+    c.enroll(key)  # what a transaction left is looked at at once
+    c.saw("event=funds_restored key=verify")
+
+
+def test_a_transaction_that_waits_is_said(world):
+    world.l1.rpc("anvil_setBalance", cast("wallet", "address", "--private-key", TDX_KEY), "0x1")
+    c = world.coordinator(SETUP_TIMEOUT=1000).start()
+    c.saw("event=l1_read")
+    assert c.setup(Key().payload) is not True
+    c.saw("event=transaction_waits reason=.*insufficient funds")
+    assert len(c.events("transaction_waits")) == 1
+
+
+def test_the_nonce_is_wrong_once(world, endpoints):
+    """Fifty too many, while one transaction is planned: what was signed can never be mined. Then 300 s pass, which the
+    unit tests wait for; here the next run goes on with it and says what it is at."""
+    only, _ = endpoints
+    only.mood, only.methods, only.shift = "nonce", ("eth_getTransactionCount",), 50
+    c = world.coordinator(**settings(only), SETUP_TIMEOUT=1000).start()
+    key = Key()
+
+    def broadcast():
+        assert c.setup(key.payload) is not True
+        return "eth_sendRawTransaction" in only.seen
+
+    until("a broadcast", broadcast)
+    only.mood = None
+    until("the gap seen", lambda: "ours is 50: the ones between are missing" in c.status()["l1"]["sender"])
 
 
 def until_mined(c):

@@ -294,7 +294,7 @@ void admin_world_close(struct admin_world *x)
 	admin_world_close_admin(x);
 	l1_close((struct l1 *)p->l1, on_closed, x);
 	wait_closed(x);
-	agenda_close((struct agenda *)p->agenda, on_closed, x);
+	agenda_close(p->agenda, on_closed, x);
 	wait_closed(x);
 	quotes_close((struct quotes *)p->quotes, on_closed, x);
 	wait_closed(x);
@@ -307,7 +307,7 @@ void admin_world_close(struct admin_world *x)
 	l1_world_close(&x->w);
 	session_free((struct session *)p->session);
 	setup_free((struct setup *)p->setup);
-	agenda_free((struct agenda *)p->agenda);
+	agenda_free(p->agenda);
 	quotes_free((struct quotes *)p->quotes);
 	verdicts_free((struct verdicts *)p->verdicts);
 	proofs_free((struct proofs *)p->proofs);

@@ -22,12 +22,12 @@
 
 #include <cmocka.h>
 
-#define KEY      "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
 #define PROPOSER "0x2c7536e3605d9c16a7a3d7b1898e529396a65c23"
 /* Nobody listens there: a dead L1 does not stop the start. */
 #define L1 "http://127.0.0.1:1"
 
 static char root[64], data[128], said[128], env[128];
+static char sender_key[65]; /* of this run alone: no other daemon here may use it */
 
 static int make_root(void **state)
 {
@@ -37,6 +37,7 @@ static int make_root(void **state)
 	snprintf(data, sizeof data, "%s/data", root);
 	snprintf(said, sizeof said, "%s/said", root);
 	snprintf(env, sizeof env, "%s/env", root);
+	snprintf(sender_key, sizeof sender_key, "%064x", (unsigned)getpid());
 	return 0;
 }
 
@@ -56,10 +57,10 @@ static void write_env(const char *more)
 	assert_non_null(f);
 	fprintf(f,
 		"ETHREX_ETH_RPC_URL=" L1 "\nETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS=" PROPOSER
-		"\nETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY=" KEY
+		"\nETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY=%s"
 		"\nETHREX_PROOF_COORDINATOR_DATA_DIR=%s\nETHREX_PROOF_COORDINATOR_LISTEN_PORT=0\n"
 		"ETHREX_PROOF_COORDINATOR_DISK_FLOOR_BYTES=0\n%s",
-		data, more);
+		sender_key, data, more);
 	fclose(f);
 }
 
@@ -275,7 +276,7 @@ static void test_a_key_that_another_daemon_uses(void **state)
 	int lock;
 
 	(void)state;
-	assert_true(eth_key_parse(&key, KEY, &why) && eth_key_address(&a, &key));
+	assert_true(eth_key_parse(&key, sender_key, &why) && eth_key_address(&a, &key));
 	assert_true(eth_address_parse(&proposer, PROPOSER, &why));
 	eth_address_print(text, &proposer);
 	snprintf(where, sizeof where, "%s " L1, text);

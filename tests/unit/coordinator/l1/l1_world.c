@@ -80,7 +80,7 @@ static void at_proposer(struct l1_world *w, const char *data, const char *block,
 	else if (asks(data, w->old ? "TDXVERIFIER()" : "TDX_VERIFIER_ADDRESS()"))
 		address_word(out, size, &w->verifier);
 	else if (asks(data, "owner()"))
-		address_word(out, size, &w->sender);
+		address_word(out, size, &w->owner);
 	else if (asks(data, "paused()"))
 		word(out, size, w->paused);
 	else if (asks(data, "lastCommittedBatch()"))
@@ -120,6 +120,17 @@ static void at_verifier(struct l1_world *w, const char *data, char *out, size_t 
 		revert(out, size, is_error, NULL);
 }
 
+static void at_timelock(struct l1_world *w, const char *data, char *out, size_t size,
+			bool *is_error)
+{
+	if (asks(data, "SEQUENCER()"))
+		word(out, size, 7);
+	else if (asks(data, "hasRole(bytes32,address)"))
+		word(out, size, !w->no_role && data[10 + 63] == '7');
+	else
+		revert(out, size, is_error, NULL);
+}
+
 static bool is_to(const char *to, const struct eth_address *a)
 {
 	char hex[41];
@@ -135,7 +146,7 @@ static void take_effect(struct l1_world *w)
 	struct uint256 last;
 	uint64_t n;
 
-	if (!w->calldata.len)
+	if (!w->calldata.len || w->no_effect)
 		return;
 	if (eth_address_equal(&w->tx.to, &w->proposer)) {
 		assert_int_equal(abi_decode(&v, "(uint256,bytes[],bytes[],bytes[])",
@@ -207,11 +218,34 @@ static void on_call(struct l1_world *w, const json_t *params, char *out, size_t 
 		snprintf(out, size, "{\"code\":-32000,\"message\":\"the node is ill\"}");
 	} else if (is_to(to, &w->proposer)) {
 		at_proposer(w, data, block, out, size, is_error);
+	} else if (is_to(to, &w->timelock) && !w->timelock_gone) {
+		at_timelock(w, data, out, size, is_error);
 	} else if (is_to(to, &w->verifier)) {
 		at_verifier(w, data, out, size, is_error);
 	} else {
 		snprintf(out, size, "\"0x\"");
 	}
+}
+
+static void code(const struct l1_world *w, const char *at, char *out, size_t size)
+{
+	const bool there = is_to(at, &w->proposer) || is_to(at, &w->verifier) ||
+			   (is_to(at, &w->timelock) && !w->timelock_gone);
+
+	snprintf(out, size, there ? "\"0x60\"" : "\"0x\"");
+}
+
+static void estimate(struct l1_world *w, const json_t *params, char *out, size_t size,
+		     bool *is_error)
+{
+	const json_t *data = json_object_get(json_array_get(params, 0), "data");
+
+	*is_error = w->most_estimated && json_string_length(data) > w->most_estimated;
+	w->n_too_big += *is_error;
+	snprintf(out, size,
+		 *is_error ? "{\"code\":-32000,\"message\":\"gas required exceeds allowance "
+			     "(16777216)\"}"
+			   : "\"0xbb80\"");
 }
 
 static void on_method(void *arg, const char *method, const json_t *params, char *out, size_t size,
@@ -232,13 +266,21 @@ static void on_method(void *arg, const char *method, const json_t *params, char 
 			nonce--;
 		snprintf(out, size, "\"0x%" PRIx64 "\"", nonce);
 	} else if (strcmp(method, "eth_getBalance") == 0) {
-		snprintf(out, size, "\"0x56bc75e2d63100000\"");
+		*is_error = w->no_balance;
+		if (w->no_balance)
+			snprintf(out, size, "{\"code\":-32601,\"message\":\"Method not found\"}");
+		else if (w->balance)
+			snprintf(out, size, "\"0x%" PRIx64 "\"", w->balance);
+		else
+			snprintf(out, size, "\"0x56bc75e2d63100000\"");
 	} else if (strcmp(method, "eth_feeHistory") == 0) {
 		snprintf(out, size,
 			 "{\"baseFeePerGas\":[\"0x1\",\"0x3b9aca00\"],"
 			 "\"reward\":[[\"0x5f5e100\"]]}");
 	} else if (strcmp(method, "eth_estimateGas") == 0) {
-		snprintf(out, size, "\"0xbb80\"");
+		estimate(w, params, out, size, is_error);
+	} else if (strcmp(method, "eth_getCode") == 0) {
+		code(w, json_string_value(json_array_get(params, 0)), out, size);
 	} else if (strcmp(method, "eth_call") == 0) {
 		on_call(w, params, out, size, is_error);
 	} else if (strcmp(method, "eth_sendRawTransaction") == 0) {
@@ -278,6 +320,8 @@ static void open_world(struct l1_world *w, uv_loop_t *loop, bool two)
 	w->nonce = 5;
 	assert_true(eth_key_parse(&w->key, L1_WORLD_KEY, &why));
 	assert_true(eth_key_address(&w->sender, &w->key));
+	w->owner = w->sender;
+	w->timelock = (struct eth_address){{0x0c, 3}};
 	buf_init(&w->calldata, 1 << 18);
 	w->node.chain_id = L1_WORLD_CHAIN_ID;
 	w->node.answer = on_method;

@@ -35,8 +35,14 @@ struct l1_world {
 	const char
 	    *refusal; /* an error's signature: verifyBatches reverts with it; NULL: it does not */
 	bool register_refused;
+	struct eth_address owner, timelock; /* the sender, and a contract that owns nothing yet */
+	size_t most_estimated; /* hex digits of call data that an estimate takes; 0: any */
+	unsigned n_too_big;
+	bool timelock_gone, no_role, no_effect;
 	/* the account */
 	uint64_t head, time, nonce;
+	uint64_t balance; /* 0: 100 ether */
+	bool no_balance;  /* the method is not there */
 	unsigned n_raw, n_calls, n_dry_runs;
 	struct eth_tx tx; /* the last; its data is in calldata */
 	struct buf calldata;

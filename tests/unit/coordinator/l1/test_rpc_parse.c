@@ -95,7 +95,7 @@ static void test_errors(void **state)
 	     NODE_REVERTED, 2},
 	    {"{\"code\":-32015,\"message\":\"VM execution error.\",\"data\":\"Reverted "
 	     "0x62013a95\"}",
-	     NODE_OTHER, 4},
+	     NODE_REVERTED, 4},
 	    {"{\"code\":-32000,\"message\":\"execution reverted: 0x62013a95\"}", NODE_REVERTED, 4},
 	    {"{\"code\":-32000,\"message\":\"execution reverted: 0x62013a9\"}", NODE_REVERTED, -1},
 	    /* a hash in some other message is no revert data */

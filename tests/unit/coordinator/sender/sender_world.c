@@ -126,7 +126,7 @@ static void add_block(struct world *w)
 		b->has_tx = true;
 		b->tx = *tx;
 		b->ok = !tx->ours || passes(w, b);
-		if (b->ok && tx->ours)
+		if (b->ok && tx->ours && !w->o.no_effect)
 			b->verified = w->wish.last_batch;
 		b->nonce++;
 		break;
@@ -264,6 +264,7 @@ static bool answer_view(struct world *w, int e, struct sender_event *ev)
 	v->nonce_latest += delta;
 	v->nonce_deep += delta;
 	v->nonce_pending = pending + delta;
+	v->has_balance = true;
 	balance(w, &v->balance);
 	v->n_receipts = in->n_attempts;
 	v->receipts = w->receipts;
@@ -281,6 +282,10 @@ static bool node_takes(struct world *w, int e, const struct wtx *tx, char *text,
 	if (tx->gas > 16777216) {
 		snprintf(text, size, "transaction gas limit too high (cap: 16777216, tx: %llu)",
 			 (unsigned long long)tx->gas);
+		return false;
+	}
+	if (w->o.node_gas_cap && tx->gas > w->o.node_gas_cap) {
+		snprintf(text, size, "gas limit too high");
 		return false;
 	}
 	if (tx->nonce < next) {
@@ -336,8 +341,10 @@ static void answer_sent(struct world *w, int e, struct sender_event *ev, char *t
 		ev->sent = NODE_OK;
 		return;
 	}
+	if (w->o.strange_words)
+		snprintf(text, size, "the transaction is not to my taste");
 	ev->sent = node_error_classify(-32000, text, &has_next, &next);
-	assert_int_not_equal(ev->sent, NODE_OTHER);
+	assert_true((ev->sent == NODE_OTHER) == w->o.strange_words);
 	ev->sentence = text;
 }
 
@@ -385,9 +392,11 @@ static void check_signature(struct world *w, const struct sender_action *a)
 
 		if (old->nonce == a->nonce)
 			continue;
-		/* a second nonce: the truth must be that the first is gone for good */
+		/* a second nonce: the truth must be that the first is gone for good, or far out of
+		 * the chain's reach */
 		assert_true(w->blocks[w->head - (w->o.sender.confirmations - 1)].nonce >
-			    old->nonce);
+				old->nonce ||
+			    old->nonce > chain_nonce(w) + 16);
 	}
 	w->signatures++;
 	if (in->n_attempts + 1 > w->max_attempts)
@@ -400,9 +409,13 @@ static void check_bump(const struct world *w, const struct sender_action *a)
 	const struct sender_attempt *old =
 	    in->n_attempts ? &in->attempts[in->n_attempts - 1] : NULL;
 
-	(void)w;
 	if (!a->data.n || !old || old->nonce != a->nonce)
 		return;
+	/* no room is left: the same again, of another gas limit */
+	if (a->max_fee == old->max_fee && a->tip == old->tip) {
+		assert_true(old->max_fee * 1125 > w->o.sender.max_fee * 1000);
+		return;
+	}
 	assert_true(a->max_fee * 1000 >= old->max_fee * 1125);
 	assert_true(a->tip * 1000 >= old->tip * 1125);
 }
@@ -506,6 +519,10 @@ static void answer(struct world *w)
 		if (e >= 0) {
 			ev.kind = SENDER_EV_GOAL;
 			ev.goal = world_verified(w) >= w->wish.last_batch;
+			if (ev.goal && w->o.goal_lies) {
+				w->o.goal_lies--;
+				ev.goal = false;
+			}
 		}
 		break;
 	case SENDER_FINISHED: fail();

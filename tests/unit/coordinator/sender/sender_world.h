@@ -51,6 +51,10 @@ struct world_options {
 	bool foreign_pending;     /* ... and did so before we began */
 	bool base_fee_spikes;
 	bool refuses;           /* the contract, always */
+	bool strange_words;     /* nodes refuse in words that nobody knows */
+	uint64_t node_gas_cap;  /* of the nodes' own, which they tell nobody; 0: none */
+	bool no_effect;         /* it takes the call and does nothing */
+	unsigned goal_lies;     /* so often a reached goal is denied */
 	bool race;              /* another one reaches the goal just before our block */
 	uint64_t estimate;      /* 0: 200000 */
 	uint64_t poor_until_ms; /* no balance before */

@@ -77,6 +77,38 @@ static void test_failed_on_chain(void **state)
 	world_free(&w);
 }
 
+static void test_a_receipt_without_effect(void **state)
+{
+	struct world_options o;
+	struct world w;
+
+	(void)state;
+	calm(&o);
+	o.no_effect = true;
+	world_init(&w, &o);
+	world_run(&w, HOUR);
+	assert_int_equal(w.outcome, SENDER_NO_EFFECT);
+	assert_true(w.had_receipt);
+	assert_non_null(strstr(w.sentence, "the contract did not move"));
+	assert_int_equal(w.signatures, 1);
+	world_free(&w);
+}
+
+/* One "no" is not the truth. */
+static void test_an_effect_denied_once(void **state)
+{
+	struct world_options o;
+	struct world w;
+
+	(void)state;
+	calm(&o);
+	o.goal_lies = 1;
+	world_init(&w, &o);
+	world_run(&w, HOUR);
+	assert_int_equal(w.outcome, SENDER_CONFIRMED);
+	world_free(&w);
+}
+
 static void test_another_was_faster(void **state)
 {
 	struct world_options o;
@@ -287,6 +319,111 @@ static void test_foreign_transaction_is_waited_for_then_replaced(void **state)
 	world_free(&w);
 }
 
+/* The endpoint says once that fifty more transactions were sent; what was signed on its word can
+ * never be mined. */
+static void test_a_nonce_far_too_high_once(void **state)
+{
+	struct world_options o;
+	struct world w;
+	unsigned ok, restart;
+
+	(void)state;
+	for (restart = 0; restart < 2; restart++) {
+		calm(&o);
+		o.n_endpoints = 1;
+		o.liar_delta = 50;
+		o.liar_percent = 100;
+		world_init(&w, &o);
+		while (!w.broadcasts)
+			world_run(&w, w.now + 100);
+		assert_int_equal(sender_intent(w.sender)->attempts[0].nonce, 90);
+		w.o.heal_ms = w.now;
+		if (restart)
+			w.o.crash_at_step = w.steps + 1;
+		world_run(&w, HOUR);
+		assert_int_equal(w.crashes, restart);
+		assert_true(w.finished);
+		assert_int_equal(w.outcome, SENDER_CONFIRMED);
+		assert_int_equal(world_mined(&w, &ok), 1);
+		assert_int_equal(w.fills, 0);
+		assert_int_equal(w.blocks[w.head].nonce, 41);
+		world_free(&w);
+	}
+}
+
+/* One that goes on to lie cannot have a pending transaction abandoned where another answers. */
+static void test_a_nonce_far_too_low_abandons_nothing(void **state)
+{
+	struct world_options o;
+	struct world w;
+
+	(void)state;
+	calm(&o);
+	o.include_percent = 0;
+	o.liar_delta = -40;
+	o.liar_percent = 100;
+	o.liar_from_ms = UINT64_MAX;
+	world_init(&w, &o);
+	while (!w.broadcasts)
+		world_run(&w, w.now + 100);
+	w.o.liar_from_ms = 0;
+	world_run(&w, HOUR);
+	assert_int_equal(sender_intent(w.sender)->attempts[w.max_attempts - 1].nonce, 40);
+	w.o.include_percent = 100;
+	w.o.heal_ms = w.now;
+	world_run(&w, 2 * HOUR);
+	assert_int_equal(w.outcome, SENDER_CONFIRMED);
+	assert_true(w.had_receipt);
+	world_free(&w);
+}
+
+/* Somebody else's transaction took our nonce, and the node says so in words of its own. */
+static void test_a_lost_nonce_in_strange_words(void **state)
+{
+	struct world_options o;
+	struct world w;
+	unsigned ok;
+
+	(void)state;
+	calm(&o);
+	o.strange_words = true;
+	o.include_percent = 0;
+	world_init(&w, &o);
+	while (!w.broadcasts)
+		world_run(&w, w.now + 100);
+	w.o.drop_percent = 100;
+	world_run(&w, w.now + 30000);
+	w.o.drop_percent = 0;
+	w.o.foreign_percent = w.o.include_percent = 100;
+	world_run(&w, w.now + 15000);
+	w.o.foreign_percent = 0;
+	world_run(&w, 2 * HOUR);
+	assert_int_equal(w.outcome, SENDER_CONFIRMED);
+	assert_int_equal(world_mined(&w, &ok), 1);
+	world_free(&w);
+}
+
+/* What no node takes is planned anew, with the gas that it needs now. */
+static void test_what_nobody_takes_is_replaced(void **state)
+{
+	struct world_options o;
+	struct world w;
+
+	(void)state;
+	calm(&o);
+	o.strange_words = true;
+	o.node_gas_cap = 2000000;
+	o.estimate = 3000000;
+	world_init(&w, &o);
+	world_run(&w, 600000);
+	assert_true(w.broadcasts > 1);
+	assert_false(w.finished);
+	w.o.estimate = 200000;
+	world_run(&w, HOUR);
+	assert_int_equal(w.outcome, SENDER_CONFIRMED);
+	world_free(&w);
+}
+
 static void test_old_tickets_and_wrong_answers(void **state)
 {
 	struct sender_wish wish = {.id = 1, .calldata = {(const uint8_t *)"abcd", 4}};
@@ -421,6 +558,8 @@ int main(void)
 	    cmocka_unit_test(test_confirmed),
 	    cmocka_unit_test(test_reverted_before_sending),
 	    cmocka_unit_test(test_failed_on_chain),
+	    cmocka_unit_test(test_a_receipt_without_effect),
+	    cmocka_unit_test(test_an_effect_denied_once),
 	    cmocka_unit_test(test_another_was_faster),
 	    cmocka_unit_test(test_too_much_gas),
 	    cmocka_unit_test(test_too_much_data),
@@ -430,6 +569,10 @@ int main(void)
 	    cmocka_unit_test(test_fees_rise_to_the_maximum_and_stay),
 	    cmocka_unit_test(test_cancel),
 	    cmocka_unit_test(test_foreign_transaction_is_waited_for_then_replaced),
+	    cmocka_unit_test(test_a_nonce_far_too_high_once),
+	    cmocka_unit_test(test_a_nonce_far_too_low_abandons_nothing),
+	    cmocka_unit_test(test_a_lost_nonce_in_strange_words),
+	    cmocka_unit_test(test_what_nobody_takes_is_replaced),
 	    cmocka_unit_test(test_old_tickets_and_wrong_answers),
 	    cmocka_unit_test(test_options),
 	    cmocka_unit_test(test_stored_intent),

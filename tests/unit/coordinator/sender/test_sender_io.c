@@ -16,6 +16,11 @@
 struct chain {
 	uint64_t head, nonce;
 	bool mined, fails, refuses, no_rewards, indexing, goal;
+	bool bare; /* no methods and fields that a node may lack */
+	/* strict as ethrex: a simulation names the nonce; so often it has moved on meanwhile */
+	bool wants_nonce, no_simulation, no_estimate, no_code;
+	unsigned moves_on;
+	unsigned n_dry_runs;
 	uint8_t hash[32];
 	uint64_t block;
 	struct eth_tx tx;
@@ -70,6 +75,17 @@ static void take_raw(struct fixture *f, const char *hex, char *out, size_t size)
 	buf_free(&raw);
 }
 
+static bool nonce_fits(struct chain *c, const json_t *call)
+{
+	const char *nonce = json_string_value(json_object_get(call, "nonce"));
+
+	if (c->moves_on) {
+		c->moves_on--;
+		return false;
+	}
+	return nonce && strtoull(nonce + 2, NULL, 16) == c->nonce;
+}
+
 static void node_answer(void *arg, const char *method, const json_t *params, char *out, size_t size,
 			bool *is_error)
 {
@@ -78,11 +94,19 @@ static void node_answer(void *arg, const char *method, const json_t *params, cha
 	static const char zero[] =
 	    "0000000000000000000000000000000000000000000000000000000000000000";
 
-	if (strcmp(method, "eth_getBlockByNumber") == 0) {
+	if (c->bare &&
+	    (strcmp(method, "eth_getBalance") == 0 || strcmp(method, "eth_feeHistory") == 0 ||
+	     strcmp(method, "eth_maxPriorityFeePerGas") == 0 ||
+	     (strcmp(method, "eth_getTransactionCount") == 0 &&
+	      strcmp(json_string_value(json_array_get(params, 1)), "pending") == 0))) {
+		*is_error = true;
+		snprintf(out, size,
+			 "{\"code\":-32601,\"message\":\"the method %s does not exist\"}", method);
+	} else if (strcmp(method, "eth_getBlockByNumber") == 0) {
 		c->head++;
 		snprintf(out, size,
 			 "{\"number\":\"0x%llx\",\"timestamp\":\"0x1\",\"hash\":\"0x%s\","
-			 "\"parentHash\":\"0x%s\"}",
+			 "\"parentHash\":\"0x%s\",\"baseFeePerGas\":\"0x77359400\"}",
 			 (unsigned long long)c->head, zero, zero);
 	} else if (strcmp(method, "eth_getTransactionCount") == 0) {
 		const char *block = json_string_value(json_array_get(params, 1));
@@ -104,7 +128,19 @@ static void node_answer(void *arg, const char *method, const json_t *params, cha
 		const json_t *call = json_array_get(params, 0);
 
 		assert_string_equal(json_string_value(json_object_get(call, "data")), "0x01020304");
-		if (c->refuses || (c->fails && c->mined)) {
+		c->n_dry_runs += strcmp(method, "eth_call") == 0;
+		if (c->wants_nonce && !nonce_fits(c, call)) {
+			*is_error = true;
+			snprintf(out, size,
+				 "{\"code\":-32015,\"message\":\"Vm execution error: Invalid "
+				 "Transaction: Nonce mismatch: expected %llu, got 0\"}",
+				 (unsigned long long)c->nonce);
+		} else if (strcmp(method, "eth_call") == 0 ? c->no_simulation : c->no_estimate) {
+			*is_error = true;
+			snprintf(out, size,
+				 "{\"code\":-32015,\"message\":\"Vm execution error: Invalid "
+				 "Transaction: Sender account 0x1 shouldn't be a contract\"}");
+		} else if (c->refuses || (c->fails && c->mined)) {
 			*is_error = true;
 			snprintf(out, size,
 				 "{\"code\":3,\"message\":\"execution reverted\",\"data\":"
@@ -112,6 +148,8 @@ static void node_answer(void *arg, const char *method, const json_t *params, cha
 		} else {
 			snprintf(out, size, "\"0x186a0\"");
 		}
+	} else if (strcmp(method, "eth_getCode") == 0) {
+		snprintf(out, size, c->no_code ? "\"0x\"" : "\"0x60\"");
 	} else if (strcmp(method, "eth_sendRawTransaction") == 0) {
 		take_raw(f, json_string_value(json_array_get(params, 0)), out, size);
 	} else if (strcmp(method, "eth_getTransactionReceipt") == 0) {
@@ -129,8 +167,9 @@ static void node_answer(void *arg, const char *method, const json_t *params, cha
 		} else {
 			snprintf(out, size,
 				 "{\"status\":\"0x%d\",\"blockNumber\":\"0x%llx\",\"blockHash\":"
-				 "\"0x%s\",\"transactionHash\":\"0x%s\",\"gasUsed\":\"0x5208\"}",
-				 !c->fails, (unsigned long long)c->block, zero, hash);
+				 "\"0x%s\",\"transactionHash\":\"0x%s\",\"gasUsed\":\"0x5208\"%s}",
+				 !c->fails, (unsigned long long)c->block, zero, hash,
+				 c->bare ? ",\"effectiveGasPrice\":null" : "");
 		}
 	} else {
 		fail_msg("unexpected method %s", method);
@@ -169,14 +208,19 @@ static void on_sign(void *arg, const struct sender_action *a)
 	buf_free(&raw);
 }
 
-static void on_goal(void *arg, uint64_t ticket, const struct sender_intent *intent)
+static void on_goal(void *arg, const struct sender_action *a)
 {
 	struct fixture *f = arg;
-	struct sender_event e = {.kind = SENDER_EV_GOAL, .ticket = ticket, .endpoint = 0};
+	struct sender_event e = {.kind = SENDER_EV_GOAL, .ticket = a->ticket, .endpoint = 0};
 
-	assert_int_equal(intent->last_batch, 9);
+	assert_int_equal(a->intent->last_batch, 9);
 	f->n_goals++;
 	e.goal = f->chain.goal;
+	if (a->at_block != SENDER_LATEST) {
+		assert_int_equal(a->at_block, f->chain.block);
+		assert_int_equal(a->endpoint, 0);
+		e.goal = f->chain.mined && !f->chain.fails;
+	}
 	sender_io_answer(f->io, &e);
 }
 
@@ -298,6 +342,65 @@ static void test_tip_from_the_oracle(void **state)
 	assert_int_equal(f->chain.tx.max_fee, 4000000000);
 }
 
+/* No fee history, no balance, no pending block, no price in the receipt. */
+static void test_what_a_node_may_lack(void **state)
+{
+	struct fixture *f = *state;
+
+	f->chain.bare = true;
+	wish(f);
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_CONFIRMED);
+	assert_true(f->has_receipt);
+	assert_int_equal(f->chain.tx.max_priority_fee, 1);
+	/* twice what the head's 2 gwei can become, and the tip */
+	assert_int_equal(f->chain.tx.max_fee, 4500000003);
+}
+
+static void test_simulations_name_the_nonce(void **state)
+{
+	struct fixture *f = *state;
+
+	f->chain.wants_nonce = true;
+	f->chain.moves_on = 2;
+	wish(f);
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_CONFIRMED);
+	assert_int_equal(f->chain.n_raw, 1);
+	assert_int_equal(f->chain.n_dry_runs, 3);
+}
+
+static void test_without_a_dry_run_the_estimate_decides(void **state)
+{
+	struct fixture *f = *state;
+	char text[512];
+
+	f->chain.no_simulation = f->chain.no_estimate = true;
+	wish(f);
+	do {
+		uv_run(&f->loop, UV_RUN_ONCE);
+		sender_io_describe(f->io, text, sizeof text);
+	} while (!strstr(text, "the node makes no estimate of this call: "));
+	assert_non_null(strstr(text, "shouldn't be a contract"));
+	assert_int_equal(f->chain.n_raw, 0);
+	f->chain.no_estimate = false;
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_CONFIRMED);
+}
+
+static void test_nothing_is_sent_to_an_address_without_code(void **state)
+{
+	struct fixture *f = *state;
+
+	f->chain.no_code = true;
+	wish(f);
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_REVERTED);
+	assert_non_null(strstr(f->sentence, "there is no contract at 0x0909"));
+	assert_int_equal(f->n_goals, 1);
+	assert_int_equal(f->chain.n_raw, 0);
+}
+
 static void test_reverted(void **state)
 {
 	struct fixture *f = *state;
@@ -383,6 +486,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_confirmed),
 	    T(test_tip_from_the_oracle),
+	    T(test_what_a_node_may_lack),
+	    T(test_simulations_name_the_nonce),
+	    T(test_without_a_dry_run_the_estimate_decides),
+	    T(test_nothing_is_sent_to_an_address_without_code),
 	    T(test_reverted),
 	    T(test_failed_on_chain),
 	    T(test_resume),

@@ -277,11 +277,17 @@ static bool is_registered(void *arg)
 	       agenda_counters(x->agenda)->txs[SENDER_CONFIRMED] > 0;
 }
 
+static bool outbox_is_idle(const struct fixture *x)
+{
+	return !sender_busy(sender_io_sender(agenda_sender(x->agenda)));
+}
+
 static bool all_verified(void *arg)
 {
 	struct fixture *x = arg;
 
-	return l1_facts(x->l1) && l1_facts(x->l1)->verified == BATCHES;
+	/* the chain says so, and what was sent has come to its end */
+	return l1_facts(x->l1) && l1_facts(x->l1)->verified == BATCHES && outbox_is_idle(x);
 }
 
 static bool dry_run_was_refused(void *arg)
@@ -320,6 +326,71 @@ static void test_a_key_is_registered_and_its_proofs_verified(void **state)
 	assert_int_equal(agenda_counters(x->agenda)->gas_register, 0xbb80);
 	assert_true(agenda_counters(x->agenda)->gas_verify >= 0xbb80);
 	assert_int_equal(proofs_counters(x->proofs)->judged[WORK_GOOD], BATCHES);
+}
+
+static bool nothing_moved(void *arg)
+{
+	struct fixture *x = arg;
+
+	return agenda_counters(x->agenda)->txs[SENDER_NO_EFFECT] > 0;
+}
+
+/* A receipt is not the truth: where the contract does not move, one is enough. */
+static void test_a_receipt_without_effect_holds_the_sender(void **state)
+{
+	struct fixture *x = *state;
+
+	l1_start(x->l1);
+	enlist(x);
+	l1_world_until(&x->w, is_registered, x);
+	x->w.no_effect = true;
+	prove(x, 1, &x->prover);
+	l1_world_until(&x->w, nothing_moved, x);
+	l1_world_wait(&x->w, 200);
+	assert_int_equal(x->w.n_raw, 2);
+	assert_non_null(strstr(agenda_sentence(x->agenda), "held for 15 s"));
+	assert_int_equal(proofs_counters(x->proofs)->judged[WORK_BAD], 0);
+	x->w.no_effect = false;
+	agenda_resume_sending(x->agenda);
+	while (l1_facts(x->l1)->verified < 1)
+		l1_world_wait(&x->w, 5);
+	assert_int_equal(x->w.n_raw, 3);
+}
+
+static void verify_all(struct fixture *x)
+{
+	uint64_t b;
+
+	l1_start(x->l1);
+	enlist(x);
+	l1_world_until(&x->w, is_registered, x);
+	/* the first last, so that all are there when the run begins */
+	for (b = BATCHES; b >= 1; b--)
+		prove(x, b, &x->prover);
+	l1_world_until(&x->w, all_verified, x);
+}
+
+/* Three batches fit the gas of one transaction, as far as is known. */
+static void test_the_gas_of_a_transaction_bounds_the_run(void **state)
+{
+	struct fixture *x = *state;
+	struct agenda_options o = x->options;
+
+	o.gas_cap = 200000;
+	agenda_set_options(x->agenda, &o);
+	verify_all(x);
+	assert_int_equal(x->w.n_raw, 3);
+}
+
+/* What did not fit is remembered: the next run does not try it again. */
+static void test_what_does_not_fit_is_remembered(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.most_estimated = 1300; /* one batch, not two */
+	verify_all(x);
+	assert_int_equal(x->w.n_raw, 1 + BATCHES);
+	assert_int_equal(x->w.n_too_big, 2);
 }
 
 /* A verdict completes a run and wakes the agenda: nothing waits for the next round of L1. */
@@ -486,6 +557,14 @@ static void test_a_row_that_is_none(void **state)
 	agenda_resume(x->agenda);
 }
 
+static bool says_that_no_key_is_there(void *arg)
+{
+	const struct fixture *x = arg;
+
+	return strcmp(agenda_sentence(x->agenda),
+		      "no key is registered yet: nothing can be verified") == 0;
+}
+
 static void test_without_a_key(void **state)
 {
 	struct fixture *x = *state;
@@ -496,10 +575,8 @@ static void test_without_a_key(void **state)
 	make_agenda(x);
 	l1_start(x->l1);
 	enlist(x);
-	l1_world_wait(&x->w, 100);
+	l1_world_until(&x->w, says_that_no_key_is_there, x);
 	assert_int_equal(x->w.n_raw, 0);
-	assert_string_equal(agenda_sentence(x->agenda),
-			    "no key is registered yet: nothing can be verified");
 }
 
 static void test_stopped(void **state)
@@ -519,6 +596,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(test_nothing_before_l1_answers),
 					   TEST(test_a_key_is_registered_and_its_proofs_verified),
+					   TEST(test_a_receipt_without_effect_holds_the_sender),
+					   TEST(test_the_gas_of_a_transaction_bounds_the_run),
+					   TEST(test_what_does_not_fit_is_remembered),
 					   TEST(test_a_verdict_wakes),
 					   TEST(test_a_refused_proof_is_set_aside),
 					   TEST(test_a_refused_run_is_halved),

@@ -14,6 +14,12 @@
 #define IDENTITY_TD_QE   2u
 #define IDENTITY_VERSION 4u
 
+enum choice { /* DcapVerifier's, numbered as on chain: which evaluation number counts */
+	      CHOICE_STANDARD,
+	      CHOICE_EARLY,
+	      CHOICE_FIXED,
+};
+
 enum item_id { /* in the order in which the contracts take them */
 	       ITEM_ROOT,
 	       ITEM_ROOT_CRL,
@@ -53,7 +59,7 @@ enum stage {
 	STAGE_ENTRY,     /* what the entry point is */
 	STAGE_VERIFIER,  /* its verifier's router */
 	STAGE_ROUTER,    /* the router's DAOs */
-	STAGE_NUMBER,    /* versioned: the evaluation number */
+	STAGE_NUMBER,    /* versioned and own: the evaluation number */
 	STAGE_VERSIONED, /* versioned: the DAOs of that number */
 	STAGE_KEYS,      /* under which key each piece stands */
 	STAGE_STATE,     /* window and hash of each */
@@ -95,7 +101,12 @@ struct pccs {
 	enum pccs_stack stack;
 	bool leaf_only, async_upload;
 	struct eth_address verifier, router;
-	uint32_t number; /* versioned: 0 is not known */
+	enum choice choice;
+	uint32_t number; /* that the contracts verify with now; 0 is not known, or any */
+	uint32_t counts; /* the same once our list is there, if it goes there */
+	uint32_t listed_standard, listed_early;
+	bool numbers_sought;
+	struct pccs_lack lack;
 	char number_text[200];
 
 	enum item_id sending;

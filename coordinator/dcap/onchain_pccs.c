@@ -58,7 +58,9 @@ static void forget(struct pccs *p)
 	p->n_reads = 0;
 	p->stack = PCCS_STACK_UNKNOWN;
 	p->leaf_only = p->async_upload = false;
-	p->number = 0;
+	p->choice = CHOICE_FIXED;
+	p->number = p->counts = 0;
+	p->lack = (struct pccs_lack){0};
 	p->number_text[0] = '\0';
 }
 
@@ -68,6 +70,9 @@ bool pccs_begin(struct pccs *p, const struct pccs_job *job, struct why *why)
 	p->entry = job->entry;
 	memcpy(p->fmspc, job->fmspc, sizeof p->fmspc);
 	p->ca = job->ca;
+	p->listed_standard = job->listed_standard;
+	p->listed_early = job->listed_early;
+	p->numbers_sought = job->numbers_sought;
 	if (pccs_take_pieces(p, job))
 		return true;
 	if (why)
@@ -174,8 +179,10 @@ void pccs_sent(struct pccs *p, enum pccs_sent sent, struct span data, const char
 	buf_free(&p->calldata);
 	item->sends++;
 	/* Whatever happened: the chain is asked what it holds now. New evaluation numbers may mean
-	 * other DAOs. */
+	 * other DAOs, or other documents in one. */
 	item->read = false;
+	if (p->sending == ITEM_NUMBERS)
+		p->item[ITEM_IDENTITY].read = p->item[ITEM_TCB].read = false;
 	p->stage = p->sending == ITEM_NUMBERS ? STAGE_NUMBER : STAGE_STATE;
 	p->asked = false;
 	switch (sent) {
@@ -192,6 +199,12 @@ void pccs_sent(struct pccs *p, enum pccs_sent sent, struct span data, const char
 			 sentence ? sentence : "no reason is known");
 		break;
 	}
+}
+
+bool pccs_lacks(const struct pccs *p, struct pccs_lack *out)
+{
+	*out = p->lack;
+	return p->stage == STAGE_OVER && p->end == PCCS_WAIT && (out->number || out->numbers);
 }
 
 enum pccs_stack pccs_stack(const struct pccs *p)

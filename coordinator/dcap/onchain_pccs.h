@@ -54,8 +54,11 @@ struct pccs_job {
 	/* As served. A piece that is not there is empty: then only the chain's own can serve. All
 	 * are copied as far as they are needed. They should have been verified before. */
 	struct tdxv_collateral_input pieces;
-	/* {"tcbEvaluationDataNumbers":...}; only the versioned stack takes it; may be empty. */
+	/* Intel's list, {"tcbEvaluationDataNumbers":...}, for the stacks that go by it; may be
+	 * empty. By it these numbers count now; 0: none. */
 	struct tdxv_bytes evaluation_numbers;
+	uint32_t listed_standard, listed_early;
+	bool numbers_sought; /* the sources were asked for the list, even if none gave it */
 };
 
 /* False: the job is over already, and pccs_next() says the same as the sentence. */
@@ -112,6 +115,13 @@ enum pccs_sent {
 
 /* The outcome of the last step's SEND. */
 void pccs_sent(struct pccs *p, enum pccs_sent sent, struct span data, const char *sentence);
+
+struct pccs_lack {
+	uint32_t number; /* not 0: collateral of this tcbEvaluationDataNumber */
+	bool numbers;    /* Intel's list of these numbers */
+};
+/* After a WAIT: whether other pieces than the job's are what is waited for. */
+bool pccs_lacks(const struct pccs *p, struct pccs_lack *out);
 
 /* ---- what is known ---- */
 

@@ -3,7 +3,8 @@
  * quoteVerifiers(4) -> pccsRouter() -> the DAOs -> keys -> windows and hashes.
  *
  * Automata v1.0's router knows qeIdDaoAddr(), v1.1's knows tcbEvalDaoAddr() and one DAO for each
- * evaluation number; only DcapVerifier answers dcapVerifierVersion().
+ * evaluation number; only DcapVerifier answers dcapVerifierVersion(), and evaluationChoice() says
+ * which number counts there.
  */
 #include "coordinator/dcap/internal.h"
 
@@ -136,6 +137,11 @@ void pccs_ask(struct pccs *p)
 		ask_plain(p, &p->router, "tcbEvalDaoAddr()");
 		break;
 	case STAGE_NUMBER:
+		if (p->stack == PCCS_STACK_OWN) {
+			ask_plain(p, &p->entry, "evaluationChoice()");
+			ask_plain(p, &p->entry, "evaluationNumber()");
+			break;
+		}
 		ask_u64(p, &p->router, "getStandardTcbEvaluationDataNumber(uint8)", TCB_TYPE_TDX);
 		break;
 	case STAGE_VERSIONED:
@@ -283,7 +289,27 @@ static void take_router(struct pccs *p)
 		p->stack = PCCS_STACK_AUTOMATA_V1_0;
 	set_dao(&p->item[ITEM_IDENTITY], &qe, &p->settings.enclave_id_dao);
 	set_dao(&p->item[ITEM_TCB], &tcb, &p->settings.fmspc_tcb_dao);
+	set_dao(&p->item[ITEM_NUMBERS], &p->entry, NULL);
+	p->stage = p->stack == PCCS_STACK_OWN ? STAGE_NUMBER : STAGE_KEYS;
+}
+
+static void take_choice(struct pccs *p)
+{
+	uint64_t choice, number;
+
 	p->stage = STAGE_KEYS;
+	/* Contracts from before the choice keep one document of each kind. */
+	if (p->read[0].answer.kind == PCCS_REVERTED || p->read[0].answer.kind == PCCS_NO_CODE)
+		return;
+	if (!number_of(&p->read[0].answer, 0, &choice) || choice > CHOICE_FIXED) {
+		fail(p, PCCS_REFUSED, 0, NULL);
+	} else if (!number_of(&p->read[1].answer, 0, &number) || number > UINT32_MAX) {
+		fail(p, PCCS_REFUSED, 1, NULL);
+	} else {
+		p->choice = (enum choice)choice;
+		p->number = (uint32_t)number;
+		p->item[ITEM_NUMBERS].needed = p->choice != CHOICE_FIXED;
+	}
 }
 
 /* Without a number the list of numbers may be uploaded first. */
@@ -399,7 +425,12 @@ void pccs_take_answers(struct pccs *p)
 			fail(p, PCCS_REFUSED, 0, "as a quote verifier " NAMES_NO_STACK);
 		break;
 	case STAGE_ROUTER: take_router(p); break;
-	case STAGE_NUMBER: take_number(p); break;
+	case STAGE_NUMBER:
+		if (p->stack == PCCS_STACK_OWN)
+			take_choice(p);
+		else
+			take_number(p);
+		break;
 	case STAGE_VERSIONED: take_versioned(p); break;
 	case STAGE_KEYS: take_keys(p); break;
 	case STAGE_STATE: take_state(p); break;

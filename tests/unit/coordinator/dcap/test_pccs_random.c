@@ -129,6 +129,9 @@ static void every_job_ends(void **state)
 		struct world w = {.job = {.ca = PCCS_PLATFORM, .fmspc = {0x90, 0xc0, 0x6f}}};
 
 		fake_pccs_init(&w.chain, stacks[below(3)], FORGE_NOW);
+		w.chain.choice = below(4);
+		w.job.listed_standard = w.job.listed_early = chance(90) ? 17 : below(2) * 18;
+		w.job.numbers_sought = chance(50);
 		w.job.entry = fake_entry;
 		w.p = pccs_new(&settings);
 		assert_non_null(w.p);

@@ -24,6 +24,7 @@ enum state {
 	WAITING,    /* for the sender: an upload is next */
 	SENDING,    /* an upload is with the sender */
 	PROBING,    /* the quote is verified by eth_call */
+	FETCHING,   /* collateral as the contracts ask for it */
 };
 
 struct reading {
@@ -43,6 +44,7 @@ struct prepare {
 	struct buf quote;
 	uint8_t fmspc[6];
 	struct pccs_step step;
+	struct why lack; /* FETCHING: what for */
 	struct reading readings[PCCS_READS_MAX];
 	uint64_t uploads;
 	char sentence[512];
@@ -74,6 +76,60 @@ static void failed(struct prepare *prep, const char *what, const char *sentence)
 	registrar_register_failed(prep->desk->p->registrar, &prep->signer, why.text, false, 0,
 				  clock_wall_ms());
 	wake_up(prep->desk->p->wake);
+}
+
+/* ---- collateral of another evaluation number, or the list of these ---- */
+
+static void on_collateral(void *arg, const struct collateral_set *set, const char *sentence)
+{
+	struct prepare *prep = arg;
+
+	if (prep->state != FETCHING)
+		return;
+	if (set && collateral_suits(prep->desk->p->collateral, set)) {
+		/* The quote is judged anew with it, and then it is this one's turn again. */
+		over(prep);
+		wake_up(prep->desk->p->wake);
+		return;
+	}
+	failed(prep, prep->lack.text, sentence);
+}
+
+/* The contracts want what only time, or other collateral, brings. */
+static void wait_or_fetch(struct prepare *prep, const struct why *waits)
+{
+	struct collateral *c = prep->desk->p->collateral;
+	const struct evidence *s = quotes_evidence(prep->desk->p->quotes, &prep->signer);
+	struct collateral_want want;
+	struct pccs_lack lack;
+	struct why why = {""};
+
+	if (!c || !s || !s->collateral || !pccs_lacks(prep->pccs, &lack)) {
+		failed(prep, "", waits->text);
+		return;
+	}
+	want = (struct collateral_want){lack.number, lack.numbers};
+	if (!collateral_want(c, &want, &why) || collateral_suits(c, s->collateral)) {
+		failed(prep, why.text, waits->text);
+		return;
+	}
+	prep->state = FETCHING;
+	prep->lack = *waits;
+	snprintf(prep->sentence, sizeof prep->sentence, "%.400s: it is being fetched", waits->text);
+	if (!collateral_get(c, &s->platform, chain_time(prep), on_collateral, prep, &why))
+		failed(prep, waits->text, why.text);
+}
+
+/* With what the contracts ask for, which has come meanwhile. */
+static bool is_being_judged(const struct prepare *prep, const struct evidence *s)
+{
+	struct collateral *c = prep->desk->p->collateral;
+	const struct collateral_set *set;
+
+	if (!c || collateral_suits(c, s->collateral))
+		return false;
+	set = collateral_peek(c, &s->platform, chain_time(prep));
+	return set && set != s->collateral && collateral_suits(c, set);
 }
 
 /* ---- the dry run of the verification itself ---- */
@@ -263,8 +319,8 @@ static void pump(struct prepare *prep)
 			probe(prep);
 		}
 		break;
-	case PCCS_REFUSED:
-	case PCCS_WAIT: failed(prep, "", why.text); break;
+	case PCCS_REFUSED: failed(prep, "", why.text); break;
+	case PCCS_WAIT: wait_or_fetch(prep, &why); break;
 	}
 }
 
@@ -354,6 +410,11 @@ void prepare_begin(struct prepare *prep, const struct registrar_step *step)
 		failed(prep, "", "its collateral is not at hand");
 		return;
 	}
+	if (is_being_judged(prep, s)) {
+		snprintf(prep->sentence, sizeof prep->sentence,
+			 "the quote is being judged with what the contracts go by");
+		return;
+	}
 	if (!buf_add(&prep->quote, step->payload.p, step->payload.n)) {
 		failed(prep, "", "out of memory");
 		return;
@@ -366,6 +427,11 @@ void prepare_begin(struct prepare *prep, const struct registrar_step *step)
 	memcpy(prep->fmspc, s->platform.fmspc, sizeof prep->fmspc);
 	job.ca = s->platform.ca == COLLATERAL_PROCESSOR ? PCCS_PROCESSOR : PCCS_PLATFORM;
 	job.pieces = s->collateral->pieces;
+	job.evaluation_numbers = s->collateral->numbers_response;
+	job.listed_standard =
+	    collateral_numbers_standard(&s->collateral->numbers, chain_time(prep));
+	job.listed_early = collateral_numbers_early(&s->collateral->numbers);
+	job.numbers_sought = s->collateral->want.numbers;
 	prep->state = READING;
 	prep->rehearsed = false;
 	pccs_begin(prep->pccs, &job, &why);
@@ -410,6 +476,12 @@ bool prepare_new(struct prepare **out, const struct desk *desk, struct why *why)
 	}
 	*out = prep;
 	return true;
+}
+
+void prepare_stop(struct prepare *prep)
+{
+	if (prep && prep->state == FETCHING)
+		collateral_cancel(prep->desk->p->collateral, prep);
 }
 
 void prepare_free(struct prepare *prep)

@@ -32,6 +32,7 @@ static const char usage[] =
     "  --ca NAME           platform or processor: the CA of a new platform [platform]\n"
     "  --tcb-status WORD   what the collateral says of the platform [UpToDate]\n"
     "  --evaluation N      tcbEvaluationDataNumber [17]\n"
+    "  --early N           another number in the list of these, which is not yet a year old\n"
     "  --age SECONDS       since the collateral was issued [86400]\n"
     "  --valid SECONDS     for which it is still good [2592000]\n"
     "  --expired PIECE     tcb_info, qe_identity, pck_crl or root_ca_crl ended a second ago\n"
@@ -127,6 +128,11 @@ static bool set_revoked(struct args *a, const char *v)
 static bool set_evaluation(struct args *a, const char *v)
 {
 	return set_number(&a->wish.evaluation, v, 1000000);
+}
+
+static bool set_early(struct args *a, const char *v)
+{
+	return set_number(&a->wish.early, v, 1000000);
 }
 
 static bool set_age(struct args *a, const char *v)
@@ -247,6 +253,7 @@ static const struct flag {
     {"--ca", PKI, false, set_ca},
     {"--tcb-status", PKI, false, set_tcb_status},
     {"--evaluation", PKI, false, set_evaluation},
+    {"--early", PKI, false, set_early},
     {"--age", PKI, false, set_age},
     {"--valid", PKI, false, set_valid},
     {"--expired", PKI, false, set_expired},

@@ -6,7 +6,7 @@
 
 #include "coordinator/dcap/onchain_pccs.h"
 
-#define CALL_MAX  100 /* of a read: selector and up to three words */
+#define CALL_MAX  260 /* of a read: selector, three words and a short string */
 #define SENDS_MAX 2   /* of one piece in one job */
 
 #define TCB_TYPE_TDX     1u
@@ -48,6 +48,9 @@ struct item {
 	struct eth_address dao;
 	uint8_t key[32], chain_hash[32];
 	int64_t chain_from, chain_to; /* both 0: absent */
+	struct buf held;              /* TCB info, QE identity: the chain's JSON; may be empty */
+	uint32_t chain_number;        /* its tcbEvaluationDataNumber; 0: not known */
+	bool no_attester;             /* its DAO takes uploads from attesters, and we are none */
 
 	unsigned sends;
 	bool overtaken;     /* the contract says that ours is not newer than its own */
@@ -81,6 +84,7 @@ struct read {
 	uint8_t calldata[CALL_MAX];
 	size_t n;
 	const char *signature;
+	struct item *holds; /* not NULL: asks for the JSON that is held of it */
 	struct answer answer;
 };
 
@@ -89,6 +93,10 @@ struct pccs {
 	struct eth_address entry;
 	uint8_t fmspc[6];
 	enum pccs_ca ca;
+	struct eth_address sender;
+	uint64_t gas_cap;
+	bool insists;
+	bool tcb_is_ours; /* with which the contracts will judge */
 	struct item item[ITEMS];
 
 	enum stage stage;
@@ -129,6 +137,9 @@ bool pccs_upload_calldata(struct pccs *p, const struct item *item, struct why *w
 void pccs_ask(struct pccs *p);
 /* All answers are here: moves to the next stage or ends the job. */
 void pccs_take_answers(struct pccs *p);
+
+/* The answer to a read of what is held. */
+void pccs_take_held(struct item *item, struct span data);
 
 /* pccs_judge.c */
 /* Chooses the next upload, or ends the job. */

@@ -15,6 +15,7 @@ struct fake_cell {
 	uint8_t key[32], hash[32];
 	int64_t from, to;
 	uint32_t number; /* DcapVerifier: of a document; 0: none */
+	char json[64];   /* of a document: what getTcbInfo() answers, but for most of it */
 };
 
 struct fake_pccs {
@@ -24,7 +25,7 @@ struct fake_pccs {
 	uint32_t number;      /* the one that counts; known while the list of numbers is there */
 	uint32_t next_number; /* not 0: the standard one after the next list */
 	uint64_t fee_bp, own_version;
-	bool attester, async, no_verifier, no_versioned, both_routers, down;
+	bool attester, async, no_verifier, no_versioned, both_routers, no_router, down;
 	bool deaf;               /* takes uploads and stores nothing */
 	const char *revert_with; /* every upload: an error without arguments; "": no data */
 

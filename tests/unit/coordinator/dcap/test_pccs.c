@@ -92,9 +92,9 @@ static void steps(void **state)
 		fake_pccs_do(&w->chain, w->p, &step);
 	}
 	assert_int_equal(sends, 7);
-	/* entry 4, verifier 1, router 4, keys 7 and one, state 14, then one piece after each send
-	 */
-	assert_int_equal(reads, 4 + 1 + 4 + 8 + 14 + 7 * 2);
+	/* entry 4, verifier 1, router 4, keys 7 and one, state 14 and two documents, then one piece
+	 * after each send */
+	assert_int_equal(reads, 4 + 1 + 4 + 8 + 16 + 7 * 2 + 2);
 	/* Out of turn: nothing happens. */
 	pccs_sent(w->p, PCCS_SEND_FAILED, span_of(NULL, 0), "late");
 	pccs_answer(w->p, 0, PCCS_FAILED, span_of(NULL, 0), "late");
@@ -115,7 +115,8 @@ static void exact_bytes(void **state)
 	assert_int_equal(run(w), PCCS_READY);
 	w->forge.tcb_issued = "2026-01-12T00:00:00Z";
 	world_forge(w);
-	assert_true(pccs_begin(w->p, &w->job, NULL));
+	assert_int_equal(run(w), PCCS_READY);
+	assert_true(pccs_insist(w->p));
 	while (pccs_next(w->p, FORGE_NOW, &step, NULL) == PCCS_READ)
 		fake_pccs_do(&w->chain, w->p, &step);
 	assert_int_equal(step.kind, PCCS_SEND);
@@ -144,8 +145,14 @@ static void only_what_is_older_is_uploaded(void **state)
 	w->forge.tcb_issued = "2026-01-12T00:00:00Z";
 	w->forge.pck_crl.from += 3600;
 	world_forge(w);
+	/* The chain's is good, and ours costs gas: only when the contracts' verdict needs it. */
 	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, "");
+	assert_says(w, "PCK CRL of the Platform CA: ours is newer, and the PCCS's is good until ");
+	assert_says(w, "TCB info of FMSPC 90c06f000000: ours is newer");
+	assert_int_equal(insist(w), PCCS_READY);
 	assert_uploads(w, "pck crl,tcb");
+	assert_false(pccs_insist(w->p));
 	/* Another of the same date: no contract would take it. */
 	w->forge.tcb_number = 16;
 	world_forge(w);
@@ -284,7 +291,8 @@ static void the_number_moves_under_us(void **state)
 	assert_int_equal(run(w), PCCS_READY);
 	w->chain.next_number = 18;
 	world_numbers(w, "2026-01-12T00:00:00Z", "2026-02-11T00:00:00Z");
-	assert_int_equal(run(w), PCCS_WAIT);
+	assert_int_equal(run(w), PCCS_READY);
+	assert_int_equal(insist(w), PCCS_WAIT);
 	assert_uploads(w, "numbers");
 	assert_says(w, "collateral of number 18 must be fetched");
 	assert_int_equal(pccs_wanted_evaluation_number(w->p), 18);
@@ -439,6 +447,7 @@ static void switched_off(void **state)
 	w->forge.tcb_issued = "2026-01-12T00:00:00Z";
 	world_forge(w);
 	assert_int_equal(run(w), PCCS_READY);
+	assert_int_equal(insist(w), PCCS_READY);
 	assert_uploads(w, "");
 	assert_says(w, "the PCCS's is older: uploads are switched off");
 	pccs_free(on);

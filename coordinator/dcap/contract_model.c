@@ -4,7 +4,25 @@
 #include <string.h>
 
 #define COMPONENTS  16
+#define ATTRIBUTES  8
 #define MODULE_SVNS 2 /* the module's SVN and version, which Intel compares elsewhere */
+
+/* ---- DcapVerifier ---- */
+
+/* Its rule on TDATTRIBUTES, which no policy softens. */
+static bool attributes_allowed(const uint8_t *body, struct why *why)
+{
+	static const uint8_t allowed[ATTRIBUTES] = {0x01, 0, 0x01, 0xf8, 0, 0, 0, 0xc0};
+	char hex[2 * ATTRIBUTES + 1];
+
+	for (size_t i = 0; i < ATTRIBUTES; i++)
+		if (body[TDXV_TD_TDATTRIBUTES + i] & ~allowed[i]) {
+			hex_encode(hex, body + TDXV_TD_TDATTRIBUTES, ATTRIBUTES);
+			why_set(why, "TDATTRIBUTES have a bit that no TD may have (%s)", hex);
+			return false;
+		}
+	return true;
+}
 
 /* ---- the TCB info's fields, as v1.0 reads them ---- */
 
@@ -129,6 +147,10 @@ bool contract_model_agrees(enum pccs_stack stack, const struct tdxv_quote *quote
 	json_t *info;
 	bool ok;
 
+	if (stack == PCCS_STACK_OWN && quote->tdx && !attributes_allowed(tdx, why)) {
+		why_wrap(why, "%s", pccs_stack_name(stack));
+		return false;
+	}
 	if ((stack != PCCS_STACK_AUTOMATA_V1_0 && stack != PCCS_STACK_AUTOMATA_V1_1) ||
 	    !quote->tdx || tcb_info.n == 0)
 		return true;

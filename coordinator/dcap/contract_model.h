@@ -5,9 +5,11 @@
  * Automata's contracts differ from Intel's library: they compare all 16 TDX components where Intel
  * leaves out the module's own two; v1.0 knows no TDX module of version 0, and no TCB info with
  * fields of another year. Which of it holds for a quote is found here, before gas is spent.
- * DcapVerifier decides as the library does. Pure.
+ * DcapVerifier decides as the library does, but for TDATTRIBUTES, which no policy of ours softens
+ * there. Pure.
  *
- * Source: Automata's V4QuoteVerifier, TCBInfoV3Base and FmspcTcbHelper of v1.0 and v1.1.
+ * Source: contracts/src/DcapVerifier.sol; Automata's V4QuoteVerifier, TCBInfoV3Base and
+ * FmspcTcbHelper of v1.0 and v1.1.
  */
 #ifndef COORDINATOR_DCAP_CONTRACT_MODEL_H
 #define COORDINATOR_DCAP_CONTRACT_MODEL_H

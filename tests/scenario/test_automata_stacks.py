@@ -310,6 +310,19 @@ def test_v11_and_a_tdx_verifier_of_v10_are_told_apart_before_gas_is_spent(new):
     assert sent(new) == 0 and not uploads(c)
 
 
+def test_v11_an_attester_uploads_the_list_as_well(new):
+    read_v11(new)
+    pccs, qe = new.pccs(), new.software_qe()
+    daos = Daos(new.l1, new.dcap)
+    grant(new, TDX_SENDER, *daos.v11)
+    c = production(new, pccs).start()
+    c.saw("event=l1_read")
+    key = Key()
+    quote = qe.quote(key.payload)
+    until("registered", lambda: c.setup(quote) is True and new.signer == key.address, 90, 1)
+    assert uploads(c) == [*CERTIFICATES, "list of TCB evaluation numbers", *JSON]
+
+
 def test_v11_with_versioned_daos_and_moved_offsets(new):
     read_v11(new)
     pccs, qe = new.pccs(), new.software_qe()

@@ -80,6 +80,20 @@ static void modules_of_version_0(void **state)
 	assert_string_equal(says(OWN, &f), "");
 }
 
+static void attributes_that_no_td_may_have(void **state)
+{
+	struct forge f;
+
+	(void)state;
+	forge_init(&f);
+	memcpy(f.body + TDXV_TD_TDATTRIBUTES, "\1\0\1\xf8\0\0\0\xc0", 8);
+	assert_string_equal(says(OWN, &f), "");
+	f.body[TDXV_TD_TDATTRIBUTES + 4] = 0x10;
+	assert_string_equal(says(OWN, &f), "DcapVerifier: TDATTRIBUTES have a bit that no TD may "
+					   "have (010001f8100000c0)");
+	assert_string_equal(says(V1_0, &f), "");
+}
+
 static void fields_of_another_year(void **state)
 {
 	struct forge f;
@@ -166,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(all_sixteen_components),
 	    cmocka_unit_test(modules_of_version_0),
+	    cmocka_unit_test(attributes_that_no_td_may_have),
 	    cmocka_unit_test(fields_of_another_year),
 	    cmocka_unit_test(real_quotes),
 	};

@@ -345,11 +345,19 @@ static void pieces_that_cannot_be(void **state)
 	assert_says(w, "it is \"SGX\", not \"TDX\"");
 	w->forge.tcb_id = "TDX";
 	world_forge(w);
-	forge_build(&other, &w->forge); /* the same certificate, signed anew: other bytes */
+	w->forge.tcb.key = w->forge.tcb_signer = KEY_EVIL; /* another signer */
+	forge_build(&other, &w->forge);
 	w->job.pieces.qe_identity_signing_chain =
 	    (struct tdxv_bytes){other.tcb_chain.p, other.tcb_chain.len};
 	assert_int_equal(run(w), PCCS_REFUSED);
-	assert_says(w, "come with different ones");
+	assert_says(w, "are signed with different keys");
+	forged_free(&other);
+	w->forge.tcb.key = w->forge.tcb_signer = KEY_TCB;
+	forge_build(&other,
+		    &w->forge); /* the same certificate, signed anew: other bytes, one key */
+	w->job.pieces.qe_identity_signing_chain =
+	    (struct tdxv_bytes){other.tcb_chain.p, other.tcb_chain.len};
+	assert_int_equal(run(w), PCCS_READY);
 	forged_free(&other);
 	w->job.pieces.qe_identity_signing_chain = w->job.pieces.tcb_signing_chain;
 	assert_int_equal(run(w), PCCS_READY);

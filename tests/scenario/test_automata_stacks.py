@@ -259,6 +259,17 @@ def test_early_tcb_info_of_a_stranger_is_named_and_costs_nothing(old):
     assert sent(old) == 0 and not uploads(c)
 
 
+def test_a_module_that_v10_does_not_know_costs_nothing(old):
+    """Intel's verdict is UpToDate; v1.0 would have said so after seven uploads."""
+    pccs, qe = old.pccs(), old.software_qe()
+    c = production(old, pccs).start()
+    c.saw("event=l1_read")
+    text = refused(c, qe.quote(Key().payload, "--module-version", "0"), "try_again")
+    assert re.search('Intel\'s verdict is UpToDate, that of this contract with tcbEvaluationDataNumber 17 would not be: '
+                     'Automata v1.0: "TDXModule check failed", because it knows no TDX module of version 0', text), text
+    assert sent(old) == 0 and not uploads(c)
+
+
 def test_what_is_still_good_is_not_replaced(old):
     pccs, qe = old.pccs(), old.software_qe()
     c = production(old, pccs).start()

@@ -113,6 +113,33 @@ static void roles_are_asked_for_first(void **state)
 	world_free(w);
 }
 
+static void tcb_info_over_the_gas_cap(void **state)
+{
+	static char extra[12000];
+	struct world *w = world_new(PCCS_STACK_AUTOMATA_V1_0, NULL);
+
+	(void)state;
+	snprintf(extra, sizeof extra, ",\"other\":\"%09000d\"", 0);
+	w->job.gas_cap = 16777216;
+	w->forge.tcb_extra = extra;
+	world_forge(w);
+	assert_int_equal(run(w), PCCS_WAIT);
+	assert_uploads(w, "");
+	assert_says(w, "TCB info of FMSPC 90c06f000000: it is not on the PCCS: its ");
+	assert_says(w, " million gas, more than one transaction may have");
+	/* Over what is there it costs the half. */
+	w->forge.tcb_extra = NULL;
+	world_forge(w);
+	assert_int_equal(run(w), PCCS_READY);
+	w->forge.tcb_extra = extra;
+	w->forge.tcb_issued = "2026-01-12T00:00:00Z";
+	world_forge(w);
+	assert_int_equal(run(w), PCCS_READY);
+	assert_int_equal(insist(w), PCCS_READY);
+	assert_uploads(w, "tcb");
+	world_free(w);
+}
+
 static void a_crl_over_the_gas_cap(void **state)
 {
 	struct world *w = world_new(PCCS_STACK_AUTOMATA_V1_0, NULL);
@@ -398,6 +425,7 @@ int main(void)
 	    cmocka_unit_test(rubbish_answers),
 	    cmocka_unit_test(attesters_only),
 	    cmocka_unit_test(roles_are_asked_for_first),
+	    cmocka_unit_test(tcb_info_over_the_gas_cap),
 	    cmocka_unit_test(a_crl_over_the_gas_cap),
 	    cmocka_unit_test(early_collateral_of_a_stranger),
 	    cmocka_unit_test(the_zero_address),

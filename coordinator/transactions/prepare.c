@@ -46,6 +46,7 @@ struct prepare {
 	struct reading readings[PCCS_READS_MAX];
 	uint64_t uploads;
 	char sentence[512];
+	char verdict[700]; /* of the last quote that came so far */
 };
 
 static void pump(struct prepare *prep);
@@ -149,6 +150,14 @@ static struct dry_run_subject subject_of(const struct prepare *prep)
 	return s;
 }
 
+static void tell_verdict(struct prepare *prep, const char *words)
+{
+	char signer[ETH_ADDRESS_TEXT_SIZE];
+
+	eth_address_print(signer, &prep->signer);
+	snprintf(prep->verdict, sizeof prep->verdict, "%s: %s", signer, words);
+}
+
 /* Whether the contract agrees with Intel's UpToDate, by the TCB info that it will judge with. Where
  * its own will not do, ours may. */
 static bool weigh(struct prepare *prep, struct why *why)
@@ -200,6 +209,7 @@ static void on_sounded(void *arg, enum dry_run_rc rc, const char *sentence)
 	struct prepare *prep = arg;
 
 	if (rc == DRY_RUN_NEVER) {
+		tell_verdict(prep, sentence);
 		failed(prep, "", sentence);
 		return;
 	}
@@ -213,12 +223,15 @@ static void on_probed(void *arg, enum dry_run_rc rc, const char *sentence)
 	struct prepare *prep = arg;
 
 	if (rc == DRY_RUN_PASSED) {
+		tell_verdict(prep, "Intel's verdict and this contract's are UpToDate");
 		over(prep);
 		registrar_prepared(prep->desk->p->registrar, &prep->signer);
 		wake_up(prep->desk->p->wake);
 	} else if (rc == DRY_RUN_NOT_YET && pccs_insist(prep->pccs)) {
 		pump(prep); /* with ours where the chain's is older */
 	} else {
+		if (rc != DRY_RUN_FAILED)
+			tell_verdict(prep, sentence);
 		failed(prep, "", sentence);
 	}
 }
@@ -292,10 +305,12 @@ static void pump(struct prepare *prep)
 	case PCCS_SEND:
 	case PCCS_READY:
 		if (!weigh(prep, &why)) {
-			if (pccs_insist(prep->pccs))
+			if (pccs_insist(prep->pccs)) {
 				pump(prep);
-			else
+			} else {
+				tell_verdict(prep, why.text);
 				failed(prep, "", why.text);
+			}
 		} else if (!prep->rehearsed) {
 			rehearse(prep);
 		} else if (kind == PCCS_SEND && !prep->sounded) {
@@ -442,6 +457,11 @@ bool prepare_register_call(const struct prepare *prep, struct buf *out, struct s
 const char *prepare_sentence(const struct prepare *prep)
 {
 	return prep->sentence;
+}
+
+const char *prepare_verdict(const struct prepare *prep)
+{
+	return prep->verdict;
 }
 
 const struct pccs *prepare_pccs(const struct prepare *prep)

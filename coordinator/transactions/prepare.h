@@ -34,6 +34,9 @@ bool prepare_register_call(const struct prepare *prep, struct buf *out, struct s
 
 /* What it is at, "" while idle. */
 const char *prepare_sentence(const struct prepare *prep);
+/* What the contract that is faced says of the last key's quote, beside Intel's UpToDate; "" before
+ * any. */
+const char *prepare_verdict(const struct prepare *prep);
 /* What the contracts hold, as far as it was read. */
 const struct pccs *prepare_pccs(const struct prepare *prep);
 uint64_t prepare_uploads(const struct prepare *prep);

@@ -112,7 +112,8 @@ def test_v10_from_nothing_to_verified_batches(old):
     old.feed(c, 2)
     old.until_verified(2)
     assert prover.processed() == [1, 2]
-    assert "Automata v1.0" in c.verb("tcb-status").stdout
+    shown = c.verb("tcb-status").stdout
+    assert "Automata v1.0" in shown and "Intel's verdict and this contract's are UpToDate" in shown, shown
     # What is stored may be read by Automata's own contracts alone: windows and hashes were enough.
     with pytest.raises(Reverted, match=cast("sig", "Unauthorized_Caller(address)")):
         old.l1.call(Daos(old.l1, old.dcap).pcs, "getCertificateById(uint8)", ROOT, sender=TDX_SENDER)
@@ -268,6 +269,7 @@ def test_a_module_that_v10_does_not_know_costs_nothing(old):
     assert re.search('Intel\'s verdict is UpToDate, that of this contract with tcbEvaluationDataNumber 17 would not be: '
                      'Automata v1.0: "TDXModule check failed", because it knows no TDX module of version 0', text), text
     assert sent(old) == 0 and not uploads(c)
+    assert re.search(r"verdict: 0x\w+: Intel's verdict is UpToDate, that of this contract", c.verb("tcb-status").stdout)
 
 
 def test_what_is_still_good_is_not_replaced(old):

@@ -349,6 +349,7 @@ static bool make_agenda(struct daemon *d, struct why *why)
 					   .work = d->work,
 					   .proofs = d->proofs,
 					   .quotes = d->quotes,
+					   .collateral = d->collateral,
 					   .wake = d->wake};
 	struct agenda_options options;
 

@@ -261,9 +261,10 @@ static json_t *on_chain_json(const struct admin_parts *d)
 						"dao", admin_address(&item.dao), "state", item.text,
 						"valid_from", time_json(item.valid_from),
 						"valid_to", time_json(item.valid_to)));
-	return json_pack("{s:s, s:I, s:s, s:o}", "stack", pccs_stack_name(pccs_stack(p)),
+	return json_pack("{s:s, s:I, s:s, s:s, s:o}", "stack", pccs_stack_name(pccs_stack(p)),
 			 "wanted_evaluation_number", (json_int_t)pccs_wanted_evaluation_number(p),
-			 "at", prepare_sentence(agenda_prepare(d->agenda)), "items", items);
+			 "at", prepare_sentence(agenda_prepare(d->agenda)), "verdict",
+			 prepare_verdict(agenda_prepare(d->agenda)), "items", items);
 }
 
 void admin_tcb(struct admin_request *r, const char *rest)

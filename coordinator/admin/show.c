@@ -120,6 +120,8 @@ void show_tcb_status(const json_t *answer)
 	printf("\nCollateral on chain (%s):\n", text_of(chain, "stack"));
 	if (*text_of(chain, "at") != '-')
 		printf("  now: %s\n", text_of(chain, "at"));
+	if (*text_of(chain, "verdict") != '-')
+		printf("  verdict: %s\n", text_of(chain, "verdict"));
 	show_list(json_object_get(chain, "items"),
 		  "  not read yet: it is when a quote is registered", show_item);
 }

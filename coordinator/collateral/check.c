@@ -38,6 +38,7 @@ static struct tdxv_window window_of(const struct tdxv_collateral_facts *f,
 	case COLLATERAL_QE_IDENTITY: return f->qe_identity;
 	case COLLATERAL_PCK_CRL: return f->pck_crl;
 	case COLLATERAL_ROOT_CRL: return f->root_ca_crl;
+	case COLLATERAL_NUMBERS:
 	case COLLATERAL_PARTS: break;
 	}
 	return (struct tdxv_window){0, 0};
@@ -119,7 +120,9 @@ static bool judge_age(struct collateral_check *c, enum collateral_part_id id)
 	struct tdxv_window got, used;
 	char a[32], b[32];
 
-	if (!c->floor)
+	/* Ages of another number's say nothing. */
+	if (!c->floor || (c->number && number_of(&c->floor->facts, id) &&
+			  number_of(&c->floor->facts, id) != c->number))
 		return true;
 	got = window_of(&c->facts, id);
 	used = window_of(&c->floor->facts, id);
@@ -160,6 +163,37 @@ static void judge_time(struct collateral_check *c, enum collateral_part_id id,
 	}
 }
 
+/* The library knows nothing of the list. What it says of the TCB info's chain vouches for it. */
+static void judge_numbers(struct collateral_check *c)
+{
+	const enum collateral_part_id id = COLLATERAL_NUMBERS;
+	const struct tdxv_bytes response = {c->part[id].body.p, c->part[id].body.len};
+	const struct buf *chain = &c->part[COLLATERAL_TCB_INFO].chain;
+	struct collateral_numbers list;
+	struct why *why = &c->why[id];
+
+	c->verdict[id] = PART_PENDING;
+	if (!collateral_numbers_read(&list, response, why)) {
+		bad(c, id, COLLATERAL_MALFORMED);
+	} else if (list.issued > c->now) {
+		why_set(why, "it is not issued yet");
+		bad(c, id, COLLATERAL_EXPIRED);
+	} else if (c->verdict[COLLATERAL_TCB_INFO] != PART_GOOD &&
+		   c->verdict[COLLATERAL_TCB_INFO] != PART_STALE) {
+		return;
+	} else if (!collateral_numbers_signed(response, (struct tdxv_bytes){chain->p, chain->len},
+					      why)) {
+		bad(c, id, COLLATERAL_UNTRUSTED);
+	} else if (c->floor && list.issued < c->floor->numbers.issued) {
+		why_set(why, "it is older than the one in use");
+		bad(c, id, COLLATERAL_OLDER);
+	} else {
+		c->verdict[id] = PART_GOOD;
+		return;
+	}
+	why_wrap(why, "its %s", collateral_part_name(id));
+}
+
 void collateral_check(struct collateral_check *c)
 {
 	struct tdxv_collateral_input in;
@@ -174,7 +208,7 @@ void collateral_check(struct collateral_check *c)
 	tdxv_collateral_facts(&c->facts, c->checked);
 	/* Without a quote the verdict is about the collateral alone. */
 	tdxv_verify(&v, NULL, 0, c->checked, NULL, NULL, c->now);
-	for (i = 0; i < COLLATERAL_PARTS; i++) {
+	for (i = 0; i < COLLATERAL_NUMBERS; i++) {
 		enum collateral_part_id id = (enum collateral_part_id)i;
 
 		c->verdict[id] = PART_ABSENT;
@@ -182,4 +216,7 @@ void collateral_check(struct collateral_check *c)
 		    judge_age(c, id))
 			judge_time(c, id, &v);
 	}
+	c->verdict[COLLATERAL_NUMBERS] = PART_ABSENT;
+	if (c->part[COLLATERAL_NUMBERS].body.len)
+		judge_numbers(c);
 }

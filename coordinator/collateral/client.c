@@ -1,5 +1,6 @@
 #include "coordinator/collateral/client.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,15 @@ void collateral_set_clock(struct collateral *c, int64_t now)
 static bool may_serve(const struct collateral *c, const struct collateral_set *set, int64_t now)
 {
 	return set && now >= set->facts.valid_from && now <= set->facts.valid_to + c->s.max_stale;
+}
+
+bool collateral_suits(const struct collateral *c, const struct collateral_set *set)
+{
+	const uint32_t number = c->s.want.number;
+
+	return (number == 0 || (set->facts.tcb_evaluation_number == number &&
+				set->facts.qe_evaluation_number == number)) &&
+	       (!c->s.want.numbers || set->numbers.n || set->want.numbers);
 }
 
 static struct entry *find(const struct collateral *c, const struct collateral_key *key)
@@ -150,10 +160,13 @@ static void replace(struct entry *e, const struct collateral_set *set, bool from
 	const struct collateral_set *old = e->set;
 	struct collateral *c = e->c;
 
-	if (old && !collateral_set_same(old, set))
+	if (old && (!collateral_set_same(old, set) || old->want.number != set->want.number ||
+		    old->want.numbers != set->want.numbers))
 		collateral_changed(e, set);
 	collateral_set_unref(old);
 	e->set = set;
+	if (from_disk && c->s.want.number == 0 && !c->s.want.numbers)
+		c->s.want = set->want; /* as the run before was told */
 	e->unsaved = !from_disk && c->s.cache[0];
 	plan(e);
 }
@@ -296,7 +309,7 @@ bool collateral_get(struct collateral *c, const struct collateral_key *key, int6
 	*w = (struct waiter){e->waiters, cb, arg};
 	e->waiters = w;
 	c->n_waiters++;
-	if (e->set && !collateral_set_stale(e->set, now))
+	if (e->set && !collateral_set_stale(e->set, now) && collateral_suits(c, e->set))
 		collateral_answer(e, e->set, "");
 	else if (!e->fetch && !e->wanted && e->rest.until > now)
 		collateral_answer(e, may_serve(c, e->set, now) ? e->set : NULL, e->last_failure);
@@ -314,6 +327,21 @@ const struct collateral_set *collateral_peek(struct collateral *c, const struct 
 		return NULL;
 	e->last_used = ++c->uses;
 	return e->set;
+}
+
+bool collateral_want(struct collateral *c, const struct collateral_want *want, struct why *why)
+{
+	if (want->number && c->s.number && want->number != c->s.number) {
+		why_set(why,
+			"the contracts verify with tcbEvaluationDataNumber %" PRIu32
+			", and the settings ask for %" PRIu32 " (COLLATERAL_TCB_EVALUATION_NUMBER)",
+			want->number, c->s.number);
+		return false;
+	}
+	if (want->number)
+		c->s.want.number = want->number;
+	c->s.want.numbers = c->s.want.numbers || want->numbers;
+	return true;
 }
 
 const struct tdxv_collateral *collateral_root_only(const struct collateral *c)
@@ -349,7 +377,8 @@ void collateral_tick(struct collateral *c, int64_t now)
 	for (i = 0; i < c->n_entries; i++) {
 		struct entry *e = c->entries[i];
 
-		if (e->set && now >= e->refresh_at && now >= e->rest.until)
+		if (e->set && (now >= e->refresh_at || !collateral_suits(c, e->set)) &&
+		    now >= e->rest.until)
 			want(e, false);
 	}
 }

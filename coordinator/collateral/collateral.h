@@ -12,6 +12,9 @@
  * A set is replaced as a whole and kept in DATA_DIR/collateral/<fmspc>-<ca>/, in the layout of a
  * directory source. What is read back is checked like an answer from anywhere.
  *
+ * Contracts that judge quotes with the collateral of one TCB evaluation number are served with
+ * collateral_want(): sets of that number, and Intel's list of the numbers beside them.
+ *
  * All functions are called on the loop's thread, but for collateral_set_ref() and _unref(), which
  * may be called on any. Times are seconds since 1970. Callbacks come from the loop or from inside
  * collateral_close(), never from inside another call, and may call anything here.
@@ -19,6 +22,7 @@
 #ifndef COORDINATOR_COLLATERAL_COLLATERAL_H
 #define COORDINATOR_COLLATERAL_COLLATERAL_H
 
+#include "coordinator/collateral/numbers.h"
 #include "coordinator/collateral/source.h"
 #include "encoding/why.h"
 #include "verifier/include/tdxverify.h"
@@ -46,7 +50,14 @@ enum collateral_part_id {
 	COLLATERAL_QE_IDENTITY,
 	COLLATERAL_PCK_CRL,
 	COLLATERAL_ROOT_CRL,
+	COLLATERAL_NUMBERS, /* the list; wanted only where contracts go by it */
 	COLLATERAL_PARTS,
+};
+
+/* What contracts judge quotes with, beyond the settings. */
+struct collateral_want {
+	uint32_t number; /* tcbEvaluationDataNumber; 0: whatever the settings ask for */
+	bool numbers;    /* Intel's list of these numbers too */
 };
 
 /* Never changes. Borrowed from a callback or a list; who keeps it takes a reference. */
@@ -57,6 +68,9 @@ struct collateral_set {
 	struct tdxv_collateral_facts
 	    facts; /* usable; valid_from, valid_to: of all pieces together */
 	int64_t fetched_at;
+	struct tdxv_bytes numbers_response; /* Intel's list as it was served; may be empty */
+	struct collateral_numbers numbers;  /* the same; its key is that of the TCB info */
+	struct collateral_want want;        /* what it was fetched for */
 	char source[COLLATERAL_PARTS][COLLATERAL_NAME_SIZE]; /* who gave each part */
 };
 
@@ -92,9 +106,9 @@ struct collateral_settings {
 	uint64_t seed;               /* of the jitter */
 	bool proxy_from_environment;
 
-	/* Each may be NULL. on_changed: a set with another content has replaced one. on_note: a
-	 * sentence for the log: what a source did wrong, also where the next one made up for it,
-	 * or why the disk cannot be written. */
+	/* Each may be NULL. on_changed: a set with another content, or fetched for another want,
+	 * has replaced one. on_note: a sentence for the log: what a source did wrong, also where
+	 * the next one made up for it, or why the disk cannot be written. */
 	void (*on_changed)(void *arg, const struct collateral_key *key,
 			   const struct collateral_set *set);
 	void (*on_note)(void *arg, const struct collateral_key *key, const char *sentence);
@@ -125,6 +139,14 @@ bool collateral_get(struct collateral *c, const struct collateral_key *key, int6
 		    collateral_cb *cb, void *arg, struct why *why);
 /* The callbacks with this arg will not come. */
 void collateral_cancel(struct collateral *c, const void *arg);
+
+/* On top of what was wanted before. It is fetched so from now on, for all keys, also after a
+ * restart; what is in memory and does not suit is fetched anew when it is next asked for. Of a list
+ * it is enough that the sources were asked. False with the sentence: the settings name another
+ * number. */
+bool collateral_want(struct collateral *c, const struct collateral_want *want, struct why *why);
+bool collateral_suits(const struct collateral *c, const struct collateral_set *set);
+
 /* What is in memory and may serve now, without a fetch; NULL if nothing. Borrowed. */
 const struct collateral_set *collateral_peek(struct collateral *c, const struct collateral_key *key,
 					     int64_t now);

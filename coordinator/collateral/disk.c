@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define ABOUT     "about.json"
+#define NUMBERS   "tcb_evaluation_numbers.json"
 #define ABOUT_MAX 4096
 #define PATH_SIZE 1280
 
@@ -21,6 +22,7 @@ static const char *const member[COLLATERAL_PARTS] = {
     [COLLATERAL_QE_IDENTITY] = "qe_identity",
     [COLLATERAL_PCK_CRL] = "pck_crl",
     [COLLATERAL_ROOT_CRL] = "root_ca_crl",
+    [COLLATERAL_NUMBERS] = "tcb_evaluation_numbers",
 };
 
 static const struct {
@@ -52,12 +54,33 @@ static enum collateral_outcome read_one(struct buf *out, const char *dir, enum c
 	return COLLATERAL_UNREACHABLE;
 }
 
+/* No file of the library's. */
+static enum collateral_outcome read_numbers(struct buf *out, const char *dir, size_t max,
+					    struct why *why)
+{
+	char path[PATH_SIZE + 64];
+	enum collateral_outcome outcome = COLLATERAL_UNREACHABLE;
+
+	buf_init(out, max);
+	snprintf(path, sizeof path, "%s/" NUMBERS, dir);
+	if (access(path, F_OK) != 0) {
+		outcome = COLLATERAL_NOT_FOUND;
+		why_set(why, "no " NUMBERS " in %s", dir);
+	} else if (file_read(out, path, why)) {
+		outcome = COLLATERAL_OK;
+	}
+	return outcome;
+}
+
 static enum collateral_outcome read_part(struct collateral_part *p, enum collateral_part_id id,
 					 const char *dir, size_t max, struct why *why)
 {
 	enum collateral_file chain = files[id].chain;
-	enum collateral_outcome o = read_one(&p->body, dir, files[id].body, max, why);
+	enum collateral_outcome o;
 
+	if (id == COLLATERAL_NUMBERS)
+		return read_numbers(&p->body, dir, max, why);
+	o = read_one(&p->body, dir, files[id].body, max, why);
 	if (o != COLLATERAL_OK || chain == COLLATERAL_FILES)
 		return o;
 	o = read_one(&p->chain, dir, chain, max, why);
@@ -108,6 +131,8 @@ bool collateral_about_read(struct collateral_about *about, const char *dir)
 	about->fetched_at = json_integer_value(json_object_get(root, "fetched_at"));
 	about->number =
 	    (uint32_t)json_integer_value(json_object_get(root, "tcb_evaluation_number"));
+	about->want.number = (uint32_t)json_integer_value(json_object_get(root, "wanted_number"));
+	about->want.numbers = json_is_true(json_object_get(root, "wanted_numbers"));
 	sources = json_object_get(root, "sources");
 	for (i = 0; i < COLLATERAL_PARTS; i++) {
 		const char *s = json_string_value(json_object_get(sources, member[i]));
@@ -164,6 +189,18 @@ static bool write_file(const char *dir, const char *name, const void *p, size_t 
 	return true;
 }
 
+static bool write_numbers(const char *dir, const struct collateral_set *set, struct why *why)
+{
+	const struct tdxv_bytes list = set->numbers_response;
+	char path[PATH_SIZE + 64];
+
+	if (list.n)
+		return write_file(dir, NUMBERS, list.p, list.n, why);
+	snprintf(path, sizeof path, "%s/" NUMBERS, dir);
+	unlink(path);
+	return true;
+}
+
 static bool write_about(const char *dir, const struct collateral_set *set,
 			enum collateral_update update, uint32_t number, struct why *why)
 {
@@ -174,9 +211,11 @@ static bool write_about(const char *dir, const struct collateral_set *set,
 
 	for (i = 0; i < COLLATERAL_PARTS; i++)
 		json_object_set_new(sources, member[i], json_string(set->source[i]));
-	root = json_pack("{s:I,s:s,s:I,s:o}", "fetched_at", (json_int_t)set->fetched_at, "update",
-			 update == COLLATERAL_EARLY ? "early" : "standard", "tcb_evaluation_number",
-			 (json_int_t)number, "sources", sources);
+	root = json_pack("{s:I,s:s,s:I,s:I,s:b,s:o}", "fetched_at", (json_int_t)set->fetched_at,
+			 "update", update == COLLATERAL_EARLY ? "early" : "standard",
+			 "tcb_evaluation_number", (json_int_t)number, "wanted_number",
+			 (json_int_t)set->want.number, "wanted_numbers", set->want.numbers,
+			 "sources", sources);
 	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 	ok = text && write_file(dir, ABOUT, text, strlen(text), why);
 	if (!text)
@@ -254,7 +293,8 @@ bool collateral_disk_write(const char *cache, const struct collateral_set *set,
 		if (!write_file(dir, collateral_file_name(file), b.p, b.n, why))
 			return false;
 	}
-	if (!write_about(dir, set, update, number, why) || !file_dir_sync(dir, why))
+	if (!write_numbers(dir, set, why) || !write_about(dir, set, update, number, why) ||
+	    !file_dir_sync(dir, why))
 		return false;
 	remove_oldest(cache, name, max_keys);
 	return true;

@@ -22,11 +22,14 @@ struct collateral_fetch {
 	struct collateral_key key;
 	const struct collateral_set *floor;
 	bool disk_only, stopped;
+	bool any_asked;     /* of the sources */
 	bool fed;           /* by a source: what comes out is new to the disk */
 	bool last_resort;   /* every source was asked: stale parts will do */
 	int64_t begun, now; /* now follows the loop's clock from round to round */
 	uint64_t begun_at;  /* of the loop */
 	int64_t disk_fetched_at;
+	struct collateral_want want, disk_want;
+	uint32_t number; /* asked for; 0: none */
 	struct collateral_part part[COLLATERAL_PARTS];
 	struct collateral_part spare[COLLATERAL_PARTS]; /* stale ones */
 	unsigned asked[COLLATERAL_SOURCES_MAX];         /* bit per part */
@@ -54,6 +57,11 @@ struct collateral_fetch {
 	collateral_fetch_cb *cb;
 	void *arg;
 };
+
+uint32_t collateral_number_asked(const struct collateral_shared *s)
+{
+	return s->number ? s->number : s->want.number;
+}
 
 uint64_t collateral_random(struct collateral_shared *s)
 {
@@ -148,8 +156,9 @@ static void finish(struct collateral_fetch *f, const struct collateral_set *set)
 
 static void finish_whole(struct collateral_fetch *f)
 {
-	const struct collateral_set *set = collateral_set_new(&f->key, f->part, f->check.checked,
-							      f->fed ? f->now : f->disk_fetched_at);
+	const struct collateral_set *set = collateral_set_new(
+	    &f->key, f->part, f->check.checked, f->fed ? f->now : f->disk_fetched_at,
+	    f->any_asked ? &f->want : &f->disk_want);
 
 	if (set)
 		f->check.checked = NULL;
@@ -181,7 +190,7 @@ static void read_directory(struct collateral_fetch *f)
 	if (f->source == FROM_DISK && !cache_serves(&about, f))
 		f->read_mask = 0;
 	if (f->source == FROM_DISK)
-		f->disk_fetched_at = about.fetched_at;
+		f->disk_fetched_at = about.fetched_at, f->disk_want = about.want;
 	collateral_dir_parts(f->part, f->read_mask, dir, f->s->piece_max, f->read_outcome,
 			     f->read_why);
 	for (i = 0; i < COLLATERAL_PARTS; i++)
@@ -224,14 +233,26 @@ static void apply(struct collateral_fetch *f, int i)
 	collateral_part_free(&f->part[i]);
 }
 
+/* All that a quote is judged with. */
 static bool whole(const struct collateral_fetch *f)
 {
 	int i;
 
-	for (i = 0; i < COLLATERAL_PARTS; i++)
+	for (i = 0; i < COLLATERAL_NUMBERS; i++)
 		if (!f->part[i].body.len || f->check.verdict[i] == PART_PENDING)
 			return false;
-	return f->check.facts.usable;
+	return f->check.checked && f->check.facts.usable;
+}
+
+static unsigned missing(const struct collateral_fetch *f)
+{
+	unsigned mask = 0;
+	int i;
+
+	for (i = 0; i < COLLATERAL_PARTS; i++)
+		if (!f->part[i].body.len && (i != COLLATERAL_NUMBERS || f->want.numbers))
+			mask |= 1u << i;
+	return mask;
 }
 
 static void after_work(uv_work_t *w, int status)
@@ -265,7 +286,7 @@ static void after_work(uv_work_t *w, int status)
 		}
 	}
 	round_over(f);
-	if (f->check.checked && whole(f)) {
+	if (whole(f) && !missing(f)) {
 		finish_whole(f);
 		return;
 	}
@@ -282,7 +303,7 @@ static void to_pool(struct collateral_fetch *f, const char *dir, unsigned read_m
 	    .part = f->part,
 	    .floor = f->floor,
 	    .root_pem = buf_span(&f->s->root_pem),
-	    .number = f->s->number,
+	    .number = f->number,
 	    .now = f->now,
 	    .max_stale = f->s->max_stale,
 	};
@@ -298,7 +319,7 @@ static void on_answer(void *arg, const struct http_answer *a)
 	struct request *r = arg;
 	struct collateral_fetch *f = r->f;
 	struct collateral_asking asking = {
-	    .source = &standing(f)->source, .key = &f->key, .number = f->s->number};
+	    .source = &standing(f)->source, .key = &f->key, .number = f->number};
 	struct collateral_reply reply = {
 	    .arrived = a->arrived, .status = a->status, .body = a->body, .sentence = a->sentence};
 	enum collateral_outcome outcome;
@@ -336,7 +357,7 @@ static void ask(struct collateral_fetch *f, unsigned mask)
 					   .root_crl_url = s->root_crl_url,
 					   .key = &f->key,
 					   .update = s->update,
-					   .number = s->number};
+					   .number = f->number};
 	static const struct why not_started = {"the request could not be started"};
 	char url[2048];
 	int i;
@@ -364,17 +385,6 @@ static void ask(struct collateral_fetch *f, unsigned mask)
 }
 
 /* ---- the way ---- */
-
-static unsigned missing(const struct collateral_fetch *f)
-{
-	unsigned mask = 0;
-	int i;
-
-	for (i = 0; i < COLLATERAL_PARTS; i++)
-		if (!f->part[i].body.len)
-			mask |= 1u << i;
-	return mask;
-}
 
 static void directory_of(char out[PATH_SIZE], const char *base, const struct collateral_key *key)
 {
@@ -411,7 +421,7 @@ static int choose(struct collateral_fetch *f, unsigned want, unsigned *mask)
 
 static bool take_spares(struct collateral_fetch *f)
 {
-	unsigned want = missing(f);
+	unsigned want = missing(f) & QUOTE_PARTS;
 	int i;
 
 	for (i = 0; i < COLLATERAL_PARTS; i++)
@@ -433,6 +443,7 @@ static void next(struct collateral_fetch *f)
 	f->at_least = 0;
 	f->source = f->disk_only ? -1 : choose(f, want, &mask);
 	if (f->source >= 0) {
+		f->any_asked = true;
 		f->asked[f->source] |= mask;
 		if (standing(f)->source.kind == COLLATERAL_DIRECTORY) {
 			directory_of(dir, standing(f)->source.at, &f->key);
@@ -444,6 +455,10 @@ static void next(struct collateral_fetch *f)
 			round_over(f);
 			next(f);
 		}
+		return;
+	}
+	if (whole(f)) { /* a list is good to have */
+		finish_whole(f);
 		return;
 	}
 	if (!f->disk_only && !f->last_resort && take_spares(f)) {
@@ -485,6 +500,8 @@ struct collateral_fetch *collateral_fetch_start(struct collateral_shared *s,
 	f->key = *key;
 	f->floor = floor ? collateral_set_ref(floor) : NULL;
 	f->disk_only = disk_only;
+	f->want = s->want;
+	f->number = collateral_number_asked(s);
 	f->begun = f->now = now;
 	f->begun_at = uv_now(s->loop);
 	f->cb = cb;

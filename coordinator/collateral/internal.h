@@ -9,14 +9,15 @@
 #include "coordinator/collateral/collateral.h"
 #include "verifier/tools/collateral_dir.h"
 
-#define ALL_PARTS ((1u << COLLATERAL_PARTS) - 1)
+#define ALL_PARTS   ((1u << COLLATERAL_PARTS) - 1)
+#define QUOTE_PARTS (ALL_PARTS & ~(1u << COLLATERAL_NUMBERS)) /* what a quote is judged with */
 
 /* "TCB info" and so on. */
 const char *collateral_part_name(enum collateral_part_id id);
 
 /* One part as it was served; absent while body.len is 0. */
 struct collateral_part {
-	struct buf body, chain; /* the root CRL has no chain */
+	struct buf body, chain; /* the root CRL and the list have no chain */
 	char source[COLLATERAL_NAME_SIZE];
 };
 
@@ -117,8 +118,8 @@ void collateral_check(struct collateral_check *check);
 /* Takes the parts and checked; NULL without memory, and then they are still the caller's. */
 const struct collateral_set *collateral_set_new(const struct collateral_key *key,
 						struct collateral_part part[COLLATERAL_PARTS],
-						struct tdxv_collateral *checked,
-						int64_t fetched_at);
+						struct tdxv_collateral *checked, int64_t fetched_at,
+						const struct collateral_want *want);
 bool collateral_set_same(const struct collateral_set *a, const struct collateral_set *b);
 void collateral_input_of(struct tdxv_collateral_input *in,
 			 const struct collateral_part part[COLLATERAL_PARTS]);
@@ -130,6 +131,7 @@ struct collateral_about {
 	int64_t fetched_at;
 	enum collateral_update update;
 	uint32_t number;
+	struct collateral_want want;
 	char source[COLLATERAL_PARTS][COLLATERAL_NAME_SIZE];
 };
 
@@ -169,7 +171,9 @@ struct collateral_shared {
 	struct buf root_pem;
 	struct tdxv_collateral *root_only;
 	enum collateral_update update;
-	uint32_t number, timeout_ms;
+	uint32_t number; /* the settings' */
+	struct collateral_want want;
+	uint32_t timeout_ms;
 	size_t piece_max;
 	unsigned max_keys;
 	int64_t max_stale;
@@ -178,6 +182,8 @@ struct collateral_shared {
 };
 
 uint64_t collateral_random(struct collateral_shared *s);
+/* The number that is asked for; 0: none, but what update says. */
+uint32_t collateral_number_asked(const struct collateral_shared *s);
 
 struct collateral_fetch;
 

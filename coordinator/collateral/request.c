@@ -15,6 +15,7 @@ const char *collateral_part_name(enum collateral_part_id id)
 	    [COLLATERAL_QE_IDENTITY] = "QE identity",
 	    [COLLATERAL_PCK_CRL] = "PCK CRL",
 	    [COLLATERAL_ROOT_CRL] = "root CRL",
+	    [COLLATERAL_NUMBERS] = "list of TCB evaluation numbers",
 	};
 
 	return name[id];
@@ -54,6 +55,9 @@ bool collateral_request_url(char *out, size_t size, const struct collateral_aski
 			n = snprintf(out, size, "%s/sgx/certification/v4/rootcacrl", base);
 		else
 			n = snprintf(out, size, "%s", a->root_crl_url);
+		break;
+	case COLLATERAL_NUMBERS:
+		n = snprintf(out, size, "%s/tdx/certification/v4/tcbevaluationdatanumbers", base);
 		break;
 	case COLLATERAL_PARTS: break;
 	}

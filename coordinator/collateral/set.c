@@ -79,7 +79,8 @@ void collateral_input_of(struct tdxv_collateral_input *in,
 
 const struct collateral_set *collateral_set_new(const struct collateral_key *key,
 						struct collateral_part part[COLLATERAL_PARTS],
-						struct tdxv_collateral *checked, int64_t fetched_at)
+						struct tdxv_collateral *checked, int64_t fetched_at,
+						const struct collateral_want *want)
 {
 	struct owned_set *o = calloc(1, sizeof *o);
 	int i;
@@ -95,6 +96,10 @@ const struct collateral_set *collateral_set_new(const struct collateral_key *key
 	o->set.key = *key;
 	o->set.checked = checked;
 	o->set.fetched_at = fetched_at;
+	o->set.want = *want;
+	o->set.numbers_response = view(&o->part[COLLATERAL_NUMBERS].body);
+	if (o->set.numbers_response.n)
+		collateral_numbers_read(&o->set.numbers, o->set.numbers_response, NULL);
 	collateral_input_of(&o->set.pieces, o->part);
 	tdxv_collateral_facts(&o->set.facts, checked);
 	return &o->set;

@@ -6,13 +6,19 @@
 
 #include "coordinator/dcap/onchain_pccs.h"
 
-#define CALL_MAX  100 /* of a read: selector and up to three words */
+#define CALL_MAX  260 /* of a read: selector, three words and a short string */
 #define SENDS_MAX 2   /* of one piece in one job */
 
 #define TCB_TYPE_TDX     1u
 #define TCB_VERSION      3u
 #define IDENTITY_TD_QE   2u
 #define IDENTITY_VERSION 4u
+
+enum choice { /* DcapVerifier's, numbered as on chain: which evaluation number counts */
+	      CHOICE_STANDARD,
+	      CHOICE_EARLY,
+	      CHOICE_FIXED,
+};
 
 enum item_id { /* in the order in which the contracts take them */
 	       ITEM_ROOT,
@@ -42,6 +48,9 @@ struct item {
 	struct eth_address dao;
 	uint8_t key[32], chain_hash[32];
 	int64_t chain_from, chain_to; /* both 0: absent */
+	struct buf held;              /* TCB info, QE identity: the chain's JSON; may be empty */
+	uint32_t chain_number;        /* its tcbEvaluationDataNumber; 0: not known */
+	bool no_attester;             /* its DAO takes uploads from attesters, and we are none */
 
 	unsigned sends;
 	bool overtaken;     /* the contract says that ours is not newer than its own */
@@ -53,7 +62,7 @@ enum stage {
 	STAGE_ENTRY,     /* what the entry point is */
 	STAGE_VERIFIER,  /* its verifier's router */
 	STAGE_ROUTER,    /* the router's DAOs */
-	STAGE_NUMBER,    /* versioned: the evaluation number */
+	STAGE_NUMBER,    /* versioned and own: the evaluation number */
 	STAGE_VERSIONED, /* versioned: the DAOs of that number */
 	STAGE_KEYS,      /* under which key each piece stands */
 	STAGE_STATE,     /* window and hash of each */
@@ -75,6 +84,7 @@ struct read {
 	uint8_t calldata[CALL_MAX];
 	size_t n;
 	const char *signature;
+	struct item *holds; /* not NULL: asks for the JSON that is held of it */
 	struct answer answer;
 };
 
@@ -83,6 +93,10 @@ struct pccs {
 	struct eth_address entry;
 	uint8_t fmspc[6];
 	enum pccs_ca ca;
+	struct eth_address sender;
+	uint64_t gas_cap;
+	bool insists;
+	bool tcb_is_ours; /* with which the contracts will judge */
 	struct item item[ITEMS];
 
 	enum stage stage;
@@ -95,7 +109,12 @@ struct pccs {
 	enum pccs_stack stack;
 	bool leaf_only, async_upload;
 	struct eth_address verifier, router;
-	uint32_t number; /* versioned: 0 is not known */
+	enum choice choice;
+	uint32_t number; /* that the contracts verify with now; 0 is not known, or any */
+	uint32_t counts; /* the same once our list is there, if it goes there */
+	uint32_t listed_standard, listed_early;
+	bool numbers_sought;
+	struct pccs_lack lack;
 	char number_text[200];
 
 	enum item_id sending;
@@ -118,6 +137,9 @@ bool pccs_upload_calldata(struct pccs *p, const struct item *item, struct why *w
 void pccs_ask(struct pccs *p);
 /* All answers are here: moves to the next stage or ends the job. */
 void pccs_take_answers(struct pccs *p);
+
+/* The answer to a read of what is held. */
+void pccs_take_held(struct item *item, struct span data);
 
 /* pccs_judge.c */
 /* Chooses the next upload, or ends the job. */

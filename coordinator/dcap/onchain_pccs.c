@@ -18,8 +18,10 @@ struct pccs *pccs_new(const struct pccs_settings *settings)
 		return NULL;
 	p->settings = *settings;
 	buf_init(&p->calldata, CALLDATA_MAX);
-	for (size_t i = 0; i < ITEMS; i++)
+	for (size_t i = 0; i < ITEMS; i++) {
 		buf_init(&p->item[i].exact, TDXV_COLLATERAL_PIECE_MAX);
+		buf_init(&p->item[i].held, TDXV_COLLATERAL_PIECE_MAX);
+	}
 	pccs_end(p, PCCS_WAIT, "no quote has been looked at yet");
 	return p;
 }
@@ -28,8 +30,10 @@ void pccs_free(struct pccs *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < ITEMS; i++)
+	for (size_t i = 0; i < ITEMS; i++) {
 		buf_free(&p->item[i].exact);
+		buf_free(&p->item[i].held);
+	}
 	buf_free(&p->calldata);
 	free(p);
 }
@@ -48,17 +52,21 @@ void pccs_end(struct pccs *p, enum pccs_step_kind kind, const char *fmt, ...)
 static void forget(struct pccs *p)
 {
 	for (size_t i = 0; i < ITEMS; i++) {
-		struct buf exact = p->item[i].exact;
+		struct buf exact = p->item[i].exact, held = p->item[i].held;
 
 		buf_free(&exact);
-		p->item[i] = (struct item){.needed = i != ITEM_NUMBERS, .exact = exact};
+		buf_free(&held);
+		p->item[i] =
+		    (struct item){.needed = i != ITEM_NUMBERS, .exact = exact, .held = held};
 	}
 	p->stage = STAGE_ENTRY;
 	p->asked = false;
 	p->n_reads = 0;
 	p->stack = PCCS_STACK_UNKNOWN;
 	p->leaf_only = p->async_upload = false;
-	p->number = 0;
+	p->choice = CHOICE_FIXED;
+	p->number = p->counts = 0;
+	p->lack = (struct pccs_lack){0};
 	p->number_text[0] = '\0';
 }
 
@@ -68,6 +76,12 @@ bool pccs_begin(struct pccs *p, const struct pccs_job *job, struct why *why)
 	p->entry = job->entry;
 	memcpy(p->fmspc, job->fmspc, sizeof p->fmspc);
 	p->ca = job->ca;
+	p->sender = job->sender;
+	p->gas_cap = job->gas_cap;
+	p->insists = false;
+	p->listed_standard = job->listed_standard;
+	p->listed_early = job->listed_early;
+	p->numbers_sought = job->numbers_sought;
 	if (pccs_take_pieces(p, job))
 		return true;
 	if (why)
@@ -151,6 +165,8 @@ void pccs_answer(struct pccs *p, size_t i, enum pccs_answer answer, struct span 
 	case PCCS_OK:
 		a->n = data.n < sizeof a->data ? data.n : sizeof a->data;
 		memcpy(a->data, data.p, a->n);
+		if (p->read[i].holds)
+			pccs_take_held(p->read[i].holds, data);
 		break;
 	case PCCS_REVERTED:
 		revert_read(&revert, data);
@@ -174,8 +190,10 @@ void pccs_sent(struct pccs *p, enum pccs_sent sent, struct span data, const char
 	buf_free(&p->calldata);
 	item->sends++;
 	/* Whatever happened: the chain is asked what it holds now. New evaluation numbers may mean
-	 * other DAOs. */
+	 * other DAOs, or other documents in one. */
 	item->read = false;
+	if (p->sending == ITEM_NUMBERS)
+		p->item[ITEM_IDENTITY].read = p->item[ITEM_TCB].read = false;
 	p->stage = p->sending == ITEM_NUMBERS ? STAGE_NUMBER : STAGE_STATE;
 	p->asked = false;
 	switch (sent) {
@@ -192,6 +210,23 @@ void pccs_sent(struct pccs *p, enum pccs_sent sent, struct span data, const char
 			 sentence ? sentence : "no reason is known");
 		break;
 	}
+}
+
+bool pccs_insist(struct pccs *p)
+{
+	if (p->insists ||
+	    !(p->stage == STAGE_SEND || (p->stage == STAGE_OVER && p->end == PCCS_READY)))
+		return false;
+	buf_free(&p->calldata);
+	p->insists = true;
+	p->stage = STAGE_DECIDE;
+	return true;
+}
+
+bool pccs_lacks(const struct pccs *p, struct pccs_lack *out)
+{
+	*out = p->lack;
+	return p->stage == STAGE_OVER && p->end == PCCS_WAIT && (out->number || out->numbers);
 }
 
 enum pccs_stack pccs_stack(const struct pccs *p)

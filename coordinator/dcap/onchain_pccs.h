@@ -3,9 +3,10 @@
  *
  * A contract that verifies quotes reads collateral from DAO contracts. For the quote at hand this
  * machine finds them from the entry point on, tells the stacks apart, reads what they hold, and
- * asks for exactly the uploads that are missing, expired, about to expire, or older than what the
- * caller has, in the order in which the contracts take them. What the chain holds newer is left
- * alone.
+ * asks for exactly the uploads that are missing, expired, about to expire, or of a lower evaluation
+ * number than what the caller has, in the order in which the contracts take them. What is still
+ * good is left alone though ours is newer, until the caller insists: the contracts' verdict needs
+ * it.
  *
  * Pure: the caller makes the calls and sends the transactions. One job at a time:
  *
@@ -51,11 +52,16 @@ struct pccs_job {
 	struct eth_address entry; /* TDXVerifier.quoteVerifier() */
 	uint8_t fmspc[6];
 	enum pccs_ca ca;
+	struct eth_address sender; /* of uploads; zero: not known */
+	uint64_t gas_cap;          /* of one upload; 0: none */
 	/* As served. A piece that is not there is empty: then only the chain's own can serve. All
 	 * are copied as far as they are needed. They should have been verified before. */
 	struct tdxv_collateral_input pieces;
-	/* {"tcbEvaluationDataNumbers":...}; only the versioned stack takes it; may be empty. */
+	/* Intel's list, {"tcbEvaluationDataNumbers":...}, for the stacks that go by it; may be
+	 * empty. By it these numbers count now; 0: none. */
 	struct tdxv_bytes evaluation_numbers;
+	uint32_t listed_standard, listed_early;
+	bool numbers_sought; /* the sources were asked for the list, even if none gave it */
 };
 
 /* False: the job is over already, and pccs_next() says the same as the sentence. */
@@ -112,6 +118,22 @@ enum pccs_sent {
 
 /* The outcome of the last step's SEND. */
 void pccs_sent(struct pccs *p, enum pccs_sent sent, struct span data, const char *sentence);
+
+/* At a SEND or after READY: the chain's pieces will not do, so ours go there where they are newer.
+ * pccs_next() says what follows. False: that was so already. */
+bool pccs_insist(struct pccs *p);
+
+/* The TCB info that the contracts will judge with once all uploads are made: ours, or the chain's
+ * own where that is left alone; and its tcbEvaluationDataNumber. Empty: not known. Known from the
+ * first SEND or READY on. */
+struct span pccs_tcb_info(const struct pccs *p, uint32_t *number);
+
+struct pccs_lack {
+	uint32_t number; /* not 0: collateral of this tcbEvaluationDataNumber */
+	bool numbers;    /* Intel's list of these numbers */
+};
+/* After a WAIT: whether other pieces than the job's are what is waited for. */
+bool pccs_lacks(const struct pccs *p, struct pccs_lack *out);
 
 /* ---- what is known ---- */
 

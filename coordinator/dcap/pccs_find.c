@@ -3,7 +3,8 @@
  * quoteVerifiers(4) -> pccsRouter() -> the DAOs -> keys -> windows and hashes.
  *
  * Automata v1.0's router knows qeIdDaoAddr(), v1.1's knows tcbEvalDaoAddr() and one DAO for each
- * evaluation number; only DcapVerifier answers dcapVerifierVersion().
+ * evaluation number; only DcapVerifier answers dcapVerifierVersion(), and evaluationChoice() says
+ * which number counts there.
  */
 #include "coordinator/dcap/internal.h"
 
@@ -12,11 +13,13 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define QUOTE_VERSION  4u
 #define OWN_VERSION    1u
 #define ASYNC_PROTOCOL 2u
+#define ATTESTER_ROLE  1u
 #define NAMES_NO_STACK "it is none of Automata's v1.0 and v1.1 and DcapVerifier"
 
 /* ---- asking ---- */
@@ -94,15 +97,78 @@ static bool wants_reading(const struct item *item)
 	return item->needed && item->has_key && !item->read;
 }
 
+/* v1.1: only attesters write there. */
+static bool wants_role(const struct pccs *p, enum item_id id)
+{
+	return p->stack == PCCS_STACK_AUTOMATA_V1_1 && id >= ITEM_NUMBERS &&
+	       !eth_address_is_zero(&p->sender) && wants_key(&p->item[id]);
+}
+
 static void ask_keys(struct pccs *p)
 {
+	const struct abi_value sender = abi_address(&p->sender);
 	bool tcb = wants_key(&p->item[ITEM_TCB]);
 
-	for (int i = 0; i < ITEMS; i++)
-		if (wants_key(&p->item[i]))
-			ask_key(p, (enum item_id)i);
+	for (int i = 0; i < ITEMS; i++) {
+		if (!wants_key(&p->item[i]))
+			continue;
+		ask_key(p, (enum item_id)i);
+		if (wants_role(p, (enum item_id)i))
+			ask(p, &p->item[i].dao, "rolesOf(address)", &sender, 1);
+	}
 	if (tcb)
 		ask_plain(p, &p->item[ITEM_TCB].dao, "asyncUpsertProtocolVersion()");
+}
+
+/* What Automata's DAOs hold can be read whole, by a call of nobody. */
+static bool asks_held(const struct pccs *p, enum item_id id)
+{
+	return p->stack != PCCS_STACK_OWN && (id == ITEM_IDENTITY || id == ITEM_TCB);
+}
+
+static void ask_held(struct pccs *p, enum item_id id)
+{
+	struct item *item = &p->item[id];
+	struct abi_value args[3];
+	char fmspc[13];
+	const size_t before = p->n_reads;
+
+	item->held.len = 0;
+	item->chain_number = 0;
+	if (id == ITEM_IDENTITY) {
+		args[0] = abi_u64(IDENTITY_TD_QE);
+		args[1] = abi_u64(IDENTITY_VERSION);
+		ask(p, &item->dao, "getEnclaveIdentity(uint256,uint256)", args, 2);
+	} else {
+		hex_encode(fmspc, p->fmspc, sizeof p->fmspc);
+		args[0] = abi_u64(TCB_TYPE_TDX);
+		args[1] = abi_bytes(span_of(fmspc, 12));
+		args[1].kind = ABI_STRING;
+		args[2] = abi_u64(TCB_VERSION);
+		ask(p, &item->dao, "getTcbInfo(uint256,string,uint256)", args, 3);
+	}
+	if (p->n_reads > before)
+		p->read[before].holds = item;
+}
+
+void pccs_take_held(struct item *item, struct span data)
+{
+	static const char member[] = "\"tcbEvaluationDataNumber\":";
+	struct abi_value *v = NULL;
+	struct span text;
+	const char *at;
+
+	if (abi_decode(&v, "((string,bytes))", data, NULL) != ETH_OK)
+		return;
+	text = v->items.p[0].items.p[0].bytes;
+	/* The NUL ends the number's text, whatever comes. */
+	if (text.n && buf_add(&item->held, text.p, text.n) && buf_add(&item->held, "", 1)) {
+		item->held.len--;
+		at = memmem(item->held.p, item->held.len, member, sizeof member - 1);
+		if (at)
+			item->chain_number = (uint32_t)strtoul(at + sizeof member - 1, NULL, 10);
+	}
+	abi_value_free(v);
 }
 
 static void ask_state(struct pccs *p)
@@ -115,6 +181,8 @@ static void ask_state(struct pccs *p)
 			continue;
 		ask(p, &item->dao, "getCollateralValidity(bytes32)", &key, 1);
 		ask(p, &item->dao, "getCollateralHash(bytes32)", &key, 1);
+		if (asks_held(p, (enum item_id)i))
+			ask_held(p, (enum item_id)i);
 	}
 }
 
@@ -136,6 +204,11 @@ void pccs_ask(struct pccs *p)
 		ask_plain(p, &p->router, "tcbEvalDaoAddr()");
 		break;
 	case STAGE_NUMBER:
+		if (p->stack == PCCS_STACK_OWN) {
+			ask_plain(p, &p->entry, "evaluationChoice()");
+			ask_plain(p, &p->entry, "evaluationNumber()");
+			break;
+		}
 		ask_u64(p, &p->router, "getStandardTcbEvaluationDataNumber(uint8)", TCB_TYPE_TDX);
 		break;
 	case STAGE_VERSIONED:
@@ -184,13 +257,18 @@ static bool address_of(const struct answer *a, struct eth_address *out)
 /* "pccsRouter() of 0x...: it reverts: ..." */
 static void fail(struct pccs *p, enum pccs_step_kind kind, size_t i, const char *consequence)
 {
+	static const uint8_t zero[32];
 	const struct read *r = &p->read[i];
+	const char *said = r->answer.text;
 	char to[ETH_ADDRESS_TEXT_SIZE];
 
+	if (r->answer.kind == PCCS_OK)
+		said = r->answer.n == sizeof zero && memcmp(r->answer.data, zero, sizeof zero) == 0
+			   ? "it names the zero address, which is no contract"
+			   : "an answer that makes no sense";
 	eth_address_print(to, &r->to);
-	pccs_end(p, kind, "%s of %s: %s%s%s", r->signature, to,
-		 r->answer.kind == PCCS_OK ? "an answer that makes no sense" : r->answer.text,
-		 consequence ? "; " : "", consequence ? consequence : "");
+	pccs_end(p, kind, "%s of %s: %s%s%s", r->signature, to, said, consequence ? "; " : "",
+		 consequence ? consequence : "");
 }
 
 static void take_entry(struct pccs *p)
@@ -283,7 +361,27 @@ static void take_router(struct pccs *p)
 		p->stack = PCCS_STACK_AUTOMATA_V1_0;
 	set_dao(&p->item[ITEM_IDENTITY], &qe, &p->settings.enclave_id_dao);
 	set_dao(&p->item[ITEM_TCB], &tcb, &p->settings.fmspc_tcb_dao);
+	set_dao(&p->item[ITEM_NUMBERS], &p->entry, NULL);
+	p->stage = p->stack == PCCS_STACK_OWN ? STAGE_NUMBER : STAGE_KEYS;
+}
+
+static void take_choice(struct pccs *p)
+{
+	uint64_t choice, number;
+
 	p->stage = STAGE_KEYS;
+	/* Contracts from before the choice keep one document of each kind. */
+	if (p->read[0].answer.kind == PCCS_REVERTED || p->read[0].answer.kind == PCCS_NO_CODE)
+		return;
+	if (!number_of(&p->read[0].answer, 0, &choice) || choice > CHOICE_FIXED) {
+		fail(p, PCCS_REFUSED, 0, NULL);
+	} else if (!number_of(&p->read[1].answer, 0, &number) || number > UINT32_MAX) {
+		fail(p, PCCS_REFUSED, 1, NULL);
+	} else {
+		p->choice = (enum choice)choice;
+		p->number = (uint32_t)number;
+		p->item[ITEM_NUMBERS].needed = p->choice != CHOICE_FIXED;
+	}
 }
 
 /* Without a number the list of numbers may be uploaded first. */
@@ -323,7 +421,7 @@ static void take_versioned(struct pccs *p)
 
 static void take_keys(struct pccs *p)
 {
-	uint64_t protocol;
+	uint64_t protocol, roles = 0;
 	size_t r = 0;
 
 	if (wants_key(&p->item[ITEM_TCB]))
@@ -339,8 +437,11 @@ static void take_keys(struct pccs *p)
 			return;
 		}
 		memcpy(item->key, p->read[r].answer.data, 32);
+		item->no_attester = wants_role(p, (enum item_id)i) &&
+				    number_of(&p->read[r + 1].answer, 0, &roles) &&
+				    !(roles & ATTESTER_ROLE);
+		r += wants_role(p, (enum item_id)i) ? 2 : 1;
 		item->has_key = true;
-		r++;
 	}
 	p->stage = STAGE_STATE;
 }
@@ -379,7 +480,7 @@ static void take_state(struct pccs *p)
 		}
 		memcpy(item->chain_hash, p->read[r + 1].answer.data, 32);
 		item->read = true;
-		r += 2;
+		r += asks_held(p, (enum item_id)i) ? 3 : 2;
 	}
 	p->stage = STAGE_DECIDE;
 }
@@ -399,7 +500,12 @@ void pccs_take_answers(struct pccs *p)
 			fail(p, PCCS_REFUSED, 0, "as a quote verifier " NAMES_NO_STACK);
 		break;
 	case STAGE_ROUTER: take_router(p); break;
-	case STAGE_NUMBER: take_number(p); break;
+	case STAGE_NUMBER:
+		if (p->stack == PCCS_STACK_OWN)
+			take_choice(p);
+		else
+			take_number(p);
+		break;
 	case STAGE_VERSIONED: take_versioned(p); break;
 	case STAGE_KEYS: take_keys(p); break;
 	case STAGE_STATE: take_state(p); break;

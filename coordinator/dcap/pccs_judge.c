@@ -16,6 +16,15 @@
 #define HOUR 3600
 #define DAY  86400
 
+/* What an upload costs Automata's parsers, as measured: CRLs of 44 and 129 entries 3.2 and 27.4
+ * million; TCB info of 2 and 6 levels 5.8 and 14.8, half of it where it overwrites. */
+#define CRL_GAS(bytes) ((uint64_t)(bytes) * (bytes) / 2)
+#define TCB_GAS(bytes) ((uint64_t)(bytes)*1800)
+
+static const char no_attester[] =
+    "the versioned DAO takes uploads only from its attesters (ATTESTER_ROLE), and the sending key "
+    "is none: they must upload it, or the owner grant the role";
+
 enum verdict {
 	FINE,   /* as it is; the note may say what was left alone */
 	UPLOAD, /* ours goes there */
@@ -38,10 +47,53 @@ static int64_t margin(const struct pccs *p)
 	return p->settings.margin_s > INT32_MAX ? INT32_MAX : (int64_t)p->settings.margin_s;
 }
 
-static bool versioned(const struct pccs *p, const struct item *item)
+/* What the contracts keep for each evaluation number by itself. */
+static bool numbered(const struct pccs *p, const struct item *item)
 {
-	return p->stack == PCCS_STACK_AUTOMATA_V1_1 &&
+	return (p->stack == PCCS_STACK_AUTOMATA_V1_1 ||
+		(p->stack == PCCS_STACK_OWN && p->counts)) &&
 	       (item == &p->item[ITEM_IDENTITY] || item == &p->item[ITEM_TCB]);
+}
+
+/* DcapVerifier goes by the newest list for as long as there is none newer. */
+static bool never_ends(const struct pccs *p, const struct item *item)
+{
+	return p->stack == PCCS_STACK_OWN && item == &p->item[ITEM_NUMBERS];
+}
+
+/* What counts by our list; 0: nothing does. */
+static uint32_t listed(const struct pccs *p)
+{
+	return p->choice == CHOICE_EARLY ? p->listed_early : p->listed_standard;
+}
+
+static bool automata(const struct pccs *p)
+{
+	return p->stack == PCCS_STACK_AUTOMATA_V1_0 || p->stack == PCCS_STACK_AUTOMATA_V1_1;
+}
+
+/* v1.0 keeps one document, and takes none of a lower number. */
+static bool falls(const struct pccs *p, const struct item *item)
+{
+	return p->stack == PCCS_STACK_AUTOMATA_V1_0 && item->chain_number > item->number;
+}
+
+static bool rises(const struct pccs *p, const struct item *item)
+{
+	return p->stack == PCCS_STACK_AUTOMATA_V1_0 && item->chain_number &&
+	       item->number > item->chain_number;
+}
+
+/* 0: not known, and no matter. */
+static uint64_t upload_gas(const struct pccs *p, const struct item *item)
+{
+	if (!automata(p))
+		return 0;
+	if (item == &p->item[ITEM_PCK_CRL])
+		return CRL_GAS(item->exact.len);
+	if (item == &p->item[ITEM_TCB])
+		return TCB_GAS(item->exact.len) / (absent(item) ? 1 : 2);
+	return 0;
 }
 
 /* What stands against the upload of ours; empty: nothing. */
@@ -52,7 +104,7 @@ static void obstacle(const struct pccs *p, const struct item *item, int64_t now,
 	*out = item->blocked;
 	if (out->text[0])
 		return;
-	if (item->to < now) {
+	if (item->to < now && !never_ends(p, item)) {
 		tdxv_time_text(when, sizeof when, item->to);
 		why_set(out, "ours expired at %s and must be fetched again", when);
 	} else if (item->from > now) {
@@ -60,11 +112,23 @@ static void obstacle(const struct pccs *p, const struct item *item, int64_t now,
 		why_set(out, "ours is not valid before %s", when);
 	} else if (item->overtaken) {
 		why_set(out, "the contract says that ours is not newer than its own");
-	} else if (versioned(p, item) && item->number != p->number) {
+	} else if (numbered(p, item) && item->number != p->counts) {
 		why_set(out,
 			"the contracts verify with tcbEvaluationDataNumber %u, ours has %u: "
 			"collateral of number %u must be fetched",
-			p->number, item->number, p->number);
+			p->counts, item->number, p->counts);
+	} else if (falls(p, item)) {
+		why_set(out,
+			"the PCCS's has tcbEvaluationDataNumber %u, ours %u, and the contract "
+			"takes no lower one",
+			item->chain_number, item->number);
+	} else if (item->no_attester) {
+		why_set(out, "%s", no_attester);
+	} else if (p->gas_cap && upload_gas(p, item) > p->gas_cap) {
+		why_set(out,
+			"its %zu bytes would take these contracts some %" PRIu64
+			" million gas, more than one transaction may have",
+			item->exact.len, upload_gas(p, item) / 1000000);
 	} else if (item == &p->item[ITEM_TCB] && p->async_upload) {
 		why_set(out, "its DAO takes TCB info in several steps and from its attesters only "
 			     "(asynchronous uploads, protocol 2), which this program does not do");
@@ -100,6 +164,39 @@ static enum verdict judge_without_ours(const struct pccs *p, const struct item *
 	return absent(item) || ended ? STUCK : FINE;
 }
 
+/* The list of a DcapVerifier: a newer one matters where another number counts by it. */
+static enum verdict judge_list(const struct pccs *p, const struct item *item, int64_t now,
+			       struct why *note)
+{
+	const uint32_t mine = listed(p);
+
+	if (!item->ours && !p->numbers_sought) {
+		why_set(note, "the contract goes by it, and it must be fetched");
+		return STUCK;
+	}
+	if (!item->ours && absent(item))
+		return judge_without_ours(p, item, now, note);
+	if (absent(item) || (item->ours && item->from > item->chain_from && mine != p->number)) {
+		obstacle(p, item, now, note);
+		if (!note->text[0] && mine == 0)
+			why_set(note, "none of the numbers of ours is a year old");
+		if (!note->text[0])
+			return UPLOAD;
+		if (absent(item))
+			why_wrap(note, "it is not on the PCCS");
+		else
+			why_wrap(note,
+				 "by the PCCS's number %u counts, by ours, which is newer, %u",
+				 p->number, mine);
+	} else if (p->number && item->ours && mine != p->number) {
+		why_set(note, "the PCCS's is newer than ours: by it number %u counts, by ours %u",
+			p->number, mine);
+	}
+	if (!absent(item) && p->number == 0)
+		why_wrap(note, "none of the numbers of the PCCS's is a year old");
+	return absent(item) || p->number == 0 ? STUCK : FINE;
+}
+
 static enum verdict judge(const struct pccs *p, const struct item *item, int64_t now,
 			  struct why *note)
 {
@@ -107,8 +204,16 @@ static enum verdict judge(const struct pccs *p, const struct item *item, int64_t
 	char theirs[32], mine[32];
 
 	note->text[0] = '\0';
+	if (never_ends(p, item))
+		return judge_list(p, item, now, note);
 	if (!item->ours)
 		return judge_without_ours(p, item, now, note);
+	if (differs(item) && item->from > item->chain_from && !p->insists && !rises(p, item) &&
+	    !about_to_expire(p, item, now)) {
+		tdxv_time_text(theirs, sizeof theirs, item->chain_to);
+		why_set(note, "ours is newer, and the PCCS's is good until %s", theirs);
+		return FINE;
+	}
 	if (absent(item) || (differs(item) && item->from > item->chain_from)) {
 		obstacle(p, item, now, note);
 		if (!note->text[0])
@@ -155,23 +260,66 @@ static void ready(struct pccs *p, const struct why *left_alone)
 		 pccs_stack_name(p->stack), fmspc, left_alone->text);
 }
 
+/* With which number the contracts will verify when all uploads are made. */
+static uint32_t will_count(const struct pccs *p, int64_t now)
+{
+	const struct item *list = &p->item[ITEM_NUMBERS];
+	struct why note;
+
+	if (p->stack == PCCS_STACK_OWN && list->needed && list->read &&
+	    judge_list(p, list, now, &note) == UPLOAD)
+		return listed(p);
+	return p->number;
+}
+
+/* What the contracts hold of a number that will count only then was not read. */
+static enum verdict judge_ahead(const struct pccs *p, const struct item *item, int64_t now,
+				struct why *note)
+{
+	note->text[0] = '\0';
+	if (!item->ours)
+		why_set(note, "no collateral source has given it");
+	else
+		obstacle(p, item, now, note);
+	return note->text[0] ? STUCK : UPLOAD;
+}
+
+/* What the job's caller may fetch so that it is no longer stuck. */
+static void note_lack(struct pccs *p, const struct item *item)
+{
+	if (numbered(p, item) && item->ours && item->number != p->counts)
+		p->lack.number = p->counts;
+	if (item == &p->item[ITEM_NUMBERS] && !item->ours &&
+	    (never_ends(p, item) || (!eth_address_is_zero(&p->sender) && !item->no_attester)))
+		p->lack.numbers = !p->numbers_sought;
+}
+
 void pccs_decide(struct pccs *p, int64_t now)
 {
 	struct why note, left_alone = {{0}};
 	int first = ITEMS, due = 0, sent = 0;
+	enum verdict v;
 
+	p->counts = will_count(p, now);
 	for (int i = 0; i < ITEMS; i++) {
 		struct item *item = &p->item[i];
 
 		if (!item->needed)
 			continue;
 		sent += (int)item->sends;
+		if (i == ITEM_TCB)
+			p->tcb_is_ours = item->ours;
 		if (!item->read) { /* its DAO is found when the evaluation number is known */
 			due++;
 			continue;
 		}
-		switch (judge(p, item, now, &note)) {
+		v = p->stack == PCCS_STACK_OWN && numbered(p, item) && p->counts != p->number
+			? judge_ahead(p, item, now, &note)
+			: judge(p, item, now, &note);
+		switch (v) {
 		case FINE:
+			if (i == ITEM_TCB && (differs(item) || !item->ours))
+				p->tcb_is_ours = false;
 			if (note.text[0])
 				append(&left_alone, "; %s: %s", item->name, note.text);
 			break;
@@ -181,6 +329,7 @@ void pccs_decide(struct pccs *p, int64_t now)
 				first = i;
 			break;
 		case STUCK: /* then nothing is uploaded at all: it would be gas for nothing */
+			note_lack(p, item);
 			pccs_end(p, item->permanent ? PCCS_REFUSED : PCCS_WAIT, "%s: %s",
 				 item->name, note.text);
 			return;
@@ -206,6 +355,16 @@ void pccs_decide(struct pccs *p, int64_t now)
 		p->stage = STAGE_SEND;
 	else
 		pccs_end(p, PCCS_WAIT, "%s: %s", p->item[first].name, note.text);
+}
+
+struct span pccs_tcb_info(const struct pccs *p, uint32_t *number)
+{
+	const struct item *item = &p->item[ITEM_TCB];
+
+	*number = p->tcb_is_ours ? item->number : item->chain_number;
+	if (p->tcb_is_ours)
+		return buf_span(&item->exact);
+	return buf_span(&item->held);
 }
 
 /* ---- what the contract said to an upload ---- */
@@ -260,10 +419,7 @@ void pccs_upload_reverted(struct pccs *p, struct span data)
 	if (r.kind == REVERT_NONE)
 		why_set(&item->blocked, "the contract refuses it: %s", dcap_empty_revert_words());
 	else if (revert_is(&r, "Unauthorized()") && p->stack == PCCS_STACK_AUTOMATA_V1_1)
-		why_set(
-		    &item->blocked,
-		    "the versioned DAO takes uploads only from its attesters (ATTESTER_ROLE), and "
-		    "the sending key is none: they must upload it, or the owner grant the role");
+		why_set(&item->blocked, "%s", no_attester);
 	else
 		why_set(&item->blocked, "the contract refuses it: %s", r.text);
 }
@@ -294,6 +450,13 @@ static void describe_state(const struct pccs *p, const struct item *item, int64_
 		return;
 	}
 	tdxv_time_text(end, sizeof end, item->chain_to);
+	if (never_ends(p, item)) {
+		out->state = PCCS_FRESH;
+		snprintf(out->text, sizeof out->text,
+			 p->number ? "by it number %u counts" : "none of its numbers is a year old",
+			 p->number);
+		return;
+	}
 	if (item->chain_to < now) {
 		out->state = PCCS_EXPIRED;
 		say_span(span, sizeof span, now - item->chain_to);

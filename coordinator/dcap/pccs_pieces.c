@@ -8,7 +8,9 @@
 #include "ethereum/abi.h"
 #include "ethereum/keccak.h"
 
+#include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +106,27 @@ static bool take_certificate(struct pccs *p, enum item_id id, struct tdxv_bytes 
 	return named(p, id, &piece, name) && keep(p, id, &piece);
 }
 
-/* The PCCS has one place for a signing certificate. */
+static EVP_PKEY *key_in(const void *der, size_t n)
+{
+	const unsigned char *p = der;
+	X509 *certificate = d2i_X509(NULL, &p, (long)n);
+	EVP_PKEY *key = certificate ? X509_get_pubkey(certificate) : NULL;
+
+	X509_free(certificate);
+	return key;
+}
+
+static bool same_key(const struct tdxv_bytes *a, const struct buf *b)
+{
+	EVP_PKEY *one = key_in(a->p, a->n), *other = key_in(b->p, b->len);
+	const bool same = one && other && EVP_PKEY_eq(one, other) == 1;
+
+	EVP_PKEY_free(one);
+	EVP_PKEY_free(other);
+	return same;
+}
+
+/* The PCCS has one place for a signing certificate; of two for one key, either will do. */
 static bool one_signer(struct pccs *p, struct tdxv_bytes chain)
 {
 	const struct buf *kept = &p->item[ITEM_SIGNING].exact;
@@ -116,11 +138,11 @@ static bool one_signer(struct pccs *p, struct tdxv_bytes chain)
 		return true;
 	if (tdxv_piece_certificate(&piece, room, sizeof room, chain, 0, &why) != TDXV_OK)
 		return refuse(p, ITEM_SIGNING, why.text);
-	if (piece.exact.n == kept->len && memcmp(piece.exact.p, kept->p, kept->len) == 0)
+	if (same_key(&piece.exact, kept))
 		return true;
 	return refuse(p, ITEM_SIGNING,
-		      "the TCB info and the QE identity come with different ones, and the on-chain "
-		      "PCCS has one place for it");
+		      "the TCB info and the QE identity are signed with different keys, and the "
+		      "on-chain PCCS has one place for their certificate");
 }
 
 static bool take_crl(struct pccs *p, enum item_id id, struct tdxv_bytes raw)

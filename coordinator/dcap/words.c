@@ -1,5 +1,6 @@
 #include "coordinator/dcap/words.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -48,6 +49,15 @@ static const struct {
     {"Unsupported attestation key type", "the quote's attestation key type is not ECDSA P-256"},
     {"Not a valid Intel SGX QE Vendor ID", "the quote's QE vendor is not Intel"},
     {"Invalid QEReport data", "the quoting enclave does not vouch for the attestation key"},
+    {"quote body length is incorrect", "the quote's body has the wrong size"},
+    {"Failed to locate a valid FMSPC TCB Status",
+     "the platform is below every TCB level of the PCCS's TCB info, or revoked"},
+    {"Failed to locate a valid TDXModule TCB Status",
+     "the TCB info has no identity for the TDX module's version, or it is revoked"},
+    {"TDXModule check failed", "the TDX module is not the one that the TCB info describes; v1.0 "
+			       "knows none of version 0"},
+    {"Verification failed by QEIdentity check",
+     "the quoting enclave is not the one of the QE identity, or revoked"},
     {"Failed to verify X509 Chain",
      "the PCK chain does not verify: a signature, a date, or a revoked certificate"},
     {"Failed to verify attestation and/or qe report signatures",
@@ -66,4 +76,59 @@ const char *dcap_empty_revert_words(void)
 {
 	return "it reverts without a reason, which means collateral missing on the PCCS, a "
 	       "signature that does not hold, or too little gas";
+}
+
+bool dcap_reason_is_final(const char *reason)
+{
+	static const char *const final[] = {
+	    "TEE",
+	    "QHS",
+	    "QHV",
+	    "QHATTF",
+	    "QEVEN",
+	    "QBS",
+	    "QBF",
+	    "ADS",
+	    "ADF",
+	    "TD10F",
+	    "TD15F",
+	    "Unsupported quote version",
+	    "Unknown TEE type",
+	    "Quote length is less than Header length",
+	    "Quote length is less than minimum",
+	    "quote body length is incorrect",
+	    "quote auth data length is incorrect",
+	    "failed to parse authdata",
+	    "Unsupported attestation key type",
+	    "Not a valid Intel SGX QE Vendor ID",
+	    "Invalid QEReport data",
+	};
+
+	for (size_t i = 0; i < sizeof final / sizeof final[0]; i++)
+		if (strcmp(final[i], reason) == 0)
+			return true;
+	return false;
+}
+
+bool dcap_revert_is_final(const struct eth_revert *r)
+{
+	return revert_is(r, "Unauthorized_Caller(address)") || revert_is(r, "Forbidden()");
+}
+
+const char *dcap_status_name(uint8_t status)
+{
+	static const char *const names[] = {
+	    "UpToDate",
+	    "SWHardeningNeeded",
+	    "ConfigurationAndSWHardeningNeeded",
+	    "ConfigurationNeeded",
+	    "OutOfDate",
+	    "OutOfDateConfigurationNeeded",
+	    "Revoked",
+	    "Unrecognized",
+	    "TDRelaunchAdvised",
+	    "TDRelaunchAdvisedConfigurationNeeded",
+	};
+
+	return status < sizeof names / sizeof names[0] ? names[status] : "of an unknown number";
 }

@@ -7,8 +7,17 @@
 #ifndef COORDINATOR_DCAP_WORDS_H
 #define COORDINATOR_DCAP_WORDS_H
 
+#include "ethereum/revert.h"
+
 /* The meaning of such a reason; NULL when it is not known (then it speaks for itself). */
 const char *dcap_reason_words(const char *reason);
+
+/* Whether no collateral on the PCCS would change it: the quote's form, or the stack's own state. */
+bool dcap_reason_is_final(const char *reason);
+bool dcap_revert_is_final(const struct eth_revert *revert);
+
+/* A report's status byte as Automata numbers it: "OutOfDate". Never NULL. */
+const char *dcap_status_name(uint8_t status);
 
 /* The causes that a revert without data has in these contracts, as half a sentence. */
 const char *dcap_empty_revert_words(void);

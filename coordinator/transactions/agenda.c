@@ -161,6 +161,7 @@ void agenda_stop(struct agenda *a)
 	a->stopped = true;
 	verify_stop(a->verify);
 	addresses_stop(a->addresses);
+	prepare_stop(a->prepare);
 }
 
 void agenda_set_options(struct agenda *a, const struct agenda_options *options)

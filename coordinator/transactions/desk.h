@@ -6,6 +6,7 @@
 #define COORDINATOR_TRANSACTIONS_DESK_H
 
 #include "coordinator/base/wake.h"
+#include "coordinator/collateral/collateral.h"
 #include "coordinator/dcap/onchain_pccs.h"
 #include "coordinator/l1/facts.h"
 #include "coordinator/provers/registrar.h"
@@ -24,6 +25,7 @@ struct agenda_parts {
 	struct work *work;
 	struct proofs *proofs;
 	const struct quotes *quotes;
+	struct collateral *collateral; /* what quotes are judged with; NULL: as the settings say */
 	struct wake *wake;
 };
 

@@ -4,18 +4,15 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
+#include "coordinator/dcap/contract_model.h"
 #include "coordinator/dcap/quote_call.h"
-#include "coordinator/dcap/rehearsal.h"
-#include "coordinator/dcap/words.h"
 #include "coordinator/l1/call.h"
 #include "coordinator/provers/quotes.h"
-#include "ethereum/abi.h"
+#include "coordinator/transactions/dry_run.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CALL_MAX (128u * 1024)
 
 enum state {
 	IDLE,
@@ -24,6 +21,7 @@ enum state {
 	WAITING,    /* for the sender: an upload is next */
 	SENDING,    /* an upload is with the sender */
 	PROBING,    /* the quote is verified by eth_call */
+	FETCHING,   /* collateral as the contracts ask for it */
 };
 
 struct reading {
@@ -35,7 +33,8 @@ struct prepare {
 	const struct desk *desk;
 	struct pccs *pccs;
 	enum state state;
-	bool rehearsed;
+	bool rehearsed, sounded; /* in this run */
+	struct dry_run dry_run;
 	bool budget_caps; /* the gas of an upload is capped by what is left of the day's budget */
 	unsigned outstanding;
 	struct eth_address signer;
@@ -43,9 +42,11 @@ struct prepare {
 	struct buf quote;
 	uint8_t fmspc[6];
 	struct pccs_step step;
+	struct why lack; /* FETCHING: what for */
 	struct reading readings[PCCS_READS_MAX];
 	uint64_t uploads;
 	char sentence[512];
+	char verdict[700]; /* of the last quote that came so far */
 };
 
 static void pump(struct prepare *prep);
@@ -76,72 +77,61 @@ static void failed(struct prepare *prep, const char *what, const char *sentence)
 	wake_up(prep->desk->p->wake);
 }
 
-/* ---- the dry run of the verification itself ---- */
+/* ---- collateral of another evaluation number, or the list of these ---- */
 
-static void on_probe(void *arg, const struct l1_read *read)
+static void on_collateral(void *arg, const struct collateral_set *set, const char *sentence)
 {
 	struct prepare *prep = arg;
-	struct abi_value *v = NULL;
-	struct why why = {""};
-	char reason[256];
-	const char *words;
-	size_t n;
 
-	if (read->kind == L1_READ_FAILED || read->kind == L1_READ_NO_CODE) {
-		failed(prep, "verifyAndAttestOnChain",
-		       read->kind == L1_READ_FAILED ? read->sentence
-						    : "the quote verifier has no code");
-	} else if (read->kind == L1_READ_REVERTED) {
-		failed(prep, "verifyAndAttestOnChain reverts",
-		       read->revert.kind == REVERT_NONE ? dcap_empty_revert_words()
-							: read->revert.text);
-	} else if (abi_decode(&v, "(bool,bytes)", read->data, &why) != ETH_OK) {
-		failed(prep, "verifyAndAttestOnChain answers with something else", why.text);
-	} else if (!abi_is_true(&v->items.p[0])) {
-		n = v->items.p[1].bytes.n < sizeof reason ? v->items.p[1].bytes.n
-							  : sizeof reason - 1;
-		if (n)
-			memcpy(reason, v->items.p[1].bytes.p, n);
-		reason[n] = '\0';
-		words = dcap_reason_words(reason);
-		failed(prep, "the quote verifier refuses the quote", words ? words : reason);
-	} else {
+	if (prep->state != FETCHING)
+		return;
+	if (set && collateral_suits(prep->desk->p->collateral, set)) {
+		/* The quote is judged anew with it, and then it is this one's turn again. */
 		over(prep);
-		registrar_prepared(prep->desk->p->registrar, &prep->signer);
 		wake_up(prep->desk->p->wake);
+		return;
 	}
-	abi_value_free(v);
+	failed(prep, prep->lack.text, sentence);
 }
 
-static void probe(struct prepare *prep)
+/* The contracts want what only time, or other collateral, brings. */
+static void wait_or_fetch(struct prepare *prep, const struct why *waits)
 {
-	struct eth_address from;
-	struct l1_call call = {.from = &from, .to = &prep->entry};
+	struct collateral *c = prep->desk->p->collateral;
+	const struct evidence *s = quotes_evidence(prep->desk->p->quotes, &prep->signer);
+	struct collateral_want want;
+	struct pccs_lack lack;
 	struct why why = {""};
-	struct buf quote, calldata;
-	struct abi_value arg;
-	bool ok;
 
-	buf_init(&quote, CALL_MAX);
-	buf_init(&calldata, CALL_MAX);
-	ok = outbox_from(prep->desk->outbox, SENDER_REGISTER, &from) &&
-	     quote_call_quote(&quote, buf_span(&prep->quote), pccs_takes_leaf_only(prep->pccs),
-			      &why);
-	arg = abi_bytes(buf_span(&quote));
-	ok = ok &&
-	     abi_encode_call(&calldata, "verifyAndAttestOnChain(bytes)", &arg, 1, &why) == ETH_OK;
-	call.calldata = buf_span(&calldata);
-	prep->state = PROBING;
-	snprintf(prep->sentence, sizeof prep->sentence,
-		 "the quote is being verified by an eth_call");
-	if (!ok || !l1_call(prep->desk->p->rpc, &call, on_probe, prep))
-		failed(prep, "the dry run was not started",
-		       why.text[0] ? why.text : "too many JSON-RPC calls at once");
-	buf_free(&quote);
-	buf_free(&calldata);
+	if (!c || !s || !s->collateral || !pccs_lacks(prep->pccs, &lack)) {
+		failed(prep, "", waits->text);
+		return;
+	}
+	want = (struct collateral_want){lack.number, lack.numbers};
+	if (!collateral_want(c, &want, &why) || collateral_suits(c, s->collateral)) {
+		failed(prep, why.text, waits->text);
+		return;
+	}
+	prep->state = FETCHING;
+	prep->lack = *waits;
+	snprintf(prep->sentence, sizeof prep->sentence, "%.400s: it is being fetched", waits->text);
+	if (!collateral_get(c, &s->platform, chain_time(prep), on_collateral, prep, &why))
+		failed(prep, waits->text, why.text);
 }
 
-/* ---- the rehearsal ---- */
+/* With what the contracts ask for, which has come meanwhile. */
+static bool is_being_judged(const struct prepare *prep, const struct evidence *s)
+{
+	struct collateral *c = prep->desk->p->collateral;
+	const struct collateral_set *set;
+
+	if (!c || collateral_suits(c, s->collateral))
+		return false;
+	set = collateral_peek(c, &s->platform, chain_time(prep));
+	return set && set != s->collateral && collateral_suits(c, set);
+}
+
+/* ---- what is found out for free ---- */
 
 static enum tdxv_report_layout layout_of(const struct prepare *prep)
 {
@@ -149,48 +139,113 @@ static enum tdxv_report_layout layout_of(const struct prepare *prep)
 								  : TDXV_REPORT_V1_0;
 }
 
-static void on_rehearsal(void *arg, const struct l1_read *read)
+static struct dry_run_subject subject_of(const struct prepare *prep)
+{
+	struct dry_run_subject s = {.quote = buf_span(&prep->quote),
+				    .entry = prep->entry,
+				    .layout = layout_of(prep),
+				    .leaf_only = pccs_takes_leaf_only(prep->pccs)};
+
+	memcpy(s.fmspc, prep->fmspc, sizeof s.fmspc);
+	return s;
+}
+
+static void tell_verdict(struct prepare *prep, const char *words)
+{
+	char signer[ETH_ADDRESS_TEXT_SIZE];
+
+	eth_address_print(signer, &prep->signer);
+	snprintf(prep->verdict, sizeof prep->verdict, "%s: %s", signer, words);
+}
+
+/* Whether the contract agrees with Intel's UpToDate, by the TCB info that it will judge with. Where
+ * its own will not do, ours may. */
+static bool weigh(struct prepare *prep, struct why *why)
+{
+	struct tdxv_quote q;
+	struct tdxv_pck pck;
+	struct span info;
+	uint32_t number;
+
+	if (tdxv_quote_parse(&q, prep->quote.p, prep->quote.len, NULL) != TDXV_OK ||
+	    tdxv_quote_pck(&pck, &q, NULL) != TDXV_OK)
+		return true; /* found out by others, in their words */
+	info = pccs_tcb_info(prep->pccs, &number);
+	if (contract_model_agrees(pccs_stack(prep->pccs), &q, &pck, info, why))
+		return true;
+	why_wrap(why,
+		 "Intel's verdict is UpToDate, that of this contract with tcbEvaluationDataNumber "
+		 "%" PRIu32 " would not be",
+		 number);
+	return false;
+}
+
+static void on_rehearsed(void *arg, enum dry_run_rc rc, const char *sentence)
 {
 	struct prepare *prep = arg;
-	struct why why = {""};
 
-	if (read->kind == L1_READ_REVERTED &&
-	    rehearsal_objects(&read->revert, layout_of(prep), prep->desk->o->register_by_file,
-			      &why)) {
-		failed(prep, "", why.text);
+	if (rc != DRY_RUN_PASSED) {
+		failed(prep, "", sentence);
 		return;
 	}
-	if (read->kind == L1_READ_FAILED)
-		log_event(LOG_DEBUG, "registration_not_rehearsed",
-			  log_str("reason", read->sentence));
 	prep->rehearsed = true;
 	pump(prep);
 }
 
 static void rehearse(struct prepare *prep)
 {
-	const struct l1_facts *f = l1_facts(prep->desk->p->l1);
-	struct eth_address from;
-	struct l1_call call = {.from = &from, .to = &f->tdx_verifier, .replaced = &prep->entry};
+	const struct dry_run_subject s = subject_of(prep);
 	struct why why = {""};
-	struct buf code, calldata;
-	bool ok;
 
-	buf_init(&code, CALL_MAX);
-	buf_init(&calldata, CALL_MAX);
-	ok = outbox_from(prep->desk->outbox, SENDER_REGISTER, &from) &&
-	     quote_call_register(&calldata, buf_span(&prep->quote),
-				 pccs_takes_leaf_only(prep->pccs), &why) &&
-	     rehearsal_code(&code, buf_span(&prep->quote), prep->fmspc, layout_of(prep), &why);
-	call.calldata = buf_span(&calldata);
-	call.code = buf_span(&code);
 	prep->state = REHEARSING;
 	snprintf(prep->sentence, sizeof prep->sentence, "the registration is being rehearsed");
-	if (!ok || !l1_call(prep->desk->p->rpc, &call, on_rehearsal, prep))
-		failed(prep, "the rehearsal was not started",
-		       why.text[0] ? why.text : "too many JSON-RPC calls at once");
-	buf_free(&code);
-	buf_free(&calldata);
+	if (!dry_run_register(&prep->dry_run, &s, on_rehearsed, prep, &why))
+		failed(prep, "the rehearsal was not started", why.text);
+}
+
+/* With what is there: most refusals are for want of the rest. */
+static void on_sounded(void *arg, enum dry_run_rc rc, const char *sentence)
+{
+	struct prepare *prep = arg;
+
+	if (rc == DRY_RUN_NEVER) {
+		tell_verdict(prep, sentence);
+		failed(prep, "", sentence);
+		return;
+	}
+	prep->sounded = true;
+	pump(prep);
+}
+
+/* With all that it needs. */
+static void on_probed(void *arg, enum dry_run_rc rc, const char *sentence)
+{
+	struct prepare *prep = arg;
+
+	if (rc == DRY_RUN_PASSED) {
+		tell_verdict(prep, "Intel's verdict and this contract's are UpToDate");
+		over(prep);
+		registrar_prepared(prep->desk->p->registrar, &prep->signer);
+		wake_up(prep->desk->p->wake);
+	} else if (rc == DRY_RUN_NOT_YET && pccs_insist(prep->pccs)) {
+		pump(prep); /* with ours where the chain's is older */
+	} else {
+		if (rc != DRY_RUN_FAILED)
+			tell_verdict(prep, sentence);
+		failed(prep, "", sentence);
+	}
+}
+
+static void verify(struct prepare *prep, dry_run_cb *then)
+{
+	const struct dry_run_subject s = subject_of(prep);
+	struct why why = {""};
+
+	prep->state = PROBING;
+	snprintf(prep->sentence, sizeof prep->sentence,
+		 "the quote is being verified by an eth_call");
+	if (!dry_run_verify(&prep->dry_run, &s, then, prep, &why))
+		failed(prep, "the dry run was not started", why.text);
 }
 
 /* ---- reads and uploads ---- */
@@ -249,8 +304,17 @@ static void pump(struct prepare *prep)
 		break;
 	case PCCS_SEND:
 	case PCCS_READY:
-		if (!prep->rehearsed) {
+		if (!weigh(prep, &why)) {
+			if (pccs_insist(prep->pccs)) {
+				pump(prep);
+			} else {
+				tell_verdict(prep, why.text);
+				failed(prep, "", why.text);
+			}
+		} else if (!prep->rehearsed) {
 			rehearse(prep);
+		} else if (kind == PCCS_SEND && !prep->sounded) {
+			verify(prep, on_sounded);
 		} else if (kind == PCCS_SEND) {
 			snprintf(prep->sentence, sizeof prep->sentence,
 				 "the upload of the %s waits for its turn", prep->step.name);
@@ -260,11 +324,11 @@ static void pump(struct prepare *prep)
 			log_event(LOG_INFO, "collateral_on_chain",
 				  log_str("stack", pccs_stack_name(pccs_stack(prep->pccs))),
 				  log_str("note", why.text));
-			probe(prep);
+			verify(prep, on_probed);
 		}
 		break;
-	case PCCS_REFUSED:
-	case PCCS_WAIT: failed(prep, "", why.text); break;
+	case PCCS_REFUSED: failed(prep, "", why.text); break;
+	case PCCS_WAIT: wait_or_fetch(prep, &why); break;
 	}
 }
 
@@ -355,6 +419,11 @@ void prepare_begin(struct prepare *prep, const struct registrar_step *step)
 		failed(prep, "", "its collateral is not at hand");
 		return;
 	}
+	if (is_being_judged(prep, s)) {
+		snprintf(prep->sentence, sizeof prep->sentence,
+			 "the quote is being judged with what the contracts go by");
+		return;
+	}
 	if (!buf_add(&prep->quote, step->payload.p, step->payload.n)) {
 		failed(prep, "", "out of memory");
 		return;
@@ -365,10 +434,17 @@ void prepare_begin(struct prepare *prep, const struct registrar_step *step)
 	job.entry = prep->entry;
 	memcpy(job.fmspc, s->platform.fmspc, sizeof job.fmspc);
 	memcpy(prep->fmspc, s->platform.fmspc, sizeof prep->fmspc);
+	outbox_from(prep->desk->outbox, SENDER_UPLOAD, &job.sender);
+	job.gas_cap = prep->desk->o->gas_cap;
 	job.ca = s->platform.ca == COLLATERAL_PROCESSOR ? PCCS_PROCESSOR : PCCS_PLATFORM;
 	job.pieces = s->collateral->pieces;
+	job.evaluation_numbers = s->collateral->numbers_response;
+	job.listed_standard =
+	    collateral_numbers_standard(&s->collateral->numbers, chain_time(prep));
+	job.listed_early = collateral_numbers_early(&s->collateral->numbers);
+	job.numbers_sought = s->collateral->want.numbers;
 	prep->state = READING;
-	prep->rehearsed = false;
+	prep->rehearsed = prep->sounded = false;
 	pccs_begin(prep->pccs, &job, &why);
 	pump(prep);
 }
@@ -382,6 +458,11 @@ bool prepare_register_call(const struct prepare *prep, struct buf *out, struct s
 const char *prepare_sentence(const struct prepare *prep)
 {
 	return prep->sentence;
+}
+
+const char *prepare_verdict(const struct prepare *prep)
+{
+	return prep->verdict;
 }
 
 const struct pccs *prepare_pccs(const struct prepare *prep)
@@ -401,6 +482,7 @@ bool prepare_new(struct prepare **out, const struct desk *desk, struct why *why)
 	*out = NULL;
 	if (prep) {
 		prep->desk = desk;
+		prep->dry_run.desk = desk;
 		buf_init(&prep->quote, TDXV_QUOTE_MAX);
 		prep->pccs = pccs_new(&desk->o->pccs);
 	}
@@ -411,6 +493,12 @@ bool prepare_new(struct prepare **out, const struct desk *desk, struct why *why)
 	}
 	*out = prep;
 	return true;
+}
+
+void prepare_stop(struct prepare *prep)
+{
+	if (prep && prep->state == FETCHING)
+		collateral_cancel(prep->desk->p->collateral, prep);
 }
 
 void prepare_free(struct prepare *prep)

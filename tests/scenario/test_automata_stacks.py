@@ -9,7 +9,7 @@ import urllib.parse
 
 import pytest
 from l1 import Reverted, cast
-from standins import signed_json
+from standins import collateral_calls, make_pki, signed_json
 from test_production import DAY, prove_until, production, refused
 from world import EVALUATION_NUMBER, FMSPC, L1_KEY, TDX_KEY, Key, automata, until
 
@@ -112,7 +112,8 @@ def test_v10_from_nothing_to_verified_batches(old):
     old.feed(c, 2)
     old.until_verified(2)
     assert prover.processed() == [1, 2]
-    assert "Automata v1.0" in c.verb("tcb-status").stdout
+    shown = c.verb("tcb-status").stdout
+    assert "Automata v1.0" in shown and "Intel's verdict and this contract's are UpToDate" in shown, shown
     # What is stored may be read by Automata's own contracts alone: windows and hashes were enough.
     with pytest.raises(Reverted, match=cast("sig", "Unauthorized_Caller(address)")):
         old.l1.call(Daos(old.l1, old.dcap).pcs, "getCertificateById(uint8)", ROOT, sender=TDX_SENDER)
@@ -230,6 +231,74 @@ def test_a_fee_is_refused_before_gas_is_spent(old):
     until("registered", lambda: c.setup(qe.quote(key.payload)) is True, 60, 1)
 
 
+def test_a_router_that_may_not_read_is_found_out_for_free(old):
+    pccs, qe = old.pccs(), old.software_qe()
+    old.l1.send(old.dcap, "setShutOut(bool)", "true")
+    c = production(old, pccs).start()
+    c.saw("event=l1_read")
+    text = refused(c, qe.quote(Key().payload), "try_again")
+    assert "verifyAndAttestOnChain reverts: Unauthorized_Caller(" in text, text
+    assert sent(old) == 0 and not uploads(c)
+    old.l1.send(old.dcap, "setShutOut(bool)", "false")
+    key = Key()
+    until("registered", lambda: c.setup(qe.quote(key.payload)) is True and old.signer == key.address, 60, 1)
+
+
+def test_early_tcb_info_of_a_stranger_is_named_and_costs_nothing(old):
+    """v1.0 will not take the standard one again, and by the early one the platform is OutOfDate."""
+    early = make_pki(old.dir / "early", "--tcb-status", "OutOfDate", "--evaluation", "18", "--age", 2 * DAY)
+    strangers, pccs, qe = old.pccs("--dir", early, name="strangers"), old.pccs(), old.software_qe()
+    daos = Daos(old.l1, old.dcap)
+    for what, data in collateral_calls(strangers):
+        to = {"QE identity": daos.v10[0], "TCB info": daos.v10[1]}.get(what, daos.pcs)
+        old.l1.transact({"from": old.l1.accounts[9], "to": to, "data": data})
+    c = production(old, pccs).start()
+    c.saw("event=l1_read")
+    text = refused(c, qe.quote(Key().payload), "try_again")
+    assert re.search("Intel's verdict is UpToDate, that of this contract with tcbEvaluationDataNumber 18 would not be: "
+                     "Automata v1.0: OutOfDate", text), text
+    assert sent(old) == 0 and not uploads(c)
+
+
+def test_a_module_that_v10_does_not_know_costs_nothing(old):
+    """Intel's verdict is UpToDate; v1.0 would have said so after seven uploads."""
+    pccs, qe = old.pccs(), old.software_qe()
+    c = production(old, pccs).start()
+    c.saw("event=l1_read")
+    text = refused(c, qe.quote(Key().payload, "--module-version", "0"), "try_again")
+    assert re.search('Intel\'s verdict is UpToDate, that of this contract with tcbEvaluationDataNumber 17 would not be: '
+                     'Automata v1.0: "TDXModule check failed", because it knows no TDX module of version 0', text), text
+    assert sent(old) == 0 and not uploads(c)
+    assert re.search(r"verdict: 0x\w+: Intel's verdict is UpToDate, that of this contract", c.verb("tcb-status").stdout)
+
+
+def test_what_is_still_good_is_not_replaced(old):
+    pccs, qe = old.pccs(), old.software_qe()
+    c = production(old, pccs).start()
+    c.saw("event=l1_read")
+    assert c.setup(qe.quote(Key().payload)) is True
+    before = sent(old)
+    old.pki("--age", "10")  # a month later at the source: the same again, newer by date
+    assert c.verb("collateral", "refresh").returncode == 0
+    c.saw("event=collateral ")
+    key = Key()
+    assert c.setup(qe.quote(key.payload)) is True
+    assert c.verb("promote", key.address).returncode == 0
+    until("the other is registered", lambda: old.signer == key.address, 60)
+    assert len(uploads(c)) == 7 and sent(old) == before + 1
+    assert "ours is newer, and the PCCS's is good until" in c.events("collateral_on_chain")[-1]["note"]
+    # The contract's own verdict may need what is newer; where that changes nothing the words are its own.
+    before = sent(old)
+    old.l1.send(old.dcap, "setStatus(uint8)", 4)
+    third = Key()
+    assert c.setup(qe.quote(third.payload)) is True
+    assert c.verb("promote", third.address).returncode == 0
+    text = c.saw("event=registration_not_prepared .*")[0]
+    assert "the quote verifier finds the TCB status OutOfDate, the TDXVerifier takes only UpToDate" in text, text
+    assert set(uploads(c)[7:]) == {"root CA CRL", "PCK CRL of the Platform CA", *JSON}, uploads(c)
+    assert old.signer == key.address and sent(old) == before + 4
+
+
 def test_a_sender_without_its_role_pays_nothing(old):
     pccs, qe = old.pccs(), old.software_qe()
     stranger = Key()
@@ -254,6 +323,19 @@ def test_v11_and_a_tdx_verifier_of_v10_are_told_apart_before_gas_is_spent(new):
     assert sent(new) == 0 and not uploads(c)
 
 
+def test_v11_an_attester_uploads_the_list_as_well(new):
+    read_v11(new)
+    pccs, qe = new.pccs(), new.software_qe()
+    daos = Daos(new.l1, new.dcap)
+    grant(new, TDX_SENDER, *daos.v11)
+    c = production(new, pccs).start()
+    c.saw("event=l1_read")
+    key = Key()
+    quote = qe.quote(key.payload)
+    until("registered", lambda: c.setup(quote) is True and new.signer == key.address, 90, 1)
+    assert uploads(c) == [*CERTIFICATES, "list of TCB evaluation numbers", *JSON]
+
+
 def test_v11_with_versioned_daos_and_moved_offsets(new):
     read_v11(new)
     pccs, qe = new.pccs(), new.software_qe()
@@ -276,7 +358,7 @@ def test_v11_with_versioned_daos_and_moved_offsets(new):
 
     text = until("the role is missed", unless_attester, 60, 1)
     assert "the versioned DAO takes uploads only from its attesters (ATTESTER_ROLE)" in text, text
-    assert uploads(c) == [name for name in CERTIFICATES if name not in ("root CA certificate", "TCB signing certificate")]
+    assert sent(new) == 0 and not uploads(c)
     grant(new, TDX_SENDER, *daos.v11)
     until("registered", lambda: c.setup(quote) is True, 90, 1)
     assert new.signer == key.address

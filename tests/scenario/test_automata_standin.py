@@ -425,8 +425,10 @@ def test_pccs_fills_v10(l1):
     ok, output = s.verify(quote)
     raw = bytes.fromhex(quote[2:])
     assert ok and output == "0x0004" "81000000" "00" + FMSPC[2:] + raw[48:632].hex()
-    # Forged anew: certificates of the same dates are left alone, newer JSON goes up.
+    # Forged anew: certificates of the same dates are left alone, and newer JSON while the old is good.
     end, uploads, _, _ = job(l1, s.entry, issued="2026-01-12T00:00:00Z")
+    assert end[0] == "ready" and uploads == [] and end[3].count("ours is newer, and the PCCS's is good until") == 2
+    end, uploads, _, _ = job(l1, s.entry, now=NOW + 24 * DAY + 3600, issued="2026-01-12T00:00:00Z")
     assert end[0] == "ready" and uploads == ONE[5:]
 
 

@@ -6,8 +6,6 @@ import re
 import time
 
 import pytest
-from dcap import software_qe_signs
-from differential import with_signed
 from l1 import REPO, cast
 from standins import make_pki
 from world import Key, until
@@ -74,26 +72,71 @@ def test_a_quote_becomes_a_registered_key_and_batches_are_verified(world, pccs, 
     assert "DcapVerifier" in text or "not read yet" in text, text
 
 
+def gas_paid(world):
+    """What the sender of registrations has sent so far, in transactions."""
+    sender = cast("wallet", "address", "--private-key", world.dir.joinpath("tdx.key").read_text().strip())
+    return int(world.l1.rpc("eth_getTransactionCount", sender, "latest"), 16)
+
+
 def test_a_verifier_that_goes_by_the_standard_number(new_world):
-    """Without a list nothing is registered, and no gas is spent on what would not count."""
+    """The list of numbers is fetched and goes up with the rest. Without one no gas is spent."""
     world = new_world("dcap-standard")
     pccs, qe = world.pccs(), world.software_qe()
+    (world.pki() / "tcb_evaluation_numbers.json").unlink()
     c = production(world, pccs).start()
     c.saw("event=l1_read")
     key = Key()
     quote = qe.quote(key.payload)
-    text = refused(c, quote, "try_again")
-    assert "the list of TCB evaluation numbers is missing" in text, text
-    assert not {"TD_QE identity", "TCB info of FMSPC 90c06f000000"} & {e["what"] for e in c.events("collateral_uploaded")}
-    date = lambda days: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * DAY))
-    entry = lambda number, days: {
-        "tcbEvaluationDataNumber": number, "tcbRecoveryEventDate": date(days), "tcbDate": date(days)}
-    numbers = {"id": "TDX", "version": 1, "issueDate": date(1), "nextUpdate": date(-29),
-               "tcbEvalNumbers": [entry(18, 100), entry(17, 400)]}
-    body, signature = software_qe_signs(numbers)
-    world.l1.transact({"from": world.l1.accounts[0], "to": world.dcap, "data": "0x" + with_signed(
-        "upsertTcbEvaluationData((string,bytes))", body, signature).hex()})
+
+    def no_list_anywhere():
+        return "it is not on the PCCS, and no collateral source has given it" in refused(c, quote, "try_again")
+
+    until("the list is missed", no_list_anywhere, 60, 1)
+    assert "/tdx/certification/v4/tcbevaluationdatanumbers" in pccs.requests()
+    assert gas_paid(world) == 0
+    world.pki("--age", "60")
+    assert c.verb("collateral", "refresh").returncode == 0
     until("registered", lambda: c.setup(quote) is True and world.signer == key.address, 60, 1)
+    assert [e["what"] for e in c.events("collateral_uploaded")] == [
+        "root CA certificate", "root CA CRL", "PCK Platform CA certificate", "TCB signing certificate",
+        "PCK CRL of the Platform CA", "list of TCB evaluation numbers", "TD_QE identity",
+        "TCB info of FMSPC 90c06f000000"]
+    shown = c.verb("tcb-status").stdout
+    assert "by it number 17 counts" in shown, shown
+    # A recovery a year ago becomes the standard one: its list, and what goes with it.
+    world.pki("--evaluation", "18", "--age", "30")
+    assert c.verb("collateral", "refresh").returncode == 0
+    c.saw("event=collateral .*evaluation=18")
+    other = Key()
+    assert c.setup(qe.quote(other.payload)) is True
+    assert c.verb("promote", other.address).returncode == 0
+    until("the other is registered", lambda: world.signer == other.address, 60)
+    assert int(world.l1.call(world.dcap, "evaluationNumber()"), 16) == 18
+    names = [e["what"] for e in c.events("collateral_uploaded")][8:]
+    assert names[-3:] == ["list of TCB evaluation numbers", "TD_QE identity", "TCB info of FMSPC 90c06f000000"], names
+
+
+def test_a_verifier_that_goes_by_the_early_number(new_world):
+    """The standard TCB info, which is fetched first, is none that this contract would look at."""
+    world = new_world("dcap-early")
+    early = make_pki(world.dir / "early", "--evaluation", "18", "--age", 2 * DAY)
+    world.pki("--early", "18")
+    pccs, qe = world.pccs("--dir", world.pki(), "--dir", early), world.software_qe()
+    c = production(world, pccs).start()
+    c.saw("event=l1_read")
+    key = Key()
+    quote = qe.quote(key.payload)
+    until("registered", lambda: c.setup(quote) is True and world.signer == key.address, 60, 1)
+    assert [r for r in pccs.requests() if "update=standard" in r] and [
+        r for r in pccs.requests() if r.endswith("/tcb?fmspc=90c06f000000&tcbEvaluationDataNumber=18")]
+    assert len(c.events("collateral_uploaded")) == 8 and not c.events("collateral_failed")
+    # After a restart it is known what the contract asks for.
+    c.kill()
+    before = len(pccs.requests())
+    c.start()
+    c.saw("event=quote_fit", start=c.log().rfind("event=ready"))
+    assert c.verb("collateral", "refresh").returncode == 0
+    until("it asks for 18", lambda: [r for r in pccs.requests()[before:] if "tcbEvaluationDataNumber=18" in r])
 
 
 REFUSALS = [
@@ -123,9 +166,7 @@ def test_each_refusal_is_a_sentence_and_costs_no_gas(world, pccs, qe):
         again = refused(c, quote, source=source)
         assert again.startswith("refused before: "), again
     assert int(world.signer, 16) == 0 and c.provers() == {}
-    sent = world.l1.rpc("eth_getTransactionCount", cast("wallet", "address", "--private-key", world.dir.joinpath(
-        "tdx.key").read_text().strip()), "latest")
-    assert int(sent, 16) == 0, "a refused quote cost gas"
+    assert gas_paid(world) == 0, "a refused quote cost gas"
     # Collateral was fetched for the last one alone: the others' own chains or images did not hold.
     assert len([r for r in pccs.requests() if "update=standard" in r and "/tcb" in r]) == 1, pccs.requests()
 

@@ -106,7 +106,8 @@ def test_collateral_is_renewed_under_the_same_certificates(bench, flags, status,
     assert verdict(where, made) == (status, failed)
     after = {name: (where / name).read_bytes() for name in os.listdir(where)}
     changed = {name for name in after if before[name] != after[name]}
-    assert changed == {"tcb_info.json", "qe_identity.json", "pck_crl.der", "root_ca_crl.der"}
+    assert changed == {"tcb_info.json", "qe_identity.json", "pck_crl.der", "root_ca_crl.der",
+                       "tcb_evaluation_numbers.json"}
     bench.pki("--age", "30")
     assert verdict(where, made) == ("UpToDate", [])
 

@@ -41,6 +41,7 @@ FLAVOURS = {
     "dcap": {"ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER": "true", "ETHREX_DEPLOYER_DCAP_EVALUATION": "17"},
     # The same, which goes by a list of evaluation numbers.
     "dcap-standard": {"ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER": "true"},
+    "dcap-early": {"ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER": "true", "ETHREX_DEPLOYER_DCAP_EVALUATION": "early"},
     # The same with the stand-ins of Automata's contracts.
     "automata-v1.0": {"ETHREX_L2_TDX": "true"},
     "automata-v1.1": {"ETHREX_L2_TDX": "true"},

@@ -32,6 +32,7 @@ static const char usage[] =
     "  --ca NAME           platform or processor: the CA of a new platform [platform]\n"
     "  --tcb-status WORD   what the collateral says of the platform [UpToDate]\n"
     "  --evaluation N      tcbEvaluationDataNumber [17]\n"
+    "  --early N           another number in the list of these, which is not yet a year old\n"
     "  --age SECONDS       since the collateral was issued [86400]\n"
     "  --valid SECONDS     for which it is still good [2592000]\n"
     "  --expired PIECE     tcb_info, qe_identity, pck_crl or root_ca_crl ended a second ago\n"
@@ -41,6 +42,7 @@ static const char usage[] =
     "  --mrtd, --rtmr0, --rtmr1, --rtmr2, --rtmr3 HEX     48 bytes [the image that "
     "contracts/deploy.mjs expects]\n"
     "  --tcb-svn N         each byte of TEE_TCB_SVN but the module's version [5]\n"
+    "  --module-version N  of the TDX module, which picks its identity [1]\n"
     "  --attributes HEX    the 8 bytes of TDATTRIBUTES\n"
     "  --debug-td          a trust domain that its host can look into\n"
     "  --break WHAT        signature, qe-signature, binding, chain, report-data, cut, provider, "
@@ -129,6 +131,11 @@ static bool set_evaluation(struct args *a, const char *v)
 	return set_number(&a->wish.evaluation, v, 1000000);
 }
 
+static bool set_early(struct args *a, const char *v)
+{
+	return set_number(&a->wish.early, v, 1000000);
+}
+
 static bool set_age(struct args *a, const char *v)
 {
 	return set_number(&a->wish.age, v, 10 * 365 * DAY);
@@ -207,6 +214,16 @@ static bool set_tcb_svn(struct args *a, const char *v)
 	return true;
 }
 
+static bool set_module_version(struct args *a, const char *v)
+{
+	unsigned n;
+
+	if (!set_number(&n, v, 255))
+		return false;
+	a->qe.forge.body[1] = (uint8_t)n;
+	return true;
+}
+
 static bool set_attributes(struct args *a, const char *v)
 {
 	return hex_decode(a->qe.forge.body + TDXV_TD_TDATTRIBUTES, 8, v, strlen(v));
@@ -247,6 +264,7 @@ static const struct flag {
     {"--ca", PKI, false, set_ca},
     {"--tcb-status", PKI, false, set_tcb_status},
     {"--evaluation", PKI, false, set_evaluation},
+    {"--early", PKI, false, set_early},
     {"--age", PKI, false, set_age},
     {"--valid", PKI, false, set_valid},
     {"--expired", PKI, false, set_expired},
@@ -261,6 +279,7 @@ static const struct flag {
     {"--rtmr2", ANY_QUOTE, false, set_rtmr2},
     {"--rtmr3", ANY_QUOTE, false, set_rtmr3},
     {"--tcb-svn", ANY_QUOTE, false, set_tcb_svn},
+    {"--module-version", ANY_QUOTE, false, set_module_version},
     {"--attributes", ANY_QUOTE, false, set_attributes},
     {"--debug-td", ANY_QUOTE, true, set_debug},
     {"--break", ANY_QUOTE, false, set_break},

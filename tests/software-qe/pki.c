@@ -224,6 +224,48 @@ static bool write_certificates(const char *dir, const struct forged *x, const st
 	       write_file(dir, "platform", span_of(platform, strlen(platform)), why);
 }
 
+static void add_number(struct buf *list, unsigned number, int64_t recovery)
+{
+	char date[TIME_TEXT];
+
+	tdxv_time_text(date, sizeof date, recovery);
+	buf_printf(list,
+		   "{\"tcbEvaluationDataNumber\":%u,\"tcbRecoveryEventDate\":\"%s\","
+		   "\"tcbDate\":\"%s\"}",
+		   number, date, date);
+}
+
+static bool write_numbers(const struct pki_wish *w, const struct dates *d, struct why *why)
+{
+	const int64_t now = time(NULL);
+	struct buf list, whole;
+	uint8_t raw[64];
+	char hex[129];
+	bool ok;
+
+	buf_init(&list, FILE_MAX);
+	buf_init(&whole, FILE_MAX);
+	buf_printf(&list,
+		   "{\"id\":\"TDX\",\"version\":1,\"issueDate\":\"%s\",\"nextUpdate\":\"%s\","
+		   "\"tcbEvalNumbers\":[",
+		   d->issued, d->next);
+	if (w->early) {
+		add_number(&list, w->early, now - 100ll * FORGE_DAY);
+		buf_add_str(&list, ",");
+	}
+	add_number(&list, w->evaluation, now - 400ll * FORGE_DAY);
+	buf_add_str(&list, "]}");
+	forge_sign(raw, KEY_TCB, list.p, list.len);
+	hex_encode(hex, raw, sizeof raw);
+	buf_add_str(&whole, "{\"tcbEvaluationDataNumbers\":");
+	buf_add(&whole, list.p, list.len);
+	buf_printf(&whole, ",\"signature\":\"%s\"}", hex);
+	ok = write_file(w->dir, "tcb_evaluation_numbers.json", buf_span(&whole), why);
+	buf_free(&list);
+	buf_free(&whole);
+	return ok;
+}
+
 bool pki_make(const struct pki_wish *wish, struct why *why)
 {
 	struct platform platform;
@@ -247,6 +289,7 @@ bool pki_make(const struct pki_wish *wish, struct why *why)
 	ok = (!fresh || write_certificates(wish->dir, &x, &platform, why)) &&
 	     write_file(wish->dir, "root_ca_crl.der", buf_span(&x.root_crl), why) &&
 	     write_file(wish->dir, "pck_crl.der", buf_span(&x.pck_crl), why) &&
+	     write_numbers(wish, &dates, why) &&
 	     write_file(wish->dir, "qe_identity.json", buf_span(&x.qe_identity), why) &&
 	     write_file(wish->dir, "tcb_info.json", buf_span(&x.tcb_info), why);
 	forged_free(&x);

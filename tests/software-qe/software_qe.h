@@ -11,6 +11,7 @@
  *   platform                     FMSPC and CA, as they were asked for first
  *   tcb_info.json, qe_identity.json, tcb_signing_chain.pem, pck_crl.der, pck_crl_issuer_chain.pem,
  *   root_ca_crl.der              what `tdx-quote verify --collateral` reads
+ *   tcb_evaluation_numbers.json  Intel's list: the collateral's number is the standard one
  */
 #ifndef TESTS_SOFTWARE_QE_H
 #define TESTS_SOFTWARE_QE_H
@@ -28,6 +29,7 @@ struct pki_wish {
 	const char *ca;    /* "platform" or "processor"; NULL: likewise, else platform */
 	const char *tcb_status; /* of the platform's level; NULL: UpToDate */
 	unsigned evaluation;    /* tcbEvaluationDataNumber */
+	unsigned early;         /* one more in the list, not yet a year old; 0: none */
 	unsigned age;           /* seconds since the collateral was issued */
 	unsigned valid;         /* seconds for which it is still good */
 	const char *expired;    /* a piece that ended a second ago, or NULL */

@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static struct forged x;
 static struct collateral_key key;
+static struct buf list;                     /* of TCB evaluation numbers */
 static struct buf answer[COLLATERAL_PARTS]; /* chain, newline, body */
 static const struct collateral_source source = {
     .kind = COLLATERAL_PCCS, .at = "https://pccs.example", .name = "https://pccs.example"};
@@ -32,6 +33,7 @@ static const struct buf *body_of(int id)
 	case COLLATERAL_TCB_INFO: return &x.tcb_info;
 	case COLLATERAL_QE_IDENTITY: return &x.qe_identity;
 	case COLLATERAL_PCK_CRL: return &x.pck_crl;
+	case COLLATERAL_NUMBERS: return &list;
 	default: return &x.root_crl;
 	}
 }
@@ -48,12 +50,30 @@ static const struct buf *chain_of(int id)
 	}
 }
 
+static void build_list(void)
+{
+	static const char body[] =
+	    "{\"id\":\"TDX\",\"version\":1,\"issueDate\":\"2026-01-10T00:00:00Z\",\"nextUpdate\":"
+	    "\"2026-02-09T00:00:00Z\",\"tcbEvalNumbers\":[{\"tcbEvaluationDataNumber\":17,"
+	    "\"tcbRecoveryEventDate\":\"2025-01-01T00:00:00Z\",\"tcbDate\":"
+	    "\"2025-01-01T00:00:00Z\"}]}";
+	uint8_t raw[64];
+	char hex[129];
+
+	forge_sign(raw, KEY_TCB, body, sizeof body - 1);
+	hex_encode(hex, raw, sizeof raw);
+	buf_init(&list, ANSWER_MAX);
+	if (!buf_printf(&list, "{\"tcbEvaluationDataNumbers\":%s,\"signature\":\"%s\"}", body, hex))
+		abort();
+}
+
 static void build(void)
 {
 	struct forge f;
 
 	forge_init(&f);
 	forge_build(&x, &f);
+	build_list();
 	memcpy(key.fmspc, f.fmspc, sizeof key.fmspc);
 	key.ca = COLLATERAL_PLATFORM;
 	for (int id = 0; id < COLLATERAL_PARTS; id++) {

@@ -101,7 +101,7 @@ static void on_answer(void *arg, const struct collateral_set *set, const char *s
 
 	g->served = set != NULL;
 	printf("%s\n", set ? "served" : "none");
-	for (i = 0; set && i < COLLATERAL_PARTS; i++)
+	for (i = 0; set && i < COLLATERAL_NUMBERS; i++)
 		printf("%s\n", set->source[i]);
 	if (*sentence)
 		printf("%s\n", sentence);

@@ -83,6 +83,8 @@ static int part_of(const char *path)
 		return COLLATERAL_PCK_CRL;
 	if (strstr(path, "/sgx/certification/v4/rootcacrl") || strstr(path, "/root.der"))
 		return COLLATERAL_ROOT_CRL;
+	if (strstr(path, "/tdx/certification/v4/tcbevaluationdatanumbers"))
+		return COLLATERAL_NUMBERS;
 	fail_msg("unexpected request %s", path);
 	return -1;
 }
@@ -96,7 +98,7 @@ static void add_chain_header(struct fake_pcs_conn *c, int part, enum fake_pcs_mo
 	const char *header;
 	int times;
 
-	if (part == COLLATERAL_ROOT_CRL || mode == PCS_NO_CHAIN)
+	if (part >= COLLATERAL_ROOT_CRL || mode == PCS_NO_CHAIN)
 		return;
 	header = part == COLLATERAL_TCB_INFO && c->pcs->old_header ? "SGX-TCB-Info-Issuer-Chain"
 								   : name[part];
@@ -114,8 +116,13 @@ static void add_chain_header(struct fake_pcs_conn *c, int part, enum fake_pcs_mo
 static void respond(struct fake_pcs_conn *c, int part, enum fake_pcs_mode mode)
 {
 	const struct forged *x = c->pcs->serves;
-	const struct buf *bodies[] = {&x->tcb_info, &x->qe_identity, &x->pck_crl, &x->root_crl};
-	int status = mode == PCS_STATUS ? c->pcs->status : 200;
+	const char *list = c->pcs->numbers ? c->pcs->numbers : "";
+	const struct buf numbers = {.p = (uint8_t *)(uintptr_t)list, .len = strlen(list)};
+	const struct buf *bodies[] = {&x->tcb_info, &x->qe_identity, &x->pck_crl, &x->root_crl,
+				      &numbers};
+	int status = mode == PCS_STATUS                               ? c->pcs->status
+		     : part == COLLATERAL_NUMBERS && !c->pcs->numbers ? 404
+								      : 200;
 	struct buf body;
 	char hex[4096] = "";
 	size_t i, declared;
@@ -127,7 +134,8 @@ static void respond(struct fake_pcs_conn *c, int part, enum fake_pcs_mode mode)
 		for (i = 0; i < HUGE_BODY / sizeof hex; i++)
 			buf_add(&body, hex, sizeof hex);
 	} else if (status == 200 && mode != PCS_EMPTY) {
-		if (c->pcs->hex_crls && part >= COLLATERAL_PCK_CRL) {
+		if (c->pcs->hex_crls &&
+		    (part == COLLATERAL_PCK_CRL || part == COLLATERAL_ROOT_CRL)) {
 			assert_true(bodies[part]->len * 2 < sizeof hex);
 			hex_encode(hex, bodies[part]->p, bodies[part]->len);
 			buf_add_str(&body, hex);

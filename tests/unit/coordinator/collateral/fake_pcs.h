@@ -30,6 +30,7 @@ struct fake_pcs {
 	int port;
 	bool listening;
 	const struct forged *serves;
+	const char *numbers; /* the list that it serves; NULL: none, HTTP 404 */
 	enum fake_pcs_mode mode;
 	unsigned mode_parts; /* bit per part that the mode is for; 0: all */
 	int status;

@@ -29,7 +29,7 @@ static void test_a_set_comes_from_the_first_source(void **state)
 	assert_int_equal(g.set->pieces.tcb_info.n, w->good.tcb_info.len);
 	assert_memory_equal(g.set->pieces.tcb_signing_chain.p, w->good.tcb_chain.p,
 			    w->good.tcb_chain.len);
-	for (i = 0; i < COLLATERAL_PARTS; i++) {
+	for (i = 0; i < COLLATERAL_NUMBERS; i++) {
 		assert_int_equal(w->a.n_part[i], 1);
 		assert_non_null(strstr(g.set->source[i], "http://127.0.0.1:"));
 	}
@@ -148,7 +148,7 @@ struct failure {
 	const char *says;
 };
 
-#define CHAINED (ALL_PARTS & ~(1u << COLLATERAL_ROOT_CRL))
+#define CHAINED (QUOTE_PARTS & ~(1u << COLLATERAL_ROOT_CRL))
 
 static const struct failure failures[] = {
     {PCS_SILENT, 0, 0, COLLATERAL_UNREACHABLE, "no answer: "},
@@ -202,7 +202,7 @@ static void test_a_failing_source_is_passed_over(void **state)
 		assert_true(world_count(w, 0, f->outcome) > 0);
 		/* Only what the first lacked. */
 		assert_int_equal(w->b.n_requests,
-				 __builtin_popcount(f->parts ? f->parts : ALL_PARTS));
+				 __builtin_popcount(f->parts ? f->parts : QUOTE_PARTS));
 		got_free(&g);
 		world_close(w);
 	}

@@ -20,8 +20,12 @@ static const struct eth_address verifier = {{0xe1}}, router = {{0xe2}}, pcs = {{
 
 void fake_pccs_init(struct fake_pccs *f, enum pccs_stack stack, int64_t now)
 {
-	*f = (struct fake_pccs){
-	    .stack = stack, .now = now, .number = 17, .attester = true, .own_version = 1};
+	*f = (struct fake_pccs){.stack = stack,
+				.now = now,
+				.choice = 2,
+				.number = 17,
+				.attester = true,
+				.own_version = 1};
 }
 
 static struct eth_address versioned(struct eth_address dao, uint32_t number)
@@ -42,13 +46,23 @@ static bool is(const struct eth_address *a, struct eth_address b)
 
 /* ---- cells ---- */
 
+static struct fake_cell *find_of(struct fake_pccs *f, const struct eth_address *dao,
+				 const uint8_t key[32], uint32_t number)
+{
+	for (size_t i = 0; i < f->n_cells; i++)
+		if (is(dao, f->cell[i].dao) && memcmp(f->cell[i].key, key, 32) == 0 &&
+		    f->cell[i].number == number)
+			return &f->cell[i];
+	return NULL;
+}
+
+/* Of the number that counts, where documents go by numbers. */
 static struct fake_cell *find(struct fake_pccs *f, const struct eth_address *dao,
 			      const uint8_t key[32])
 {
-	for (size_t i = 0; i < f->n_cells; i++)
-		if (is(dao, f->cell[i].dao) && memcmp(f->cell[i].key, key, 32) == 0)
-			return &f->cell[i];
-	return NULL;
+	struct fake_cell *cell = find_of(f, dao, key, 0);
+
+	return cell ? cell : find_of(f, dao, key, f->number);
 }
 
 static void key_of(uint8_t out[32], const char *hex)
@@ -137,9 +151,25 @@ static enum pccs_answer give_key(struct buf *out, const uint8_t key[32])
 	return PCCS_OK;
 }
 
-static enum pccs_answer call_entry(const struct fake_pccs *f, struct span c, struct buf *out)
+static bool has_list(struct fake_pccs *f)
+{
+	struct eth_address dao = at(f, numbers);
+	uint8_t key[32];
+
+	numbers_key(key);
+	return find_of(f, &dao, key, 0) != NULL;
+}
+
+static enum pccs_answer call_entry(struct fake_pccs *f, struct span c, struct buf *out)
 {
 	bool own = f->stack == PCCS_STACK_OWN;
+
+	if (own && f->choice < 3 && calls(c, "evaluationChoice()")) {
+		give_u64(out, f->choice);
+		return give_u64(out, f->choice == 2 ? f->number : 0);
+	}
+	if (own && f->choice < 3 && calls(c, "evaluationNumber()"))
+		return give_u64(out, f->choice == 2 || has_list(f) ? f->number : 0);
 
 	if (calls(c, "dcapVerifierVersion()") && own)
 		return give_u64(out, f->own_version);
@@ -186,6 +216,29 @@ static enum pccs_answer call_router(struct fake_pccs *f, struct span c, struct b
 	return PCCS_REVERTED;
 }
 
+static enum pccs_answer give_document(struct fake_pccs *f, const struct eth_address *dao,
+				      struct span c, struct buf *out)
+{
+	static const uint8_t fmspc[6] = {0x90, 0xc0, 0x6f};
+	struct abi_value json = abi_bytes(span_of(NULL, 0)), document[2], whole;
+	struct fake_cell *cell;
+	uint8_t key[32];
+
+	if (calls(c, "getTcbInfo(uint256,string,uint256)"))
+		tcb_key(f, dao, fmspc, key);
+	else
+		identity_key(f, dao, key);
+	cell = find(f, dao, key);
+	if (cell)
+		json = abi_bytes(span_of(cell->json, strlen(cell->json)));
+	json.kind = ABI_STRING;
+	document[0] = json;
+	document[1] = abi_bytes(span_of(NULL, 0));
+	whole = abi_list(document, 2);
+	assert_int_equal(abi_encode(out, "((string,bytes))", &whole, 1, NULL), ETH_OK);
+	return PCCS_OK;
+}
+
 static enum pccs_answer call_dao(struct fake_pccs *f, const struct eth_address *dao, struct span c,
 				 struct buf *out)
 {
@@ -208,10 +261,15 @@ static enum pccs_answer call_dao(struct fake_pccs *f, const struct eth_address *
 		tcb_key(f, dao, c.p + 4 + 32, key);
 		return give_key(out, key);
 	}
-	if (calls(c, "TCB_EVAL_KEY(uint8)") && is(dao, numbers)) {
+	if (calls(c, "TCB_EVAL_KEY(uint8)") && is(dao, at(f, numbers))) {
 		numbers_key(key);
 		return give_key(out, key);
 	}
+	if (calls(c, "rolesOf(address)") && f->stack == PCCS_STACK_AUTOMATA_V1_1)
+		return give_u64(out, f->attester ? 1 : 2);
+	if (calls(c, "getTcbInfo(uint256,string,uint256)") ||
+	    calls(c, "getEnclaveIdentity(uint256,uint256)"))
+		return give_document(f, dao, c, out);
 	if (calls(c, "asyncUpsertProtocolVersion()") && f->async)
 		return give_u64(out, 2);
 	if (!calls(c, "getCollateralValidity(bytes32)") && !calls(c, "getCollateralHash(bytes32)"))
@@ -234,7 +292,7 @@ enum pccs_answer fake_pccs_call(struct fake_pccs *f, const struct eth_address *t
 	if (is(to, fake_entry))
 		a = call_entry(f, c, out);
 	if (a != PCCS_OK && is(to, at(f, verifier)) && calls(c, "pccsRouter()"))
-		return give_address(out, at(f, router));
+		return give_address(out, f->no_router ? (struct eth_address){{0}} : at(f, router));
 	if (a != PCCS_OK && is(to, at(f, router)))
 		a = call_router(f, c, out);
 	if (a != PCCS_OK && (to->b[0] & 0xf0) == (at(f, pcs).b[0] & 0xf0) && out->len == 0)
@@ -393,12 +451,18 @@ static bool has_issuer(struct fake_pccs *f, const struct upload *u)
 	return cell && cell->from <= f->now && f->now <= cell->to;
 }
 
+static uint32_t number_in(const char *json)
+{
+	return (uint32_t)strtoul(strchr(json, ':') + 1, NULL, 10);
+}
+
 enum pccs_sent fake_pccs_send(struct fake_pccs *f, const struct eth_address *to, struct span c,
 			      struct buf *out)
 {
 	bool one = f->stack == PCCS_STACK_AUTOMATA_V1_1;
 	struct fake_cell *cell;
 	struct upload u;
+	uint32_t json_number;
 
 	if (!decode(f, to, c, &u))
 		return PCCS_SEND_REVERTED;
@@ -410,28 +474,39 @@ enum pccs_sent fake_pccs_send(struct fake_pccs *f, const struct eth_address *to,
 		return revert(out, "Unauthorized()", 0);
 	if (f->async && u.name[0] == 't')
 		return revert(out, "Use_Async_Upsert()", 0);
-	if (u.from > f->now || f->now > u.to)
+	if (f->stack == PCCS_STACK_OWN && f->choice < 2 && u.number && !has_list(f))
+		return PCCS_SEND_REVERTED;
+	/* A list that is past its next update counts all the same. */
+	if (u.from > f->now || (f->now > u.to && !(f->stack == PCCS_STACK_OWN && u.name[0] == 'n')))
 		return revert(out, u.expired, u.ca);
 	if (!has_issuer(f, &u))
 		return revert(out, u.missing_issuer, u.issuer);
 	if (one && (u.name[0] == 't' || u.name[0] == 'i') && u.number != to->b[19])
 		return revert(out, "Invalid_Tcb_Evaluation_Data_Number()", 0);
-	cell = find(f, to, u.key);
+	json_number = u.number;
+	if (f->stack != PCCS_STACK_OWN || f->choice == 3)
+		u.number = 0;
+	cell = find_of(f, to, u.key, u.number);
 	if (cell && memcmp(cell->hash, u.hash, 32) == 0)
 		return revert(out, "Duplicate_Collateral()", 0);
-	if (cell && u.from <= cell->from)
+	if (cell &&
+	    (u.from <= cell->from || (f->stack == PCCS_STACK_AUTOMATA_V1_0 && cell->json[0] &&
+				      json_number < number_in(cell->json))))
 		return revert(out, u.older, 0);
 	if (f->deaf)
 		return PCCS_MINED;
-	if (is(to, numbers) && f->next_number)
+	if (u.name[0] == 'n' && f->next_number)
 		f->number = f->next_number;
 	if (!cell) {
 		assert_true(f->n_cells < FAKE_CELLS);
 		cell = &f->cell[f->n_cells++];
 	}
-	*cell = (struct fake_cell){.dao = *to, .from = u.from, .to = u.to};
+	*cell = (struct fake_cell){.dao = *to, .from = u.from, .to = u.to, .number = u.number};
 	memcpy(cell->key, u.key, 32);
 	memcpy(cell->hash, u.hash, 32);
+	if (u.name[0] == 't' || u.name[0] == 'i')
+		snprintf(cell->json, sizeof cell->json, "{\"tcbEvaluationDataNumber\":%u}",
+			 json_number);
 	return PCCS_MINED;
 }
 

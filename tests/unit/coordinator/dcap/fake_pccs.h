@@ -14,15 +14,18 @@ struct fake_cell {
 	struct eth_address dao;
 	uint8_t key[32], hash[32];
 	int64_t from, to;
+	uint32_t number; /* DcapVerifier: of a document; 0: none */
+	char json[64];   /* of a document: what getTcbInfo() answers, but for most of it */
 };
 
 struct fake_pccs {
 	enum pccs_stack stack;
 	int64_t now;
-	uint32_t number;      /* v1.1: the standard one; known while the list of numbers is there */
+	uint64_t choice;      /* DcapVerifier: 0 standard, 1 early, 2 fixed, 3: from before that */
+	uint32_t number;      /* the one that counts; known while the list of numbers is there */
 	uint32_t next_number; /* not 0: the standard one after the next list */
 	uint64_t fee_bp, own_version;
-	bool attester, async, no_verifier, no_versioned, both_routers, down;
+	bool attester, async, no_verifier, no_versioned, both_routers, no_router, down;
 	bool deaf;               /* takes uploads and stores nothing */
 	const char *revert_with; /* every upload: an error without arguments; "": no data */
 

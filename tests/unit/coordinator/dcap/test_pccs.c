@@ -17,7 +17,7 @@ static void an_empty_chain_gets_all(void **state)
 	    {PCCS_STACK_AUTOMATA_V1_1,
 	     "root,root crl,platform,signing,pck crl,numbers,identity,tcb", "Automata v1.1", 17,
 	     false},
-	    {PCCS_STACK_OWN, ALL_OF_ONE, "DcapVerifier", 0, true},
+	    {PCCS_STACK_OWN, ALL_OF_ONE, "DcapVerifier", 17, true},
 	};
 
 	(void)state;
@@ -92,9 +92,9 @@ static void steps(void **state)
 		fake_pccs_do(&w->chain, w->p, &step);
 	}
 	assert_int_equal(sends, 7);
-	/* entry 4, verifier 1, router 4, keys 7 and one, state 14, then one piece after each send
-	 */
-	assert_int_equal(reads, 4 + 1 + 4 + 8 + 14 + 7 * 2);
+	/* entry 4, verifier 1, router 4, keys 7 and one, state 14 and two documents, then one piece
+	 * after each send */
+	assert_int_equal(reads, 4 + 1 + 4 + 8 + 16 + 7 * 2 + 2);
 	/* Out of turn: nothing happens. */
 	pccs_sent(w->p, PCCS_SEND_FAILED, span_of(NULL, 0), "late");
 	pccs_answer(w->p, 0, PCCS_FAILED, span_of(NULL, 0), "late");
@@ -115,7 +115,8 @@ static void exact_bytes(void **state)
 	assert_int_equal(run(w), PCCS_READY);
 	w->forge.tcb_issued = "2026-01-12T00:00:00Z";
 	world_forge(w);
-	assert_true(pccs_begin(w->p, &w->job, NULL));
+	assert_int_equal(run(w), PCCS_READY);
+	assert_true(pccs_insist(w->p));
 	while (pccs_next(w->p, FORGE_NOW, &step, NULL) == PCCS_READ)
 		fake_pccs_do(&w->chain, w->p, &step);
 	assert_int_equal(step.kind, PCCS_SEND);
@@ -144,8 +145,14 @@ static void only_what_is_older_is_uploaded(void **state)
 	w->forge.tcb_issued = "2026-01-12T00:00:00Z";
 	w->forge.pck_crl.from += 3600;
 	world_forge(w);
+	/* The chain's is good, and ours costs gas: only when the contracts' verdict needs it. */
 	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, "");
+	assert_says(w, "PCK CRL of the Platform CA: ours is newer, and the PCCS's is good until ");
+	assert_says(w, "TCB info of FMSPC 90c06f000000: ours is newer");
+	assert_int_equal(insist(w), PCCS_READY);
 	assert_uploads(w, "pck crl,tcb");
+	assert_false(pccs_insist(w->p));
 	/* Another of the same date: no contract would take it. */
 	w->forge.tcb_number = 16;
 	world_forge(w);
@@ -284,10 +291,139 @@ static void the_number_moves_under_us(void **state)
 	assert_int_equal(run(w), PCCS_READY);
 	w->chain.next_number = 18;
 	world_numbers(w, "2026-01-12T00:00:00Z", "2026-02-11T00:00:00Z");
-	assert_int_equal(run(w), PCCS_WAIT);
+	assert_int_equal(run(w), PCCS_READY);
+	assert_int_equal(insist(w), PCCS_WAIT);
 	assert_uploads(w, "numbers");
 	assert_says(w, "collateral of number 18 must be fetched");
 	assert_int_equal(pccs_wanted_evaluation_number(w->p), 18);
+	world_free(w);
+}
+
+/* A DcapVerifier that goes by a list: the list after the certificates, then its number's. */
+static void a_list_that_is_missing(void **state)
+{
+	struct world *w = world_new(PCCS_STACK_OWN, NULL);
+	struct tdxv_bytes list = w->job.evaluation_numbers;
+	struct pccs_lack lack;
+	struct pccs_item item;
+
+	(void)state;
+	w->chain.choice = 0;
+	w->job.evaluation_numbers.n = 0;
+	assert_int_equal(run(w), PCCS_WAIT);
+	assert_uploads(w, "");
+	assert_says(w, "list of TCB evaluation numbers: the contract goes by it, and it must be "
+		       "fetched");
+	assert_true(pccs_lacks(w->p, &lack));
+	assert_true(lack.numbers);
+	assert_int_equal(lack.number, 0);
+	/* No source has it. */
+	w->job.numbers_sought = true;
+	assert_int_equal(run(w), PCCS_WAIT);
+	assert_says(w, "list of TCB evaluation numbers: it is not on the PCCS, and no collateral "
+		       "source has given it");
+	assert_false(pccs_lacks(w->p, &lack));
+	/* One that says nothing yet. */
+	w->job.evaluation_numbers = list;
+	assert_int_equal(run(w), PCCS_WAIT);
+	assert_uploads(w, "");
+	assert_says(w, "it is not on the PCCS: none of the numbers of ours is a year old");
+	/* By ours 17 counts, though its next update has passed: the date is of the past. */
+	world_numbers(w, "2025-06-05T00:00:00Z", "2025-07-05T00:00:00Z");
+	w->job.listed_standard = 17;
+	w->job.listed_early = 18;
+	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, "root,root crl,platform,signing,pck crl,numbers,identity,tcb");
+	assert_int_equal(pccs_wanted_evaluation_number(w->p), 17);
+	assert_true(pccs_describe(w->p, 5, FORGE_NOW, &item));
+	assert_string_equal(item.text, "by it number 17 counts");
+	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, "");
+	/* With the chain's alone. */
+	w->job.evaluation_numbers.n = 0;
+	assert_int_equal(run(w), PCCS_READY);
+	world_free(w);
+}
+
+/* Before a first upload it is known with which number the contract will verify. */
+static void no_gas_for_another_number(void **state)
+{
+	struct world *w = world_new(PCCS_STACK_OWN, NULL);
+	struct pccs_lack lack;
+
+	(void)state;
+	w->chain.choice = 1;
+	w->chain.number = 18;
+	w->job.listed_standard = 17;
+	w->job.listed_early = 18;
+	assert_int_equal(run(w), PCCS_WAIT);
+	assert_uploads(w, "");
+	assert_says(w, "TD_QE identity: the contracts verify with tcbEvaluationDataNumber 18, ours "
+		       "has 17: collateral of number 18 must be fetched");
+	assert_true(pccs_lacks(w->p, &lack));
+	assert_false(lack.numbers);
+	assert_int_equal(lack.number, 18);
+	w->forge.tcb_number = 18;
+	world_forge(w);
+	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, "root,root crl,platform,signing,pck crl,numbers,identity,tcb");
+	/* The same with a fixed one. */
+	w->chain.choice = 2;
+	w->chain.number = 19;
+	assert_int_equal(run(w), PCCS_WAIT);
+	assert_uploads(w, "");
+	assert_true(pccs_lacks(w->p, &lack));
+	assert_int_equal(lack.number, 19);
+	/* And one from before there was a choice takes what it is given. */
+	w->chain.n_cells = 0;
+	w->chain.choice = 3;
+	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, ALL_OF_ONE);
+	assert_int_equal(pccs_wanted_evaluation_number(w->p), 0);
+	world_free(w);
+}
+
+/* A newer list goes up when another number counts by it, and only then. */
+static void a_newer_list(void **state)
+{
+	static const struct pccs_settings off = {.enabled = false};
+	struct world *w = world_new(PCCS_STACK_OWN, NULL);
+	struct pccs *mine = w->p, *idle = pccs_new(&off);
+
+	(void)state;
+	w->chain.choice = 0;
+	w->job.listed_standard = 17;
+	assert_int_equal(run(w), PCCS_READY);
+	world_numbers(w, "2026-01-12T00:00:00Z", "2026-02-11T00:00:00Z");
+	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, "");
+	/* By it 18 counts: then 18's is needed, and the chain's of 17 counts no longer. */
+	w->job.listed_standard = w->chain.next_number = 18;
+	assert_int_equal(run(w), PCCS_WAIT);
+	assert_uploads(w, "");
+	assert_says(w, "collateral of number 18 must be fetched");
+	w->forge.tcb_number = 18;
+	world_forge(w);
+	w->p = idle;
+	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, "");
+	assert_says(w, "list of TCB evaluation numbers: by the PCCS's number 17 counts, by ours, "
+		       "which is newer, 18: uploads are switched off");
+	w->p = mine;
+	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, "numbers,identity,tcb");
+	/* An older one is named. */
+	world_numbers(w, "2026-01-10T00:00:00Z", "2026-02-09T00:00:00Z");
+	w->job.listed_standard = 17;
+	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, "");
+	assert_says(w, "the PCCS's is newer than ours: by it number 18 counts, by ours 17");
+	/* Years later none of a strange list's numbers counts. */
+	w->chain.number = 0;
+	w->job.listed_standard = 0;
+	assert_int_equal(run(w), PCCS_WAIT);
+	assert_says(w, "none of the numbers of the PCCS's is a year old");
+	pccs_free(idle);
 	world_free(w);
 }
 
@@ -311,6 +447,7 @@ static void switched_off(void **state)
 	w->forge.tcb_issued = "2026-01-12T00:00:00Z";
 	world_forge(w);
 	assert_int_equal(run(w), PCCS_READY);
+	assert_int_equal(insist(w), PCCS_READY);
 	assert_uploads(w, "");
 	assert_says(w, "the PCCS's is older: uploads are switched off");
 	pccs_free(on);
@@ -366,6 +503,9 @@ int main(void)
 	    cmocka_unit_test(no_gas_for_half_a_set),
 	    cmocka_unit_test(evaluation_numbers),
 	    cmocka_unit_test(the_number_moves_under_us),
+	    cmocka_unit_test(a_list_that_is_missing),
+	    cmocka_unit_test(no_gas_for_another_number),
+	    cmocka_unit_test(a_newer_list),
 	    cmocka_unit_test(switched_off),
 	    cmocka_unit_test(overrides),
 	};

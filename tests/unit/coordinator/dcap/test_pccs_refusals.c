@@ -76,8 +76,146 @@ static void attesters_only(void **state)
 	w->forge.tcb_issued = "2026-01-12T00:00:00Z";
 	world_forge(w);
 	assert_int_equal(run(w), PCCS_READY);
+	assert_int_equal(insist(w), PCCS_READY);
 	assert_uploads(w, "tcb");
 	assert_says(w, "the PCCS's is older: the versioned DAO takes uploads only from");
+	world_free(w);
+}
+
+/* ---- known before anything is paid for ---- */
+
+static void roles_are_asked_for_first(void **state)
+{
+	struct world *w = world_new(PCCS_STACK_AUTOMATA_V1_1, NULL);
+	struct pccs_lack lack;
+
+	(void)state;
+	w->job.sender.b[0] = 1;
+	w->chain.attester = false;
+	assert_int_equal(run(w), PCCS_WAIT);
+	assert_uploads(w, "");
+	assert_says(w, "list of TCB evaluation numbers: it is not on the PCCS: the versioned DAO "
+		       "takes uploads only from its attesters (ATTESTER_ROLE)");
+	/* Without the role nobody needs to fetch a list. */
+	w->job.evaluation_numbers.n = 0;
+	assert_int_equal(run(w), PCCS_WAIT);
+	assert_false(pccs_lacks(w->p, &lack));
+	w->chain.attester = true;
+	assert_int_equal(run(w), PCCS_WAIT);
+	assert_true(pccs_lacks(w->p, &lack) && lack.numbers);
+	assert_uploads(w, "");
+	world_numbers(w, "2026-01-10T00:00:00Z", "2026-02-09T00:00:00Z");
+	assert_int_equal(run(w), PCCS_READY);
+	/* What is there needs no role. */
+	w->chain.attester = false;
+	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, "");
+	world_free(w);
+}
+
+static void tcb_info_over_the_gas_cap(void **state)
+{
+	static char extra[12000];
+	struct world *w = world_new(PCCS_STACK_AUTOMATA_V1_0, NULL);
+
+	(void)state;
+	snprintf(extra, sizeof extra, ",\"other\":\"%09000d\"", 0);
+	w->job.gas_cap = 16777216;
+	w->forge.tcb_extra = extra;
+	world_forge(w);
+	assert_int_equal(run(w), PCCS_WAIT);
+	assert_uploads(w, "");
+	assert_says(w, "TCB info of FMSPC 90c06f000000: it is not on the PCCS: its ");
+	assert_says(w, " million gas, more than one transaction may have");
+	/* Over what is there it costs the half. */
+	w->forge.tcb_extra = NULL;
+	world_forge(w);
+	assert_int_equal(run(w), PCCS_READY);
+	w->forge.tcb_extra = extra;
+	w->forge.tcb_issued = "2026-01-12T00:00:00Z";
+	world_forge(w);
+	assert_int_equal(run(w), PCCS_READY);
+	assert_int_equal(insist(w), PCCS_READY);
+	assert_uploads(w, "tcb");
+	world_free(w);
+}
+
+static void a_crl_over_the_gas_cap(void **state)
+{
+	struct world *w = world_new(PCCS_STACK_AUTOMATA_V1_0, NULL);
+
+	(void)state;
+	w->job.gas_cap = 16777216;
+	w->forge.pck_crl.revoked = 1000;
+	w->forge.pck_crl.more = 400;
+	world_forge(w);
+	assert_int_equal(run(w), PCCS_WAIT);
+	assert_uploads(w, "");
+	assert_says(w, "PCK CRL of the Platform CA: it is not on the PCCS: its ");
+	assert_says(w, " million gas, more than one transaction may have");
+	w->forge.pck_crl.more = 44;
+	world_forge(w);
+	assert_int_equal(run(w), PCCS_READY);
+	world_free(w);
+	/* DcapVerifier's cost grows with the CRL and no faster. */
+	w = world_new(PCCS_STACK_OWN, NULL);
+	w->job.gas_cap = 16777216;
+	w->forge.pck_crl.revoked = 1000;
+	w->forge.pck_crl.more = 400;
+	world_forge(w);
+	assert_int_equal(run(w), PCCS_READY);
+	world_free(w);
+}
+
+/* Anybody may upload Intel's early TCB info to v1.0, which never takes the standard one again. */
+static void early_collateral_of_a_stranger(void **state)
+{
+	static const char held[] = "{\"tcbEvaluationDataNumber\":18}";
+	struct world *w = world_new(PCCS_STACK_AUTOMATA_V1_0, NULL);
+	uint32_t number;
+
+	(void)state;
+	assert_int_equal(run(w), PCCS_READY);
+	assert_int_equal(pccs_tcb_info(w->p, &number).n > 1000, 1); /* ours, which is the chain's */
+	/* A number that rises goes up at once. */
+	w->forge.tcb_number = 18;
+	w->forge.tcb_issued = w->forge.qe_issued = "2026-01-11T00:00:00Z";
+	world_forge(w);
+	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, "identity,tcb");
+	/* Now that is the stranger's, and ours is newer, of 17. */
+	w->forge.tcb_number = 17;
+	w->forge.tcb_issued = w->forge.qe_issued = "2026-01-12T00:00:00Z";
+	world_forge(w);
+	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, "");
+	assert_int_equal(pccs_tcb_info(w->p, &number).n, sizeof held - 1);
+	assert_memory_equal(pccs_tcb_info(w->p, &number).p, held, sizeof held - 1);
+	assert_int_equal(number, 18);
+	assert_int_equal(insist(w), PCCS_READY);
+	assert_uploads(w, "");
+	assert_says(w, "the PCCS's has tcbEvaluationDataNumber 18, ours 17, and the contract takes "
+		       "no lower one");
+	w->chain.now = FORGE_NOW + 26 * FORGE_DAY;
+	w->forge.tcb_issued = w->forge.qe_issued = "2026-02-10T00:00:00Z";
+	w->forge.tcb_next = w->forge.qe_next = "2026-03-10T00:00:00Z";
+	world_forge(w);
+	assert_int_equal(run(w), PCCS_WAIT);
+	assert_uploads(w, "");
+	assert_says(w, "TD_QE identity: the PCCS's has expired: the PCCS's has "
+		       "tcbEvaluationDataNumber 18, ours 17");
+	world_free(w);
+}
+
+static void the_zero_address(void **state)
+{
+	struct world *w = world_new(PCCS_STACK_AUTOMATA_V1_0, NULL);
+
+	(void)state;
+	w->chain.no_router = true;
+	assert_int_equal(run(w), PCCS_REFUSED);
+	assert_says(w, "pccsRouter() of ");
+	assert_says(w, "it names the zero address, which is no contract");
 	world_free(w);
 }
 
@@ -128,7 +266,12 @@ static void what_uploads_meet(void **state)
 		    good ? "2026-01-12T00:00:00Z" : "2026-02-10T00:00:00Z";
 		w->forge.qe_next = w->forge.tcb_next = "2026-03-10T00:00:00Z";
 		world_forge(w);
-		assert_int_equal(run(w), cases[i].end);
+		if (good) {
+			assert_int_equal(run(w), PCCS_READY);
+			assert_int_equal(insist(w), PCCS_READY);
+		} else {
+			assert_int_equal(run(w), cases[i].end);
+		}
 		assert_uploads(w, good ? "identity,tcb" : "identity");
 		assert_says(w, cases[i].words);
 		assert_says(w, "TD_QE identity");
@@ -229,11 +372,19 @@ static void pieces_that_cannot_be(void **state)
 	assert_says(w, "it is \"SGX\", not \"TDX\"");
 	w->forge.tcb_id = "TDX";
 	world_forge(w);
-	forge_build(&other, &w->forge); /* the same certificate, signed anew: other bytes */
+	w->forge.tcb.key = w->forge.tcb_signer = KEY_EVIL; /* another signer */
+	forge_build(&other, &w->forge);
 	w->job.pieces.qe_identity_signing_chain =
 	    (struct tdxv_bytes){other.tcb_chain.p, other.tcb_chain.len};
 	assert_int_equal(run(w), PCCS_REFUSED);
-	assert_says(w, "come with different ones");
+	assert_says(w, "are signed with different keys");
+	forged_free(&other);
+	w->forge.tcb.key = w->forge.tcb_signer = KEY_TCB;
+	forge_build(&other,
+		    &w->forge); /* the same certificate, signed anew: other bytes, one key */
+	w->job.pieces.qe_identity_signing_chain =
+	    (struct tdxv_bytes){other.tcb_chain.p, other.tcb_chain.len};
+	assert_int_equal(run(w), PCCS_READY);
 	forged_free(&other);
 	w->job.pieces.qe_identity_signing_chain = w->job.pieces.tcb_signing_chain;
 	assert_int_equal(run(w), PCCS_READY);
@@ -257,6 +408,13 @@ static void reasons_in_words(void **state)
 	assert_non_null(strstr(dcap_reason_words("Unsupported quote version"), "no verifier"));
 	assert_null(dcap_reason_words("something new"));
 	assert_null(dcap_reason_words(""));
+	assert_non_null(strstr(dcap_reason_words("TDXModule check failed"), "none of version 0"));
+	assert_true(dcap_reason_is_final("Unsupported quote version"));
+	assert_false(dcap_reason_is_final("Failed to locate a valid FMSPC TCB Status"));
+	assert_false(dcap_reason_is_final("TCBR"));
+	assert_string_equal(dcap_status_name(0), "UpToDate");
+	assert_string_equal(dcap_status_name(4), "OutOfDate");
+	assert_string_equal(dcap_status_name(10), "of an unknown number");
 	assert_non_null(strstr(dcap_empty_revert_words(), "too little gas"));
 }
 
@@ -266,6 +424,11 @@ int main(void)
 	    cmocka_unit_test(stacks_that_cannot_be_used),
 	    cmocka_unit_test(rubbish_answers),
 	    cmocka_unit_test(attesters_only),
+	    cmocka_unit_test(roles_are_asked_for_first),
+	    cmocka_unit_test(tcb_info_over_the_gas_cap),
+	    cmocka_unit_test(a_crl_over_the_gas_cap),
+	    cmocka_unit_test(early_collateral_of_a_stranger),
+	    cmocka_unit_test(the_zero_address),
 	    cmocka_unit_test(asynchronous_uploads),
 	    cmocka_unit_test(what_uploads_meet),
 	    cmocka_unit_test(somebody_else_uploads),

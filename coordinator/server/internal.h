@@ -21,10 +21,11 @@
 
 #define SERVER_CHUNK       (64 * 1024)  /* the read buffer that all connections share */
 #define SERVER_READ_BUDGET (256 * 1024) /* one connection's share of a turn */
-#define SERVER_SMALL       4096
-#define SERVER_EVENTS      128 /* taken from the epoll set in a turn */
-#define SERVER_ACCEPTS     64  /* in a turn */
-#define SERVER_PAUSE_MS    50  /* no accepts after running out of descriptors */
+#define SERVER_SMALL       (128 * 1024) /* a ProverSetup with a quote of 32 kB; real ones have up to 23 \
+					 */
+#define SERVER_EVENTS   128             /* taken from the epoll set in a turn */
+#define SERVER_ACCEPTS  64              /* in a turn */
+#define SERVER_PAUSE_MS 50              /* no accepts after running out of descriptors */
 
 enum conn_phase {
 	CONN_READING,   /* the message is not complete */

@@ -70,8 +70,9 @@ struct server_options {
 	size_t max_message;                /* required */
 	size_t max_connections;            /* required */
 	size_t max_connections_per_source; /* 0: only max_connections counts */
-	size_t max_buffered_total;      /* required: messages and unsent replies in memory. The last
-					 * eighth is kept for small ones (4 KiB). */
+	/* Messages and unsent replies in memory. Of both the last eighth is kept for small ones
+	 * (128 KiB), see limits.h. */
+	size_t max_buffered_total;      /* required */
 	size_t max_buffered_per_source; /* 0: only max_buffered_total counts */
 
 	uint64_t read_timeout_ms;   /* required: no byte came for that long */

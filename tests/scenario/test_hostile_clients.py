@@ -172,6 +172,37 @@ def test_too_many_connections_of_one_source(world):
     assert c.say(P7) == P7_EMPTY
 
 
+def test_whoever_fills_the_receive_buffers_fills_his_own(world):
+    """250 connections of one address, then large messages of many: others' setups are taken."""
+    c = world.coordinator(MAX_CONNECTIONS_PER_SOURCE=500).start()
+    setup = {"ProverSetup": {"prover_type": "TDX", "payload": [200] * 23000}}
+    start = b'{"ProofSubmit":{"id":1,"proof":{"Proof":{"prover_type":"SP1","proof":['
+    held = []
+
+    def hold(source, size):
+        s = c.connect(source)
+        s.settimeout(0.2)
+        held.append(s)
+        try:
+            s.sendall(start + b"1," * (size // 2))
+        except OSError:
+            pass
+
+    for _ in range(250):
+        hold("127.0.0.2", 240_000)
+    until("what came is read", lambda: c.metric('bad_messages_total{reason="busy"}') > 0)
+    assert c.metric("buffered_bytes") <= 20 << 20
+    assert code(c.say(setup)) == "setup_refused"  # and not "busy"
+    for n in range(3, 12):
+        hold(f"127.0.0.{n}", 15 << 20)
+    until("the memory is full", lambda: c.metric("buffered_bytes") > 40 << 20)
+    assert code(c.say(setup)) == "setup_refused"
+    assert c.metric("buffered_bytes") <= 64 << 20
+    for s in held:
+        s.close()
+    until("room again", lambda: c.metric("buffered_bytes") == 0)
+
+
 def test_wrong_proofs_are_kept_then_set_aside_and_the_batch_proven(world):
     c = world.coordinator(PROVER_TIMEOUT=1000).start()
     honest, key_of_a_stranger = Key(), Key()

@@ -357,7 +357,7 @@ static bool make_agenda(struct daemon *d, struct why *why)
 
 static bool make_session(struct daemon *d, struct why *why)
 {
-	const struct session_parts parts = {d->serve, d->proofs, d->setup};
+	const struct session_parts parts = {&d->loop, d->serve, d->proofs, d->setup};
 	struct session_options options;
 
 	session_settings(d, &options);
@@ -425,6 +425,7 @@ static bool make_server(struct daemon *d, struct why *why)
 					 .hold_timeout_ms = c->total_timeout_ms,
 					 .refusal = refusal(d),
 					 .handler = session_message,
+					 .on_beginning = session_beginning,
 					 .on_bad = session_bad,
 					 .on_end = session_end,
 					 .log = session_server_log,

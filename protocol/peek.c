@@ -53,7 +53,8 @@ bool proofdata_peek_submit(struct span beginning, uint64_t *id, enum prover_type
 		if (json_read_peek(&at) != JSON_STRING)
 			return false;
 		key = json_read_string(&at);
-		return prover_type_parse(type, (const char *)key.p, key.n);
+		/* Its end is seen when something follows. */
+		return at.p < at.end && prover_type_parse(type, (const char *)key.p, key.n);
 	}
 	return false;
 }

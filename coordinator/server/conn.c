@@ -320,13 +320,29 @@ static bool take(struct conn *c, const uint8_t *bytes, size_t n, enum json_scan_
 	return true;
 }
 
+/* How much of it may be read now. 0: in a later turn, the epoll set will tell again. */
+static size_t share_of(const struct conn *c)
+{
+	bool is_long = c->phase != CONN_READING || c->in.len >= SERVER_BEGINNING;
+
+	return is_long ? c->server->bulk_left : SERVER_CHUNK;
+}
+
+static void spend(struct server *s, size_t n)
+{
+	s->counters.bytes_in += n;
+	s->bulk_left -= n < s->bulk_left ? n : s->bulk_left;
+}
+
 static void read_message(struct conn *c)
 {
 	struct server *s = c->server;
 	enum json_scan_state state = JSON_SCAN_MORE;
-	size_t got = 0;
+	size_t got = 0, share = share_of(c);
 
-	while (got < SERVER_READ_BUDGET) {
+	if (share == 0)
+		return;
+	while (got < share) {
 		ssize_t n = recv(c->fd, s->chunk, SERVER_CHUNK, 0);
 
 		if (n < 0 && errno == EINTR)
@@ -342,7 +358,7 @@ static void read_message(struct conn *c)
 			return;
 		}
 		got += (size_t)n;
-		s->counters.bytes_in += (uint64_t)n;
+		spend(s, (size_t)n);
 		if (!take(c, s->chunk, (size_t)n, &state) ||
 		    (state == JSON_SCAN_MORE && !show_beginning(c)))
 			return;
@@ -362,9 +378,9 @@ static void read_message(struct conn *c)
 bool conn_discard(struct conn *c)
 {
 	struct server *s = c->server;
-	size_t got = 0;
+	size_t got = 0, share = share_of(c);
 
-	while (got < SERVER_READ_BUDGET) {
+	while (got < share) {
 		/* TCP drops with this flag what it would copy else. */
 		ssize_t n = recv(c->fd, s->chunk, SERVER_CHUNK, MSG_TRUNC);
 
@@ -377,7 +393,7 @@ bool conn_discard(struct conn *c)
 			return false;
 		}
 		got += (size_t)n;
-		s->counters.bytes_in += (uint64_t)n;
+		spend(s, (size_t)n);
 	}
 	return true;
 }

@@ -19,8 +19,9 @@
 #include "coordinator/server/server.h"
 #include "encoding/json_scan.h"
 
-#define SERVER_CHUNK       (64 * 1024)  /* the read buffer that all connections share */
-#define SERVER_READ_BUDGET (256 * 1024) /* one connection's share of a turn */
+#define SERVER_CHUNK (64 * 1024) /* the read buffer that all connections share */
+#define SERVER_BULK_BUDGET                                                                         \
+	(256 * 1024) /* of all long messages together: others wait a turn, not many */
 #define SERVER_SMALL                                                                               \
 	(128 * 1024) /* a ProverSetup with a quote of 32 kB; real ones have up to 23               \
 		      */
@@ -111,7 +112,8 @@ struct server {
 	struct deadline *heap;
 	size_t heap_len, heap_cap;
 
-	unsigned jobs; /* in the pool */
+	unsigned jobs;    /* in the pool */
+	size_t bulk_left; /* in this turn */
 	bool draining, stopping;
 	void (*drained)(void *arg);
 	void *drained_arg;

@@ -12,9 +12,9 @@
 #define REPLY_MAX  4096
 #define INLINE_MAX (128 * 1024) /* a longer message is not decoded on the loop */
 
-/* Two of them leave the pool's other threads to files and quotes. */
+/* One at a time: on a small machine it shares a core with the loop. */
 static const struct decoder_options decoding = {
-    .max_jobs = 2, .max_waiting = 256, .max_waiting_per_source = 16};
+    .max_jobs = 1, .max_waiting = 256, .max_waiting_per_source = 16};
 
 struct session {
 	struct session_parts p;

@@ -5,6 +5,7 @@
 #include "coordinator/server/decode.h"
 
 #define LONG (300 * 1024)
+#define ASK  "{\"InputRequest\":{}}"
 
 /* A ProofSubmit of n bytes and a bit; the caller's to free. */
 static char *submit_of(size_t n, uint64_t batch, size_t *length)
@@ -84,6 +85,42 @@ static void test_the_beginning_of_a_long_message(void **state)
 	WORLD_UNTIL(w, world_counters(w)->connections == 0);
 	assert_int_equal(world_counters(w)->messages, 2);
 	assert_int_equal(world_counters(w)->buffered, 0);
+	free(text);
+	world_free(w);
+}
+
+/* However many long messages come at once, a turn of the loop is short. */
+static void test_long_messages_share_a_turn(void **state)
+{
+	struct world *w = world_new();
+	const size_t first = 70 * 1024, more = 100 * 1024, turn = (256 + 64) * 1024;
+	uint64_t before, most = 0;
+	char *text = malloc(more);
+	int fds[40], small, i;
+
+	(void)state;
+	memset(text, 'x', more);
+	world_start(w);
+	for (i = 0; i < 40; i++) {
+		fds[i] = client(w);
+		client_say(w, fds[i], "\"");
+		client_send(w, fds[i], text, first);
+	}
+	WORLD_UNTIL(w, world_counters(w)->bytes_in == 40 * (first + 1));
+	for (i = 0; i < 40; i++)
+		assert_int_equal(send(fds[i], text, more, MSG_NOSIGNAL), more);
+	small = client(w);
+	client_say(w, small, ASK);
+	while (world_counters(w)->bytes_in < 40 * (first + 1 + more) + strlen(ASK)) {
+		before = world_counters(w)->bytes_in;
+		world_turn(w);
+		if (world_counters(w)->bytes_in - before > most)
+			most = world_counters(w)->bytes_in - before;
+	}
+	assert_in_range(most, 1, turn);
+	client_expect(w, small, ASK);
+	for (i = 0; i < 40; i++)
+		close(fds[i]);
 	free(text);
 	world_free(w);
 }
@@ -346,6 +383,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_the_beginning_of_a_long_message),
+	    cmocka_unit_test(test_long_messages_share_a_turn),
 	    cmocka_unit_test(test_a_connection_that_ends_while_a_job_reads_it),
 	    cmocka_unit_test(test_decoded_off_the_loop),
 	    cmocka_unit_test(test_one_at_a_time_of_a_source),

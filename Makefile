@@ -40,7 +40,7 @@ test: ## all tests: unit tests under sanitizers, scenarios with real processes (
 
 bench: build ## ratios against floors measured in the same run
 	@scripts/install-deps test
-	@scripts/build release bench_programs
+	@scripts/build release test_programs
 	@tests/bench/run --build build/release
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)

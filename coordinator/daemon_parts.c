@@ -359,7 +359,7 @@ static bool make_agenda(struct daemon *d, struct why *why)
 
 static bool make_session(struct daemon *d, struct why *why)
 {
-	const struct session_parts parts = {d->serve, d->proofs, d->setup};
+	const struct session_parts parts = {&d->loop, d->serve, d->proofs, d->setup};
 	struct session_options options;
 
 	session_settings(d, &options);
@@ -400,6 +400,16 @@ static bool make_admin(struct daemon *d, struct why *why)
 	       admin_new(&d->admin, &parts, &options, why);
 }
 
+/* One source may have a message of the largest size, or a quarter of the memory in others, and
+ * small ones beside them. */
+static size_t buffered_per_source(const struct config *c)
+{
+	const size_t quarter = CONFIG_MAX_BUFFERED_BYTES / 4;
+	const size_t large = c->max_message_bytes > quarter ? c->max_message_bytes : quarter;
+
+	return large / 7 * 8 + 8;
+}
+
 static bool make_server(struct daemon *d, struct why *why)
 {
 	const struct config *c = d->config;
@@ -410,12 +420,14 @@ static bool make_server(struct daemon *d, struct why *why)
 					 .max_connections_per_source =
 					     c->max_connections_per_source,
 					 .max_buffered_total = CONFIG_MAX_BUFFERED_BYTES,
+					 .max_buffered_per_source = buffered_per_source(c),
 					 .read_timeout_ms = c->read_timeout_ms,
 					 .write_timeout_ms = CONFIG_WRITE_TIMEOUT_MS,
 					 .total_timeout_ms = c->total_timeout_ms,
 					 .hold_timeout_ms = c->total_timeout_ms,
 					 .refusal = refusal(d),
 					 .handler = session_message,
+					 .on_beginning = session_beginning,
 					 .on_bad = session_bad,
 					 .on_end = session_end,
 					 .log = session_server_log,

@@ -201,7 +201,7 @@ static bool is_hash(const char *text)
 /* The hash of the quote in a file, which may be bytes or hex. */
 static bool quote_hash(char out[65], const char *path)
 {
-	struct refusal_key whole, ignored;
+	struct quote_keys keys;
 	struct buf text, quote;
 	struct tdxv_quote q;
 	struct why why = {""};
@@ -224,8 +224,8 @@ static bool quote_hash(char out[65], const char *path)
 			why_set(&why, "%s is longer than a quote can be", path);
 	}
 	if (ok) {
-		quote_check_keys(&whole, &ignored, &q, buf_span(&quote));
-		hex_encode(out, whole.sha256, 32);
+		quote_check_keys(&keys, &q, buf_span(&quote));
+		hex_encode(out, keys.whole.sha256, 32);
 	} else {
 		fprintf(stderr, "proof-coordinator: %s\n", why.text);
 	}

@@ -100,14 +100,28 @@ enum proto_err variant_find(struct reading *rd, const struct variant *v, const c
 
 /* ---- structs ---- */
 
-static bool has_key(struct json_read at, const char *name)
+/* The first shape, in their order, whose marker the object has; else the first without one, or the
+ * last. One walk, no longer than it must be. */
+static const struct shape *shape_of_object(struct json_read at, const struct shape *first)
 {
-	bool found = false;
+	const struct shape *found, *s;
+	struct span key;
 
+	while (first->next && (!first->fields || first->array_only))
+		first = first->next;
+	for (found = first; found->next && (!found->fields || found->array_only || found->marker);)
+		found = found->next;
 	json_read_enter(&at);
-	while (!found && json_read_more(&at)) {
-		found = json_read_string_is(json_read_key(&at), name);
-		json_read_value(&at);
+	while (found != first && json_read_more(&at)) {
+		key = json_read_key(&at);
+		for (s = first; s != found; s = s->next) {
+			if (!s->fields || s->array_only || !json_read_string_is(key, s->marker))
+				continue;
+			found = s;
+			break;
+		}
+		if (found != first)
+			json_read_value(&at);
 	}
 	return found;
 }
@@ -133,11 +147,11 @@ const struct shape *shape_of(const struct reading *rd, const struct variant *v,
 	const struct shape *s;
 	bool fits = false;
 
+	if (type == JSON_OBJECT)
+		return shape_of_object(at, first);
 	for (s = first; s->next; s = s->next) {
 		if (!s->fields)
 			fits = type == JSON_NULL;
-		else if (type == JSON_OBJECT)
-			fits = !s->array_only && (!s->marker || has_key(at, s->marker));
 		else if (type == JSON_ARRAY)
 			fits = elements == s->n;
 		if (fits)
@@ -251,18 +265,17 @@ enum proto_err read_u64(struct reading *rd, uint64_t *out)
 		return refuse_type(rd, "an unsigned integer");
 	offset = json_read_offset(&rd->at);
 	digits = json_read_value(&rd->at);
-	quote(shown, digits);
 	for (i = 0; i < digits.n; i++) {
 		unsigned d = digits.p[i] - '0';
 
 		if (d > 9)
 			return refuse(rd, PROTO_WRONG_TYPE,
-				      "expected an unsigned integer, found %s at byte %zu", shown,
-				      offset);
+				      "expected an unsigned integer, found %s at byte %zu",
+				      quote(shown, digits), offset);
 		if (value > (UINT64_MAX - d) / 10)
 			return refuse(rd, PROTO_OUT_OF_RANGE,
-				      "%s at byte %zu is more than %" PRIu64, shown, offset,
-				      UINT64_MAX);
+				      "%s at byte %zu is more than %" PRIu64, quote(shown, digits),
+				      offset, UINT64_MAX);
 		value = value * 10 + d;
 	}
 	*out = value;
@@ -340,7 +353,7 @@ enum proto_err read_prover_type(struct reading *rd, enum prover_type *out)
 struct sink {
 	struct buf *out; /* may be NULL */
 	size_t total, max, n;
-	uint8_t chunk[512];
+	uint8_t chunk[4096];
 };
 
 static enum proto_err sink_flush(struct reading *rd, struct sink *s)
@@ -362,6 +375,16 @@ static enum proto_err sink_put(struct reading *rd, struct sink *s, const uint8_t
 	return s->n > sizeof s->chunk - 4 ? sink_flush(rd, s) : PROTO_OK;
 }
 
+/* Elements as serde_json writes them, until something else comes or the chunk is full. */
+static enum proto_err sink_run(struct reading *rd, struct sink *s)
+{
+	size_t n = json_read_plain_bytes(&rd->at, s->chunk + s->n, sizeof s->chunk - s->n);
+
+	s->n += n;
+	s->total += n;
+	return s->n > sizeof s->chunk - 4 ? sink_flush(rd, s) : PROTO_OK;
+}
+
 static enum proto_err read_byte_array(struct reading *rd, struct sink *s)
 {
 	enum proto_err err;
@@ -371,6 +394,9 @@ static enum proto_err read_byte_array(struct reading *rd, struct sink *s)
 
 	json_read_enter(&rd->at);
 	while (json_read_more(&rd->at)) {
+		err = sink_run(rd, s);
+		if (err)
+			return err;
 		json_read_peek(&rd->at);
 		offset = json_read_offset(&rd->at);
 		err = read_u64(rd, &number);

@@ -93,6 +93,13 @@ struct span json_read_key(struct json_read *r)
 	return raw;
 }
 
+/* Where a value may end: by a bracket or a string's quote anywhere, by the others outside. */
+enum { INSIDE = 1, OUTSIDE = 2 };
+static const uint8_t stops[256] = {
+    ['"'] = INSIDE,  ['{'] = INSIDE,  ['}'] = INSIDE,   ['['] = INSIDE,   [']'] = INSIDE,
+    [','] = OUTSIDE, [' '] = OUTSIDE, ['\n'] = OUTSIDE, ['\r'] = OUTSIDE, ['\t'] = OUTSIDE,
+};
+
 struct span json_read_value(struct json_read *r)
 {
 	const uint8_t *from;
@@ -103,6 +110,10 @@ struct span json_read_value(struct json_read *r)
 	while (r->p < r->end) {
 		uint8_t c = *r->p;
 
+		if (!(stops[c] & (open ? INSIDE : INSIDE | OUTSIDE))) {
+			r->p++;
+			continue;
+		}
 		if (c == '"') {
 			json_read_string(r);
 		} else if (c == '{' || c == '[') {
@@ -113,16 +124,39 @@ struct span json_read_value(struct json_read *r)
 				break;
 			open--;
 			r->p++;
-		} else if (open == 0 && (c == ',' || c <= ' ')) {
-			break;
-		} else {
-			r->p++;
-			continue;
 		}
 		if (open == 0)
 			break;
 	}
 	return span_of(from, (size_t)(r->p - from));
+}
+
+size_t json_read_plain_bytes(struct json_read *r, uint8_t *out, size_t max)
+{
+	const uint8_t *p = r->p;
+	size_t n = 0;
+
+	/* Behind a comma there is another element, so that the last one is never taken here. */
+	while (n < max && r->end - p >= 4) {
+		unsigned value = p[0] - (unsigned)'0', digit = p[1] - (unsigned)'0';
+
+		if (value > 9)
+			break;
+		if (digit > 9) {
+			p += 1;
+		} else {
+			value = value * 10 + digit;
+			digit = p[2] - (unsigned)'0';
+			if (digit <= 9)
+				value = value * 10 + digit;
+			p += digit <= 9 ? 3 : 2;
+		}
+		if (*p != ',' || value > UINT8_MAX)
+			break;
+		out[n++] = (uint8_t)value;
+		r->p = ++p;
+	}
+	return n;
 }
 
 size_t utf8_sequence(struct span s)

@@ -1,5 +1,6 @@
 /*
- * json_read.h -- a pull reader over a JSON text that json_scan has already found to be valid.
+ * json_read.h -- a pull reader over a JSON text that json_scan has already found to be valid, or
+ * over the beginning of one.
  *
  * A cursor over the caller's bytes: it allocates nothing and copies nothing. Saving a place is
  * copying the struct. Strings come out raw (the bytes between the quotes, escapes included) and
@@ -38,6 +39,11 @@ void json_read_enter(struct json_read *r);
 bool json_read_more(struct json_read *r);
 /* The raw key and its colon. */
 struct span json_read_key(struct json_read *r);
+
+/* Inside an array, before an element: takes plain numbers 0..255, each with the comma behind it, as
+ * many as there are and at most max, and leaves the cursor before the next element. Returns how
+ * many. */
+size_t json_read_plain_bytes(struct json_read *r, uint8_t *out, size_t max);
 
 /* Any value: its text. */
 struct span json_read_value(struct json_read *r);

@@ -67,15 +67,23 @@ static enum proto_err read_content(struct reading *rd, const struct variant *v,
 enum proto_err proofdata_decode(struct proofdata *out, struct span json,
 				const struct proto_limits *limits, struct why *why)
 {
+	enum proto_err err = check_json(json, why);
+
+	if (!err)
+		return proofdata_decode_scanned(out, json, limits, why);
+	*out = (struct proofdata){0};
+	return err;
+}
+
+enum proto_err proofdata_decode_scanned(struct proofdata *out, struct span json,
+					const struct proto_limits *limits, struct why *why)
+{
 	struct reading rd = {.limits = limits, .why = why};
 	const struct message *type;
 	enum proto_err err;
 	struct variant v;
 
 	*out = (struct proofdata){0};
-	err = check_json(json, why);
-	if (err)
-		return err;
 	json_read_init(&rd.at, json);
 	err = variant_open(&rd, &v);
 	if (err)

@@ -139,6 +139,15 @@ struct proto_limits {
  * names the field, the value and the byte. Nesting up to JSON_SCAN_DEPTH_MAX. */
 enum proto_err proofdata_decode(struct proofdata *out, struct span json,
 				const struct proto_limits *limits, struct why *why);
+/* The same of a text that json_scan has found to be one value, nested at most JSON_SCAN_DEPTH_MAX
+ * deep: it is not looked at twice. */
+enum proto_err proofdata_decode_scanned(struct proofdata *out, struct span json,
+					const struct proto_limits *limits, struct why *why);
+
+/* What the beginning of a ProofSubmit tells before its proof comes, where its batch and type stand
+ * in front as serde_json writes them. False: nothing, or another message. beginning: what came so
+ * far of a text in which json_scan found nothing wrong. */
+bool proofdata_peek_submit(struct span beginning, uint64_t *id, enum prover_type *type);
 /* Leaves an empty message; NULL is fine. */
 void proofdata_free(struct proofdata *m);
 

@@ -452,11 +452,11 @@ static void check_together(struct loader *l, bool need_chain)
 		mistake(l,
 			"ETHREX_PROOF_COORDINATOR_ADMIN_LISTEN: the data directory's path is too "
 			"long for a Unix socket; set one");
-	if (c->max_message_bytes > CONFIG_MAX_BUFFERED_BYTES)
+	if (c->max_message_bytes > CONFIG_LARGEST_MESSAGE)
 		mistake(l,
 			"ETHREX_PROOF_COORDINATOR_MAX_MESSAGE_BYTES (%" PRIu64 ") is more than "
-			"the %u bytes that all unfinished messages may take together",
-			c->max_message_bytes, CONFIG_MAX_BUFFERED_BYTES);
+			"the %u bytes that all large unfinished messages may take together",
+			c->max_message_bytes, CONFIG_LARGEST_MESSAGE);
 	if (c->min_retry_delay_s > c->max_retry_delay_s)
 		mistake(l,
 			"ETHREX_MIN_RETRY_DELAY (%" PRIu64 " s) is more than "

@@ -119,6 +119,7 @@ unsigned config_reload(struct config *running, const struct config *fresh, FILE 
 /* ---- ceilings that are no settings: nobody ever needed another value ---- */
 
 #define CONFIG_MAX_BUFFERED_BYTES         (64u << 20) /* of unfinished messages together */
+#define CONFIG_LARGEST_MESSAGE            (56u << 20) /* an eighth of it is kept for small ones */
 #define CONFIG_WRITE_TIMEOUT_MS           30000
 #define CONFIG_MAX_PROOF_BYTES            (4u << 20) /* decoded */
 #define CONFIG_STORE_QUEUE                4096

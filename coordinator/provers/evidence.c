@@ -23,6 +23,20 @@ struct evidence *evidence_find(struct evidence_book *b, const struct eth_address
 	return NULL;
 }
 
+const struct evidence *evidence_of_quote(const struct evidence_book *b, const uint8_t sha256[32],
+					 uint64_t generation, int64_t now)
+{
+	const struct evidence *e;
+	size_t i;
+
+	for (i = 0; i < b->n; i++) {
+		e = &b->items[i];
+		if (memcmp(e->quote_sha256, sha256, 32) == 0)
+			return e->generation == generation && now < e->valid_to ? e : NULL;
+	}
+	return NULL;
+}
+
 /* Drops those of keys that the registrar has forgotten. */
 static void sweep(struct evidence_book *b)
 {
@@ -38,7 +52,7 @@ static void sweep(struct evidence_book *b)
 }
 
 void evidence_put(struct evidence_book *b, const struct quote_checked *r,
-		  const struct collateral_set *collateral)
+		  const struct collateral_set *collateral, uint64_t generation)
 {
 	struct evidence *e = evidence_find(b, &r->signer);
 
@@ -58,7 +72,8 @@ void evidence_put(struct evidence_book *b, const struct quote_checked *r,
 	e->valid_to = r->valid_to;
 	e->evaluation_number = r->evaluation_number;
 	e->platform = r->platform;
-	memcpy(e->quote_sha256, r->whole_key.sha256, 32);
+	e->generation = generation;
+	memcpy(e->quote_sha256, r->keys.whole.sha256, 32);
 	e->collateral = collateral_set_ref(collateral);
 }
 

@@ -14,6 +14,7 @@ struct evidence {
 	uint32_t evaluation_number;
 	struct collateral_key platform;
 	uint8_t quote_sha256[32]; /* of the declared bytes: the verdict's name */
+	uint64_t generation;      /* of collateral, policy and contract, by which it was found */
 	int64_t warned_of;        /* the valid_to that was warned of */
 	/* With Intel's early TCB info: what the next TCB recovery will make of it. Empty: no
 	 * trouble in sight, or not looked at. */
@@ -30,9 +31,13 @@ void evidence_free(struct evidence_book *b);
 
 /* NULL: none of that key. */
 struct evidence *evidence_find(struct evidence_book *b, const struct eth_address *signer);
+/* What a quote of these declared bytes was found to be in this generation, while it holds; else
+ * NULL. */
+const struct evidence *evidence_of_quote(const struct evidence_book *b, const uint8_t sha256[32],
+					 uint64_t generation, int64_t now);
 /* Keeps what a verification with this collateral found. Without room for a newcomer nothing. */
 void evidence_put(struct evidence_book *b, const struct quote_checked *found,
-		  const struct collateral_set *collateral);
+		  const struct collateral_set *collateral, uint64_t generation);
 
 /* Drops what belongs to forgotten keys, and warns once of each end that is nearer than that. */
 void evidence_tick(struct evidence_book *b, int64_t now, int64_t warning_s);

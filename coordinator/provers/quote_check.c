@@ -18,22 +18,35 @@ static const enum tdxv_check_id own_checks[] = {
 
 #define SHORTFALLS_NAMED 8
 
-static void sha256(struct refusal_key *out, const uint8_t *p, size_t n)
+static void sha256(struct refusal_key *out, const struct tdxv_bytes *parts, size_t n)
 {
-	if (EVP_Digest(p, n, out->sha256, NULL, EVP_sha256(), NULL) != 1)
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
+	size_t i;
+
+	/* Each with its length, so that nothing moves from one to the next. */
+	for (i = 0; ok && i < n; i++)
+		ok = (n == 1 || EVP_DigestUpdate(ctx, &parts[i].n, sizeof parts[i].n) == 1) &&
+		     EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1;
+	if (!ok || EVP_DigestFinal_ex(ctx, out->sha256, NULL) != 1)
 		memset(out, 0, sizeof *out);
+	EVP_MD_CTX_free(ctx);
 }
 
-void quote_check_keys(struct refusal_key *whole, struct refusal_key *signed_part,
-		      struct tdxv_quote *q, struct span quote)
+void quote_check_keys(struct quote_keys *keys, struct tdxv_quote *q, struct span quote)
 {
-	memset(signed_part, 0, sizeof *signed_part);
-	if (tdxv_quote_parse(q, quote.p, quote.n, NULL) != TDXV_OK) {
-		sha256(whole, quote.p, quote.n);
-		return;
+	struct tdxv_bytes whole = {quote.p, quote.n};
+
+	memset(keys, 0, sizeof *keys);
+	if (tdxv_quote_parse(q, quote.p, quote.n, NULL) == TDXV_OK) {
+		const struct tdxv_bytes judged[] = {q->signed_part, q->attestation_key,
+						    q->qe_report, q->qe_auth_data, q->cert_data};
+
+		whole.n = q->declared_size;
+		sha256(&keys->judged, judged, sizeof judged / sizeof *judged);
+		sha256(&keys->signed_part, &q->signed_part, 1);
 	}
-	sha256(whole, quote.p, q->declared_size);
-	sha256(signed_part, q->signed_part.p, q->signed_part.n);
+	sha256(&keys->whole, &whole, 1);
 }
 
 /* True when all passed. *lasting: what failed would fail at any time. */
@@ -124,7 +137,7 @@ static void weigh(struct quote_checked *out, const struct quote_check_input *in,
 	struct tdxv_quote ignored;
 	bool ok;
 
-	quote_check_keys(&out->whole_key, &out->signed_key, &ignored, in->quote);
+	quote_check_keys(&out->keys, &ignored, in->quote);
 	if (!own_ok(v, reasons, &out->lasting))
 		return;
 	out->authentic_bytes = true;
@@ -137,6 +150,7 @@ static void weigh(struct quote_checked *out, const struct quote_check_input *in,
 			ok = false;
 		}
 	}
+	out->signed_part_refused = !ok;
 	if (in->whole) {
 		ok &= rest_ok(v, reasons);
 		if (v->accepted)

@@ -29,15 +29,27 @@ struct quote_check_input {
 	int64_t now;
 };
 
+/* Names of a quote. Signatures are malleable and white space is not signed: whoever has a quote can
+ * make others that are judged like it, so that a refusal may have to be known by less than all
+ * bytes. But it must not be known by less than what was judged, or a stranger has others' quotes
+ * refused. */
+struct quote_keys {
+	struct refusal_key whole;       /* the declared bytes */
+	struct refusal_key judged;      /* the same without the two signatures, once these hold */
+	struct refusal_key signed_part; /* what the quoting enclave signed: header and body */
+};
+
 struct quote_checked {
 	bool passed;
 	bool undecided; /* memory was short: nothing was found out */
 	/* Not passed, for reasons in the bytes themselves: nothing outside will change it. */
 	bool lasting;
 	char sentence[QUOTE_CHECK_SENTENCE_MAX]; /* empty when passed */
-	/* Of the declared bytes, and of what the quoting enclave signed; zero when unreadable. */
-	struct refusal_key whole_key, signed_key;
-	bool authentic_bytes; /* chain and signatures hold: signed_key names what was refused */
+	struct quote_keys keys;
+	bool authentic_bytes; /* chain and signatures hold */
+	/* What the enclave signed was refused, whoever signs it: the image, the key that it names.
+	 */
+	bool signed_part_refused;
 	struct eth_address signer; /* the first 20 bytes of the report data */
 	struct collateral_key platform;
 	enum tdxv_tcb_status tcb_status;
@@ -47,11 +59,9 @@ struct quote_checked {
 	struct buf json; /* the verdict; empty when memory was short */
 };
 
-/* The two names of a quote, without judging it: of its declared bytes, and of what its enclave
- * signed. q receives the parsed quote; for bytes that are none it is zeroed, whole names them all,
- * and signed_part is zero. */
-void quote_check_keys(struct refusal_key *whole, struct refusal_key *signed_part,
-		      struct tdxv_quote *q, struct span quote);
+/* The names of a quote, without judging it. q receives the parsed quote; for bytes that are none it
+ * is zeroed, whole names them all, and the others are zero. */
+void quote_check_keys(struct quote_keys *keys, struct tdxv_quote *q, struct span quote);
 
 /* out->json is the caller's to buf_free(). */
 void quote_check(struct quote_checked *out, const struct quote_check_input *in);

@@ -1,78 +1,31 @@
 /* What a job weighs is in quote_checked.h; this file says when, with what, and what follows. */
-#include "coordinator/provers/quotes.h"
+#include "coordinator/provers/quotes_internal.h"
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
-#include "coordinator/provers/policy.h"
-#include "coordinator/provers/verdicts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SOURCE_SIZE   64
 #define CHAINS_CACHED 256
 #define EPOCH_MS      3600000u /* a refusal that time may have healed is not believed longer */
 #define SOURCES_MAX   1024
-
-enum phase {
-	PHASE_OWN,   /* in the pool: what needs no collateral */
-	PHASE_FETCH, /* waits for collateral */
-	PHASE_WHOLE, /* in the pool */
-	PHASE_FETCH_EARLY,
-	PHASE_EARLY, /* in the pool: what a recheck finds with Intel's early TCB info */
-};
-
-struct job {
-	struct job *next;
-	struct quotes *a;
-	uv_work_t work;
-	enum phase phase;
-	struct buf quote;
-	char source[SOURCE_SIZE];
-	quotes_cb *cb; /* NULL: a recheck */
-	void *arg;
-	struct eth_address signer; /* recheck: whose quote */
-	struct policy *policy;
-	struct contract_image image;
-	const struct collateral_set *set;
-	int64_t now;
-	struct quote_checked result, early;
-};
-
-struct quotes {
-	struct quotes_parts p;
-	struct quotes_options o;
-	struct policy *policy;
-	const struct tdxv_collateral *nothing; /* for PHASE_OWN; the client's */
-	struct tdxv_cache *cache;
-	struct refusals *refusals;
-	struct job *jobs;
-	size_t n_jobs;
-	unsigned in_pool;
-	bool closing;
-	void (*done)(void *arg);
-	void *done_arg;
-	struct evidence_book *evidence;
-	/* rechecks go one at a time through the registrar's table */
-	bool rechecking, recheck_again;
-	size_t recheck_at;
-	uint64_t epoch_ms;
-	struct contract_image image; /* the contract's when last looked at */
-	bool has_image;
-	char answer[QUOTE_CHECK_SENTENCE_MAX];
-	struct quotes_counters counters;
-};
-
-static void recheck(struct quotes *a);
-static void recheck_next(struct quotes *a);
-static void start_work(struct job *job, enum phase phase);
+#define ROUNDS_MAX    8  /* of one quote, while what it is judged by goes on changing */
+#define EVIDENCE_MORE 16 /* of keys that have no row yet */
 
 void quotes_changed(struct quotes *a)
 {
+	a->generation++;
 	refusals_new_epoch(a->refusals);
-	recheck(a);
+	quotes_doubt(a);
+	quotes_recheck(a);
+}
+
+uint64_t quotes_generation(const struct quotes *a)
+{
+	return a->generation;
 }
 
 bool quotes_reload(struct quotes *a, const struct quotes_options *options, struct why *why)
@@ -90,10 +43,10 @@ bool quotes_reload(struct quotes *a, const struct quotes_options *options, struc
 
 /* ---- the end of a job ---- */
 
-static void job_free(struct job *job)
+void quote_job_free(struct quote_job *job)
 {
 	struct quotes *a = job->a;
-	struct job **at;
+	struct quote_job **at;
 
 	for (at = &a->jobs; *at; at = &(*at)->next)
 		if (*at == job) {
@@ -109,10 +62,10 @@ static void job_free(struct job *job)
 	free(job);
 }
 
-static void keep_verdict(const struct job *job, const char *answer, const char *sentence)
+void quote_job_keep_verdict(const struct quote_job *job, const char *answer, const char *sentence)
 {
 	const struct quote_checked *r = &job->result;
-	const struct verdict_note note = {.sha256 = r->whole_key.sha256,
+	const struct verdict_note note = {.sha256 = r->keys.whole.sha256,
 					  .at = job->now,
 					  .source = job->source,
 					  .answer = answer,
@@ -123,82 +76,52 @@ static void keep_verdict(const struct job *job, const char *answer, const char *
 	verdicts_keep(job->a->p.verdicts, job->a->p.store, &note);
 }
 
-static void remember_refusal(const struct job *job)
+static void remember_refusal(const struct quote_job *job)
 {
 	const struct quote_checked *r = &job->result;
 
-	refusals_add(job->a->refusals, &r->whole_key, r->lasting, r->sentence);
-	/* Whoever signs the same again is refused the same, whatever he did to the rest. */
+	refusals_add(job->a->refusals, &r->keys.whole, r->lasting, r->sentence);
+	/* Whoever comes with the same again is refused the same, whatever he did to the rest. */
 	if (r->authentic_bytes)
-		refusals_add(job->a->refusals, &r->signed_key, false, r->sentence);
-}
-
-static void fitness_found(struct quotes *a, const struct job *job, const char *unfit)
-{
-	const struct registrar_prover *p = registrar_find(a->p.registrar, &job->signer);
-	const enum registrar_fit before = p ? p->fit : REGISTRAR_FIT_UNKNOWN;
-	const enum registrar_fit now = unfit ? REGISTRAR_UNFIT : REGISTRAR_FIT;
-	char text[ETH_ADDRESS_TEXT_SIZE];
-
-	if (!p)
-		return;
-	eth_address_print(text, &job->signer);
-	if (unfit && before != REGISTRAR_UNFIT) {
-		a->counters.became_unfit++;
-		log_event(LOG_WARN, "quote_unfit", log_str("signer", text),
-			  log_str("reason", unfit));
-	} else if (!unfit && before != REGISTRAR_FIT) {
-		log_event(LOG_INFO, "quote_fit", log_str("signer", text),
-			  log_str("tcb_status", tdxv_tcb_status_name(job->result.tcb_status)));
-	}
-	registrar_set_fit(a->p.registrar, &job->signer, now, unfit ? unfit : "");
-}
-
-static void end_recheck(struct job *job, const char *unfit)
-{
-	struct quotes *a = job->a;
-
-	fitness_found(a, job, unfit);
-	if (unfit && job->result.json.len)
-		keep_verdict(job, "refused", unfit);
-	job_free(job);
-	recheck_next(a);
+		refusals_add(job->a->refusals,
+			     r->signed_part_refused ? &r->keys.signed_part : &r->keys.judged, false,
+			     r->sentence);
 }
 
 /* Consumes the job. */
-static void end_job(struct job *job, enum quotes_rc rc, const char *sentence)
+static void end_job(struct quote_job *job, enum quotes_rc rc, const char *sentence)
 {
 	struct quotes *a = job->a;
-	struct quotes_result out = {rc, job->result.signer, sentence};
+	struct quotes_result out = {rc, job->result.signer, sentence, job->generation};
 
 	if (!job->cb) {
-		end_recheck(job, sentence);
+		quotes_recheck_end(job, sentence);
 		return;
 	}
 	if (rc == QUOTES_ATTESTED)
-		evidence_put(a->evidence, &job->result, job->set);
+		evidence_put(a->evidence, &job->result, job->set, job->generation);
 	a->counters.verdicts[rc]++;
 	switch (rc) {
 	case QUOTES_ATTESTED:
 		refusals_absolve(a->refusals, job->source);
-		keep_verdict(job, "attested", "");
+		quote_job_keep_verdict(job, "attested", "");
 		break;
 	case QUOTES_REFUSED:
 		refusals_blame(a->refusals, job->source, clock_wall_ms());
 		remember_refusal(job);
-		keep_verdict(job, "refused", sentence);
+		quote_job_keep_verdict(job, "refused", sentence);
 		break;
 	case QUOTES_RETRY: break;
 	}
 	job->cb(job->arg, &out);
-	job_free(job);
+	quote_job_free(job);
 }
 
 /* ---- the phases ---- */
 
 static void on_collateral(void *arg, const struct collateral_set *set, const char *sentence)
 {
-	struct job *job = arg;
+	struct quote_job *job = arg;
 	char text[QUOTE_CHECK_SENTENCE_MAX];
 
 	if (job->a->closing)
@@ -208,11 +131,12 @@ static void on_collateral(void *arg, const struct collateral_set *set, const cha
 		end_job(job, QUOTES_RETRY, text);
 		return;
 	}
+	collateral_set_unref(job->set);
 	job->set = collateral_set_ref(set);
-	start_work(job, PHASE_WHOLE);
+	quote_job_start(job, PHASE_WHOLE);
 }
 
-static void fetch(struct job *job)
+static void fetch(struct quote_job *job)
 {
 	struct why why = {""};
 
@@ -222,56 +146,9 @@ static void fetch(struct job *job)
 		end_job(job, QUOTES_RETRY, why.text);
 }
 
-/* ---- what is to come ---- */
-
-static void end_early(struct job *job, const char *sentence)
-{
-	struct evidence *s = evidence_find(job->a->evidence, &job->signer);
-	char text[ETH_ADDRESS_TEXT_SIZE];
-	struct why why;
-
-	if (s && strcmp(s->early, sentence) != 0) {
-		snprintf(s->early, sizeof s->early, "%s", sentence);
-		eth_address_print(text, &s->signer);
-		why_set(&why, "with Intel's early TCB info it does not pass: %s", sentence);
-		if (sentence[0])
-			log_event(LOG_WARN, "tcb_recovery_ahead", log_str("signer", text),
-				  log_str("reason", why.text));
-	}
-	end_recheck(job, NULL);
-}
-
-static void on_early_collateral(void *arg, const struct collateral_set *set, const char *sentence)
-{
-	struct job *job = arg;
-
-	(void)sentence;
-	if (job->a->closing)
-		return;
-	if (!set) {
-		end_early(job, "");
-		return;
-	}
-	collateral_set_unref(job->set);
-	job->set = collateral_set_ref(set);
-	start_work(job, PHASE_EARLY);
-}
-
-/* A kept quote passes today. Will it pass when the early TCB info becomes the standard one? */
-static void look_ahead(struct job *job)
-{
-	struct why why = {""};
-
-	evidence_put(job->a->evidence, &job->result, job->set);
-	job->phase = PHASE_FETCH_EARLY;
-	if (!job->a->p.early || !collateral_get(job->a->p.early, &job->result.platform, job->now,
-						on_early_collateral, job, &why))
-		end_early(job, "");
-}
-
 static void in_pool(uv_work_t *work)
 {
-	struct job *job = work->data;
+	struct quote_job *job = work->data;
 	const bool whole = job->phase != PHASE_OWN;
 	const struct quote_check_input in = {
 	    .quote = buf_span(&job->quote),
@@ -295,9 +172,21 @@ static void maybe_closed(struct quotes *a)
 	}
 }
 
+/* Collateral, policy or contract changed under it. */
+static void judge_again(struct quote_job *job)
+{
+	if (++job->rounds >= ROUNDS_MAX)
+		end_job(job, QUOTES_RETRY,
+			"collateral, policy or contract changed while the quote was looked at");
+	else if (job->phase == PHASE_OWN)
+		quote_job_start(job, PHASE_OWN);
+	else
+		fetch(job);
+}
+
 static void after_pool(uv_work_t *work, int status)
 {
-	struct job *job = work->data;
+	struct quote_job *job = work->data;
 	struct quotes *a = job->a;
 
 	(void)status;
@@ -308,34 +197,43 @@ static void after_pool(uv_work_t *work, int status)
 	}
 	a->counters.ecdsa_operations += job->result.ecdsa_operations;
 	if (job->phase == PHASE_EARLY)
-		end_early(job, job->early.undecided ? "" : job->early.sentence);
+		quotes_early_end(job, job->early.undecided ? "" : job->early.sentence);
+	else if (job->generation != a->generation && !job->result.lasting)
+		judge_again(job);
 	else if (!job->result.passed)
 		end_job(job, job->result.undecided ? QUOTES_RETRY : QUOTES_REFUSED,
 			job->result.sentence);
 	else if (job->phase == PHASE_OWN)
 		fetch(job);
 	else if (!job->cb)
-		look_ahead(job);
+		quotes_look_ahead(job);
 	else
 		end_job(job, QUOTES_ATTESTED, "");
 }
 
-static void start_work(struct job *job, enum phase phase)
+void quote_job_start(struct quote_job *job, enum quote_phase phase)
 {
+	struct quotes *a = job->a;
+
 	job->phase = phase;
-	if (phase != PHASE_EARLY)
+	if (phase != PHASE_EARLY) {
 		buf_free(&job->result.json);
+		job->generation = a->generation;
+		job->image = a->image;
+		policy_unref(job->policy);
+		job->policy = policy_ref(a->policy);
+	}
 	job->work.data = job;
-	if (uv_queue_work(job->a->p.loop, &job->work, in_pool, after_pool) == 0)
-		job->a->in_pool++;
+	if (uv_queue_work(a->p.loop, &job->work, in_pool, after_pool) == 0)
+		a->in_pool++;
 	else
 		end_job(job, QUOTES_RETRY, "libuv's pool takes no work");
 }
 
-/* NULL with the sentence: not now. */
-static struct job *job_new(struct quotes *a, struct span quote, const char *source, struct why *why)
+struct quote_job *quote_job_new(struct quotes *a, struct span quote, const char *source,
+				struct why *why)
 {
-	struct job *job;
+	struct quote_job *job;
 	int64_t now;
 
 	if (!a->has_image) {
@@ -351,8 +249,6 @@ static struct job *job_new(struct quotes *a, struct span quote, const char *sour
 	}
 	job->a = a;
 	job->now = now;
-	job->image = a->image;
-	job->policy = policy_ref(a->policy);
 	snprintf(job->source, sizeof job->source, "%s", source);
 	buf_init(&job->result.json, QUOTE_CHECK_JSON_MAX);
 	buf_init(&job->quote, TDXV_QUOTE_MAX);
@@ -362,7 +258,7 @@ static struct job *job_new(struct quotes *a, struct span quote, const char *sour
 	if (!buf_add(&job->quote, quote.p, quote.n)) {
 		why_set(why, "a quote of %zu bytes is over %u, or memory is short", quote.n,
 			TDXV_QUOTE_MAX);
-		job_free(job);
+		quote_job_free(job);
 		return NULL;
 	}
 	return job;
@@ -370,26 +266,39 @@ static struct job *job_new(struct quotes *a, struct span quote, const char *sour
 
 /* ---- a prover's quote ---- */
 
-/* True: it was refused before; *sentence says why. */
-static bool is_remembered(struct quotes *a, struct span quote, const char **sentence)
+/* True: *out is the answer already. */
+static bool is_remembered(struct quotes *a, struct span quote, struct quotes_result *out)
 {
-	struct refusal_key whole, signed_part;
+	const struct evidence *good = NULL;
+	const char *refused;
+	struct quote_keys keys;
 	struct tdxv_quote q;
+	struct why why = {""};
+	int64_t now;
 
-	quote_check_keys(&whole, &signed_part, &q, quote);
-	*sentence = refusals_find(a->refusals, &whole);
-	if (!*sentence && q.signed_part.n)
-		*sentence = refusals_find(a->refusals, &signed_part);
-	return *sentence != NULL;
+	quote_check_keys(&keys, &q, quote);
+	refused = refusals_find(a->refusals, &keys.whole);
+	if (!refused && q.signed_part.n)
+		refused = refusals_find(a->refusals, &keys.judged);
+	if (!refused && q.signed_part.n)
+		refused = refusals_find(a->refusals, &keys.signed_part);
+	if (!refused && a->has_image && l1_time(a->p.l1, a->o.max_clock_skew_s, &now, &why))
+		good = evidence_of_quote(a->evidence, keys.whole.sha256, a->generation, now);
+	if (refused) {
+		snprintf(a->answer, sizeof a->answer, "refused before: %s", refused);
+		out->rc = QUOTES_REFUSED;
+	} else if (good) {
+		*out = (struct quotes_result){QUOTES_ATTESTED, good->signer, "", a->generation};
+	}
+	return refused || good;
 }
 
 bool quotes_verify(struct quotes *a, struct span quote, const char *source, quotes_cb *cb,
 		   void *arg, struct quotes_result *out)
 {
 	const uint64_t now = clock_wall_ms(), wait = refusals_wait_ms(a->refusals, source, now);
-	const char *before;
 	struct why why = {""};
-	struct job *job;
+	struct quote_job *job;
 
 	*out = (struct quotes_result){.rc = QUOTES_RETRY, .sentence = a->answer};
 	if (wait) {
@@ -401,11 +310,10 @@ bool quotes_verify(struct quotes *a, struct span quote, const char *source, quot
 		    source, (wait + 999) / 1000);
 		return false;
 	}
-	if (is_remembered(a, quote, &before)) {
+	if (is_remembered(a, quote, out)) {
 		a->counters.remembered++;
-		refusals_blame(a->refusals, source, now);
-		snprintf(a->answer, sizeof a->answer, "refused before: %s", before);
-		out->rc = QUOTES_REFUSED;
+		if (out->rc == QUOTES_REFUSED)
+			refusals_blame(a->refusals, source, now);
 		return false;
 	}
 	if (a->n_jobs >= a->o.max_verifications) {
@@ -413,60 +321,15 @@ bool quotes_verify(struct quotes *a, struct span quote, const char *source, quot
 			 a->n_jobs);
 		return false;
 	}
-	job = job_new(a, quote, source, &why);
+	job = quote_job_new(a, quote, source, &why);
 	if (!job) {
 		snprintf(a->answer, sizeof a->answer, "%s", why.text);
 		return false;
 	}
 	job->cb = cb;
 	job->arg = arg;
-	start_work(job, PHASE_OWN);
+	quote_job_start(job, PHASE_OWN);
 	return true;
-}
-
-/* ---- again ---- */
-
-static void recheck_next(struct quotes *a)
-{
-	const struct registrar_prover *p;
-	struct why why = {""};
-	struct job *job;
-
-	while ((p = registrar_at(a->p.registrar, a->recheck_at)) && p->kind != REGISTRAR_QUOTE)
-		a->recheck_at++;
-	if (!p) {
-		a->rechecking = false;
-		if (a->recheck_again)
-			recheck(a);
-		wake_up(a->p.wake);
-		return;
-	}
-	a->recheck_at++;
-	job = job_new(a, p->payload, p->source, &why);
-	if (!job) {
-		/* L1 or memory is not there: quotes_tick() comes back to it. */
-		a->rechecking = false;
-		a->recheck_again = true;
-		log_event(LOG_WARN, "recheck_postponed", log_str("reason", why.text));
-		return;
-	}
-	a->counters.rechecks++;
-	job->signer = p->signer;
-	start_work(job, PHASE_OWN);
-}
-
-static void recheck(struct quotes *a)
-{
-	if (a->closing || !a->has_image)
-		return;
-	if (a->rechecking) {
-		a->recheck_again = true;
-		return;
-	}
-	a->recheck_again = false;
-	a->rechecking = true;
-	a->recheck_at = 0;
-	recheck_next(a);
 }
 
 void quotes_on_facts(struct quotes *a)
@@ -502,10 +365,11 @@ void quotes_tick(struct quotes *a)
 	if (a->p.early)
 		collateral_tick(a->p.early, now);
 	if (a->recheck_again && !a->rechecking)
-		recheck(a);
+		quotes_recheck(a);
 	if (now_ms >= a->epoch_ms + EPOCH_MS) {
 		a->epoch_ms = now_ms;
-		quotes_changed(a);
+		refusals_new_epoch(a->refusals);
+		quotes_recheck(a);
 	}
 	evidence_tick(a->evidence, now, a->o.expiry_warning_s);
 }
@@ -552,7 +416,7 @@ bool quotes_new(struct quotes **out, const struct quotes_parts *parts,
 	a->nothing = collateral_root_only(parts->collateral);
 	a->cache = tdxv_cache_new(CHAINS_CACHED);
 	a->refusals = refusals_new(&rs);
-	a->evidence = evidence_new(parts->registrar, options->max_provers);
+	a->evidence = evidence_new(parts->registrar, options->max_provers + EVIDENCE_MORE);
 	if (!a->cache || !a->refusals || !a->evidence) {
 		why_set(why, "out of memory for quote verification");
 		goto failed;
@@ -566,7 +430,7 @@ failed:
 
 void quotes_close(struct quotes *a, void (*done)(void *arg), void *arg)
 {
-	struct job *job;
+	struct quote_job *job;
 
 	if (!a) {
 		done(arg);
@@ -589,7 +453,7 @@ void quotes_free(struct quotes *a)
 	if (!a)
 		return;
 	while (a->jobs)
-		job_free(a->jobs);
+		quote_job_free(a->jobs);
 	evidence_free(a->evidence);
 	refusals_free(a->refusals);
 	tdxv_cache_free(a->cache);

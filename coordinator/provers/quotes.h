@@ -3,8 +3,8 @@
  *
  * A quote's own chain and signatures come first, then what the contract demands of its image; only
  * then is collateral looked for, and the whole verified against it, the policy, and L1's time. The
- * work is done in libuv's pool on a copy. What was refused is remembered, so that it costs a hash
- * when it comes again, and a source that offers bad quotes has to wait.
+ * work is done in libuv's pool on a copy. What was refused is remembered, and what passed, so that
+ * it costs a hash when it comes again, and a source that offers bad quotes has to wait.
  *
  * Quotes that were accepted are verified again whenever collateral, policy or contract change, and
  * the registrar is told whether each is still fit.
@@ -62,18 +62,22 @@ struct quotes_result {
 	enum quotes_rc rc;
 	struct eth_address signer; /* QUOTES_ATTESTED: the key that the quote vouches for */
 	const char *sentence;      /* else: all that is wrong, joined by "; " */
+	uint64_t generation;       /* in which it was attested: see quotes_generation() */
 };
 typedef void quotes_cb(void *arg, const struct quotes_result *result);
 
 /* Verifies a copy of the quote. True: cb comes later, unless the daemon is stopping. False: *out is
- * the answer already (known, penalised, too busy); its sentence is good until the next call.
- * source: an address, as limits_source_text() gives it. */
+ * the answer already (known, refused or good; penalised; too busy); its sentence is good until the
+ * next call. source: an address, as limits_source_text() gives it. */
 bool quotes_verify(struct quotes *a, struct span quote, const char *source, quotes_cb *cb,
 		   void *arg, struct quotes_result *out);
 
 /* Collateral, policy or contract are others: what was refused may pass now, and what passed may
  * not. All that the registrar keeps is verified again. */
 void quotes_changed(struct quotes *a);
+/* The generation of collateral, policy and contract. What was attested in a former one has to be
+ * verified again before anything is built on it. */
+uint64_t quotes_generation(const struct quotes *a);
 /* L1's facts are new. */
 void quotes_on_facts(struct quotes *a);
 /* From time to time: expiry, warnings. */

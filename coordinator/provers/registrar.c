@@ -407,6 +407,14 @@ enum registrar_answer registrar_answer(const struct registrar *r, const struct e
 		why_set(why, "another key is active");
 		return REGISTRAR_ACK_STANDBY;
 	}
+	if (p->fit == REGISTRAR_FIT_UNKNOWN) {
+		why_set(why, "the quote of %s is being verified again", text);
+		return REGISTRAR_WAIT;
+	}
+	if (p->fit == REGISTRAR_UNFIT) {
+		why_set(why, "the quote of %s no longer passes: %s", text, p->unfit.text);
+		return REGISTRAR_RETRY;
+	}
 	target = registrar_target(r, now_ms, why);
 	if (r->registering || r->reading_back || target != p) {
 		why_set(why, "another key is being registered");

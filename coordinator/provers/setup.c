@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ROW_YOUNG_MS 10000 /* a replayed quote costs a row at most this often */
+
 /* One that is being verified, on its way to the disk, or waiting for its registration. */
 struct visit {
 	struct visit *next;
@@ -17,6 +19,9 @@ struct visit {
 	char source[REGISTRAR_SOURCE_SIZE];
 	struct registrar_check check;
 	struct buf payload; /* what check.prover.payload points to */
+	bool verified;      /* its quote, in this generation: */
+	uint64_t generation;
+	bool stored; /* its row, which the registrar may not know */
 	bool kept;
 };
 
@@ -41,6 +46,12 @@ static void visit_free(struct visit *v)
 	free(v);
 }
 
+/* Its verdict is of today's collateral, policy and contract. */
+static bool is_current(const struct visit *v)
+{
+	return !v->verified || v->generation == quotes_generation(v->setup->p.quotes);
+}
+
 static void answer(const struct visit *v, enum setup_code code, const char *sentence)
 {
 	const struct setup *s = v->setup;
@@ -61,6 +72,18 @@ static enum setup_code code_of(enum registrar_answer a)
 	return SETUP_TRY_AGAIN;
 }
 
+/* The rows were written for the table as it was then: others that knocked meanwhile may have taken
+ * the place, or whoever was to go may be registered now. A row too many would stop the next start.
+ */
+static void rows_follow(const struct visit *v)
+{
+	const struct setup *s = v->setup;
+
+	prover_row_follow(s->p.store, s->p.registrar, &v->check.prover.signer);
+	if (v->check.has_evicted)
+		prover_row_follow(s->p.store, s->p.registrar, &v->check.evicted);
+}
+
 /* Consumes the visit. */
 static void refuse(struct visit *v, enum registrar_answer a, const char *sentence)
 {
@@ -68,6 +91,8 @@ static void refuse(struct visit *v, enum registrar_answer a, const char *sentenc
 	log_event(LOG_WARN, "setup_refused", log_str("source", v->source),
 		  log_u64("bytes", v->payload.len), log_str("reason", sentence));
 	answer(v, code_of(a), sentence);
+	if (v->stored)
+		rows_follow(v);
 	visit_free(v);
 }
 
@@ -110,25 +135,21 @@ void setup_answer_all(struct setup *s)
 
 /* ---- the row ---- */
 
-/* The rows were written for the table as it was then: others that knocked meanwhile may have taken
- * the place, or whoever was to go may be registered now. A row too many would stop the next start.
- */
-static void rows_follow(const struct visit *v)
-{
-	const struct setup *s = v->setup;
-
-	prover_row_follow(s->p.store, s->p.registrar, &v->check.prover.signer);
-	if (v->check.has_evicted)
-		prover_row_follow(s->p.store, s->p.registrar, &v->check.evicted);
-}
+static void verify(struct visit *v);
 
 static void on_kept(void *arg, enum store_rc rc, const struct why *why)
 {
 	struct visit *v = arg;
 	struct setup *s = v->setup;
 	struct why trouble = {""};
-	const bool placed = rc == STORE_OK && registrar_setup(s->p.registrar, &v->check, &trouble);
+	bool placed;
 
+	v->stored |= rc == STORE_OK;
+	if (rc == STORE_OK && !is_current(v) && !s->stopped) {
+		verify(v);
+		return;
+	}
+	placed = rc == STORE_OK && registrar_setup(s->p.registrar, &v->check, &trouble);
 	if (rc == STORE_OK && (!placed || v->check.has_evicted))
 		rows_follow(v);
 	if (!placed) {
@@ -147,6 +168,17 @@ static void on_kept(void *arg, enum store_rc rc, const struct why *why)
 	wake_up(s->p.wake);
 }
 
+/* The same quote again, of a key whose row is young: nothing about it is new. */
+static bool is_known(const struct visit *v)
+{
+	const struct registrar_prover *fresh = &v->check.prover, *p;
+
+	p = registrar_find(v->setup->p.registrar, &fresh->signer);
+	return v->verified && p && p->fit == REGISTRAR_FIT && !p->refused.text[0] &&
+	       span_eq(p->payload, fresh->payload) &&
+	       fresh->last_seen_ms - p->last_seen_ms < ROW_YOUNG_MS;
+}
+
 /* Registrar and store: the last steps of a visit. Consumes it when it is over. attested: the key
  * that its quote vouches for, NULL for a payload that needs no verification. */
 static void enlist(struct visit *v, const struct eth_address *attested)
@@ -159,6 +191,13 @@ static void enlist(struct visit *v, const struct eth_address *attested)
 	if (!registrar_check(s->p.registrar, buf_span(&v->payload), attested, v->source,
 			     clock_wall_ms(), &v->check, &why)) {
 		refuse(v, v->check.answer, why.text);
+		return;
+	}
+	if (is_known(v)) {
+		v->kept = true;
+		s->events.hold(s->events.arg, v->conn);
+		if (answer_now(v))
+			visit_free(v);
 		return;
 	}
 	prover_row_put(&change[n++], &v->check.prover);
@@ -177,10 +216,25 @@ static void on_attested(void *arg, const struct quotes_result *result)
 	struct visit *v = arg;
 
 	switch (result->rc) {
-	case QUOTES_ATTESTED: enlist(v, &result->signer); break;
+	case QUOTES_ATTESTED:
+		v->verified = true;
+		v->generation = result->generation;
+		enlist(v, &result->signer);
+		break;
 	case QUOTES_REFUSED: refuse(v, REGISTRAR_REFUSE, result->sentence); break;
 	case QUOTES_RETRY: refuse(v, REGISTRAR_RETRY, result->sentence); break;
 	}
+}
+
+static void verify(struct visit *v)
+{
+	struct setup *s = v->setup;
+	struct quotes_result result;
+
+	if (quotes_verify(s->p.quotes, buf_span(&v->payload), v->source, on_attested, v, &result))
+		s->events.hold(s->events.arg, v->conn);
+	else
+		on_attested(v, &result);
 }
 
 /* ---- the beginning ---- */
@@ -209,7 +263,6 @@ void setup_begin(struct setup *s, uint64_t conn, struct span payload, const char
 	static const char no_verifier[] = "the OnChainProposer requires no TDX proofs, so there is "
 					  "no verifier to register a key with";
 	const struct l1_facts *facts = l1_facts(s->p.l1);
-	struct quotes_result result;
 	struct visit *v;
 
 	if (facts && !facts->has_tdx_verifier) {
@@ -223,10 +276,8 @@ void setup_begin(struct setup *s, uint64_t conn, struct span payload, const char
 		s->events.answer(s->events.arg, conn, SETUP_TRY_AGAIN, "out of memory");
 	else if (!registrar_wants_attestation(s->p.registrar, buf_span(&v->payload)))
 		enlist(v, NULL);
-	else if (quotes_verify(s->p.quotes, buf_span(&v->payload), source, on_attested, v, &result))
-		s->events.hold(s->events.arg, conn);
 	else
-		on_attested(v, &result);
+		verify(v);
 }
 
 /* ---- life ---- */

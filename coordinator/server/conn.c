@@ -77,6 +77,12 @@ void conn_release(struct conn *c, struct buf *b)
 	buf_free(b);
 }
 
+void conn_release_message(struct conn *c)
+{
+	if (!c->pinned)
+		conn_release(c, &c->in);
+}
+
 void conn_set_phase(struct conn *c, enum conn_phase phase)
 {
 	if (c->phase == CONN_PENDING)
@@ -130,7 +136,7 @@ void conn_close(struct conn *c, bool delivered, enum conn_farewell farewell)
 	deadlines_remove(c);
 	if (farewell == CONN_RESET)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-	if (stream_running(c)) {
+	if (stream_running(c) || c->pinned) {
 		if (c->polled)
 			epoll_ctl(s->epoll, EPOLL_CTL_DEL, c->fd, NULL);
 		shutdown(c->fd, SHUT_RDWR);
@@ -148,6 +154,24 @@ void conn_close(struct conn *c, bool delivered, enum conn_farewell farewell)
 		s->options.on_end(s->options.arg, id, delivered);
 }
 
+void conn_pin(struct conn *c)
+{
+	c->pinned = true;
+	c->server->jobs++;
+}
+
+void conn_unpin(struct server *s, uint64_t id)
+{
+	struct conn *c = server_lookup(s, id);
+
+	c->pinned = false;
+	if (c->phase == CONN_DOOMED)
+		conn_close(c, false, CONN_RESET);
+	else if (c->phase != CONN_PENDING)
+		conn_release_message(c);
+	server_job_done(s);
+}
+
 static void vanished(struct conn *c)
 {
 	c->server->counters.resets++;
@@ -161,7 +185,7 @@ static void report_bad(struct conn *c, enum server_bad bad, const struct why *wh
 
 	s->counters.bad[bad]++;
 	conn_set_phase(c, CONN_PENDING);
-	conn_release(c, &c->in);
+	conn_release_message(c);
 	if (s->options.on_bad)
 		s->options.on_bad(s->options.arg, c, bad, why);
 	c = server_conn(s, id);
@@ -222,6 +246,28 @@ static void hand_over(struct conn *c)
 		conn_poll(c, c->eof ? 0 : EPOLLIN);
 }
 
+/* False: the layer above does not want the rest; c may be gone. */
+static bool show_beginning(struct conn *c)
+{
+	struct server *s = c->server;
+	char source[LIMITS_SOURCE_TEXT];
+	uint64_t id = c->id;
+
+	if (!s->options.on_beginning || c->in.len < c->show_at)
+		return true;
+	c->show_at = 2 * c->in.len;
+	c->cut = true;
+	conn_set_phase(c, CONN_PENDING);
+	s->options.on_beginning(s->options.arg, c, buf_span(&c->in),
+				limits_source_text(c->source, source));
+	c = server_conn(s, id);
+	if (!c)
+		return false;
+	c->cut = false;
+	conn_set_phase(c, CONN_READING);
+	return true;
+}
+
 static void end_of_stream(struct conn *c)
 {
 	struct why why;
@@ -274,13 +320,29 @@ static bool take(struct conn *c, const uint8_t *bytes, size_t n, enum json_scan_
 	return true;
 }
 
+/* How much of it may be read now. 0: in a later turn, the epoll set will tell again. */
+static size_t share_of(const struct conn *c)
+{
+	bool is_long = c->phase != CONN_READING || c->in.len >= SERVER_BEGINNING;
+
+	return is_long ? c->server->bulk_left : SERVER_CHUNK;
+}
+
+static void spend(struct server *s, size_t n)
+{
+	s->counters.bytes_in += n;
+	s->bulk_left -= n < s->bulk_left ? n : s->bulk_left;
+}
+
 static void read_message(struct conn *c)
 {
 	struct server *s = c->server;
 	enum json_scan_state state = JSON_SCAN_MORE;
-	size_t got = 0;
+	size_t got = 0, share = share_of(c);
 
-	while (got < SERVER_READ_BUDGET) {
+	if (share == 0)
+		return;
+	while (got < share) {
 		ssize_t n = recv(c->fd, s->chunk, SERVER_CHUNK, 0);
 
 		if (n < 0 && errno == EINTR)
@@ -296,8 +358,9 @@ static void read_message(struct conn *c)
 			return;
 		}
 		got += (size_t)n;
-		s->counters.bytes_in += (uint64_t)n;
-		if (!take(c, s->chunk, (size_t)n, &state))
+		spend(s, (size_t)n);
+		if (!take(c, s->chunk, (size_t)n, &state) ||
+		    (state == JSON_SCAN_MORE && !show_beginning(c)))
 			return;
 		/* A complete value is worth one more look: the end of the stream is often there. */
 		if (state == JSON_SCAN_MORE && (size_t)n < SERVER_CHUNK)
@@ -315,10 +378,11 @@ static void read_message(struct conn *c)
 bool conn_discard(struct conn *c)
 {
 	struct server *s = c->server;
-	size_t got = 0;
+	size_t got = 0, share = share_of(c);
 
-	while (got < SERVER_READ_BUDGET) {
-		ssize_t n = recv(c->fd, s->chunk, SERVER_CHUNK, 0);
+	while (got < share) {
+		/* TCP drops with this flag what it would copy else. */
+		ssize_t n = recv(c->fd, s->chunk, SERVER_CHUNK, MSG_TRUNC);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -329,7 +393,7 @@ bool conn_discard(struct conn *c)
 			return false;
 		}
 		got += (size_t)n;
-		s->counters.bytes_in += (uint64_t)n;
+		spend(s, (size_t)n);
 	}
 	return true;
 }
@@ -354,6 +418,7 @@ bool conn_new(struct server *s, int fd, const struct sockaddr *address, uint32_t
 	remember_peer(c, address);
 	buf_init(&c->in, s->options.max_message);
 	buf_init(&c->out, s->options.max_buffered_total);
+	c->show_at = SERVER_BEGINNING;
 	json_scan_init(&c->scan, MESSAGE_DEPTH, false);
 	c->due_final = uv_now(s->loop) + s->options.total_timeout_ms;
 	conn_progress(c, s->options.read_timeout_ms);
@@ -385,6 +450,8 @@ void conn_events(struct server *s, uint64_t id, uint32_t events)
 	case CONN_LINGERING:
 		if (!conn_discard(c))
 			conn_close(c, c->answered && c->eof, CONN_IN_ORDER);
+		else if (c->cut)
+			conn_progress(c, c->server->options.read_timeout_ms);
 		break;
 	case CONN_DOOMED: break;
 	}

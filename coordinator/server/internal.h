@@ -19,19 +19,23 @@
 #include "coordinator/server/server.h"
 #include "encoding/json_scan.h"
 
-#define SERVER_CHUNK       (64 * 1024)  /* the read buffer that all connections share */
-#define SERVER_READ_BUDGET (256 * 1024) /* one connection's share of a turn */
-#define SERVER_SMALL       4096
-#define SERVER_EVENTS      128 /* taken from the epoll set in a turn */
-#define SERVER_ACCEPTS     64  /* in a turn */
-#define SERVER_PAUSE_MS    50  /* no accepts after running out of descriptors */
+#define SERVER_CHUNK (64 * 1024) /* the read buffer that all connections share */
+#define SERVER_BULK_BUDGET                                                                         \
+	(256 * 1024) /* of all long messages together: others wait a turn, not many */
+#define SERVER_SMALL                                                                               \
+	(128 * 1024) /* a ProverSetup with a quote of 32 kB; real ones have up to 23               \
+		      */
+#define SERVER_BEGINNING (64 * 1024)
+#define SERVER_EVENTS    128 /* taken from the epoll set in a turn */
+#define SERVER_ACCEPTS   64  /* in a turn */
+#define SERVER_PAUSE_MS  50  /* no accepts after running out of descriptors */
 
 enum conn_phase {
 	CONN_READING,   /* the message is not complete */
 	CONN_PENDING,   /* the layer above has it; the only phase in which it can be answered */
 	CONN_WRITING,   /* the answer is on its way */
 	CONN_LINGERING, /* all is sent and shut down; the peer's end of stream is awaited */
-	CONN_DOOMED,    /* closed but for a job in the pool that still uses the socket */
+	CONN_DOOMED,    /* closed but for a job in the pool that still uses socket or message */
 };
 
 struct stream;
@@ -44,6 +48,8 @@ struct conn {
 	bool eof;           /* the peer's end of stream was read */
 	bool handed_over;   /* its message went to the handler: on_end is owed */
 	bool answered;      /* with a whole reply */
+	bool pinned;        /* a job reads the message */
+	bool cut;           /* answered before its message was complete */
 	bool polled;        /* fd is in the epoll set */
 	uint32_t events;    /* with this mask */
 	uint32_t ticket;    /* of limits */
@@ -53,6 +59,7 @@ struct conn {
 	struct buf in;
 	struct buf out;
 	size_t out_sent;
+	size_t show_at;        /* length of the message at which its beginning is shown next */
 	struct stream *stream; /* the answer comes from a file */
 	struct limits_source source;
 	uint8_t peer_address[16];
@@ -105,7 +112,8 @@ struct server {
 	struct deadline *heap;
 	size_t heap_len, heap_cap;
 
-	unsigned jobs; /* in the pool */
+	unsigned jobs;    /* in the pool */
+	size_t bulk_left; /* in this turn */
 	bool draining, stopping;
 	void (*drained)(void *arg);
 	void *drained_arg;
@@ -159,6 +167,8 @@ void conn_close(struct conn *c, bool delivered, enum conn_farewell farewell);
 /* Appends to a buffer of c within the ceilings; the whole or nothing. */
 enum limits_verdict conn_append(struct conn *c, struct buf *b, const void *bytes, size_t n);
 void conn_release(struct conn *c, struct buf *b);
+/* The same of the message, unless it is pinned. */
+void conn_release_message(struct conn *c);
 
 /* server_reply.c */
 void conn_write(struct conn *c);

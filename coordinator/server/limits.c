@@ -175,19 +175,26 @@ void limits_leave(struct limits *l, uint32_t ticket)
 		forget(l, ticket);
 }
 
+/* The last eighth of a ceiling is not for everything. */
+static bool fits(size_t held, size_t more, size_t ceiling, bool to_the_last)
+{
+	if (!to_the_last)
+		ceiling -= ceiling / 8;
+	return held <= ceiling && more <= ceiling - held;
+}
+
 enum limits_verdict limits_grow(struct limits *l, uint32_t ticket, size_t old, size_t want)
 {
+	const struct limits_options *o = &l->options;
 	struct entry *e = &l->entries[ticket];
 	size_t more = want > old ? want - old : 0;
-	size_t ceiling = l->options.max_bytes;
+	bool small = want <= o->small;
 
-	if (want > l->options.small)
-		ceiling -= ceiling / 8;
-	if (l->bytes > ceiling || more > ceiling - l->bytes)
-		return LIMITS_BYTES;
-	if (l->options.max_bytes_per_source && (e->bytes > l->options.max_bytes_per_source ||
-						more > l->options.max_bytes_per_source - e->bytes))
+	if (o->max_bytes_per_source && !fits(e->bytes, more, o->max_bytes_per_source, small))
 		return LIMITS_SOURCE_BYTES;
+	if (!fits(l->bytes, more, o->max_bytes,
+		  small && more <= o->small && e->bytes <= o->small - more))
+		return LIMITS_BYTES;
 	l->bytes += more;
 	e->bytes += more;
 	return LIMITS_OK;

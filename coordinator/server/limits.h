@@ -2,6 +2,11 @@
  * limits.h -- how many connections and buffered bytes there are, in all and from each source.
  *
  * A source is an IPv4 address or the /64 of an IPv6 address: what one peer is given by its network.
+ *
+ * Of both ceilings on bytes the last eighth is kept for small buffers. Those of a source that holds
+ * little (small, all together) may use that of all; so whoever fills the memory with large
+ * messages, from however many addresses, does not keep others' small ones out.
+ *
  * Pure counting, no I/O. Memory is bounded by max_connections: a source without a connection is
  * forgotten.
  */
@@ -20,8 +25,8 @@ struct limits_options {
 	size_t max_connections_per_source; /* 0: no own ceiling */
 	size_t max_bytes;
 	size_t max_bytes_per_source; /* 0: no own ceiling */
-	size_t small;  /* buffers up to this size may use the last eighth of max_bytes */
-	uint64_t seed; /* of the hash, so that a peer cannot choose its bucket */
+	size_t small;                /* a buffer up to this size is small */
+	uint64_t seed;               /* of the hash, so that a peer cannot choose its bucket */
 };
 
 struct limits_source {

@@ -47,10 +47,14 @@ void conn_finish(struct conn *c)
 
 	/* Closed with bytes unread, the connection would be reset, and the reply lost with it. */
 	conn_set_phase(c, CONN_LINGERING);
-	conn_release(c, &c->in);
+	conn_release_message(c);
 	conn_release(c, &c->out);
 	if (!c->eof && shutdown(c->fd, SHUT_WR) == 0 && conn_discard(c)) {
-		deadlines_set(c, uv_now(s->loop) + s->options.linger_timeout_ms);
+		/* Who still sends a message reads the answer behind it. */
+		if (c->cut)
+			conn_progress(c, s->options.read_timeout_ms);
+		else
+			deadlines_set(c, uv_now(s->loop) + s->options.linger_timeout_ms);
 		conn_poll(c, EPOLLIN);
 		return;
 	}
@@ -99,7 +103,7 @@ void conn_reply(struct conn *c, struct span bytes)
 		conn_close(c, false, CONN_RESET);
 		return;
 	}
-	conn_release(c, &c->in);
+	conn_release_message(c);
 	conn_write_deadline(c, bytes.n);
 	conn_poll(c, EPOLLOUT);
 }

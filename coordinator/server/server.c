@@ -242,6 +242,7 @@ static void on_epoll(uv_poll_t *poll, int status, int what)
 	(void)what;
 	if (status < 0)
 		return;
+	s->bulk_left = SERVER_BULK_BUDGET;
 	n = epoll_wait(s->epoll, events, SERVER_EVENTS, 0);
 	for (i = 0; i < n && !s->stopping; i++) {
 		if (events[i].data.u64 == ID_LISTENER)

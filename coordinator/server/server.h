@@ -49,6 +49,11 @@ enum server_refusal {
 typedef void server_message_fn(void *arg, struct conn *conn, struct span message,
 			       const char *source);
 
+/* A long message comes: its first 64 KiB are there, or twice as many as last time. A call that
+ * answers conn refuses it; what still comes of it is then read and dropped. */
+typedef void server_beginning_fn(void *arg, struct conn *conn, struct span beginning,
+				 const char *source);
+
 /* There will be no message (or no answer in time). May call conn_reply() with an error document;
  * when it returns without, the connection is closed silently. */
 typedef void server_bad_fn(void *arg, struct conn *conn, enum server_bad bad,
@@ -70,8 +75,9 @@ struct server_options {
 	size_t max_message;                /* required */
 	size_t max_connections;            /* required */
 	size_t max_connections_per_source; /* 0: only max_connections counts */
-	size_t max_buffered_total;      /* required: messages and unsent replies in memory. The last
-					 * eighth is kept for small ones (4 KiB). */
+	/* Messages and unsent replies in memory. Of both the last eighth is kept for small ones
+	 * (128 KiB), see limits.h. */
+	size_t max_buffered_total;      /* required */
 	size_t max_buffered_per_source; /* 0: only max_buffered_total counts */
 
 	uint64_t read_timeout_ms;   /* required: no byte came for that long */
@@ -84,11 +90,12 @@ struct server_options {
 
 	struct span refusal; /* sent to a refused connection; borrowed for the server's life */
 
-	server_message_fn *handler; /* required */
-	server_bad_fn *on_bad;      /* NULL: close silently */
-	server_end_fn *on_end;      /* may be NULL */
-	server_log_fn *log;         /* may be NULL */
-	void *arg;                  /* first argument of all four */
+	server_message_fn *handler;        /* required */
+	server_beginning_fn *on_beginning; /* may be NULL */
+	server_bad_fn *on_bad;             /* NULL: close silently */
+	server_end_fn *on_end;             /* may be NULL */
+	server_log_fn *log;                /* may be NULL */
+	void *arg;                         /* first argument of all five */
 };
 
 struct server_counters {
@@ -155,6 +162,11 @@ void conn_reply(struct conn *conn, struct span bytes);
  * read resets the connection, so that the peer never takes a part for the whole. */
 void conn_reply_file(struct conn *conn, struct span head, int fd, uint64_t offset, uint64_t length,
 		     struct span tail);
+
+/* Keeps the message's memory where it is, and conn's server, until conn_unpin(): for a job in the
+ * pool that reads it. conn may be answered or end meanwhile. */
+void conn_pin(struct conn *conn);
+void conn_unpin(struct server *server, uint64_t conn_id);
 
 /* Closes without a byte, in order (the peer reads an empty body, not a reset). */
 void conn_close_silent(struct conn *conn);

@@ -3,16 +3,23 @@
 #include "coordinator/server/session.h"
 
 #include "coordinator/base/log.h"
+#include "coordinator/server/decode.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define REPLY_MAX 4096
+#define REPLY_MAX  4096
+#define INLINE_MAX (128 * 1024) /* a longer message is not decoded on the loop */
+
+/* One at a time: on a small machine it shares a core with the loop. */
+static const struct decoder_options decoding = {
+    .max_jobs = 1, .max_waiting = 256, .max_waiting_per_source = 16};
 
 struct session {
 	struct session_parts p;
 	struct session_options o;
+	struct decoder *decoder;
 	struct server *server; /* NULL before the server is, and after it closed */
 	bool draining;
 	uint64_t acks;
@@ -103,11 +110,12 @@ static void reply_input(struct session *s, struct conn *conn, const struct proof
 }
 
 static void on_input_request(struct session *s, struct conn *conn, const struct proofdata *m,
-			     const char *source)
+			     const uint8_t *digest, const char *source)
 {
 	struct serve_input input;
 	struct why why = {""};
 
+	(void)digest;
 	/* p1 and p2 name no version: nothing that is stored can be meant for them. */
 	if (s->draining || m->dialect == DIALECT_P1_P2) {
 		log_event(LOG_DEBUG, "request", log_str("dialect", dialect_name(m->dialect)),
@@ -158,7 +166,7 @@ static void on_proof_kept(void *arg, enum proof_answer answer, const char *code,
 }
 
 static void on_proof_submit(struct session *s, struct conn *conn, const struct proofdata *m,
-			    const char *source)
+			    const uint8_t *digest, const char *source)
 {
 	struct submit *submit = malloc(sizeof *submit);
 
@@ -167,7 +175,7 @@ static void on_proof_submit(struct session *s, struct conn *conn, const struct p
 		return;
 	}
 	*submit = (struct submit){s, conn_id(conn), m->dialect, m->id};
-	proofs_submit(s->p.proofs, m->id, &m->proof, source, on_proof_kept, submit);
+	proofs_submit(s->p.proofs, m->id, &m->proof, digest, source, on_proof_kept, submit);
 }
 
 /* ---- ProverSetup ---- */
@@ -202,10 +210,11 @@ bool session_setup_waits(void *arg, uint64_t id)
 }
 
 static void on_prover_setup(struct session *s, struct conn *conn, const struct proofdata *m,
-			    const char *source)
+			    const uint8_t *digest, const char *source)
 {
 	static const struct proofdata ack = {.kind = MSG_PROVER_SETUP_ACK};
 
+	(void)digest;
 	if (m->prover_type != PROVER_TDX) {
 		log_event(LOG_WARN, "setup_unneeded",
 			  log_str("type", prover_type_name(m->prover_type)),
@@ -221,18 +230,20 @@ static void on_prover_setup(struct session *s, struct conn *conn, const struct p
 /* ---- the table ---- */
 
 static void on_not_for_us(struct session *s, struct conn *conn, const struct proofdata *m,
-			  const char *source)
+			  const uint8_t *digest, const char *source)
 {
 	struct why why;
 
+	(void)digest;
 	why_set(&why, "%s is a coordinator's message, not a prover's", message_kind_name(m->kind));
 	log_event(LOG_WARN, "message_refused", log_str("source", source),
 		  log_str("reason", why.text));
 	reply_error(s, conn, "invalid_request", why.text);
 }
 
+/* digest: of a proof, where it is known already; else NULL. */
 typedef void action(struct session *s, struct conn *conn, const struct proofdata *m,
-		    const char *source);
+		    const uint8_t *digest, const char *source);
 
 static action *const actions[MESSAGE_KINDS] = {
     [MSG_INPUT_REQUEST] = on_input_request,
@@ -248,24 +259,65 @@ static action *const actions[MESSAGE_KINDS] = {
     [MSG_ERROR] = on_not_for_us,
 };
 
-void session_message(void *arg, struct conn *conn, struct span message, const char *source)
+static void act(struct session *s, struct conn *conn, const struct decoded *d)
 {
-	struct session *s = arg;
-	struct proofdata m;
-	struct why why = {""};
-	enum proto_err err = proofdata_decode(&m, message, &s->o.limits, &why);
+	const struct proofdata *m = &d->message;
 
-	if (err != PROTO_OK) {
-		log_event(LOG_WARN, "message_refused", log_str("source", source),
-			  log_u64("bytes", message.n), log_str("reason", why.text));
-		reply_error(s, conn, proto_err_name(err), why.text);
+	if (d->err != PROTO_OK) {
+		log_event(LOG_WARN, "message_refused", log_str("source", d->source),
+			  log_u64("bytes", d->bytes), log_str("reason", d->why.text));
+		reply_error(s, conn, proto_err_name(d->err), d->why.text);
 		return;
 	}
-	log_event(LOG_DEBUG, "message", log_str("kind", message_kind_name(m.kind)),
-		  log_str("dialect", dialect_name(m.dialect)), log_str("source", source),
-		  log_u64("bytes", message.n));
-	actions[m.kind](s, conn, &m, source);
-	proofdata_free(&m);
+	log_event(LOG_DEBUG, "message", log_str("kind", message_kind_name(m->kind)),
+		  log_str("dialect", dialect_name(m->dialect)), log_str("source", d->source),
+		  log_u64("bytes", d->bytes));
+	actions[m->kind](s, conn, m, d->has_digest ? d->digest : NULL, d->source);
+}
+
+static void on_decoded(void *arg, struct decoded *d)
+{
+	struct session *s = arg;
+	struct conn *conn = find(s, d->conn);
+
+	if (conn)
+		act(s, conn, d);
+}
+
+void session_message(void *arg, struct conn *conn, struct span message, const char *source)
+{
+	struct decoded d = {.source = source, .bytes = message.n};
+	struct session *s = arg;
+
+	if (message.n <= INLINE_MAX) {
+		d.err = proofdata_decode_scanned(&d.message, message, &s->o.limits, &d.why);
+		act(s, conn, &d);
+		proofdata_free(&d.message);
+	} else if (!decoder_take(s->decoder, s->server, conn, message, source, &s->o.limits,
+				 &d.why)) {
+		log_event(LOG_WARN, "message_refused", log_str("source", source),
+			  log_u64("bytes", message.n), log_str("reason", d.why.text));
+		reply_error(s, conn, "busy", d.why.text);
+	}
+}
+
+void session_beginning(void *arg, struct conn *conn, struct span beginning, const char *source)
+{
+	struct session *s = arg;
+	struct why why = {""};
+	enum prover_type type;
+	const char *code;
+	uint64_t batch;
+
+	if (!proofdata_peek_submit(beginning, &batch, &type))
+		return;
+	code = proofs_unwanted(s->p.proofs, batch, type, beginning.n, &why);
+	if (!code)
+		return;
+	log_event(LOG_WARN, "proof_refused", log_u64("batch", batch),
+		  log_str("type", prover_type_name(type)), log_str("source", source),
+		  log_str("reason", why.text));
+	reply_error(s, conn, code, why.text);
 }
 
 void session_bad(void *arg, struct conn *conn, enum server_bad bad, const struct why *why)
@@ -320,7 +372,11 @@ bool session_new(struct session **out, const struct session_parts *parts,
 {
 	struct session *s = *out = calloc(1, sizeof *s);
 
-	if (!s) {
+	if (s)
+		s->decoder = decoder_new(parts->loop, &decoding, on_decoded, s);
+	if (!s || !s->decoder) {
+		free(s);
+		*out = NULL;
 		why_set(why, "out of memory");
 		return false;
 	}
@@ -331,5 +387,7 @@ bool session_new(struct session **out, const struct session_parts *parts,
 
 void session_free(struct session *s)
 {
+	if (s)
+		decoder_free(s->decoder);
 	free(s);
 }

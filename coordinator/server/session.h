@@ -2,7 +2,8 @@
  * session.h -- one message from a prover -> one action -> one reply.
  *
  * What can be asked is a table by message kind. Replies speak the dialect of their request. What
- * cannot be served is answered with {"Error":{...}} (a setting) and closed.
+ * cannot be served is answered with {"Error":{...}} (a setting) and closed. What is long is decoded
+ * in the pool, and a long proof that nobody wants is refused when its beginning shows it.
  */
 #ifndef COORDINATOR_SERVER_SESSION_H
 #define COORDINATOR_SERVER_SESSION_H
@@ -15,6 +16,7 @@
 struct session;
 
 struct session_parts {
+	uv_loop_t *loop;
 	struct serve *serve;
 	struct proofs *proofs;
 	struct setup *setup;
@@ -41,6 +43,7 @@ uint64_t session_acks(const struct session *s);
 
 /* The server's callbacks; arg is the struct session. */
 void session_message(void *arg, struct conn *conn, struct span message, const char *source);
+void session_beginning(void *arg, struct conn *conn, struct span beginning, const char *source);
 void session_bad(void *arg, struct conn *conn, enum server_bad bad, const struct why *why);
 void session_end(void *arg, uint64_t conn_id, bool delivered);
 void session_server_log(void *arg, bool usual, const char *event, const char *sentence);

@@ -209,7 +209,7 @@ void conn_reply_file(struct conn *c, struct span head, int fd, uint64_t offset, 
 		conn_close(c, false, CONN_RESET);
 		return;
 	}
-	conn_release(c, &c->in);
+	conn_release_message(c);
 	*st = (struct stream){
 	    .server = s,
 	    .id = c->id,

@@ -271,25 +271,45 @@ static enum work_submit_rc submit_again(struct work *w, struct candidate *c, boo
 	return WORK_AGAIN;
 }
 
-/* ACCEPT: nothing about the proof itself stands against it. */
-static enum work_submit_rc submit_wanted(const struct work *w, const struct batch *b,
-					 const struct work_proof *proof, struct why *why)
-{
-	const char *name = prover_type_name(proof->type);
+/* A byte takes four characters of a JSON array at most; the rest is for what is around it. */
+#define TEXT_OF(bytes) (4 * (bytes) + 65536)
 
+enum work_submit_rc work_submit_wanted(struct work *w, uint64_t batch, enum prover_type type,
+				       size_t text, struct why *why)
+{
+	const struct batch *b = work_batch(w, batch);
+
+	if (w->chain_known && batch <= w->chain.verified)
+		return WORK_ACCEPT; /* a duplicate */
 	if (!b || !b->inputs) {
-		why_set(why, "batch %" PRIu64 " is not known: no input is stored for it",
-			proof->batch);
+		why_set(why, "batch %" PRIu64 " is not known: no input is stored for it", batch);
 		return WORK_UNKNOWN_BATCH;
 	}
 	if (!w->needed_known) {
 		why_set(why, "L1 has not yet said which proof types it needs");
 		return WORK_NOT_YET;
 	}
-	if (!(w->needed & PROVER_TYPE_BIT(proof->type))) {
-		why_set(why, "the contract needs no %s proof", name);
+	if (!(w->needed & PROVER_TYPE_BIT(type))) {
+		why_set(why, "the contract needs no %s proof", prover_type_name(type));
 		return WORK_TYPE_NOT_NEEDED;
 	}
+	if (text > TEXT_OF(w->limits.proof_max[type])) {
+		why_set(why, "%zu bytes and more for a %s proof, which may have %zu", text,
+			prover_type_name(type), w->limits.proof_max[type]);
+		return WORK_TOO_BIG;
+	}
+	return WORK_ACCEPT;
+}
+
+/* ACCEPT: nothing about the proof itself stands against it. */
+static enum work_submit_rc submit_wanted(struct work *w, const struct batch *b,
+					 const struct work_proof *proof, struct why *why)
+{
+	const char *name = prover_type_name(proof->type);
+	enum work_submit_rc rc = work_submit_wanted(w, proof->batch, proof->type, 0, why);
+
+	if (rc != WORK_ACCEPT)
+		return rc;
 	if (slot_has_good(w, b->slot[proof->type]))
 		return WORK_DUPLICATE;
 	if (proof->size > w->limits.proof_max[proof->type]) {

@@ -148,8 +148,19 @@ static struct store_change keep_change(const struct work_proof *wp, enum work_su
 	return change;
 }
 
-void proofs_submit(struct proofs *p, uint64_t batch, const struct proof *proof, const char *source,
-		   proof_answer_cb *cb, void *arg)
+const char *proofs_unwanted(struct proofs *p, uint64_t batch, enum prover_type type, size_t text,
+			    struct why *why)
+{
+	enum work_submit_rc rc = work_submit_wanted(p->p.work, batch, type, text, why);
+
+	if (rc == WORK_ACCEPT)
+		return NULL;
+	p->counters.submits[rc]++;
+	return refusal_code(rc);
+}
+
+void proofs_submit(struct proofs *p, uint64_t batch, const struct proof *proof,
+		   const uint8_t *sha256, const char *source, proof_answer_cb *cb, void *arg)
 {
 	struct work_proof wp = {.batch = batch,
 				.type = proof->prover_type,
@@ -163,8 +174,10 @@ void proofs_submit(struct proofs *p, uint64_t batch, const struct proof *proof, 
 	enum work_submit_rc rc;
 	uint64_t id = 0;
 
-	if (!k ||
-	    !proofs_digest(wp.sha256, buf_span(&proof->bytes), buf_span(&proof->public_values))) {
+	if (sha256)
+		memcpy(wp.sha256, sha256, sizeof wp.sha256);
+	if (!k || (!sha256 && !proofs_digest(wp.sha256, buf_span(&proof->bytes),
+					     buf_span(&proof->public_values)))) {
 		free(k);
 		cb(arg, PROOF_REFUSED, "try_again", "out of memory");
 		return;

@@ -48,8 +48,13 @@ enum proof_answer { PROOF_ACK, PROOF_REFUSED };
 /* code and sentence are for the prover when REFUSED. Called exactly once, maybe at once. */
 typedef void proof_answer_cb(void *arg, enum proof_answer answer, const char *code,
 			     const char *sentence);
-void proofs_submit(struct proofs *p, uint64_t batch, const struct proof *proof, const char *source,
-		   proof_answer_cb *cb, void *arg);
+/* sha256: proofs_digest() of it where the caller has it already, or NULL. */
+void proofs_submit(struct proofs *p, uint64_t batch, const struct proof *proof,
+		   const uint8_t *sha256, const char *source, proof_answer_cb *cb, void *arg);
+/* Before a long proof is there: is it known that it will be refused? The code for the prover, with
+ * the sentence; else NULL. text: bytes of its message that came so far. */
+const char *proofs_unwanted(struct proofs *p, uint64_t batch, enum prover_type type, size_t text,
+			    struct why *why);
 
 /* Judges what can be judged now; called after each round of the chain. */
 void proofs_judge(struct proofs *p);

@@ -236,6 +236,10 @@ struct work_proof {
 	uint8_t sha256[32]; /* of both: equal means the same proof */
 };
 
+/* What can be said before a proof is there: ACCEPT (it may be wanted), UNKNOWN_BATCH, NOT_YET,
+ * TYPE_NOT_NEEDED or TOO_BIG. text: how long its JSON text is at least. */
+enum work_submit_rc work_submit_wanted(struct work *w, uint64_t batch, enum prover_type type,
+				       size_t text, struct why *why);
 /* Every answer but ACCEPT, DUPLICATE and AGAIN has a sentence for the prover. DUPLICATE and AGAIN
  * end the source's lease of the batch, ACCEPT's ends with work_kept(). */
 enum work_submit_rc work_submit_check(struct work *w, const struct work_proof *proof, uint64_t *id,

@@ -104,7 +104,7 @@ def test_oversized_message(world):
     reply = b""
     with c.connect() as s:
         try:
-            s.sendall(b'{"ProofSubmit":{"id":1,"proof":{"Proof":{"prover_type":"TDX","proof":[' + b"1," * 100000)
+            s.sendall(b'{"ProofSubmit":{"proof":{"Proof":{"proof":[' + b"1," * 100000)
             s.shutdown(socket.SHUT_WR)
         except OSError:
             pass
@@ -170,6 +170,56 @@ def test_too_many_connections_of_one_source(world):
         s.close()
     until("room again", lambda: c.metric("connections") == 0)
     assert c.say(P7) == P7_EMPTY
+
+
+def test_whoever_fills_the_receive_buffers_fills_his_own(world):
+    """250 connections of one address, then large messages of many: others' setups are taken."""
+    c = world.coordinator(MAX_CONNECTIONS_PER_SOURCE=500).start()
+    setup = {"ProverSetup": {"prover_type": "TDX", "payload": [200] * 23000}}
+    start = b'{"ProofSubmit":{"proof":{"Proof":{"proof":['  # tells nothing for which it could be refused
+    held = []
+
+    def hold(source, size):
+        s = c.connect(source)
+        s.settimeout(0.2)
+        held.append(s)
+        try:
+            s.sendall(start + b"1," * (size // 2))
+        except OSError:
+            pass
+
+    for _ in range(250):
+        hold("127.0.0.2", 240_000)
+    until("what came is read", lambda: c.metric('bad_messages_total{reason="busy"}') > 0)
+    assert c.metric("buffered_bytes") <= 20 << 20
+    assert code(c.say(setup)) == "setup_refused"  # and not "busy"
+    for n in range(3, 12):
+        hold(f"127.0.0.{n}", 15 << 20)
+    until("the memory is full", lambda: c.metric("buffered_bytes") > 40 << 20)
+    assert code(c.say(setup)) == "setup_refused"
+    assert c.metric("buffered_bytes") <= 64 << 20
+    for s in held:
+        s.close()
+    until("room again", lambda: c.metric("buffered_bytes") == 0)
+
+
+def test_a_long_proof_that_nobody_wants_is_refused_by_its_beginning(world, c):
+    c.saw("event=l1_read")
+    many = b"200," * 3_000_000 + b"7"
+    start = b'{"ProofSubmit":{"id":%d,"proof":{"Proof":{"prover_type":"%s","proof":['
+    before = c.metric("messages_total")
+    assert code(c.say(start % (1, b"TDX") + many + b"]}}}}")) == "unknown_batch"
+    world.put(c, 1, 1)
+    assert code(c.say(start % (1, b"SP1") + many + b"]}}}}")) == "type_not_needed"
+    # No signature has so many bytes: refused long before all of them are there.
+    assert code(c.say(start % (1, b"TDX") + many + b"]}}}}")) == "too_big"
+    assert c.metric("messages_total") == before
+    # Where the beginning does not tell, the pool's decoder does.
+    late = b'{"ProofSubmit":{"proof":{"Proof":{"proof":[%s],"prover_type":"TDX"}},"id":%d}}'
+    assert code(c.say(late % (many, 4))) == "unknown_batch"
+    assert code(c.say(late % (many, 1))) == "too_big"
+    assert code(c.say(late % (many + b",300", 1))) == "out_of_range"
+    assert c.metric("messages_total") == before + 3
 
 
 def test_wrong_proofs_are_kept_then_set_aside_and_the_batch_proven(world):

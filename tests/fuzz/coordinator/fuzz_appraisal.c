@@ -110,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	weigh(&whole, w, span_of(quote, size), true);
 	if (whole.passed && !own.passed)
 		abort();
-	if (memcmp(&own.whole_key, &whole.whole_key, sizeof own.whole_key) != 0)
+	if (memcmp(&own.keys, &whole.keys, sizeof own.keys) != 0)
 		abort();
 	if (whole.passed)
 		check_passed(&whole, span_of(quote, size));

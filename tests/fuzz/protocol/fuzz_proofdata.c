@@ -1,4 +1,6 @@
-/* What decodes must encode, and decode again to the same message. */
+/* What decodes must encode, and decode again to the same message; what its beginning tells is what
+ * it says. */
+#include "encoding/json_scan.h"
 #include "protocol/proofdata.h"
 
 #include <stdlib.h>
@@ -33,15 +35,38 @@ static void must_agree(const struct proofdata *a, const struct proofdata *b)
 	must(strcmp(a->error_message, b->error_message) == 0);
 }
 
+/* The first half, as far as it is JSON, in memory of its own. */
+static void peek_at_half(const uint8_t *data, size_t size)
+{
+	struct json_scan scan;
+	enum prover_type type;
+	uint8_t *half;
+	uint64_t id;
+
+	json_scan_init(&scan, 128, false);
+	if (json_scan_feed(&scan, data, size / 2, NULL) == JSON_SCAN_WRONG)
+		return;
+	half = malloc(size / 2 + 1);
+	must(half);
+	half = realloc(half, size / 2 ? size / 2 : 1);
+	if (size)
+		memcpy(half, data, size / 2);
+	proofdata_peek_submit(span_of(half, size / 2), &id, &type);
+	free(half);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct proto_limits limits = {.proof_max = 2048, .payload_max = 2048};
 	struct proofdata first, second;
 	struct why why = {""};
 	enum proto_err err;
+	enum prover_type type;
 	struct buf out;
+	uint64_t id;
 	size_t i;
 
+	peek_at_half(data, size);
 	err = proofdata_decode(&first, span_of(data, size), &limits, &why);
 	if (err) {
 		must(why.text[0] != '\0');
@@ -50,6 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(!first.proof.bytes.p && !first.proof.public_values.p && !first.payload.p);
 		return 0;
 	}
+	if (proofdata_peek_submit(span_of(data, size), &id, &type))
+		must(first.kind == MSG_PROOF_SUBMIT && first.id == id && first.prover_type == type);
 	buf_init(&out, 64 * 1024 + 8 * size);
 	must(proofdata_encode(&out, &first, &why) == PROTO_OK);
 	must(proofdata_decode(&second, buf_span(&out), &limits, &why) == PROTO_OK);

@@ -333,6 +333,47 @@ static void test_agrees_with_jansson_on_mutations(void **state)
 	assert_true(compared > 10000);
 }
 
+/* Number arrays are scanned eight bytes at a time: what is said must be what is said of single
+ * bytes. */
+static void test_number_arrays_by_the_word(void **state)
+{
+	static const char usual[] = "0123456789,", odd[] = " -.eE]}[\"\xff:;/";
+	unsigned seed = 20240229;
+	size_t i, n, k, wrong = 0;
+	uint8_t text[200];
+
+	(void)state;
+	for (i = 0; i < 60000; i++) {
+		struct json_scan whole, single;
+		enum json_scan_state a, b = JSON_SCAN_MORE;
+		struct why why_a = {""}, why_b = {""};
+
+		text[0] = '[';
+		for (n = 1; n < sizeof text; n++) {
+			bool after_comma = text[n - 1] == ',' || text[n - 1] == '[';
+			unsigned r = (unsigned)rand_r(&seed);
+
+			/* Mostly well formed; a slip of each kind now and then. */
+			text[n] = after_comma ? (uint8_t)('1' + r % 9) : (uint8_t)usual[r % 11];
+			if (rand_r(&seed) % 300 == 0 && r & 1)
+				text[n] = (uint8_t)odd[r % (sizeof odd - 1)];
+			else if (rand_r(&seed) % 300 == 0)
+				text[n] = (uint8_t)usual[r % 11];
+		}
+		json_scan_init(&whole, 8, false);
+		json_scan_init(&single, 8, false);
+		a = json_scan_feed(&whole, text, sizeof text, &why_a);
+		for (k = 0; k < sizeof text && b != JSON_SCAN_WRONG; k++)
+			b = json_scan_feed(&single, text + k, 1, &why_b);
+		assert_int_equal(a, b);
+		assert_string_equal(why_a.text, why_b.text);
+		assert_int_equal(whole.used, single.used);
+		assert_int_equal(whole.mode, single.mode);
+		wrong += a == JSON_SCAN_WRONG;
+	}
+	assert_in_range(wrong, 1000, 59000);
+}
+
 static void test_utf8_may_be_ignored(void **state)
 {
 	struct verdict v;
@@ -472,6 +513,7 @@ int main(void)
 	    cmocka_unit_test(test_verdicts),
 	    cmocka_unit_test(test_agrees_with_jansson),
 	    cmocka_unit_test(test_agrees_with_jansson_on_mutations),
+	    cmocka_unit_test(test_number_arrays_by_the_word),
 	    cmocka_unit_test(test_utf8_may_be_ignored),
 	    cmocka_unit_test(test_done_before_the_end),
 	    cmocka_unit_test(test_depth),

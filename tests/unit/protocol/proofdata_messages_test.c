@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -352,6 +353,118 @@ static void test_names(void **state)
 	assert_string_equal(proto_err_name(PROTO_TOO_LONG), "too_long");
 }
 
+/* The bytes of a proof come in runs; whatever interrupts a run is read like anything else. */
+static void test_byte_arrays(void **state)
+{
+	static const char *const wrong[] = {"256",  "-1",    "1.0",  "1e1", "999",
+					    "1000", "\"7\"", "null", "[]"};
+	static char text[200000];
+	const struct proto_limits limits = {.proof_max = 20000, .payload_max = 1};
+	unsigned seed = 4711;
+	size_t round, i, n, bytes;
+	uint8_t want[20001];
+
+	(void)state;
+	for (round = 0; round < 300; round++) {
+		const char *bad =
+		    round % 3 ? NULL : wrong[round / 3 % (sizeof wrong / sizeof *wrong)];
+		struct why why = {""};
+		struct proofdata m;
+		enum proto_err err;
+		size_t bad_at;
+
+		bytes = (size_t)rand_r(&seed) % (round % 50 ? 3000 : 20002);
+		bad_at = bytes ? (size_t)rand_r(&seed) % bytes : 0;
+		n = (size_t)sprintf(text, "{\"ProofSubmit\":{\"id\":7,\"proof\":{\"Proof\":"
+					  "{\"prover_type\":\"SP1\",\"proof\":[");
+		for (i = 0; i < bytes; i++) {
+			want[i] = (uint8_t)rand_r(&seed);
+			if (rand_r(&seed) % 40 == 0)
+				n += (size_t)sprintf(text + n, "\n ");
+			if (bad && i == bad_at)
+				n += (size_t)sprintf(text + n, "%s", bad);
+			else
+				n += (size_t)sprintf(text + n, "%u", want[i]);
+			if (rand_r(&seed) % 40 == 0)
+				text[n++] = ' ';
+			if (i + 1 < bytes)
+				text[n++] = ',';
+		}
+		n += (size_t)sprintf(text + n, "]}}}}");
+		err = proofdata_decode(&m, span_of(text, n), &limits, &why);
+		if (bad && bytes) {
+			assert_true(err == PROTO_OUT_OF_RANGE || err == PROTO_WRONG_TYPE);
+		} else if (bytes > limits.proof_max) {
+			assert_int_equal(err, PROTO_TOO_LONG);
+		} else {
+			assert_int_equal(err, PROTO_OK);
+			assert_int_equal(m.proof.bytes.len, bytes);
+			if (bytes)
+				assert_memory_equal(m.proof.bytes.p, want, bytes);
+		}
+		proofdata_free(&m);
+	}
+}
+
+static void expect_peek(const char *text, bool found, uint64_t id, enum prover_type type)
+{
+	uint64_t got_id = 0;
+	enum prover_type got = PROVER_PICO;
+
+	assert_int_equal(proofdata_peek_submit(span_of(text, strlen(text)), &got_id, &got), found);
+	if (found) {
+		assert_int_equal(got_id, id);
+		assert_int_equal(got, type);
+	}
+}
+
+static void test_peek(void **state)
+{
+	static const char p7[] = "{\"ProofSubmit\":{\"id\":70,\"proof\":{\"ProofWithPublicValues\":"
+				 "{\"proof_bytes\":{\"prover_type\":\"RISC0\",\"proof\":[1,2";
+	const size_t enough = (size_t)(strstr(p7, ",\"proof\":[") - p7);
+	size_t i, samples_seen = 0;
+
+	(void)state;
+	/* Every beginning of it, in memory of exactly that length. */
+	for (i = 0; i < sizeof p7; i++) {
+		char *copy = malloc(i + 1);
+		uint64_t id = 0;
+		enum prover_type type = PROVER_PICO;
+
+		memcpy(copy, p7, i);
+		copy = realloc(copy, i ? i : 1);
+		assert_int_equal(proofdata_peek_submit(span_of(copy, i), &id, &type), i > enough);
+		free(copy);
+	}
+	expect_peek(p7, true, 70, PROVER_RISC0);
+	expect_peek("{\"ProofSubmit\":{\"id\":1,\"proof\":{\"Proof\":{\"prover_type\":\"TDX\",",
+		    true, 1, PROVER_TDX);
+	expect_peek("{\"ProofSubmit\":{\"id\":-1,\"proof\":{\"Proof\":{\"prover_type\":\"TDX\",",
+		    false, 0, 0);
+	expect_peek("{\"ProofSubmit\":{\"id\":1,\"proof\":{\"Proof\":{\"prover_type\":\"XXX\",",
+		    false, 0, 0);
+	expect_peek("{\"ProofSubmit\":{\"id\":1,\"proof\":{\"Proof\":{\"proof\":[", false, 0, 0);
+	expect_peek("{\"ProofSubmit\":{\"proof\":{\"Proof\":{\"prover_type\":\"TDX\",", false, 0,
+		    0);
+	expect_peek("{\"ProofSubmit\":[1,", false, 0, 0);
+	expect_peek("\"ProverSetupACK\"", false, 0, 0);
+	/* Where it says something of a whole message, the decoder says the same. */
+	for (i = 0; i < SAMPLES; i++) {
+		struct span text = span_of(samples[i].json, strlen(samples[i].json));
+		enum prover_type type;
+		uint64_t id;
+
+		if (!proofdata_peek_submit(text, &id, &type))
+			continue;
+		assert_int_equal(samples[i].kind, MSG_PROOF_SUBMIT);
+		assert_int_equal(id, samples[i].id);
+		assert_int_equal(type, samples[i].prover_type);
+		samples_seen++;
+	}
+	assert_true(samples_seen >= 4);
+}
+
 static void test_free_twice(void **state)
 {
 	struct proofdata m;
@@ -377,6 +490,8 @@ int main(void)
 	    cmocka_unit_test(test_replies_in_each_dialect),
 	    cmocka_unit_test(test_strings_are_escaped_as_serde_does),
 	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_byte_arrays),
+	    cmocka_unit_test(test_peek),
 	    cmocka_unit_test(test_free_twice),
 	};
 

@@ -98,7 +98,7 @@ static void a_good_quote_passes_twice(void **state)
 
 static void a_broken_signature_is_lasting_and_names_only_these_bytes(void **state)
 {
-	struct refusal_key whole, signed_part;
+	struct quote_keys keys;
 	struct tdxv_quote q;
 
 	(void)state;
@@ -110,9 +110,46 @@ static void a_broken_signature_is_lasting_and_names_only_these_bytes(void **stat
 	/* Else a stranger could have somebody else's genuine quote refused. */
 	assert_false(a.authentic_bytes);
 	says("signature");
-	quote_check_keys(&whole, &signed_part, &q, buf_span(&x.quote));
-	assert_memory_equal(&a.whole_key, &whole, sizeof whole);
-	assert_memory_equal(&a.signed_key, &signed_part, sizeof signed_part);
+	quote_check_keys(&keys, &q, buf_span(&x.quote));
+	assert_memory_equal(&a.keys, &keys, sizeof keys);
+	dropped();
+}
+
+/* What a refusal may be known by: never by less than what was judged. */
+static void the_names_of_a_quote(void **state)
+{
+	struct quote_keys first, other;
+	struct tdxv_quote q;
+
+	(void)state;
+	f.comp_svn[3] = 1; /* OutOfDate */
+	made();
+	weigh(true);
+	assert_false(a.passed);
+	assert_true(a.authentic_bytes);
+	assert_false(a.signed_part_refused);
+	first = a.keys;
+	/* The two signatures are malleable. */
+	assert_int_equal(tdxv_quote_parse(&q, x.quote.p, x.quote.len, NULL), TDXV_OK);
+	((uint8_t *)q.signature.p)[3] ^= 1;
+	((uint8_t *)q.qe_report_signature.p)[3] ^= 1;
+	quote_check_keys(&other, &q, buf_span(&x.quote));
+	assert_memory_not_equal(&first.whole, &other.whole, sizeof first.whole);
+	assert_memory_equal(&first.judged, &other.judged, sizeof first.judged);
+	assert_memory_equal(&first.signed_part, &other.signed_part, sizeof first.signed_part);
+	dropped();
+	/* The same header and body from another platform. */
+	f.comp_svn[3] = 5;
+	made();
+	quote_check_keys(&other, &q, buf_span(&x.quote));
+	assert_memory_not_equal(&first.judged, &other.judged, sizeof first.judged);
+	assert_memory_equal(&first.signed_part, &other.signed_part, sizeof first.signed_part);
+	dropped();
+	/* The image is in the signed part. */
+	f.body[TDXV_TD_RTMR0 + 48] ^= 1;
+	made();
+	weigh(true);
+	assert_true(a.signed_part_refused);
 	dropped();
 }
 
@@ -205,6 +242,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_good_quote_passes_twice),
 	    TEST(a_broken_signature_is_lasting_and_names_only_these_bytes),
+	    TEST(the_names_of_a_quote),
 	    TEST(everything_wrong_is_named_at_once),
 	    TEST(an_old_tcb_is_named_with_its_status),
 	    TEST(other_kinds_of_quotes_are_not_for_this_contract),

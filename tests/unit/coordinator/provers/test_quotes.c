@@ -30,6 +30,7 @@ struct fixture {
 
 static struct l1_facts facts;
 static bool facts_known, time_known;
+static int64_t time_there;
 
 const struct l1_facts *l1_facts(const struct l1 *c)
 {
@@ -41,7 +42,7 @@ bool l1_time(const struct l1 *c, int64_t max_skew_s, int64_t *now, struct why *w
 {
 	(void)c;
 	(void)max_skew_s;
-	*now = FORGE_NOW;
+	*now = time_there;
 	if (!time_known)
 		why_set(why, "L1 has not yet said what time it is there");
 	return time_known;
@@ -111,6 +112,7 @@ static int setup(void **state)
 	for (i = 0; i < 3; i++)
 		memcpy(facts.measurement[1 + i], x->w->forge.body + TDXV_TD_RTMR0 + 48 * i, 48);
 	facts_known = time_known = true;
+	time_there = FORGE_NOW;
 	if (!make(x, &why))
 		fail_msg("%s", why.text);
 	*state = x;
@@ -181,6 +183,150 @@ static void test_a_good_quote(void **state)
 	list = verdicts_list(x->verdicts);
 	assert_int_equal(json_array_size(list), 1);
 	json_decref(list);
+}
+
+static void write_policy(const struct fixture *x, char path[160], const char *text)
+{
+	FILE *f;
+
+	snprintf(path, 160, "%s/policy.json", x->w->dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* A policy that wants another image than the quotes have. */
+static void make_stricter(struct fixture *x)
+{
+	char path[160], other[97];
+	char text[256];
+	struct quotes_options options = x->options;
+	struct why why = {""};
+
+	memset(other, 'a', 96);
+	other[96] = '\0';
+	snprintf(text, sizeof text, "{\"images\":[{\"name\":\"one\",\"mrtd\":\"%s\"}]}", other);
+	write_policy(x, path, text);
+	options.policy_file = path;
+	if (!quotes_reload(x->quotes, &options, &why))
+		fail_msg("%s", why.text);
+}
+
+/* What passed is known by its bytes, for as long as what it was judged by. */
+static void test_a_good_quote_again(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t operations;
+
+	quotes_on_facts(x->quotes);
+	assert_true(offer(x));
+	await(x, 1);
+	operations = quotes_counters(x->quotes)->ecdsa_operations;
+	assert_false(offer(x));
+	assert_int_equal(x->got.rc, QUOTES_ATTESTED);
+	assert_true(eth_address_equal(&x->got.signer, &x->signer));
+	assert_int_equal(x->got.generation, quotes_generation(x->quotes));
+	assert_int_equal(quotes_counters(x->quotes)->ecdsa_operations, operations);
+	assert_int_equal(quotes_counters(x->quotes)->remembered, 1);
+	/* One byte of it is another: no signature holds, whatever is remembered. */
+	x->w->good.quote.p[x->w->good.quote.len - 3000] ^= 1;
+	assert_true(offer(x));
+	await(x, 2);
+	assert_int_equal(x->got.rc, QUOTES_REFUSED);
+	x->w->good.quote.p[x->w->good.quote.len - 3000] ^= 1;
+	assert_false(offer(x));
+	assert_int_equal(x->got.rc, QUOTES_ATTESTED);
+	/* Without L1's time nothing is known to hold. */
+	time_known = false;
+	assert_false(offer(x));
+	assert_int_equal(x->got.rc, QUOTES_RETRY);
+	time_known = true;
+	/* Past the end of its collateral. */
+	time_there = quotes_evidence(x->quotes, &x->signer)->valid_to;
+	assert_true(offer(x));
+	await(x, 3);
+	time_there = FORGE_NOW;
+	/* Collateral, policy or contract moved. */
+	quotes_changed(x->quotes);
+	assert_true(offer(x));
+	await(x, 4);
+	assert_int_equal(x->got.rc, QUOTES_ATTESTED);
+	make_stricter(x);
+	assert_true(offer(x));
+	await(x, 5);
+	assert_int_equal(x->got.rc, QUOTES_REFUSED);
+	assert_non_null(strstr(x->sentence, "MRTD"));
+}
+
+/* The verdict is of the policy that holds when it is given. */
+static void test_a_stricter_policy_while_a_quote_waits_for_collateral(void **state)
+{
+	struct fixture *x = *state;
+
+	quotes_on_facts(x->quotes);
+	assert_true(offer(x));
+	while (!x->w->a.n_requests && !x->w->b.n_requests)
+		uv_run(&x->w->loop, UV_RUN_ONCE);
+	assert_int_equal(x->answers, 0);
+	make_stricter(x);
+	await(x, 1);
+	assert_int_equal(x->got.rc, QUOTES_REFUSED);
+	assert_non_null(strstr(x->sentence, "MRTD"));
+}
+
+/* A refusal under the former policy is none under this one, nor is it remembered. */
+static void test_a_milder_contract_while_a_quote_is_looked_at(void **state)
+{
+	struct fixture *x = *state;
+
+	facts.measurement[2][0] ^= 1;
+	quotes_on_facts(x->quotes);
+	assert_true(offer(x));
+	facts.measurement[2][0] ^= 1;
+	quotes_on_facts(x->quotes); /* the job is in the pool */
+	await(x, 1);
+	if (x->got.rc != QUOTES_ATTESTED)
+		fail_msg("%s", x->sentence);
+	assert_int_equal(x->got.generation, quotes_generation(x->quotes));
+}
+
+static void test_what_changes_without_end(void **state)
+{
+	struct fixture *x = *state;
+
+	quotes_on_facts(x->quotes);
+	assert_true(offer(x));
+	while (!x->answers) {
+		quotes_changed(x->quotes);
+		uv_run(&x->w->loop, UV_RUN_NOWAIT);
+	}
+	assert_int_equal(x->got.rc, QUOTES_RETRY);
+	assert_non_null(strstr(x->sentence, "changed while"));
+}
+
+/* An OutOfDate platform may sign somebody's header and body: that is held against it alone. */
+static void test_a_refused_platform_poisons_no_other(void **state)
+{
+	struct fixture *x = *state;
+	struct buf good = x->w->good.quote;
+	struct forged old = {0};
+
+	quotes_on_facts(x->quotes);
+	x->w->forge.comp_svn[3] = 1;
+	forge_build(&old, &x->w->forge);
+	x->w->forge.comp_svn[3] = 5;
+	x->w->good.quote = old.quote;
+	assert_true(offer(x));
+	await(x, 1);
+	assert_int_equal(x->got.rc, QUOTES_REFUSED);
+	expect_now(x, QUOTES_REFUSED, "refused before: ");
+	x->w->good.quote = good;
+	assert_true(offer(x));
+	await(x, 2);
+	if (x->got.rc != QUOTES_ATTESTED)
+		fail_msg("%s", x->sentence);
+	forged_free(&old);
 }
 
 static void test_before_l1_has_spoken(void **state)
@@ -295,17 +441,6 @@ static void test_closing_with_a_job_in_the_pool(void **state)
 	assert_int_equal(x->answers, 0);
 }
 
-static void write_policy(const struct fixture *x, char path[160], const char *text)
-{
-	FILE *f;
-
-	snprintf(path, 160, "%s/policy.json", x->w->dir);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
 static void test_policies(void **state)
 {
 	struct fixture *x = *state;
@@ -342,11 +477,11 @@ static void test_evidence_is_kept_of_so_many(void **state)
 	assert_non_null(b);
 	world_get(x->w, FORGE_NOW, &g);
 	assert_non_null(g.set);
-	evidence_put(b, &found, g.set);
+	evidence_put(b, &found, g.set, 1);
 	assert_int_equal(evidence_seconds_left(b, FORGE_NOW), 100);
 	/* The first belongs to nobody that the registrar knows: it makes room. */
 	found.signer.b[0] = 2;
-	evidence_put(b, &found, g.set);
+	evidence_put(b, &found, g.set, 1);
 	assert_null(evidence_find(b, &(struct eth_address){{1}}));
 	assert_non_null(evidence_find(b, &(struct eth_address){{2}}));
 	evidence_tick(b, FORGE_NOW, 604800);
@@ -359,16 +494,22 @@ static void test_evidence_is_kept_of_so_many(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(test_a_good_quote),
-					   TEST(test_before_l1_has_spoken),
-					   TEST(test_too_many_at_once),
-					   TEST(test_a_refusal_is_remembered),
-					   TEST(test_a_source_of_bad_quotes_waits),
-					   TEST(test_a_recheck),
-					   TEST(test_no_collateral),
-					   TEST(test_closing_with_a_job_in_the_pool),
-					   TEST(test_policies),
-					   TEST(test_evidence_is_kept_of_so_many)};
+	const struct CMUnitTest tests[] = {
+	    TEST(test_a_good_quote),
+	    TEST(test_a_good_quote_again),
+	    TEST(test_a_stricter_policy_while_a_quote_waits_for_collateral),
+	    TEST(test_a_milder_contract_while_a_quote_is_looked_at),
+	    TEST(test_what_changes_without_end),
+	    TEST(test_a_refused_platform_poisons_no_other),
+	    TEST(test_before_l1_has_spoken),
+	    TEST(test_too_many_at_once),
+	    TEST(test_a_refusal_is_remembered),
+	    TEST(test_a_source_of_bad_quotes_waits),
+	    TEST(test_a_recheck),
+	    TEST(test_no_collateral),
+	    TEST(test_closing_with_a_job_in_the_pool),
+	    TEST(test_policies),
+	    TEST(test_evidence_is_kept_of_so_many)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

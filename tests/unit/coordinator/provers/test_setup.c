@@ -35,6 +35,8 @@ static bool later;
 static quotes_cb *waiting;
 static void *waiting_arg;
 static struct quotes_result result;
+static uint64_t generation;
+static unsigned verifications;
 
 const struct l1_facts *l1_facts(const struct l1 *c)
 {
@@ -48,10 +50,17 @@ bool quotes_verify(struct quotes *a, struct span quote, const char *source, quot
 	(void)a;
 	(void)quote;
 	(void)source;
+	verifications++;
 	waiting = cb;
 	waiting_arg = arg;
 	*out = result;
 	return later;
+}
+
+uint64_t quotes_generation(const struct quotes *a)
+{
+	(void)a;
+	return generation;
 }
 
 static void on_answer(void *arg, uint64_t conn, enum setup_code code, const char *sentence)
@@ -129,6 +138,8 @@ static int setup(void **state)
 	facts_known = true;
 	later = false;
 	waiting = NULL;
+	generation = 1;
+	verifications = 0;
 	registrar_set_contract(x->registrar, &(struct eth_address){{1}}, true);
 	registrar_set_signer(x->registrar, &(struct eth_address){{0}}, clock_wall_ms(), &why);
 	open_store(x, 100);
@@ -284,6 +295,72 @@ static void test_a_quote_that_is_attested_later(void **state)
 	assert_int_equal(x->holds, 2);
 }
 
+struct stored {
+	unsigned n;
+	bool has[8]; /* by the key's first byte */
+};
+static struct stored reopen(struct fixture *x);
+
+/* While the row was on its way to the disk, the policy became stricter. */
+static void test_a_verdict_that_is_old_when_the_row_is_kept(void **state)
+{
+	struct fixture *x = *state;
+	struct stored t;
+
+	result = (struct quotes_result){
+	    .rc = QUOTES_ATTESTED, .signer = {{1, 5}}, .sentence = "", .generation = 1};
+	knock_with_a_quote(x);
+	assert_int_equal(verifications, 1);
+	generation = 2;
+	later = true;
+	while (verifications < 2)
+		uv_run(&x->loop, UV_RUN_ONCE);
+	assert_int_equal(registrar_count(x->registrar), 0);
+	assert_int_equal(x->answers, 0);
+	result = (struct quotes_result){.rc = QUOTES_REFUSED, .sentence = "SEPT_VE_DISABLE"};
+	waiting(waiting_arg, &result);
+	assert_int_equal(x->code, SETUP_REFUSED);
+	assert_int_equal(registrar_count(x->registrar), 0);
+	t = reopen(x);
+	assert_int_equal(t.n, 0);
+}
+
+/* The same quote again within seconds is answered, and costs no row. */
+static void test_a_replayed_quote(void **state)
+{
+	struct fixture *x = *state;
+
+	result = (struct quotes_result){
+	    .rc = QUOTES_ATTESTED, .signer = {{1, 5}}, .sentence = "", .generation = 1};
+	knock_with_a_quote(x);
+	turn_until_woken(x);
+	registered(x, 1);
+	assert_int_equal(x->answers, 1);
+	knock_with_a_quote(x);
+	assert_int_equal(x->answers, 2); /* at once */
+	assert_int_equal(x->code, SETUP_ACK);
+	assert_int_equal(setup_waiting(x->setup), 0);
+}
+
+/* The answer of the first key waits while its quote is in doubt, and is no ACK when it fails. */
+static void test_a_key_in_doubt_is_not_acknowledged(void **state)
+{
+	struct fixture *x = *state;
+	const struct eth_address signer = {{1, 5}};
+
+	result = (struct quotes_result){
+	    .rc = QUOTES_ATTESTED, .signer = signer, .sentence = "", .generation = 1};
+	knock_with_a_quote(x);
+	turn_until_woken(x);
+	registrar_set_fit(x->registrar, &signer, REGISTRAR_FIT_UNKNOWN, "");
+	setup_answer_all(x->setup);
+	assert_int_equal(x->answers, 0);
+	registrar_set_fit(x->registrar, &signer, REGISTRAR_UNFIT, "the policy demands more");
+	setup_answer_all(x->setup);
+	assert_int_equal(x->code, SETUP_TRY_AGAIN);
+	assert_non_null(strstr(x->sentence, "the policy demands more"));
+}
+
 static void test_a_quote_for_which_it_is_too_early(void **state)
 {
 	struct fixture *x = *state;
@@ -334,11 +411,6 @@ static void test_stopped_while_a_row_is_on_its_way(void **state)
 }
 
 /* ---- rows ---- */
-
-struct stored {
-	unsigned n;
-	bool has[8]; /* by the key's first byte */
-};
 
 static bool count_row(void *arg, const struct store_prover *row, struct why *why)
 {
@@ -477,6 +549,9 @@ int main(void)
 					   TEST(test_a_payload_of_another_kind),
 					   TEST(test_a_quote_that_is_refused_at_once),
 					   TEST(test_a_quote_that_is_attested_later),
+					   TEST(test_a_verdict_that_is_old_when_the_row_is_kept),
+					   TEST(test_a_replayed_quote),
+					   TEST(test_a_key_in_doubt_is_not_acknowledged),
 					   TEST(test_a_quote_for_which_it_is_too_early),
 					   TEST(test_a_full_queue_is_no_ack),
 					   TEST(test_stopped_while_a_row_is_on_its_way),

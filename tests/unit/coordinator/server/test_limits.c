@@ -77,32 +77,47 @@ static void test_bytes(void **state)
 {
 	struct limits *l = limits_new(&(struct limits_options){.max_connections = 4,
 							       .max_bytes = 800,
-							       .max_bytes_per_source = 600,
+							       .max_bytes_per_source = 688,
 							       .small = 64,
 							       .seed = 7});
-	uint32_t a, b;
+	uint32_t a, b, c, d;
 
 	(void)state;
 	assert_int_equal(limits_enter(l, &a, source("10.0.0.1")), LIMITS_OK);
 	assert_int_equal(limits_enter(l, &b, source("10.0.0.2")), LIMITS_OK);
-	assert_int_equal(limits_grow(l, a, 0, 601), LIMITS_SOURCE_BYTES);
+	assert_int_equal(limits_enter(l, &c, source("10.0.0.3")), LIMITS_OK);
+	assert_int_equal(limits_enter(l, &d, source("10.0.0.4")), LIMITS_OK);
+	/* 602 of 688 are for a source's large buffers, the rest for its small ones. */
+	assert_int_equal(limits_grow(l, a, 0, 603), LIMITS_SOURCE_BYTES);
 	assert_int_equal(limits_grow(l, a, 0, 500), LIMITS_OK);
 	assert_int_equal(limits_grow(l, a, 500, 600), LIMITS_OK);
-	assert_int_equal(limits_grow(l, a, 0, 1), LIMITS_SOURCE_BYTES);
+	assert_int_equal(limits_grow(l, a, 0, 65), LIMITS_SOURCE_BYTES);
+	assert_int_equal(limits_grow(l, a, 0, 64), LIMITS_OK);
+	assert_int_equal(limits_grow(l, a, 0, 25), LIMITS_SOURCE_BYTES);
+	limits_shrink(l, a, 64);
 	assert_int_equal(limits_bytes(l), 600);
-	/* 700 of 800 are for large buffers, the rest is kept for small ones. */
+	/* 700 of 800 are for large ones, and for small ones of a source that holds more. */
 	assert_int_equal(limits_grow(l, b, 0, 101), LIMITS_BYTES);
 	assert_int_equal(limits_grow(l, b, 0, 100), LIMITS_OK);
-	assert_int_equal(limits_grow(l, b, 0, 65), LIMITS_BYTES);
-	assert_int_equal(limits_grow(l, b, 0, 64), LIMITS_OK);
-	assert_int_equal(limits_grow(l, b, 0, 37), LIMITS_BYTES);
-	assert_int_equal(limits_grow(l, b, 0, 36), LIMITS_OK);
-	assert_int_equal(limits_grow(l, b, 0, SIZE_MAX), LIMITS_BYTES);
+	assert_int_equal(limits_grow(l, a, 0, 1), LIMITS_BYTES);
+	assert_int_equal(limits_grow(l, b, 0, 1), LIMITS_BYTES);
+	assert_int_equal(limits_grow(l, c, 0, 65), LIMITS_BYTES);
+	assert_int_equal(limits_grow(l, c, 0, 60), LIMITS_OK);
+	assert_int_equal(limits_grow(l, c, 60, 65), LIMITS_BYTES);
+	assert_int_equal(limits_grow(l, c, 0, 5), LIMITS_BYTES);
+	assert_int_equal(limits_grow(l, c, 60, 64), LIMITS_OK);
+	assert_int_equal(limits_grow(l, d, 0, 37), LIMITS_BYTES);
+	assert_int_equal(limits_grow(l, d, 0, 36), LIMITS_OK);
+	assert_int_equal(limits_grow(l, d, 0, SIZE_MAX), LIMITS_SOURCE_BYTES);
 	limits_shrink(l, a, 600);
-	limits_shrink(l, b, 200);
+	limits_shrink(l, b, 100);
+	limits_shrink(l, c, 64);
+	limits_shrink(l, d, 36);
 	assert_int_equal(limits_bytes(l), 0);
 	limits_leave(l, a);
 	limits_leave(l, b);
+	limits_leave(l, c);
+	limits_leave(l, d);
 	limits_free(l);
 }
 

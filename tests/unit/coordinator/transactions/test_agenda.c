@@ -264,7 +264,7 @@ static void prove(struct fixture *x, uint64_t batch, const struct eth_key *key)
 	buf_init(&proof.bytes, 65);
 	buf_init(&proof.public_values, 1);
 	assert_true(buf_add(&proof.bytes, sig, sizeof sig));
-	proofs_submit(x->proofs, batch, &proof, "10.0.0.5", on_answer, x);
+	proofs_submit(x->proofs, batch, &proof, NULL, "10.0.0.5", on_answer, x);
 	buf_free(&proof.bytes);
 }
 

@@ -1,0 +1,60 @@
+/* A look at the beginning of a message that may be long. Whatever is not as the provers write it is
+ * left to the decoder. */
+#include "protocol/message.h"
+
+#define LEVELS_MAX 4 /* proof, ProofWithPublicValues, proof_bytes */
+
+/* Into the object at the cursor, behind its next key. */
+static bool next_key(struct json_read *at, struct span *key)
+{
+	if (!json_read_more(at))
+		return false;
+	*key = json_read_key(at);
+	return true;
+}
+
+static bool enter_object(struct json_read *at, struct span *key)
+{
+	if (json_read_peek(at) != JSON_OBJECT)
+		return false;
+	json_read_enter(at);
+	return next_key(at, key);
+}
+
+static bool take_id(struct json_read *at, uint64_t *id)
+{
+	const struct proto_limits none = {0};
+	struct reading rd = {.at = *at, .limits = &none};
+
+	if (read_u64(&rd, id) != PROTO_OK)
+		return false;
+	*at = rd.at;
+	/* A digit more may follow where the text ends. */
+	return at->p < at->end;
+}
+
+bool proofdata_peek_submit(struct span beginning, uint64_t *id, enum prover_type *type)
+{
+	struct json_read at;
+	struct span key;
+	unsigned level;
+
+	json_read_init(&at, beginning);
+	if (!enter_object(&at, &key) || !json_read_string_is(key, message_proof_submit.name) ||
+	    !enter_object(&at, &key) ||
+	    !(json_read_string_is(key, "id") || json_read_string_is(key, "batch_number")) ||
+	    !take_id(&at, id) || !next_key(&at, &key))
+		return false;
+	for (level = 0; level < LEVELS_MAX; level++) {
+		if (!enter_object(&at, &key))
+			return false;
+		if (!json_read_string_is(key, "prover_type"))
+			continue;
+		if (json_read_peek(&at) != JSON_STRING)
+			return false;
+		key = json_read_string(&at);
+		/* Its end is seen when something follows. */
+		return at.p < at.end && prover_type_parse(type, (const char *)key.p, key.n);
+	}
+	return false;
+}

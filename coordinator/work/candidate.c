@@ -279,7 +279,7 @@ enum work_submit_rc work_submit_wanted(struct work *w, uint64_t batch, enum prov
 {
 	const struct batch *b = work_batch(w, batch);
 
-	if (w->chain_known && batch <= w->chain.verified)
+	if (w->chain_known && batch <= w->chain.final)
 		return WORK_ACCEPT; /* a duplicate */
 	if (!b || !b->inputs) {
 		why_set(why, "batch %" PRIu64 " is not known: no input is stored for it", batch);

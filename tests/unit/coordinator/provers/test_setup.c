@@ -288,7 +288,8 @@ static void test_a_quote_that_is_attested_later(void **state)
 	knock_with_a_quote(x);
 	assert_int_equal(x->holds, 1);
 	assert_int_equal(x->answers, 0);
-	result = (struct quotes_result){.rc = QUOTES_ATTESTED, .signer = {{1, 5}}, .sentence = ""};
+	result = (struct quotes_result){
+	    .rc = QUOTES_ATTESTED, .signer = {{1, 5}}, .sentence = "", .generation = 1};
 	waiting(waiting_arg, &result);
 	turn_until_woken(x);
 	assert_int_equal(registrar_count(x->registrar), 1);

@@ -22,11 +22,11 @@ build: ## the programs, in build/release
 	@scripts/install-deps build
 	@scripts/build release
 
-executor: ## ethrex-executor, which executes batches on ethrex's own EVM (installs Rust where it is missing)
-	@scripts/build-executor
+executor: ## what is written in Rust: executor and block builder, on ethrex's own EVM (installs Rust where it is missing)
+	@scripts/build-rust
 
 init: build ## a whole devnet: L1, contracts, coordinator, sequencer, prover; batches verified on L1 (scripts/devnet --help: its settings)
-	@[ "$(DEVNET_BATCHES)" != built ] || scripts/install-deps rust
+	@[ "$(DEVNET_BATCHES)" = made-up ] || scripts/build-rust
 	@scripts/devnet up $(told)
 
 down: ## stop the devnet

@@ -411,7 +411,7 @@ def test_the_command_line():
 def executor():
     path = os.path.join(os.path.dirname(PROGRAM), "ethrex-executor")
     if not os.path.exists(path):
-        pytest.skip(f"SKIPPED: {path} is not built (make -C executor)")
+        pytest.skip(f"SKIPPED: {path} is not built (scripts/build-rust)")
     return path
 
 

@@ -55,7 +55,6 @@ fn each_result_is_held_against_its_header() {
             92,
             "block 2: state root",
         ),
-        ("/execution_witness/storage_trie_roots", json!({}), 87, "block 1, transaction "),
         ("/execution_witness/codes", json!([]), 87, "block 1, transaction 0 (0x"),
         ("/blob_proof", json!(vec![1; 48]), 94, "the blob's KZG proof cannot be verified"),
     ] {

@@ -13,7 +13,7 @@ DIFFERENTIAL_CASES ?= 20000
 # with it, so that a misspelt one is told.
 told = $(foreach name,$(filter ETHREX_%,$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),$(name)))
 
-.PHONY: help executor init down status test bench fuzz fuzz-differential register-example lint soak test-docker build install clean
+.PHONY: help executor conformance init down status test bench fuzz fuzz-differential register-example lint soak test-docker build install clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
@@ -22,11 +22,11 @@ build: ## the programs, in build/release
 	@scripts/install-deps build
 	@scripts/build release
 
-executor: ## ethrex-executor, which executes batches on ethrex's own EVM (installs Rust where it is missing)
-	@scripts/build-executor
+executor: ## what is written in Rust: executor and block builder, on ethrex's own EVM (installs Rust where it is missing)
+	@scripts/build-rust
 
 init: build ## a whole devnet: L1, contracts, coordinator, sequencer, prover; batches verified on L1 (scripts/devnet --help: its settings)
-	@[ "$(DEVNET_BATCHES)" != built ] || scripts/install-deps rust
+	@[ "$(DEVNET_BATCHES)" = made-up ] || scripts/build-rust
 	@scripts/devnet up $(told)
 
 down: ## stop the devnet
@@ -52,6 +52,12 @@ fuzz-differential: build ## library and contract over DIFFERENTIAL_CASES (20000)
 	@scripts/build release differential-cases
 	@DIFFERENTIAL_STRIDE=1 DIFFERENTIAL_CASES=$(DIFFERENTIAL_CASES) \
 		/usr/bin/python3 -m pytest -q -rs tests/scenario/test_dcap_differential.py
+
+conformance: build ## every published release of ethrex that we test against, with its own types; writes the table in docs/EXECUTOR.md
+	@scripts/install-deps test
+	@RELEASES=every scripts/build-rust
+	@scripts/build release test_programs
+	@CONFORMANCE_WRITE=1 BUILD_DIR=build/release /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/scenario/test_ethrex_releases.py
 
 register-example: ## registers the sample TDX quote through DcapVerifier on a fresh L1; prints the gas of every step
 	@scripts/install-deps build

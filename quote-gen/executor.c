@@ -23,7 +23,8 @@ struct child {
 	const struct executor_limits *limits;
 	uint64_t deadline;
 	const volatile int *stop;
-	char sentence[SENTENCE_MAX]; /* its last line on stderr, printable */
+	char first[SENTENCE_MAX];    /* its first whole line on stderr, printable */
+	char sentence[SENTENCE_MAX]; /* its last line there */
 	size_t said;
 	bool line_ended;
 };
@@ -52,6 +53,8 @@ static void close_pair(int pair[2])
 static int spawn(pid_t *pid, const char *path, int in, int out, int err)
 {
 	char *argv[] = {(char *)(uintptr_t)path, NULL};
+	/* It reads none, and has no business with what ours holds. */
+	char *environment[] = {NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t defaults;
@@ -68,7 +71,7 @@ static int spawn(pid_t *pid, const char *path, int in, int out, int err)
 	posix_spawnattr_setsigdefault(&attributes, &defaults);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setpgroup(&attributes, 0);
-	rc = posix_spawn(pid, path, &actions, &attributes, argv, environ);
+	rc = posix_spawn(pid, path, &actions, &attributes, argv, environment);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
 	return rc;
@@ -118,7 +121,7 @@ static bool may_go_on(const struct child *c, struct why *why)
 	return false;
 }
 
-/* Keeps the start of its last line. */
+/* Keeps the starts of its first and of its last line. */
 static void hear(struct child *c)
 {
 	char chunk[4096];
@@ -128,6 +131,8 @@ static void hear(struct child *c)
 		close_fd(&c->err);
 	for (i = 0; i < n; i++) {
 		if (chunk[i] == '\n') {
+			if (c->first[0] == '\0')
+				memcpy(c->first, c->sentence, c->said); /* zeros behind it */
 			c->line_ended = true;
 			continue;
 		}
@@ -199,6 +204,7 @@ static enum executor_rc how_it_ended(const struct child *c, int status, struct w
 {
 	const char *colon = c->said ? ": " : "";
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+	char how[80];
 
 	if (WIFEXITED(status) && code == 0) {
 		why_set(why, "%s", c->sentence);
@@ -209,15 +215,16 @@ static enum executor_rc how_it_ended(const struct child *c, int status, struct w
 			c->sentence);
 		return EXECUTOR_REFUSED;
 	}
+	/* Either may come from a limit; what aborts says why first, then perhaps how to learn more.
+	 */
 	if (WIFEXITED(status))
-		why_set(why, "the executor failed with exit status %d%s%s", code, colon,
-			c->sentence);
+		snprintf(how, sizeof how, "failed with exit status %d", code);
 	else
-		why_set(why,
-			"the executor was killed by signal %d (%s), limits %" PRIu64
-			" bytes of memory and %" PRIu64 " ms%s%s",
-			WTERMSIG(status), strsignal(WTERMSIG(status)), c->limits->memory,
-			c->limits->timeout_ms, colon, c->sentence);
+		snprintf(how, sizeof how, "was killed by signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	why_set(why, "the executor %s, limits %" PRIu64 " bytes of memory and %" PRIu64 " ms%s%s",
+		how, c->limits->memory, c->limits->timeout_ms, colon,
+		WIFSIGNALED(status) && c->first[0] ? c->first : c->sentence);
 	return EXECUTOR_FAILED;
 }
 

@@ -11,6 +11,7 @@ import { concatBytes, utf8ToBytes } from "@noble/hashes/utils";
 import { fromHex, headerRlp, keccak, listRoot, quantity, rlp, toHex } from "./rlp.mjs";
 
 export const L2_CHAIN_ID = 560048;
+const DEPOSIT_CONTRACT = "0x00000000219ab540356cbb839cbe05303d7705fa";
 
 const REAL_BLOCK = "batch/hoodi-1265656.input.json";
 const REAL_BLOCK_HASH_ENDS = ["0xac77c202", "e6db"];
@@ -121,7 +122,8 @@ function generatedBatch(number, parent) {
 			codes: [],
 			block_headers_bytes: [[...parent.bytes]],
 			first_block_number: Number(blocks[0].header.number),
-			chain_config: { chainId: L2_CHAIN_ID },
+			// What ethrex's own types insist on.
+			chain_config: { chainId: L2_CHAIN_ID, depositContractAddress: DEPOSIT_CONTRACT },
 			state_trie_root: null,
 			storage_trie_roots: {},
 		},

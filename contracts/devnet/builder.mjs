@@ -93,8 +93,8 @@ export class BuiltChain {
 			);
 		this.taken += deposits.length;
 		this.made.push(batch.lastBlockHash);
-		this.latest = batch;
-		return batch;
+		this.latest = { ...batch, deposits: deposits.length };
+		return this.latest;
 	}
 
 	/** Batch `number`, built again where it is not the latest: L1 is asked what is in it. */

@@ -243,6 +243,9 @@ async function main() {
 			seen.committed = batch.number;
 			log(
 				`batch ${batch.number}: blocks ${batch.firstBlock}..${batch.lastBlock}, ${batch.nonPrivileged} transactions, ` +
+					(batch.withdrawals
+						? `${batch.deposits} deposits, ${batch.withdrawals.length} withdrawals, `
+						: "") +
 					`input ${batch.bytes.length} bytes (${status}), committed in ${receipt.transactionHash}` +
 					(batch.initialStateRoot ? `, state ${batch.initialStateRoot} to ${batch.stateRoot}` : ""),
 			);

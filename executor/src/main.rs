@@ -67,7 +67,7 @@ fn run(l1: bool, max: u64) -> Result<(Vec<u8>, Executed), Refusal> {
 }
 
 /// On a stack of known size, with the panics of the crates made into a refusal.
-fn guarded(l1: bool, max: u64) -> Result<(Vec<u8>, Executed), Refusal> {
+fn guarded<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
     let said = Arc::new(Mutex::new(String::new()));
     let hears = Arc::clone(&said);
 
@@ -82,7 +82,7 @@ fn guarded(l1: bool, max: u64) -> Result<(Vec<u8>, Executed), Refusal> {
     };
     std::thread::Builder::new()
         .stack_size(STACK)
-        .spawn(move || panic::catch_unwind(AssertUnwindSafe(|| run(l1, max))))
+        .spawn(move || panic::catch_unwind(AssertUnwindSafe(work)))
         .map_err(|e| Refusal::new(Kind::Internal, format!("no thread with a stack of {STACK} bytes: {e}")))?
         .join()
         .and_then(|caught| caught)
@@ -99,7 +99,7 @@ fn act() -> Result<(), Refusal> {
     match options()? {
         Wanted::Say(text) => write(format!("{text}\n").as_bytes()),
         Wanted::Run { l1, max } => {
-            let (output, done) = guarded(l1, max)?;
+            let (output, done) = guarded(move || run(l1, max))?;
 
             write(&output)?;
             say(&format!(
@@ -123,5 +123,20 @@ fn main() -> ExitCode {
             say(&refusal.to_string());
             ExitCode::from(refusal.kind as u8)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_refusal_in_one_line() {
+        let words = "one\ntwo";
+        let refusal = guarded(move || -> Result<(), Refusal> { panic!("{words}") }).expect_err("it panicked");
+
+        assert_eq!(refusal.kind as u8, 70);
+        let said = refusal.to_string();
+        assert!(said.starts_with("a fault of this program: ") && said.ends_with(" one two"), "{said}");
     }
 }

@@ -63,28 +63,34 @@ fn header(number: u64, parent_hash: H256, base_fee: u64, state_root: H256) -> Bl
 
 /// One block in which the bridge brings an ether to somebody who has two.
 fn batch() -> Value {
-    let before = state(&[(bridge(), 7), (receiver(), 2 * ETHER)]);
     let after = state(&[(bridge(), 7), (receiver(), 3 * ETHER)]);
+
+    batch_of(TxKind::Call(receiver()), ETHER, TRANSFER_GAS, &after)
+}
+
+/// One block of one privileged transaction from the bridge, and the state after it.
+fn batch_of(to: TxKind, value: u64, gas_used: u64, after: &Trie) -> Value {
+    let before = state(&[(bridge(), 7), (receiver(), 2 * ETHER)]);
     let deposit = Transaction::PrivilegedL2Transaction(PrivilegedL2Transaction {
         chain_id: CHAIN_ID,
         gas_limit: TRANSFER_GAS * 5,
         max_fee_per_gas: 10 * ETHER / 1_000_000_000,
-        to: TxKind::Call(receiver()),
-        value: U256::from(ETHER),
+        to,
+        value: U256::from(value),
         data: Bytes::new(),
         from: bridge(),
         ..Default::default()
     });
     let parent = header(0, H256::zero(), 1_000_000_000, before.hash_no_commit(&NativeCrypto));
     let base_fee = calculate_base_fee_per_gas(GAS_LIMIT, GAS_LIMIT, 0, 1_000_000_000, 2).expect("a base fee");
-    let receipts = [Receipt::new(TxType::Privileged, true, TRANSFER_GAS, Vec::new())];
+    let receipts = [Receipt::new(TxType::Privileged, true, gas_used, Vec::new())];
     let (receipts_root, logs_bloom) = compute_receipts_root_and_logs_bloom(&receipts, &NativeCrypto);
     let block = Block::new(
         BlockHeader {
             transactions_root: compute_transactions_root(std::slice::from_ref(&deposit), &NativeCrypto),
             receipts_root,
             logs_bloom,
-            gas_used: TRANSFER_GAS,
+            gas_used,
             ..header(1, parent.hash(), base_fee, after.hash_no_commit(&NativeCrypto))
         },
         BlockBody { transactions: vec![deposit], ommers: Vec::new(), withdrawals: Some(Vec::new()) },
@@ -122,6 +128,20 @@ fn a_deposit_arrives() {
     assert_eq!(ended.output[96..98], [0, 1], "one deposit");
     assert_eq!(ended.output[255], 0, "and nothing else");
     assert!(ended.said.starts_with("executed blocks 1 to 1, 1 transactions, 21000 gas"));
+}
+
+/// Executes as any other, but no bridge sends one, and L1 has no hash for it.
+#[test]
+fn a_privileged_transaction_that_creates_a_contract() {
+    let mut after = state(&[(bridge(), 7), (receiver(), 2 * ETHER)]);
+    let created = AccountState { nonce: 1, ..Default::default() };
+    // RLP of (bridge, nonce 0).
+    let preimage = [&[0xd6, 0x94], bridge().as_bytes(), &[0x80]].concat();
+    let address = keccak(preimage).0[12..].to_vec();
+
+    after.insert(keccak(address).as_bytes().to_vec(), created.encode_to_vec()).expect("a trie");
+    let input = batch_of(TxKind::Create, 0, TRANSFER_GAS + 32_000, &after);
+    refused(&input, 93, &["block 1: the privileged transaction with id 0 creates a contract, which no bridge sends"]);
 }
 
 #[test]

@@ -78,13 +78,7 @@ pub struct Builder {
 
 impl Builder {
     pub fn new(chain: Chain, token_code: bytes::Bytes, settings: Settings) -> Self {
-        Self {
-            chain,
-            user: None,
-            token_code,
-            settings,
-            batches: 0,
-        }
+        Self { chain, user: None, token_code, settings, batches: 0 }
     }
 
     /// The next batch; the request says which one it takes that to be.
@@ -95,10 +89,7 @@ impl Builder {
         }
         if request.deposits.len() as u64 > PRIVILEGED_TX_BUDGET {
             let count = request.deposits.len();
-            return Err(format!(
-                "batch {number}: {count} deposits, at most {PRIVILEGED_TX_BUDGET} fit"
-            )
-            .into());
+            return Err(format!("batch {number}: {count} deposits, at most {PRIVILEGED_TX_BUDGET} fit").into());
         }
         let initial = self.chain.head.header.state_root;
         let mut user = match self.user.take() {
@@ -110,12 +101,7 @@ impl Builder {
         for i in 0..self.settings.blocks {
             let mut transactions = Vec::new();
             if i == 0 {
-                transactions.extend(
-                    request
-                        .deposits
-                        .iter()
-                        .map(|d| d.transaction(self.chain.chain_id)),
-                );
+                transactions.extend(request.deposits.iter().map(|d| d.transaction(self.chain.chain_id)));
             }
             user.nonce = self.chain.nonce(user.address).await?;
             if user.nonce == 0 {
@@ -148,9 +134,8 @@ impl Builder {
     async fn input(&self, blocks: Vec<Block>) -> Result<ProverInputData, Error> {
         let fee_configs = vec![self.chain.fee_config; blocks.len()];
         let blockchain = &self.chain.blockchain;
-        let execution_witness = blockchain
-            .generate_witness_for_blocks_with_fee_configs(&blocks, Some(&fee_configs))
-            .await?;
+        let execution_witness =
+            blockchain.generate_witness_for_blocks_with_fee_configs(&blocks, Some(&fee_configs)).await?;
         Ok(ProverInputData {
             blocks,
             execution_witness,
@@ -168,23 +153,14 @@ impl Builder {
         receiver: Address,
         amount: u64,
     ) -> Result<Summary, Error> {
-        let transactions: Vec<Transaction> = input
-            .blocks
-            .iter()
-            .flat_map(|block| block.body.transactions.clone())
-            .collect();
+        let transactions: Vec<Transaction> =
+            input.blocks.iter().flat_map(|block| block.body.transactions.clone()).collect();
         let inbound = get_block_l1_in_messages(&transactions, self.chain.chain_id);
-        let hashes = inbound
-            .iter()
-            .filter_map(|tx| tx.get_privileged_hash())
-            .collect();
+        let hashes = inbound.iter().filter_map(|tx| tx.get_privileged_hash()).collect();
         let messages = get_block_l1_messages(receipts);
         let leaves: Vec<H256> = messages.iter().map(get_l1_message_hash).collect();
         // The user's own is the last message; others come from deposits that were refused.
-        let last = leaves
-            .len()
-            .checked_sub(1)
-            .ok_or("the withdrawal left no message")?;
+        let last = leaves.len().checked_sub(1).ok_or("the withdrawal left no message")?;
         let withdrawal = Withdrawal {
             receiver,
             amount,

@@ -1,9 +1,7 @@
 //! The L2 itself: a store in memory, and blocks with given transactions on top of it.
 use std::sync::Arc;
 
-use ethrex_blockchain::payload::{
-    BuildPayloadArgs, HeadTransaction, PayloadBuildContext, create_payload,
-};
+use ethrex_blockchain::payload::{BuildPayloadArgs, HeadTransaction, PayloadBuildContext, create_payload};
 use ethrex_blockchain::{Blockchain, BlockchainOptions, BlockchainType, L2Config};
 use ethrex_common::types::fee_config::FeeConfig;
 use ethrex_common::types::{Block, Genesis, MempoolTransaction, Receipt, Transaction};
@@ -41,35 +39,19 @@ impl Chain {
         let mut store = Store::new("", EngineType::InMemory)?;
         let (head, chain_id) = (genesis.get_block(), genesis.config.chain_id);
         store.add_initial_state(genesis).await?;
-        let options = BlockchainOptions {
-            r#type: BlockchainType::L2(L2Config::default()),
-            ..Default::default()
-        };
+        let options = BlockchainOptions { r#type: BlockchainType::L2(L2Config::default()), ..Default::default() };
         let blockchain = Arc::new(Blockchain::new(store.clone(), options));
         let gas_limit = head.header.gas_limit;
-        Ok(Self {
-            store,
-            blockchain,
-            fee_config: FeeConfig::default(),
-            chain_id,
-            head,
-            gas_limit,
-        })
+        Ok(Self { store, blockchain, fee_config: FeeConfig::default(), chain_id, head, gas_limit })
     }
 
     pub async fn nonce(&self, address: Address) -> Result<u64, Error> {
-        let account = self
-            .store
-            .get_account_info(self.head.header.number, address)
-            .await?;
+        let account = self.store.get_account_info(self.head.header.number, address).await?;
         Ok(account.map_or(0, |account| account.nonce))
     }
 
     /// Adds a block of these transactions, in this order; one that cannot be included is an error.
-    pub async fn extend(
-        &mut self,
-        transactions: Vec<Transaction>,
-    ) -> Result<(Block, Vec<Receipt>), Error> {
+    pub async fn extend(&mut self, transactions: Vec<Transaction>) -> Result<(Block, Vec<Receipt>), Error> {
         let args = BuildPayloadArgs {
             parent: self.head.hash(),
             timestamp: self.head.header.timestamp + BLOCK_SECONDS,
@@ -89,22 +71,14 @@ impl Chain {
         for transaction in transactions {
             let sender = transaction.sender(&NativeCrypto)?;
             let tx = MempoolTransaction::new(transaction, sender);
-            self.blockchain.apply_tx_to_payload(
-                HeadTransaction {
-                    tx,
-                    tip: U256::zero(),
-                },
-                &mut context,
-            )?;
+            self.blockchain.apply_tx_to_payload(HeadTransaction { tx, tip: U256::zero() }, &mut context)?;
         }
         self.blockchain.finalize_payload(&mut context)?;
 
         let block = context.payload;
         self.blockchain.add_block(block.clone())?;
         let (number, hash) = (block.header.number, block.hash());
-        self.store
-            .forkchoice_update(vec![], number, hash, None, None)
-            .await?;
+        self.store.forkchoice_update(vec![], number, hash, None, None).await?;
         self.head = block.clone();
         Ok((block, context.receipts))
     }

@@ -32,11 +32,7 @@ fn options() -> Result<Options, Error> {
         Some("genesis-root") => false,
         _ => return Err(USAGE.into()),
     };
-    let mut settings = batch::Settings {
-        blocks: 2,
-        load: 0,
-        rollup: false,
-    };
+    let mut settings = batch::Settings { blocks: 2, load: 0, rollup: false };
     while let Some(flag) = args.next() {
         let mut number = |most: u64| -> Result<u64, Error> {
             let text = args.next().ok_or(format!("{flag} needs a number"))?;
@@ -52,19 +48,13 @@ fn options() -> Result<Options, Error> {
             _ => return Err(format!("unknown option {flag}\n{USAGE}").into()),
         }
     }
-    Ok(Options {
-        setup,
-        build,
-        settings,
-    })
+    Ok(Options { setup, build, settings })
 }
 
 async fn run() -> Result<(), Error> {
     let options = options()?;
-    let text =
-        std::fs::read_to_string(&options.setup).map_err(|e| format!("{}: {e}", options.setup))?;
-    let setup: chain::Setup =
-        serde_json::from_str(&text).map_err(|e| format!("{}: {e}", options.setup))?;
+    let text = std::fs::read_to_string(&options.setup).map_err(|e| format!("{}: {e}", options.setup))?;
+    let setup: chain::Setup = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", options.setup))?;
     if !options.build {
         println!("{:#x}", setup.genesis.compute_state_root());
         return Ok(());
@@ -84,13 +74,8 @@ async fn run() -> Result<(), Error> {
 }
 
 fn main() -> std::process::ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    match runtime
-        .map_err(Error::from)
-        .and_then(|runtime| runtime.block_on(run()))
-    {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.map_err(Error::from).and_then(|runtime| runtime.block_on(run())) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("l2-block-builder: {e}");

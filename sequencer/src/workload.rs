@@ -39,12 +39,7 @@ impl User {
         let key: SecretKey = USER_KEY.parse()?;
         let public = key.public_key(SECP256K1).serialize_uncompressed();
         let address = Address::from_slice(&keccak(&public[1..]).0[12..]);
-        Ok(Self {
-            key,
-            address,
-            chain_id,
-            nonce: 0,
-        })
+        Ok(Self { key, address, chain_id, nonce: 0 })
     }
 
     fn sign(&mut self, to: TxKind, value: U256, data: Bytes, gas_limit: u64) -> Transaction {
@@ -62,9 +57,7 @@ impl User {
         let mut payload = vec![2];
         tx.encode_payload(&mut payload);
         let digest = Message::from_digest(keccak(payload).0);
-        let (recovery, signature) = SECP256K1
-            .sign_ecdsa_recoverable(&digest, &self.key)
-            .serialize_compact();
+        let (recovery, signature) = SECP256K1.sign_ecdsa_recoverable(&digest, &self.key).serialize_compact();
         tx.signature_y_parity = i32::from(recovery) == 1;
         tx.signature_r = U256::from_big_endian(&signature[..32]);
         tx.signature_s = U256::from_big_endian(&signature[32..]);
@@ -94,25 +87,12 @@ impl User {
         let transfer = "transfer(address,uint256)";
         let mut all = vec![
             self.to(somebody, 1000 + block, Bytes::new(), 21_000),
-            self.to(
-                token,
-                0,
-                call(transfer, &[word(somebody), U256::from(block)]),
-                100_000,
-            ),
-            self.to(
-                token,
-                0,
-                call(transfer, &[word(somebody), U256::MAX]),
-                100_000,
-            ),
+            self.to(token, 0, call(transfer, &[word(somebody), U256::from(block)]), 100_000),
+            self.to(token, 0, call(transfer, &[word(somebody), U256::MAX]), 100_000),
         ];
         for i in 0..load {
             let seed = U256::from(block * 1000 + i);
-            let data = call(
-                "scatter(uint256,uint256)",
-                &[seed, U256::from(SLOTS_PER_CALL)],
-            );
+            let data = call("scatter(uint256,uint256)", &[seed, U256::from(SLOTS_PER_CALL)]);
             all.push(self.to(token, 0, data, 2_000_000));
         }
         all

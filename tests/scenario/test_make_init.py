@@ -12,6 +12,8 @@ from l1 import BIN, REPO, free_port
 from process import BUILD, clean_env, until
 
 DEADLINE = 300
+# Without Rust (EXECUTOR=none) there is nothing that builds and executes blocks.
+BUILT = (BUILD / "sequencer" / "l2-block-builder").exists()
 
 
 def runs(pid):
@@ -25,7 +27,8 @@ class Devnet:
     def __init__(self, directory, **settings):
         self.dir, self.l1_port = directory, free_port()
         self.settings = {
-            "DEVNET_DIR": directory, "BUILD_DIR": BUILD, "DEVNET_BATCHES": "made-up", "ETHREX_DEVNET_L1_PORT": self.l1_port,
+            "DEVNET_DIR": directory, "BUILD_DIR": BUILD, "DEVNET_BATCHES": "built" if BUILT else "made-up",
+             "ETHREX_DEVNET_L1_PORT": self.l1_port,
             "ETHREX_PROOF_COORDINATOR_LISTEN_PORT": free_port(), "ETHREX_DEVNET_ADMIN_PORT": free_port(),
             "ETHREX_PROOF_COORDINATOR_SEND_INTERVAL": 300, "ETHREX_DEVNET_BATCHES": 2, "BATCH_INTERVAL": 1, **settings}
 
@@ -67,6 +70,13 @@ def test_up_twice_down_twice_and_up_again(new_devnet):
     assert "verified on L1: batch 0 of 2\n" in said and "verified on L1: batch 2 of 2\n" in said, said
     for line in ("OnChainProposer    0x", "make down", "lastVerifiedBatch()(uint256)", "tail -f "):
         assert line in said, said
+    if BUILT:
+        executed = re.findall(r"^Executor: executed blocks (\d+) to (\d+), .* state root (0x\w{64}) to (0x\w{64})$",
+                              (d.dir / "logs" / "prover.log").read_text(), re.M)
+        assert [line[:2] for line in executed[:2]] == [("1", "2"), ("3", "4")]
+        assert f"L2 starts from state root {executed[0][2]}\n" in said and executed[0][3] == executed[1][2]
+        batches = (d.dir / "logs" / "sequencer.log").read_text()
+        assert "batch 1: blocks 1..2, 8 transactions, 1 deposits, 1 withdrawals" in batches, batches
     before = d.pids()
     assert "The devnet runs" in d.run("up") and d.pids() == before, "what runs is left alone"
     assert re.search(r"batches +committed \d+, verified \d+", d.run("status"))
@@ -104,7 +114,7 @@ def test_a_prover_of_ones_own_in_dev_mode(new_devnet):
     if BUILD.resolve() == (REPO / "build" / "release").resolve():
         command = ["make", "-C", REPO / "quote-gen", "run"]
     else:
-        command = [BUILD / "quote-gen" / "quote-gen", "--executor", "none"]
+        command = [BUILD / "quote-gen" / "quote-gen"]
     with open(d.dir / "prover.log", "wb") as log:
         prover = subprocess.Popen(command, env=clean_env(**told), stdin=subprocess.DEVNULL, stdout=log,
                                   stderr=subprocess.STDOUT, start_new_session=True)

@@ -411,7 +411,7 @@ def test_the_command_line():
 def executor():
     path = os.path.join(os.path.dirname(PROGRAM), "ethrex-executor")
     if not os.path.exists(path):
-        pytest.skip(f"SKIPPED: {path} is not built (make -C executor)")
+        pytest.skip(f"SKIPPED: {path} is not built (scripts/build-rust)")
     return path
 
 
@@ -465,8 +465,23 @@ def test_an_executor_without_memory_is_named(running):
     executor()
     coordinator = running(Coordinator(InputRequest=[batch(3, l2_input()), EMPTY]))
     prover = running(DefaultProver(coordinator.port, "--executor-memory", 20 << 20))
-    assert "20971520" in prover.says("Error: ") or "no thread" in prover.printed[-1], prover.printed
+    assert "limits 20971520 bytes of memory" in prover.says("Error: "), prover.printed
     prover.says("Error: No blocks")
+
+
+def test_an_input_for_which_memory_does_not_suffice(running):
+    """Its stack fits the limit, the input does not; the next batch is proved."""
+    executor()
+    whole = json.loads(l2_input())
+    whole["execution_witness"]["codes"] = [[0] * (30 << 20)]
+    large = batch(3, json.dumps(whole, separators=(",", ":")).encode())
+    coordinator = running(Coordinator(InputRequest=[large, batch(4, l2_input())]))
+    limit = 100 << 20
+    prover = running(DefaultProver(coordinator.port, "--executor-memory", limit, "--batches", 1))
+    said = prover.says("Error: batch")
+    assert re.match(rf"Error: batch 3: the executor was killed by signal 6 \(Aborted\), limits {limit} bytes of memory "
+                    r"and \d+ ms: memory allocation of \d+ bytes failed$", said), said
+    assert prover.says("Processed") == "Processed batch 4"
 
 
 def test_without_an_executor_it_does_not_start(tmp_path):

@@ -1,23 +1,22 @@
-"""Batches that are really executed: built by sequencer/, executed by ethrex-executor where it was
-built, committed and verified on L1; a deposit arrives, a withdrawal is claimed."""
+"""Batches that are really executed: built by sequencer/, executed by executor/, committed and verified
+on L1; a deposit arrives, a withdrawal is claimed."""
 
 import json
-import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from l1 import CONTRACTS, L1, Reverted, cast, compile_contracts
+from l1 import CONTRACTS, L1, REPO, Reverted, Signer, cast, compile_contracts
+from process import BUILD
 from test_devnet import TOKEN, Admin, addresses, deploy, finished, sequencer
 
-REPO = CONTRACTS.parent
-BUILDER = Path(os.environ.get("L2_BLOCK_BUILDER", REPO / "build" / "sequencer" / "release" / "l2-block-builder"))
-EXECUTOR = Path(os.environ.get("ETHREX_EXECUTOR", REPO / "build" / "executor" / "release" / "ethrex-executor"))
+BUILDER = BUILD / "sequencer" / "l2-block-builder"
+EXECUTOR = BUILD / "quote-gen" / "ethrex-executor"
+KEPT = REPO / "executor" / "tests" / "vectors"
 VERIFY = "verifyBatches(uint256,bytes[],bytes[],bytes[])"
 CLAIM = "claimWithdrawal(uint256,uint256,uint256,bytes32[])"
 
-pytestmark = pytest.mark.skipif(not BUILDER.exists(), reason=f"{BUILDER} was not built (cargo build in sequencer/)")
+pytestmark = pytest.mark.skipif(not BUILDER.exists(), reason=f"SKIPPED: {BUILDER} is not built (scripts/build-rust)")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ def setup(l1, tmp_path):
 def devnet(l1, setup, tmp_path, request):
     env = tmp_path / "contracts.env"
     done = deploy(l1, env, ETHREX_DEPLOYER_GENESIS_STATE_ROOT=setup[1], ETHREX_DEPLOYER_L2_CHAIN_ID="65536999",
-                  ETHREX_DEPLOYER_ROLLUP=getattr(request, "param", "false"))
+                  **{"ETHREX_DEPLOYER_ROLLUP": "false", **getattr(request, "param", {})})
     assert done.returncode == 0, done.stderr
     where = addresses(env)
     admin = Admin(l1, where["ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS"], ("127.0.0.1", 0))
@@ -75,8 +74,6 @@ def build(setup, *requests, flags=()):
 
 
 def executed(document):
-    if not EXECUTOR.exists():
-        pytest.skip(f"{EXECUTOR} was not built")
     run = subprocess.run([EXECUTOR], input=document, capture_output=True)
     assert run.returncode == 0, run.stderr.decode()
     return run.stdout
@@ -110,6 +107,38 @@ def test_a_deposit_arrives_and_a_withdrawal_is_claimed(l1, devnet):
     assert e.value.selector == cast("sig", "WithdrawalAlreadyClaimed()")
 
 
+@pytest.mark.parametrize("devnet", [{"ETHREX_L2_TDX": "true", "ETHREX_TDX_DEV_MODE": "true"}], indirect=True)
+def test_a_liar_with_the_right_key_is_refused(l1, devnet, setup):
+    """Only what was committed is verified, whoever signs; after it a withdrawal is claimed."""
+    l1.send(devnet.bridge, "deposit(address)", l1.accounts[5], value=10**18)
+    commit_until(devnet, 2)
+    where, key = addresses(devnet.env), Signer()
+    l1.send(where["ETHREX_DEPLOYER_TDX_VERIFIER_ADDRESS"], "register(bytes)", key.address,
+            sender=where["ETHREX_DEPLOYER_TDX_REGISTRAR_L1_ADDRESS"])
+
+    def verify(first, *outputs):
+        none = "[" + ",".join(["0x"] * len(outputs)) + "]"
+        signatures = "[" + ",".join(key.sign("0x" + output.hex()) for output in outputs) + "]"
+        l1.send(devnet.timelock, VERIFY, first, none, none, signatures, sender=devnet.sender)
+
+    true = {number: executed(document) for number, document in inputs(devnet).items()}
+    lies = [true[1][:at] + bytes([true[1][at] ^ 1]) + true[1][at + 1:] for at in range(31, 256, 32)]
+    # As good a batch, executed as it should be, but without the deposit.
+    (_, other), = build(setup[0], {"batch": 1, "deposits": []})
+    for lie in [*lies, true[2], executed(other.encode())]:
+        with pytest.raises(Reverted) as e:
+            verify(1, lie)
+        assert e.value.selector == cast("sig", "InvalidTdxProof()")
+    with pytest.raises(Reverted):
+        verify(1, true[1], lies[0])
+    assert l1.number(devnet.proposer, "lastVerifiedBatch()") == 0
+    verify(1, true[1], true[2])
+    assert l1.number(devnet.proposer, "lastVerifiedBatch()") == 2
+    before = int(l1.rpc("eth_getBalance", devnet.bridge, "latest"), 16)
+    l1.send(devnet.bridge, CLAIM, 1000002, 2, 2, "[]", sender=l1.accounts[0])
+    assert before - int(l1.rpc("eth_getBalance", devnet.bridge, "latest"), 16) == 1000002
+
+
 def test_a_sequencer_that_starts_again_builds_the_same_batches(l1, devnet):
     l1.send(devnet.bridge, "deposit(address)", l1.accounts[5], value=7)
     commit_until(devnet, 2)
@@ -127,7 +156,7 @@ def test_a_sequencer_that_starts_again_builds_the_same_batches(l1, devnet):
     assert privileged(4) == 1
 
 
-@pytest.mark.parametrize("devnet, kind", [("false", []), ("true", ["--rollup"])], indirect=["devnet"])
+@pytest.mark.parametrize("devnet, kind", [({}, []), ({"ETHREX_DEPLOYER_ROLLUP": "true"}, ["--rollup"])], indirect=["devnet"])
 def test_what_the_executor_says_is_what_was_committed(l1, devnet, kind):
     l1.send(devnet.bridge, "deposit(address)", l1.accounts[5], value=7)
     commit_until(devnet, 2, "--blocks", "3", *kind)
@@ -146,6 +175,13 @@ def test_a_rollup_batch_carries_its_blob(setup):
     assert summary["versionedHash"].startswith("0x01")
     assert len(summary["blob"]["blobs"][0]) == 2 + 2 * 131072
     assert executed(document.encode())[128:160].hex() == summary["versionedHash"][2:]
+
+
+def test_the_batch_kept_with_the_executor_is_what_the_builder_builds(setup):
+    request, summary, document = ((KEPT / f"built.{part}.json").read_text() for part in ("request", "summary", "input"))
+    (built, again), = build(setup[0], json.loads(request), flags=["--rollup"])
+    del built["blob"]
+    assert built == json.loads(summary) and again + "\n" == document
 
 
 def test_load_makes_inputs_of_megabytes(setup):

@@ -13,9 +13,15 @@ pub struct Ended {
     pub said: String,
 }
 
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ethrex-executor");
+
 pub fn execute(input: &[u8], flags: &[&str]) -> Ended {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ethrex-executor"))
-        .args(flags)
+    execute_by(Command::new(PROGRAM).args(flags), input)
+}
+
+/// The same, started by `command`.
+pub fn execute_by(command: &mut Command, input: &[u8]) -> Ended {
+    let mut child = command
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

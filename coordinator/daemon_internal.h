@@ -36,6 +36,7 @@ struct daemon {
 	struct agenda *agenda;
 	struct session *session;
 	struct admin *admin;
+	struct certificates *certificates; /* NULL: no TLS listener */
 	struct server *server;
 
 	uv_signal_t on_term, on_int, on_hup;

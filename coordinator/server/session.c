@@ -339,6 +339,13 @@ void session_end(void *arg, uint64_t id, bool delivered)
 	serve_end(s->p.serve, id, delivered);
 }
 
+bool session_attested(void *arg, const uint8_t hash[TLS_KEY_HASH])
+{
+	const struct session *s = arg;
+
+	return setup_attests(s->p.setup, hash);
+}
+
 void session_server_log(void *arg, bool usual, const char *event, const char *sentence)
 {
 	(void)arg;

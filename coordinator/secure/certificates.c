@@ -2,11 +2,16 @@
 
 #include "coordinator/base/file.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define PEM_MAX (256 * 1024)
+#define KEY_MAX (16 * 1024)
 
 struct certificates {
 	SSL_CTX *ctx;
@@ -32,28 +37,51 @@ static int judge_none(X509_STORE_CTX *chain, void *arg)
 	return 1;
 }
 
+/* Into memory of a fixed size, which never moves: growing would leave copies of the key behind. */
+static bool read_key(struct certificates *c, uint8_t out[KEY_MAX], size_t *n, const char *path,
+		     struct why *why)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat info;
+	ssize_t got = 1;
+
+	if (fd < 0 || fstat(fd, &info) != 0) {
+		why_set(why, "cannot open %s: %s", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	if (info.st_mode & S_IRWXO)
+		why_set(&c->warning,
+			"everyone may read or write the private key %s (mode %03o): chmod 600",
+			path, (unsigned)info.st_mode & 0777u);
+	for (*n = 0; *n < KEY_MAX && (got = read(fd, out + *n, KEY_MAX - *n)) > 0;)
+		*n += (size_t)got;
+	if (got < 0)
+		why_set(why, "cannot read %s: %s", path, strerror(errno));
+	else if (got > 0)
+		why_set(why, "%s is longer than %d bytes", path, KEY_MAX - 1);
+	close(fd);
+	return got == 0;
+}
+
 static bool use_identity(struct certificates *c, const struct certificates_options *o,
 			 struct why *why)
 {
-	struct buf certificate, key;
-	struct stat info;
+	struct buf certificate;
+	uint8_t key[KEY_MAX];
+	size_t n = 0;
 	bool ok;
 
 	buf_init(&certificate, PEM_MAX);
-	buf_init(&key, PEM_MAX);
-	ok = file_read(&certificate, o->certificate_file, why) && file_read(&key, o->key_file, why);
-	if (ok && !tls_use_identity(c->ctx, buf_span(&certificate), buf_span(&key), why)) {
+	ok = file_read(&certificate, o->certificate_file, why) &&
+	     read_key(c, key, &n, o->key_file, why);
+	if (ok && !tls_use_identity(c->ctx, buf_span(&certificate), span_of(key, n), why)) {
 		why_wrap(why, "%s, %s", o->certificate_file, o->key_file);
 		ok = false;
 	}
-	if (ok && stat(o->key_file, &info) == 0 && (info.st_mode & S_IRWXO))
-		why_set(&c->warning,
-			"everyone may read or write the private key %s (mode %03o): chmod 600",
-			o->key_file, (unsigned)info.st_mode & 0777u);
-	if (key.p)
-		secret_wipe(key.p, key.cap);
+	secret_wipe(key, sizeof key);
 	buf_free(&certificate);
-	buf_free(&key);
 	return ok;
 }
 

@@ -3,7 +3,6 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/base/system.h"
-#include "coordinator/config/config_tls.h"
 #include "coordinator/daemon_internal.h"
 #include "coordinator/provers/rows.h"
 
@@ -97,28 +96,6 @@ static struct span refusal(const struct daemon *d)
 	return d->config->error_replies ? span_of(busy, sizeof busy - 1) : span_of(NULL, 0);
 }
 
-static void warn_of_key(const struct daemon *d)
-{
-	const char *warning = certificates_warning(d->certificates);
-
-	if (warning[0])
-		log_event(LOG_WARN, "tls_key_readable", log_str("reason", warning));
-}
-
-/* The files may be others under the same names. */
-static void take_certificates(struct daemon *d, FILE *notes)
-{
-	const struct certificates_options options = config_certificates(d->config);
-	struct why why = {""};
-
-	if (!d->certificates)
-		return;
-	if (certificates_reload(d->certificates, &options, &why))
-		warn_of_key(d);
-	else
-		fprintf(notes, "%s: the former certificates stay\n", why.text);
-}
-
 /* What a reload changed reaches the rooms. */
 void daemon_take_settings(struct daemon *d, FILE *notes)
 {
@@ -138,7 +115,7 @@ void daemon_take_settings(struct daemon *d, FILE *notes)
 	session_set_options(d->session, &session);
 	if (d->server)
 		server_set_refusal(d->server, refusal(d));
-	take_certificates(d, notes);
+	daemon_take_certificates(d, notes);
 	quotes_settings(d, &quotes);
 	if (!quotes_reload(d->quotes, &quotes, &why))
 		fprintf(notes, "%s: the former policy stays\n", why.text);
@@ -383,7 +360,7 @@ static bool make_agenda(struct daemon *d, struct why *why)
 
 static bool make_session(struct daemon *d, struct why *why)
 {
-	const struct session_parts parts = {&d->loop, d->serve, d->proofs, d->setup};
+	const struct session_parts parts = {&d->loop, d->serve, d->proofs, d->setup, d->registrar};
 	struct session_options options;
 
 	session_settings(d, &options);
@@ -424,18 +401,6 @@ static bool make_admin(struct daemon *d, struct why *why)
 	       admin_new(&d->admin, &parts, &options, why);
 }
 
-static bool make_certificates(struct daemon *d, struct why *why)
-{
-	const struct certificates_options options = config_certificates(d->config);
-
-	if (!d->config->tls_listen[0])
-		return true;
-	if (!certificates_new(&d->certificates, &options, why))
-		return false;
-	warn_of_key(d);
-	return true;
-}
-
 /* One source may have a message of the largest size, or a quarter of the memory in others, and
  * small ones beside them. */
 static size_t buffered_per_source(const struct config *c)
@@ -449,17 +414,9 @@ static size_t buffered_per_source(const struct config *c)
 static bool make_server(struct daemon *d, struct why *why)
 {
 	const struct config *c = d->config;
-	const struct server_tls_options tls = {.certificates = d->certificates,
-					       .address = c->tls_address,
-					       .port = (uint16_t)c->tls_port,
-					       .handshake_timeout_ms = CONFIG_TLS_HANDSHAKE_MS,
-					       .max_handshakes = CONFIG_TLS_HANDSHAKES,
-					       .max_handshakes_per_source =
-						   CONFIG_TLS_HANDSHAKES_PER_SOURCE,
-					       .attested = session_attested};
 	const struct server_options o = {.address = c->listen_address,
 					 .port = (uint16_t)c->listen_port,
-					 .tls = tls,
+					 .tls = daemon_tls_options(d),
 					 .max_message = c->max_message_bytes,
 					 .max_connections = c->max_connections,
 					 .max_connections_per_source =
@@ -599,11 +556,25 @@ static bool lock_keys(struct daemon *d, struct why *why)
 
 bool daemon_make_parts(struct daemon *d, struct why *why)
 {
-	static bool (*const steps[])(struct daemon * d, struct why * why) = {
-	    make_wake,   make_rule,         open_store,  lock_keys,    make_work,
-	    make_reaper, make_rpc,          make_l1,     make_proofs,  make_collateral,
-	    make_quotes, make_setup,        make_agenda, make_session, load,
-	    make_admin,  make_certificates, make_server};
+	static bool (*const steps[])(struct daemon * d,
+				     struct why * why) = {make_wake,
+							  make_rule,
+							  open_store,
+							  lock_keys,
+							  make_work,
+							  make_reaper,
+							  make_rpc,
+							  make_l1,
+							  make_proofs,
+							  make_collateral,
+							  make_quotes,
+							  make_setup,
+							  make_agenda,
+							  make_session,
+							  load,
+							  make_admin,
+							  daemon_make_certificates,
+							  make_server};
 	size_t i;
 
 	for (i = 0; i < sizeof steps / sizeof *steps; i++)

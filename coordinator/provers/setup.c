@@ -287,11 +287,6 @@ void setup_stop(struct setup *s)
 	s->stopped = true;
 }
 
-bool setup_attests(const struct setup *s, const uint8_t key_hash[ATTESTED_KEY_HASH])
-{
-	return attested_key(s->p.registrar, key_hash);
-}
-
 size_t setup_waiting(const struct setup *s)
 {
 	const struct visit *v;

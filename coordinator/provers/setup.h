@@ -10,7 +10,6 @@
 
 #include "coordinator/base/wake.h"
 #include "coordinator/l1/facts.h"
-#include "coordinator/provers/attested_key.h"
 #include "coordinator/provers/quotes.h"
 #include "coordinator/provers/registrar.h"
 #include "coordinator/store/store.h"
@@ -49,11 +48,6 @@ void setup_begin(struct setup *s, uint64_t conn, struct span payload, const char
 void setup_answer_all(struct setup *s);
 /* Answers no more: the provers are gone. */
 void setup_stop(struct setup *s);
-
-/* Does a quote that passed, of a prover that is kept and neither revoked nor unfit, name this TLS
- * key?
- */
-bool setup_attests(const struct setup *s, const uint8_t key_hash[ATTESTED_KEY_HASH]);
 
 /* Under way. */
 size_t setup_waiting(const struct setup *s);

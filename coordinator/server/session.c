@@ -3,6 +3,7 @@
 #include "coordinator/server/session.h"
 
 #include "coordinator/base/log.h"
+#include "coordinator/server/attested_key.h"
 #include "coordinator/server/decode.h"
 
 #include <stdlib.h>
@@ -343,7 +344,7 @@ bool session_attested(void *arg, const uint8_t hash[TLS_KEY_HASH])
 {
 	const struct session *s = arg;
 
-	return setup_attests(s->p.setup, hash);
+	return attested_key(s->p.registrar, hash);
 }
 
 void session_server_log(void *arg, bool usual, const char *event, const char *sentence)

@@ -20,6 +20,7 @@ struct session_parts {
 	struct serve *serve;
 	struct proofs *proofs;
 	struct setup *setup;
+	const struct registrar *registrar; /* whose quotes may name TLS keys */
 };
 struct session_options {
 	struct proto_limits limits;

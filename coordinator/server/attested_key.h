@@ -5,14 +5,13 @@
  * SHA-256 of the key's SubjectPublicKeyInfo; all zero: none. Whoever shows in a handshake that he
  * has this key is the guest that the quote was made in.
  */
-#ifndef COORDINATOR_PROVERS_ATTESTED_KEY_H
-#define COORDINATOR_PROVERS_ATTESTED_KEY_H
+#ifndef COORDINATOR_SERVER_ATTESTED_KEY_H
+#define COORDINATOR_SERVER_ATTESTED_KEY_H
 
 #include "coordinator/provers/registrar.h"
-
-#define ATTESTED_KEY_HASH 32
+#include "tls/tls.h"
 
 /* Of a prover that is kept (its quote has passed), and neither revoked nor unfit today. */
-bool attested_key(const struct registrar *r, const uint8_t hash[ATTESTED_KEY_HASH]);
+bool attested_key(const struct registrar *r, const uint8_t hash[TLS_KEY_HASH]);
 
 #endif

@@ -1,5 +1,5 @@
 /* attested_key: which TLS keys the kept quotes vouch for. */
-#include "coordinator/provers/attested_key.h"
+#include "coordinator/server/attested_key.h"
 #include "tests/unit/verifier/forge.h"
 
 #include <setjmp.h>
@@ -13,7 +13,7 @@ static const struct eth_address verifier = {{0x11}}, signer = {{0x5a, 0x5a}};
 static struct forge f;
 static struct forged x;
 static struct registrar *r;
-static uint8_t hash[ATTESTED_KEY_HASH];
+static uint8_t hash[TLS_KEY_HASH];
 
 static int start(void **state)
 {
@@ -53,7 +53,7 @@ static void keep(void)
 
 static void the_key_that_a_quote_names(void **state)
 {
-	uint8_t other[ATTESTED_KEY_HASH];
+	uint8_t other[TLS_KEY_HASH];
 
 	(void)state;
 	assert_false(attested_key(r, hash));

@@ -62,9 +62,9 @@ void daemon_take_settings(struct daemon *d, FILE *notes);
 /* ---- daemon_tls.c: the TLS listener's settings ---- */
 
 /* Without TLS_LISTEN there are none. */
-bool daemon_make_certificates(struct daemon *d, struct why *why);
+bool daemon_make_tls(struct daemon *d, struct why *why);
 /* At a reload: the files may be others under the same names. */
-void daemon_take_certificates(struct daemon *d, FILE *notes);
+void daemon_take_tls(struct daemon *d, FILE *notes);
 struct server_tls_options daemon_tls_options(const struct daemon *d);
 
 /* ---- daemon_facts.c: what is new below reaches the rooms above; arg is the struct daemon ---- */

@@ -115,7 +115,7 @@ void daemon_take_settings(struct daemon *d, FILE *notes)
 	session_set_options(d->session, &session);
 	if (d->server)
 		server_set_refusal(d->server, refusal(d));
-	daemon_take_certificates(d, notes);
+	daemon_take_tls(d, notes);
 	quotes_settings(d, &quotes);
 	if (!quotes_reload(d->quotes, &quotes, &why))
 		fprintf(notes, "%s: the former policy stays\n", why.text);
@@ -556,25 +556,10 @@ static bool lock_keys(struct daemon *d, struct why *why)
 
 bool daemon_make_parts(struct daemon *d, struct why *why)
 {
-	static bool (*const steps[])(struct daemon * d,
-				     struct why * why) = {make_wake,
-							  make_rule,
-							  open_store,
-							  lock_keys,
-							  make_work,
-							  make_reaper,
-							  make_rpc,
-							  make_l1,
-							  make_proofs,
-							  make_collateral,
-							  make_quotes,
-							  make_setup,
-							  make_agenda,
-							  make_session,
-							  load,
-							  make_admin,
-							  daemon_make_certificates,
-							  make_server};
+	static bool (*const steps[])(struct daemon * d, struct why * why) = {
+	    make_wake,   make_rule,    open_store,  lock_keys,       make_work,       make_reaper,
+	    make_rpc,    make_l1,      make_proofs, make_collateral, make_quotes,     make_setup,
+	    make_agenda, make_session, load,        make_admin,      daemon_make_tls, make_server};
 	size_t i;
 
 	for (i = 0; i < sizeof steps / sizeof *steps; i++)

@@ -11,7 +11,7 @@ static void warn_of_key(const struct daemon *d)
 		log_event(LOG_WARN, "tls_key_readable", log_str("reason", warning));
 }
 
-bool daemon_make_certificates(struct daemon *d, struct why *why)
+bool daemon_make_tls(struct daemon *d, struct why *why)
 {
 	const struct certificates_options options = config_certificates(d->config);
 
@@ -23,7 +23,7 @@ bool daemon_make_certificates(struct daemon *d, struct why *why)
 	return true;
 }
 
-void daemon_take_certificates(struct daemon *d, FILE *notes)
+void daemon_take_tls(struct daemon *d, FILE *notes)
 {
 	const struct certificates_options options = config_certificates(d->config);
 	struct why why = {""};

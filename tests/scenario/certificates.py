@@ -17,7 +17,6 @@ class Party:
 
     def __init__(self, directory, name, issuer=None, subject_alt_name=None, days=2, authority=False):
         self.key, self.certificate = directory / f"{name}.key", directory / f"{name}.pem"
-        self.both = directory / f"{name}.both.pem"
         openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", self.key)
         self.key.chmod(0o600)
         request = openssl("req", "-new", "-key", self.key, "-subj", f"/CN={name}")
@@ -26,8 +25,14 @@ class Party:
                               + (f"subjectAltName = {subject_alt_name}\n" if subject_alt_name else ""))
         signer = ["-CA", issuer.certificate, "-CAkey", issuer.key, "-CAcreateserial"] if issuer else ["-key", self.key]
         openssl("x509", "-req", *signer, "-days", days, "-extfile", extensions, "-out", self.certificate, data=request)
-        self.both.write_text(self.certificate.read_text() + self.key.read_text())
-        self.both.chmod(0o600)
+
+    @property
+    def both(self):
+        """A file with the certificate and the key."""
+        path = self.certificate.with_suffix(".both.pem")
+        path.write_text(self.certificate.read_text() + self.key.read_text())
+        path.chmod(0o600)
+        return path
 
     @property
     def hash(self):
@@ -38,3 +43,10 @@ class Party:
     @property
     def source(self):
         return f"key:{self.hash}"
+
+
+def party_of(directory, name):
+    """Whoever has name.key and name.pem there."""
+    party = Party.__new__(Party)
+    party.key, party.certificate = directory / f"{name}.key", directory / f"{name}.pem"
+    return party

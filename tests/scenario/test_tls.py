@@ -7,13 +7,14 @@ import shutil
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 
 import pytest
 
-from certificates import Party
-from l1 import free_port
-from process import Process, until
+from certificates import Party, party_of
+from l1 import REPO, free_port
+from process import Process, clean_env, until
 from world import Key
 
 P7 = b'{"InputRequest":{"commit_hash":"52e4b64","prover_type":"TDX"}}'
@@ -200,6 +201,46 @@ def test_an_unmodified_prover_through_stunnel(world, tls, c, stunnel):
     # And quote-gen itself, which need not know.
     world.feed(c, 4)
     world.prover(through, "tunnelled").start().saw("^Processed batch 4$")
+
+
+def fenced(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", (REPO / "docs" / "TLS.md").read_text(), re.M | re.S)
+
+
+def test_the_page_is_right(world, tls, stunnel):
+    """docs/TLS.md: its commands make what the coordinator, quote-gen and stunnel take, as it says."""
+    said = ""
+    for block in fenced("sh"):
+        said += subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=tls.dir, env=clean_env(), check=True,
+                               capture_output=True, text=True).stdout
+    server_key = said.split()[0]
+    lines = [line.replace("/etc/stunnel", str(tls.dir)) for line in fenced("ini")[0].splitlines()[1:]]
+    assert [line.split(" = ")[0] for line in lines[:3]] == ["client", "accept", "connect"]
+    prover = party_of(tls.dir, "prover")
+    c = world.coordinator(TLS_LISTEN=f"127.0.0.1:{tls.port}", TLS_CERTIFICATE_FILE=tls.dir / "coordinator.pem",
+                          TLS_KEY_FILE=tls.dir / "coordinator.key", TLS_CLIENT_KEYS=prover.hash,
+                          TLS_CLIENT_CA_FILE=tls.dir / "provers-ca.pem").start()
+    world.feed(c, 3)
+    through = copy.copy(c)
+    through.port = stunnel(*lines[3:]).port
+    key = Key()
+    through.enroll(key)
+    until("a batch", lambda: world.prove(through, key))
+    # That quote-gen does not get the batches to verify: its key is the second.
+    signed = party_of(tls.dir, "signed")
+    tls.prover(world, c, QUOTE_GEN_TLS_SERVER_KEY=server_key, QUOTE_GEN_TLS_IDENTITY=signed.both, VERGEN_GIT_SHA="52e4b64",
+               QUOTE_GEN_BATCHES=2).saw("^Processed batch 3$")
+    assert {e["source"] for e in c.events("setup_acknowledged")} == {prover.source, signed.source}
+
+
+def test_the_page_quotes_the_programs():
+    program = "".join(p.read_text() for part in ("coordinator", "quote-gen", "tls") for p in (REPO / part).rglob("*.c"))
+    program = re.sub(r'"\s*"', "", program)
+    rows = re.findall(r"^\| (?:quote-gen|prover|coordinator) \| `([^`]+)` \|", (REPO / "docs" / "TLS.md").read_text(), re.M)
+    assert len(rows) > 9
+    for row in rows:
+        for words in re.split("‹[^›]*›|: ", row):
+            assert words == "unknown CA" or words.strip() in program, f"no program says {words!r}"
 
 
 def test_large_inputs_through_stunnel(world, tls, c, stunnel):

@@ -180,7 +180,8 @@ enum client_key certificates_client(const struct certificates *c, const SSL *ssl
 		return CLIENT_NONE;
 	if (tls_pinned(&c->pins, hash))
 		return CLIENT_PINNED;
-	if (c->has_authority && result == X509_V_OK)
+	/* What was verified before a reload was verified against another authority. */
+	if (c->has_authority && result == X509_V_OK && SSL_get_SSL_CTX(ssl) == c->ctx)
 		return CLIENT_SIGNED;
 	if (c->has_authority)
 		tls_certificate_refused(why, shown, result);

@@ -382,6 +382,16 @@ def test_strangers_do_not_keep_an_honest_prover_out(world, tls, c):
     assert c.request()[0] is None
 
 
+def test_the_ceiling_of_one_address_is_connected(world, tls, c):
+    held = [socket.create_connection(("127.0.0.1", tls.port), 5, ("127.0.1.9", 0)) for _ in range(20)]
+    until("four are refused", lambda: c.metric('connections_refused_total{reason="handshakes"}') == 4)
+    assert c.metric("tls_handshaking") == 16
+    c.saw("event=refused .*connection from 127.0.1.9 refused: limit on handshakes")
+    assert tls.client(c).request()[0] is None
+    for s in held:
+        s.close()
+
+
 def test_a_reply_is_whole_or_an_error(world, tls):
     """A man in the middle cuts the connection to the coordinator: the prover does not take the half."""
     c = world.coordinator(**tls.settings).start()

@@ -135,6 +135,54 @@ static void test_large_messages(void **state)
 	tls_world_free(t);
 }
 
+/* What the TLS listener accepts has the least send buffer that there is. */
+static void little_room(struct tls_world *t)
+{
+	const int least = 1;
+	int fd, found = 0;
+
+	for (fd = 3; fd < 100; fd++) {
+		struct sockaddr_in at = {.sin_family = AF_INET};
+		socklen_t n = sizeof at;
+
+		if (getsockname(fd, (struct sockaddr *)&at, &n) == 0 &&
+		    ntohs(at.sin_port) == server_tls_port(t->w->server))
+			found += setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least) == 0;
+	}
+	assert_int_equal(found, 1);
+}
+
+/* close_notify comes after every reply, also when the socket is full at that moment. */
+static void test_no_room_for_the_end(void **state)
+{
+	enum { MOST = 9000 };
+	struct tls_world *t = tls_world_new();
+	char message[MOST], got[MOST + 1];
+	size_t size;
+
+	(void)state;
+	tls_world_start(t);
+	little_room(t);
+	memset(message, 'x', sizeof message);
+	message[0] = '"';
+	for (size = 1500; size < MOST; size += 101) {
+		struct peer p = peer_new(tls_socket(t, "127.0.0.1", 1), NULL);
+
+		message[size - 1] = '"';
+		assert_true(peer_shakes_hands(t, &p));
+		peer_send(t, &p, message, size);
+		WORLD_UNTIL(t->w, world_counters(t->w)->messages == (size - 1500) / 101 + 1);
+		world_turns(t->w, 3);
+		assert_int_equal(peer_read(t, &p, got, sizeof got), size);
+		assert_memory_equal(got, message, size);
+		peer_free(&p);
+		message[size - 1] = 'x';
+	}
+	WORLD_UNTIL(t->w, world_counters(t->w)->connections == 0);
+	assert_int_equal(t->w->delivered, world_counters(t->w)->messages);
+	tls_world_free(t);
+}
+
 static void test_a_file(void **state)
 {
 	enum { SIZE = 3 * 1024 * 1024 + 17 };
@@ -783,6 +831,7 @@ int main(void)
 	    TEST(test_messages_that_end_too_early),
 	    TEST(test_byte_by_byte),
 	    TEST(test_large_messages),
+	    TEST(test_no_room_for_the_end),
 	    TEST(test_a_file),
 	    TEST(test_stopped_in_the_middle),
 	    TEST(test_a_pinned_key),

@@ -1,6 +1,6 @@
 /*
- * daemon_internal.h -- what the daemon is made of; for daemon.c, daemon_parts.c and daemon_facts.c,
- * the only files that see every room.
+ * daemon_internal.h -- what the daemon is made of; for daemon.c and daemon_*.c, the only files that
+ * see every room.
  */
 #ifndef COORDINATOR_DAEMON_INTERNAL_H
 #define COORDINATOR_DAEMON_INTERNAL_H
@@ -36,6 +36,7 @@ struct daemon {
 	struct agenda *agenda;
 	struct session *session;
 	struct admin *admin;
+	struct certificates *certificates; /* NULL: no TLS listener */
 	struct server *server;
 
 	uv_signal_t on_term, on_int, on_hup;
@@ -57,6 +58,14 @@ bool daemon_make_parts(struct daemon *d, struct why *why);
 void daemon_free_parts(struct daemon *d);
 /* What a reload changed reaches the rooms. */
 void daemon_take_settings(struct daemon *d, FILE *notes);
+
+/* ---- daemon_tls.c: the TLS listener's settings ---- */
+
+/* Without TLS_LISTEN there are none. */
+bool daemon_make_tls(struct daemon *d, struct why *why);
+/* At a reload: the files may be others under the same names. */
+void daemon_take_tls(struct daemon *d, FILE *notes);
+struct server_tls_options daemon_tls_options(const struct daemon *d);
 
 /* ---- daemon_facts.c: what is new below reaches the rooms above; arg is the struct daemon ---- */
 

@@ -115,6 +115,7 @@ void daemon_take_settings(struct daemon *d, FILE *notes)
 	session_set_options(d->session, &session);
 	if (d->server)
 		server_set_refusal(d->server, refusal(d));
+	daemon_take_tls(d, notes);
 	quotes_settings(d, &quotes);
 	if (!quotes_reload(d->quotes, &quotes, &why))
 		fprintf(notes, "%s: the former policy stays\n", why.text);
@@ -359,7 +360,7 @@ static bool make_agenda(struct daemon *d, struct why *why)
 
 static bool make_session(struct daemon *d, struct why *why)
 {
-	const struct session_parts parts = {&d->loop, d->serve, d->proofs, d->setup};
+	const struct session_parts parts = {&d->loop, d->serve, d->proofs, d->setup, d->registrar};
 	struct session_options options;
 
 	session_settings(d, &options);
@@ -415,6 +416,7 @@ static bool make_server(struct daemon *d, struct why *why)
 	const struct config *c = d->config;
 	const struct server_options o = {.address = c->listen_address,
 					 .port = (uint16_t)c->listen_port,
+					 .tls = daemon_tls_options(d),
 					 .max_message = c->max_message_bytes,
 					 .max_connections = c->max_connections,
 					 .max_connections_per_source =
@@ -555,9 +557,9 @@ static bool lock_keys(struct daemon *d, struct why *why)
 bool daemon_make_parts(struct daemon *d, struct why *why)
 {
 	static bool (*const steps[])(struct daemon * d, struct why * why) = {
-	    make_wake,   make_rule,    open_store,  lock_keys,       make_work,   make_reaper,
-	    make_rpc,    make_l1,      make_proofs, make_collateral, make_quotes, make_setup,
-	    make_agenda, make_session, load,        make_admin,      make_server};
+	    make_wake,   make_rule,    open_store,  lock_keys,       make_work,       make_reaper,
+	    make_rpc,    make_l1,      make_proofs, make_collateral, make_quotes,     make_setup,
+	    make_agenda, make_session, load,        make_admin,      daemon_make_tls, make_server};
 	size_t i;
 
 	for (i = 0; i < sizeof steps / sizeof *steps; i++)
@@ -585,6 +587,7 @@ void daemon_free_parts(struct daemon *d)
 	work_free(d->work);
 	registrar_free(d->registrar);
 	commit_hash_rule_free(d->rule);
+	certificates_free(d->certificates);
 	for (i = 0; i < 2; i++)
 		if (d->key_locks[i] >= 0)
 			close(d->key_locks[i]);

@@ -1,9 +1,11 @@
 #include "quote-gen/link.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,73 +106,157 @@ static int dial(const struct link_options *o, const volatile int *stop, struct w
 	return fd;
 }
 
-static bool send_all(int fd, struct span m, const struct link_options *o, const volatile int *stop,
-		     struct why *why)
+/* ---- bytes, through TLS or not ---- */
+
+struct wire {
+	int fd;
+	SSL *ssl; /* NULL: plain */
+	const struct link_options *o;
+	const volatile int *stop;
+	struct why *why;
+};
+
+/* What OpenSSL waits for; false, with the sentence, when it failed. */
+static bool tls_wait(struct wire *w, int rc, uint64_t timeout_ms)
 {
-	size_t at = 0;
+	switch (SSL_get_error(w->ssl, rc)) {
+	case SSL_ERROR_WANT_READ: return wait_for(w->fd, POLLIN, timeout_ms, w->stop, w->why);
+	case SSL_ERROR_WANT_WRITE: return wait_for(w->fd, POLLOUT, timeout_ms, w->stop, w->why);
+	default: link_tls_failure(w->o->tls, w->why, w->ssl, rc); return false;
+	}
+}
 
-	while (at < m.n) {
-		ssize_t n = send(fd, m.p + at, m.n - at, MSG_NOSIGNAL);
+static bool shake_hands(struct wire *w)
+{
+	int rc;
 
-		if (n > 0) {
-			at += (size_t)n;
-		} else if (errno == EAGAIN || errno == EINTR) {
-			if (!wait_for(fd, POLLOUT, o->io_timeout_ms, stop, why))
-				return false;
-		} else {
-			os_error(why, errno);
+	w->ssl = link_tls_connection(w->o->tls, w->fd, w->o->host);
+	if (!w->ssl) {
+		why_set(w->why, "out of memory");
+		return false;
+	}
+	while (ERR_clear_error(), errno = 0, (rc = SSL_connect(w->ssl)) != 1) {
+		if (!tls_wait(w, rc, w->o->connect_timeout_ms)) {
+			why_wrap(w->why, "TLS handshake");
 			return false;
 		}
 	}
 	return true;
 }
 
-static bool read_all(int fd, struct buf *reply, const struct link_options *o,
-		     const volatile int *stop, struct why *why)
+/* Bytes that were taken; -1 with the sentence. Waits until there are some. */
+static ssize_t send_some(struct wire *w, const uint8_t *p, size_t n)
+{
+	for (;;) {
+		ssize_t sent;
+
+		if (w->ssl) {
+			ERR_clear_error();
+			errno = 0;
+			sent = SSL_write(w->ssl, p, n > INT_MAX ? INT_MAX : (int)n);
+		} else {
+			sent = send(w->fd, p, n, MSG_NOSIGNAL);
+		}
+		if (sent > 0)
+			return sent;
+		if (w->ssl) {
+			if (!tls_wait(w, (int)sent, w->o->io_timeout_ms))
+				return -1;
+		} else if (errno != EAGAIN && errno != EINTR) {
+			os_error(w->why, errno);
+			return -1;
+		} else if (!wait_for(w->fd, POLLOUT, w->o->io_timeout_ms, w->stop, w->why)) {
+			return -1;
+		}
+	}
+}
+
+/* Bytes that came, 0 at the end; -1 with the sentence. Waits until there are some. */
+static ssize_t receive_some(struct wire *w, uint8_t *p, size_t n)
+{
+	for (;;) {
+		ssize_t got;
+
+		if (w->ssl) {
+			ERR_clear_error();
+			errno = 0;
+			got = SSL_read(w->ssl, p, (int)n);
+			if (got <= 0 && SSL_get_error(w->ssl, (int)got) == SSL_ERROR_ZERO_RETURN)
+				return 0;
+		} else {
+			got = recv(w->fd, p, n, 0);
+			if (got == 0)
+				return 0;
+		}
+		if (got > 0)
+			return got;
+		if (w->ssl) {
+			if (!tls_wait(w, (int)got, w->o->io_timeout_ms))
+				return -1;
+		} else if (errno != EAGAIN && errno != EINTR) {
+			os_error(w->why, errno);
+			return -1;
+		} else if (!wait_for(w->fd, POLLIN, w->o->io_timeout_ms, w->stop, w->why)) {
+			return -1;
+		}
+	}
+}
+
+/* Nothing more will be sent. */
+static bool half_close(struct wire *w)
+{
+	int rc;
+
+	if (!w->ssl)
+		return shutdown(w->fd, SHUT_WR) == 0 || errno == ENOTCONN;
+	while (ERR_clear_error(), errno = 0, (rc = SSL_shutdown(w->ssl)) < 0)
+		if (!tls_wait(w, rc, w->o->io_timeout_ms))
+			return false;
+	return true;
+}
+
+static bool send_all(struct wire *w, struct span m)
+{
+	ssize_t n = 0;
+
+	for (; m.n; m.p += n, m.n -= (size_t)n) {
+		n = send_some(w, m.p, m.n);
+		if (n < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool read_all(struct wire *w, struct buf *reply)
 {
 	uint8_t *chunk = malloc(READ_CHUNK);
-	bool ok = false;
-	ssize_t n;
+	ssize_t n = -1;
 
 	if (!chunk) {
-		why_set(why, "out of memory");
+		why_set(w->why, "out of memory");
 		return false;
 	}
-	for (;;) {
-		n = recv(fd, chunk, READ_CHUNK, 0);
-		if (n == 0) {
-			ok = true;
+	while ((n = receive_some(w, chunk, READ_CHUNK)) > 0)
+		if (!buf_add(reply, chunk, (size_t)n)) {
+			why_set(w->why, "the reply is longer than %zu bytes", reply->max);
+			n = -1;
 			break;
 		}
-		if (n > 0) {
-			if (buf_add(reply, chunk, (size_t)n))
-				continue;
-			why_set(why, "the reply is longer than %zu bytes", reply->max);
-			break;
-		}
-		if (errno != EAGAIN && errno != EINTR) {
-			os_error(why, errno);
-			break;
-		}
-		if (!wait_for(fd, POLLIN, o->io_timeout_ms, stop, why))
-			break;
-	}
 	free(chunk);
-	return ok;
+	return n == 0;
 }
 
 bool link_exchange(struct buf *reply, const struct link_options *o, struct span message,
 		   const volatile int *stop, struct why *why)
 {
-	int fd = dial(o, stop, why);
+	struct wire w = {.fd = dial(o, stop, why), .o = o, .stop = stop, .why = why};
 	bool ok;
 
-	if (fd < 0)
+	if (w.fd < 0)
 		return false;
-	ok = send_all(fd, message, o, stop, why);
-	if (ok)
-		shutdown(fd, SHUT_WR);
-	ok = ok && read_all(fd, reply, o, stop, why);
-	close(fd);
+	ok = (!o->tls || shake_hands(&w)) && send_all(&w, message) && half_close(&w) &&
+	     read_all(&w, reply);
+	SSL_free(w.ssl);
+	close(w.fd);
 	return ok;
 }

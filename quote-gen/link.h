@@ -1,16 +1,21 @@
 /*
  * link.h -- one exchange with the coordinator: connect, send, half-close, read to the end.
+ *
+ * With TLS close_notify is the half-close, and the coordinator's the end: a reply that ends without
+ * it may have been cut on the way, and is none.
  */
 #ifndef QUOTE_GEN_LINK_H
 #define QUOTE_GEN_LINK_H
 
 #include "encoding/bytes.h"
 #include "encoding/why.h"
+#include "quote-gen/link_tls.h"
 
 struct link_options {
 	const char *host, *port;
 	uint64_t connect_timeout_ms;
 	uint64_t io_timeout_ms; /* without a byte in either direction */
+	struct link_tls *tls;   /* NULL: plain TCP */
 };
 
 /* Sends message and appends the whole reply to reply, whose ceiling bounds it. False with a

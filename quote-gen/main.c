@@ -21,7 +21,8 @@
 #define MESSAGE_MAX       (1u << 20)
 #define REPLY_MAX         (1u << 20)
 #define TURN_MS           200
-#define SETUP_AGAIN_AFTER 5 /* failed exchanges in a row: the coordinator may have forgotten us */
+#define REPORT_KEY_AT     32 /* in the report data; the contract reads the address before it */
+#define SETUP_AGAIN_AFTER 5  /* failed exchanges in a row: the coordinator may have forgotten us */
 
 static volatile int stop;
 
@@ -29,8 +30,10 @@ struct prover {
 	struct options options;
 	struct eth_key key;
 	struct eth_address address;
-	unsigned failures; /* in a row */
-	bool unproven;     /* the last batch came, but has no proof: it is not submitted */
+	struct link_tls *tls;          /* NULL: plain TCP */
+	uint8_t tls_key[TLS_KEY_HASH]; /* that the quote names; zero: none */
+	unsigned failures;             /* in a row */
+	bool unproven; /* the last batch came, but has no proof: it is not submitted */
 	uint64_t proven;
 };
 
@@ -65,12 +68,31 @@ static bool make_key(struct prover *p, struct why *why)
 	return ok;
 }
 
+static bool make_tls(struct prover *p, struct why *why)
+{
+	const char *identity = p->options.tls_identity;
+	const bool attested = strcmp(identity, OPTIONS_ATTESTED) == 0;
+	const bool file = !attested && strcmp(identity, OPTIONS_NONE) != 0;
+	const struct link_tls_options options = {.server_keys = p->options.tls_server_keys,
+						 .ca_file = p->options.tls_ca,
+						 .identity_file = file ? identity : "",
+						 .make_identity = attested};
+
+	if (!options_tls(&p->options))
+		return true;
+	if (!link_tls_new(&p->tls, p->tls_key, &options, why))
+		return false;
+	if (link_tls_warning(p->tls)[0])
+		printf("WARNING: %s\n", link_tls_warning(p->tls));
+	return true;
+}
+
 /* Sends m and decodes the reply, whose bytes raw keeps. */
 static bool ask(struct prover *p, const struct proofdata *m, uint64_t io_timeout_ms,
 		size_t reply_max, struct buf *raw, struct proofdata *reply, struct why *why)
 {
 	const struct link_options link = {p->options.host, p->options.port,
-					  p->options.connect_timeout_ms, io_timeout_ms};
+					  p->options.connect_timeout_ms, io_timeout_ms, p->tls};
 	const struct proto_limits limits = {MESSAGE_MAX, MESSAGE_MAX};
 	struct buf out;
 	bool ok;
@@ -110,6 +132,7 @@ static bool setup_once(struct prover *p)
 	bool ok;
 
 	memcpy(report_data, p->address.b, 20);
+	memcpy(report_data + REPORT_KEY_AT, p->tls_key, sizeof p->tls_key);
 	buf_init(&m.payload, QUOTE_SIZE_MAX);
 	if (!quote_from_kernel(&m.payload, p->options.reports, report_data, &stop, &why)) {
 		printf("Error creating quote: %s\n", why.text);
@@ -303,16 +326,15 @@ int main(int argc, char **argv)
 		     "of its input say. Never use it outside of a devnet.");
 	if (p.options.prover_type == PROVER_TDX && strcmp(p.options.reports, QUOTE_REPORTS) != 0)
 		printf("WARNING: quotes come from %s, not from the kernel.\n", p.options.reports);
-	if (p.options.prover_type == PROVER_TDX) {
-		if (!make_key(&p, &why)) {
-			fprintf(stderr, "quote-gen: %s\n", why.text);
-			code = EXIT_FAILURE;
-		} else {
-			setup(&p);
-		}
+	if (!make_tls(&p, &why) || (p.options.prover_type == PROVER_TDX && !make_key(&p, &why))) {
+		fprintf(stderr, "quote-gen: %s\n", why.text);
+		code = EXIT_FAILURE;
+	} else if (p.options.prover_type == PROVER_TDX) {
+		setup(&p);
 	}
 	if (code == EXIT_SUCCESS)
 		work(&p);
 	eth_key_wipe(&p.key);
+	link_tls_free(p.tls);
 	return code;
 }

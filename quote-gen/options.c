@@ -45,6 +45,14 @@ static const struct option {
      "ms without a byte from the coordinator before giving up"},
     {"--setup-timeout", "QUOTE_GEN_SETUP_TIMEOUT", NUMBER_AT(setup_timeout_ms), 100, 86400000,
      "900000", "ms to wait for the registration on L1"},
+    {"--tls-server-key", "QUOTE_GEN_TLS_SERVER_KEY", TEXT_AT(tls_server_keys), "",
+     "speak TLS, with a coordinator that has this key: SHA-256 of its SubjectPublicKeyInfo in hex"},
+    {"--tls-ca", "QUOTE_GEN_TLS_CA", TEXT_AT(tls_ca), "",
+     "speak TLS, with a coordinator whose certificate is for HOST and signed by an authority in "
+     "this PEM file"},
+    {"--tls-identity", "QUOTE_GEN_TLS_IDENTITY", TEXT_AT(tls_identity), OPTIONS_NONE,
+     "who we are: a PEM file with certificate and private key; \"attested\": a fresh key, which "
+     "the quote names; \"none\""},
     {"--tsm-report-dir", "QUOTE_GEN_TSM_REPORT_DIR", TEXT_AT(reports), QUOTE_REPORTS,
      "where quotes come from: the kernel's configfs-tsm; a devnet without TDX names the "
      "directory of its stand-in"},
@@ -164,6 +172,28 @@ static bool set_from_environment(struct options *o, struct why *why)
 	return true;
 }
 
+bool options_tls(const struct options *o)
+{
+	return o->tls_server_keys[0] || o->tls_ca[0];
+}
+
+/* What no flag shows by itself. */
+static bool check_together(const struct options *o, struct why *why)
+{
+	if (!options_tls(o) && strcmp(o->tls_identity, OPTIONS_NONE) != 0) {
+		why_set(why, "--tls-identity needs TLS: give --tls-server-key or --tls-ca");
+		return false;
+	}
+	if (strcmp(o->tls_identity, OPTIONS_ATTESTED) == 0 && o->prover_type != PROVER_TDX) {
+		why_set(why,
+			"--tls-identity " OPTIONS_ATTESTED
+			" needs a quote, which --prover-type %s does without",
+			prover_type_name(o->prover_type));
+		return false;
+	}
+	return true;
+}
+
 enum options_rc options_read(struct options *o, int argc, char **argv, struct why *why)
 {
 	int i;
@@ -189,6 +219,8 @@ enum options_rc options_read(struct options *o, int argc, char **argv, struct wh
 		if (!set_named(o, argv[i], argv[i + 1], why))
 			return OPTIONS_WRONG;
 	}
+	if (!check_together(o, why))
+		return OPTIONS_WRONG;
 	if (!o->executor[0] && o->prover_type == PROVER_TDX &&
 	    !executor_find(o->executor, sizeof o->executor)) {
 		why_set(why, "--executor is needed: " EXECUTOR_NAME

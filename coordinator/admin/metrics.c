@@ -42,6 +42,8 @@ static void write_server(struct out *o, const struct server_counters *c)
 	plain(o, "messages_total", "counter", "Whole messages received.", c->messages);
 	plain(o, "received_bytes_total", "counter", "Bytes received from provers.", c->bytes_in);
 	plain(o, "sent_bytes_total", "counter", "Bytes sent to provers.", c->bytes_out);
+	plain(o, "tls_handshakes_total", "counter", "TLS handshakes completed.", c->handshakes);
+	plain(o, "tls_handshaking", "gauge", "TLS handshakes under way.", c->handshaking);
 	head(o, "connections_refused_total", "counter", "Connections refused, by reason.");
 	for (i = 0; i < SERVER_REFUSED_COUNT; i++)
 		labelled(o, "connections_refused_total", "reason",

@@ -2,6 +2,7 @@
 #include "coordinator/base/url.h"
 #include "coordinator/collateral/source.h"
 #include "coordinator/config/config_table.h"
+#include "coordinator/config/config_tls.h"
 #include "coordinator/config/retired.h"
 
 #include <ctype.h>
@@ -426,6 +427,7 @@ static void check_collateral(struct loader *l)
 static void check_together(struct loader *l, bool need_chain)
 {
 	struct config *c = l->c;
+	struct why why = {""};
 	regex_t re;
 
 	if (!log_level_parse(&c->log_level, c->log_level_text))
@@ -468,6 +470,8 @@ static void check_together(struct loader *l, bool need_chain)
 			c->register_route);
 	split_urls(l);
 	check_collateral(l);
+	if (!config_check_tls(c, need_chain, &why))
+		mistake(l, "%s", why.text);
 	if (!need_chain)
 		return;
 	if (!c->n_rpc_urls)

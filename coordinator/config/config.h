@@ -32,6 +32,13 @@ struct config {
 	uint64_t read_timeout_ms, total_timeout_ms, setup_timeout_ms;
 	bool error_replies;
 
+	/* TLS listener for provers; no tls_listen: none */
+	char tls_listen[CONFIG_TEXT_MAX];
+	char tls_address[64];
+	uint64_t tls_port;
+	char tls_certificate_file[CONFIG_TEXT_MAX], tls_key_file[CONFIG_TEXT_MAX];
+	char tls_client_ca_file[CONFIG_TEXT_MAX], tls_client_keys[CONFIG_TEXT_MAX];
+
 	/* work */
 	uint64_t prover_timeout_ms;
 	uint64_t max_batches, max_inputs, max_provers;
@@ -121,6 +128,9 @@ unsigned config_reload(struct config *running, const struct config *fresh, FILE 
 #define CONFIG_MAX_BUFFERED_BYTES         (64u << 20) /* of unfinished messages together */
 #define CONFIG_LARGEST_MESSAGE            (56u << 20) /* an eighth of it is kept for small ones */
 #define CONFIG_WRITE_TIMEOUT_MS           30000
+#define CONFIG_TLS_HANDSHAKE_MS           10000
+#define CONFIG_TLS_HANDSHAKES             1024       /* at once */
+#define CONFIG_TLS_HANDSHAKES_PER_SOURCE  16         /* so that 50 hostile addresses leave places */
 #define CONFIG_MAX_PROOF_BYTES            (4u << 20) /* decoded */
 #define CONFIG_STORE_QUEUE                4096
 #define CONFIG_STORE_QUEUE_BYTES          (128u << 20)

@@ -40,6 +40,13 @@ const struct config_row config_rows[] = {
 	NUM(P "SETUP_TIMEOUT", "proof-coordinator.setup-timeout", setup_timeout_ms, 1000, 24 * HOUR_MS, "600000", false, "ms that a ProverSetup may wait for its registration on L1"),
 	FLAG(P "ERROR_REPLIES", NULL, "proof-coordinator.error-replies", error_replies, "true", true, "answer {\"Error\":{code,message}} before closing on what cannot be served"),
 
+	GROUP("TLS listener for provers"),
+	TEXT(P "TLS_LISTEN", NULL, "proof-coordinator.tls-listen", tls_listen, "", false, "ADDRESS:PORT of a second listener, for TLS 1.3 (default: none)"),
+	TEXT(P "TLS_CERTIFICATE_FILE", NULL, "proof-coordinator.tls-certificate-file", tls_certificate_file, "", true, "PEM file of its certificate, and of the chain after it"),
+	TEXT(P "TLS_KEY_FILE", NULL, "proof-coordinator.tls-key-file", tls_key_file, "", true, "PEM file of its private key"),
+	TEXT(P "TLS_CLIENT_CA_FILE", NULL, "proof-coordinator.tls-client-ca-file", tls_client_ca_file, "", true, "PEM file of the authority whose certificates give provers an identity"),
+	TEXT(P "TLS_CLIENT_KEYS", NULL, "proof-coordinator.tls-client-keys", tls_client_keys, "", true, "keys that are an identity: SHA-256 of their SubjectPublicKeyInfo in hex, comma separated"),
+
 	GROUP("Work"),
 	NUM(P "PROVER_TIMEOUT", "proof-coordinator.prover-timeout", prover_timeout_ms, 1000, 24 * HOUR_MS, "600000", false, "ms after which an unanswered batch is handed out again"),
 	NUM(P "MAX_BATCHES", "proof-coordinator.max-batches", max_batches, 1, 10000000, "100000", false, "unverified batches kept"),

@@ -68,7 +68,7 @@ typedef void quotes_cb(void *arg, const struct quotes_result *result);
 
 /* Verifies a copy of the quote. True: cb comes later, unless the daemon is stopping. False: *out is
  * the answer already (known, refused or good; penalised; too busy); its sentence is good until the
- * next call. source: an address, as limits_source_text() gives it. */
+ * next call. source: an address or a key, see server_message_fn. */
 bool quotes_verify(struct quotes *a, struct span quote, const char *source, quotes_cb *cb,
 		   void *arg, struct quotes_result *out);
 

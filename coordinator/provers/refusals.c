@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SOURCE_SIZE 64
+#define SOURCE_SIZE 72
 
 struct quote {
 	struct refusal_key key;

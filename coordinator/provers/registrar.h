@@ -25,7 +25,7 @@
 #include "encoding/why.h"
 #include "ethereum/address.h"
 
-#define REGISTRAR_SOURCE_SIZE 64 /* with the NUL; longer ones are cut */
+#define REGISTRAR_SOURCE_SIZE 72 /* with the NUL; longer ones are cut */
 #define REGISTRAR_PAYLOAD_MAX 65536
 
 struct registrar_settings {

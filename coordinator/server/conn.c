@@ -85,6 +85,7 @@ void conn_release_message(struct conn *c)
 
 void conn_set_phase(struct conn *c, enum conn_phase phase)
 {
+	handshake_over(c);
 	if (c->phase == CONN_PENDING)
 		c->server->counters.waiting--;
 	if (phase == CONN_PENDING)
@@ -142,6 +143,7 @@ void conn_close(struct conn *c, bool delivered, enum conn_farewell farewell)
 		shutdown(c->fd, SHUT_RDWR);
 	} else {
 		stream_free(c->stream);
+		channel_free(c->channel);
 		close(c->fd);
 		conn_release(c, &c->in);
 		conn_release(c, &c->out);
@@ -178,7 +180,7 @@ static void vanished(struct conn *c)
 	conn_close(c, false, CONN_IN_ORDER);
 }
 
-static void report_bad(struct conn *c, enum server_bad bad, const struct why *why)
+void conn_report(struct conn *c, enum server_bad bad, const struct why *why)
 {
 	struct server *s = c->server;
 	uint64_t id = c->id;
@@ -199,20 +201,21 @@ void conn_expired(struct conn *c)
 	struct why why;
 
 	switch (c->phase) {
+	case CONN_HANDSHAKE: handshake_expired(c); break;
 	case CONN_READING:
 		if (uv_now(s->loop) >= c->due_final) {
 			why_set(&why, "the message was not complete after %llu ms (%zu bytes came)",
 				(unsigned long long)s->options.total_timeout_ms, c->in.len);
-			report_bad(c, SERVER_BAD_TOTAL_TIMEOUT, &why);
+			conn_report(c, SERVER_BAD_TOTAL_TIMEOUT, &why);
 		} else {
 			why_set(&why, "no byte came for %llu ms (%zu bytes before)",
 				(unsigned long long)s->options.read_timeout_ms, c->in.len);
-			report_bad(c, SERVER_BAD_READ_TIMEOUT, &why);
+			conn_report(c, SERVER_BAD_READ_TIMEOUT, &why);
 		}
 		break;
 	case CONN_PENDING:
 		why_set(&why, "the answer was not ready in time");
-		report_bad(c, SERVER_BAD_HOLD_TIMEOUT, &why);
+		conn_report(c, SERVER_BAD_HOLD_TIMEOUT, &why);
 		break;
 	case CONN_WRITING:
 		s->counters.write_timeouts++;
@@ -226,20 +229,40 @@ void conn_expired(struct conn *c)
 	}
 }
 
+/* -- bytes ------------------------------------------------------------------------------------- */
+
+ssize_t conn_recv(struct conn *c, void *to, size_t n)
+{
+	return c->channel ? channel_recv(c->channel, to, n) : recv(c->fd, to, n, 0);
+}
+
+ssize_t conn_send(struct conn *c, const void *from, size_t n)
+{
+	return c->channel ? channel_send(c->channel, from, n) : send(c->fd, from, n, MSG_NOSIGNAL);
+}
+
 /* -- reading ----------------------------------------------------------------------------------- */
+
+static const char *source_text(const struct conn *c, char out[SERVER_SOURCE_TEXT])
+{
+	if (!c->has_key)
+		return limits_source_text(c->source, out);
+	memcpy(out, "key:", 4);
+	hex_encode(out + 4, c->key, sizeof c->key);
+	return out;
+}
 
 static void hand_over(struct conn *c)
 {
 	struct server *s = c->server;
-	char source[LIMITS_SOURCE_TEXT];
+	char source[SERVER_SOURCE_TEXT];
 	uint64_t id = c->id;
 
 	s->counters.messages++;
 	conn_set_phase(c, CONN_PENDING);
 	c->handed_over = true;
 	deadlines_set(c, uv_now(s->loop) + s->options.hold_timeout_ms);
-	s->options.handler(s->options.arg, c, buf_span(&c->in),
-			   limits_source_text(c->source, source));
+	s->options.handler(s->options.arg, c, buf_span(&c->in), source_text(c, source));
 	c = server_conn(s, id);
 	/* Still to be answered: watch whether the peer stays. */
 	if (c)
@@ -250,7 +273,7 @@ static void hand_over(struct conn *c)
 static bool show_beginning(struct conn *c)
 {
 	struct server *s = c->server;
-	char source[LIMITS_SOURCE_TEXT];
+	char source[SERVER_SOURCE_TEXT];
 	uint64_t id = c->id;
 
 	if (!s->options.on_beginning || c->in.len < c->show_at)
@@ -258,8 +281,7 @@ static bool show_beginning(struct conn *c)
 	c->show_at = 2 * c->in.len;
 	c->cut = true;
 	conn_set_phase(c, CONN_PENDING);
-	s->options.on_beginning(s->options.arg, c, buf_span(&c->in),
-				limits_source_text(c->source, source));
+	s->options.on_beginning(s->options.arg, c, buf_span(&c->in), source_text(c, source));
 	c = server_conn(s, id);
 	if (!c)
 		return false;
@@ -275,13 +297,26 @@ static void end_of_stream(struct conn *c)
 	c->eof = true;
 	if (c->in.len == 0) {
 		why_set(&why, "the peer closed without sending a byte");
-		report_bad(c, SERVER_BAD_EMPTY, &why);
+		conn_report(c, SERVER_BAD_EMPTY, &why);
 	} else if (json_scan_end(&c->scan, &why) == JSON_SCAN_DONE) {
 		hand_over(c);
 	} else {
-		why_set(&why, "the stream ended inside the message, after %zu bytes", c->in.len);
-		report_bad(c, SERVER_BAD_TRUNCATED, &why);
+		why_set(&why, "the stream ended%s inside the message, after %zu bytes",
+			c->channel && channel_was_cut(c->channel) ? " without TLS's close_notify"
+								  : "",
+			c->in.len);
+		conn_report(c, SERVER_BAD_TRUNCATED, &why);
 	}
+}
+
+static void say_no_tls(const struct server *s, struct why *why)
+{
+	if (s->handshakes)
+		why_set(why, "a TLS handshake on the port for plain TCP: TLS has port %u",
+			server_tls_port(s));
+	else
+		why_set(why, "a TLS handshake: this coordinator speaks plain TCP only "
+			     "(ETHREX_PROOF_COORDINATOR_TLS_LISTEN is not set)");
 }
 
 /* Takes n bytes of the shared buffer. False: it was bad, and c may be gone. */
@@ -294,17 +329,19 @@ static bool take(struct conn *c, const uint8_t *bytes, size_t n, enum json_scan_
 
 	if (n > s->options.max_message - c->in.len) {
 		why_set(&why, "the message is longer than %zu bytes", s->options.max_message);
-		report_bad(c, SERVER_BAD_OVERSIZE, &why);
+		conn_report(c, SERVER_BAD_OVERSIZE, &why);
 		return false;
 	}
 	*state = json_scan_feed(&c->scan, bytes, n, &why);
 	if (*state == JSON_SCAN_WRONG) {
-		report_bad(c, SERVER_BAD_JSON, &why);
+		if (bytes[0] == SERVER_TLS_FIRST && c->in.len == 0 && !c->channel)
+			say_no_tls(s, &why);
+		conn_report(c, SERVER_BAD_JSON, &why);
 		return false;
 	}
 	if (c->scan.first != 0 && c->scan.first != '{' && c->scan.first != '"') {
 		why_set(&why, "the message is neither a JSON object nor a string");
-		report_bad(c, SERVER_BAD_JSON, &why);
+		conn_report(c, SERVER_BAD_JSON, &why);
 		return false;
 	}
 	if (whole)
@@ -314,7 +351,7 @@ static bool take(struct conn *c, const uint8_t *bytes, size_t n, enum json_scan_
 		why_set(&why, verdict == LIMITS_SOURCE_BYTES
 				  ? "too many bytes from this address wait in memory"
 				  : "too many bytes wait in memory");
-		report_bad(c, SERVER_BAD_BUSY, &why);
+		conn_report(c, SERVER_BAD_BUSY, &why);
 		return false;
 	}
 	return true;
@@ -343,7 +380,7 @@ static void read_message(struct conn *c)
 	if (share == 0)
 		return;
 	while (got < share) {
-		ssize_t n = recv(c->fd, s->chunk, SERVER_CHUNK, 0);
+		ssize_t n = conn_recv(c, s->chunk, SERVER_CHUNK);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -375,14 +412,22 @@ static void read_message(struct conn *c)
 	conn_poll(c, EPOLLIN);
 }
 
+static ssize_t drop(struct conn *c)
+{
+	uint8_t *chunk = c->server->chunk;
+
+	/* TCP drops with this flag what it would copy else. */
+	return c->channel ? channel_recv(c->channel, chunk, SERVER_CHUNK)
+			  : recv(c->fd, chunk, SERVER_CHUNK, MSG_TRUNC);
+}
+
 bool conn_discard(struct conn *c)
 {
 	struct server *s = c->server;
 	size_t got = 0, share = share_of(c);
 
 	while (got < share) {
-		/* TCP drops with this flag what it would copy else. */
-		ssize_t n = recv(c->fd, s->chunk, SERVER_CHUNK, MSG_TRUNC);
+		ssize_t n = drop(c);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -400,19 +445,30 @@ bool conn_discard(struct conn *c)
 
 /* -- birth and events -------------------------------------------------------------------------- */
 
-bool conn_new(struct server *s, int fd, const struct sockaddr *address, uint32_t ticket)
+void conn_await_message(struct conn *c)
+{
+	struct server *s = c->server;
+
+	c->due_final = uv_now(s->loop) + s->options.total_timeout_ms;
+	conn_progress(c, s->options.read_timeout_ms);
+	/* The message is often here already, and then the epoll set never hears of it. */
+	read_message(c);
+}
+
+enum conn_born conn_new(struct server *s, int fd, const struct sockaddr *address, uint32_t ticket,
+			bool tls)
 {
 	struct conn *c = calloc(1, sizeof *c);
 
 	if (!c)
-		return false;
+		return CONN_NO_MEMORY;
 	c->server = s;
 	c->fd = fd;
 	c->ticket = ticket;
 	c->phase = CONN_READING;
 	if (!server_table_add(s, c)) {
 		free(c);
-		return false;
+		return CONN_NO_MEMORY;
 	}
 	c->source = limits_source_of(address);
 	remember_peer(c, address);
@@ -420,11 +476,16 @@ bool conn_new(struct server *s, int fd, const struct sockaddr *address, uint32_t
 	buf_init(&c->out, s->options.max_buffered_total);
 	c->show_at = SERVER_BEGINNING;
 	json_scan_init(&c->scan, MESSAGE_DEPTH, false);
-	c->due_final = uv_now(s->loop) + s->options.total_timeout_ms;
-	conn_progress(c, s->options.read_timeout_ms);
-	/* The message is often here already, and then the epoll set never hears of it. */
-	read_message(c);
-	return true;
+	if (!tls) {
+		conn_await_message(c);
+	} else if (handshake_begin(c)) {
+		conn_poll(c, EPOLLIN);
+	} else {
+		server_table_remove(s, c);
+		free(c);
+		return CONN_NO_HANDSHAKE;
+	}
+	return CONN_BORN;
 }
 
 void conn_events(struct server *s, uint64_t id, uint32_t events)
@@ -434,6 +495,7 @@ void conn_events(struct server *s, uint64_t id, uint32_t events)
 	if (!c)
 		return;
 	switch (c->phase) {
+	case CONN_HANDSHAKE: handshake_continue(c); break;
 	case CONN_READING: read_message(c); break;
 	case CONN_PENDING:
 		if ((events & (EPOLLERR | EPOLLHUP)) || (!conn_discard(c) && !c->eof))
@@ -442,7 +504,9 @@ void conn_events(struct server *s, uint64_t id, uint32_t events)
 			conn_poll(c, 0);
 		break;
 	case CONN_WRITING:
-		if (c->stream)
+		if (c->ending)
+			conn_finish(c);
+		else if (c->stream)
 			stream_continue(c);
 		else
 			conn_write(c);

@@ -13,7 +13,7 @@ struct job {
 	struct server *server;
 	uv_work_t work;
 	bool in_pool;
-	char source[LIMITS_SOURCE_TEXT];
+	char source[SERVER_SOURCE_TEXT];
 	struct span text;
 	struct proto_limits limits;
 	struct decoded out;

@@ -7,6 +7,7 @@
  *
  *     server.c            birth, drain, death; the table of connections
  *     server_listen.c     accepting and refusing
+ *     handshake.c         the first phase of a connection to the TLS listener
  *     server_conn.c       a connection's phases, reading, the events
  *     server_reply.c      answers from memory, the end of a connection
  *     server_stream.c     answers from a file, in the pool
@@ -15,6 +16,7 @@
 #ifndef COORDINATOR_SERVER_INTERNAL_H
 #define COORDINATOR_SERVER_INTERNAL_H
 
+#include "coordinator/secure/channel.h"
 #include "coordinator/server/limits.h"
 #include "coordinator/server/server.h"
 #include "encoding/json_scan.h"
@@ -28,9 +30,11 @@
 #define SERVER_BEGINNING (64 * 1024)
 #define SERVER_EVENTS    128 /* taken from the epoll set in a turn */
 #define SERVER_ACCEPTS   64  /* in a turn */
+#define SERVER_TLS_FIRST 22  /* the first byte of a TLS connection, RFC 8446 5.1 */
 #define SERVER_PAUSE_MS  50  /* no accepts after running out of descriptors */
 
 enum conn_phase {
+	CONN_HANDSHAKE, /* TLS: there is no channel yet */
 	CONN_READING,   /* the message is not complete */
 	CONN_PENDING,   /* the layer above has it; the only phase in which it can be answered */
 	CONN_WRITING,   /* the answer is on its way */
@@ -59,8 +63,13 @@ struct conn {
 	struct buf in;
 	struct buf out;
 	size_t out_sent;
-	size_t show_at;        /* length of the message at which its beginning is shown next */
-	struct stream *stream; /* the answer comes from a file */
+	size_t show_at;          /* length of the message at which its beginning is shown next */
+	struct stream *stream;   /* the answer comes from a file */
+	struct channel *channel; /* NULL: plain TCP, or TLS is over */
+	bool ending;             /* WRITING: all but close_notify is sent */
+	bool has_key;
+	uint8_t key[TLS_KEY_HASH];
+	uint32_t handshake_ticket; /* of server->handshakes, in CONN_HANDSHAKE */
 	struct limits_source source;
 	uint8_t peer_address[16];
 	uint16_t peer_port;
@@ -87,6 +96,13 @@ struct log_gate {
 	uint64_t left_out;
 };
 
+enum { LISTENER_PLAIN, LISTENER_TLS, LISTENERS };
+
+struct listener {
+	int fd; /* -1: closed */
+	uint16_t port;
+};
+
 struct server {
 	uv_loop_t *loop;
 	struct server_options options;
@@ -102,10 +118,11 @@ struct server {
 	unsigned handles;  /* of these four, not yet closed */
 	uint64_t timer_at; /* what timer is set to; UINT64_MAX: not set */
 
-	int listener; /* -1: closed */
-	int spare;    /* a descriptor to give up when there is no other */
+	struct listener listeners[LISTENERS];
+	int spare; /* a descriptor to give up when there is no other */
 	bool paused;
-	uint16_t port;
+	struct limits *handshakes; /* NULL: no TLS */
+	unsigned handshake_steps;  /* in this turn */
 
 	struct slot *slots;
 	uint32_t slots_used, slots_cap, free_slot; /* free_slot: index + 1; 0: none */
@@ -119,13 +136,14 @@ struct server {
 	void *drained_arg;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
-	struct log_gate gates[SERVER_REFUSED_COUNT + 2];
+	struct log_gate gates[SERVER_REFUSED_COUNT + 3];
 };
 
-#define GATE_ACCEPT (SERVER_REFUSED_COUNT)
-#define GATE_FILE   (SERVER_REFUSED_COUNT + 1)
-/* The listener's name among the epoll set's ids. */
-#define ID_LISTENER 0
+#define GATE_ACCEPT      (SERVER_REFUSED_COUNT)
+#define GATE_FILE        (SERVER_REFUSED_COUNT + 1)
+#define GATE_UNKNOWN_KEY (SERVER_REFUSED_COUNT + 2)
+/* The listeners' names among the epoll set's ids are their indices; a connection's are larger. */
+#define ID_CONNECTIONS (UINT64_C(1) << 32)
 
 /* server.c */
 struct conn *server_lookup(struct server *s, uint64_t id); /* in any phase */
@@ -147,13 +165,21 @@ void server_job_done(struct server *s);
 /* server_listen.c */
 enum server_err server_listen(struct server *s, struct why *why);
 void server_unlisten(struct server *s);
-void server_accept(struct server *s);
+void server_accept(struct server *s, unsigned listener);
 void server_accept_resume(uv_timer_t *timer);
 
 /* server_conn.c */
-/* Takes fd and ticket and reads what is there; false, with both still the caller's, when memory is
- * out. */
-bool conn_new(struct server *s, int fd, const struct sockaddr *address, uint32_t ticket);
+enum conn_born { CONN_BORN, CONN_NO_MEMORY, CONN_NO_HANDSHAKE };
+/* Takes fd and ticket and reads what is there; both are still the caller's when it was not born. */
+enum conn_born conn_new(struct server *s, int fd, const struct sockaddr *address, uint32_t ticket,
+			bool tls);
+/* The message may come: its deadlines begin, and what is there is read. */
+void conn_await_message(struct conn *c);
+/* There will be no message: tells the layer above, which may answer. c may be gone after it. */
+void conn_report(struct conn *c, enum server_bad bad, const struct why *why);
+/* As recv(2) and send(2), through the channel where there is one. */
+ssize_t conn_recv(struct conn *c, void *to, size_t n);
+ssize_t conn_send(struct conn *c, const void *from, size_t n);
 void conn_events(struct server *s, uint64_t id, uint32_t events);
 /* Sets the epoll mask; 0 still reports errors and hang-ups. False and conn closed on failure. */
 bool conn_poll(struct conn *c, uint32_t events);
@@ -169,6 +195,14 @@ enum limits_verdict conn_append(struct conn *c, struct buf *b, const void *bytes
 void conn_release(struct conn *c, struct buf *b);
 /* The same of the message, unless it is pinned. */
 void conn_release_message(struct conn *c);
+
+/* handshake.c */
+/* Of a new connection; false: too many at once. */
+bool handshake_begin(struct conn *c);
+void handshake_continue(struct conn *c);
+void handshake_expired(struct conn *c);
+/* It leaves its first phase. */
+void handshake_over(struct conn *c);
 
 /* server_reply.c */
 void conn_write(struct conn *c);

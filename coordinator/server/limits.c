@@ -175,6 +175,19 @@ void limits_leave(struct limits *l, uint32_t ticket)
 		forget(l, ticket);
 }
 
+enum limits_verdict limits_move(struct limits *l, uint32_t *ticket, struct limits_source to)
+{
+	const uint32_t from = *ticket;
+	enum limits_verdict verdict;
+
+	l->connections--; /* it is one of them already */
+	verdict = limits_enter(l, ticket, to);
+	l->connections++;
+	if (!verdict)
+		limits_leave(l, from);
+	return verdict;
+}
+
 /* The last eighth of a ceiling is not for everything. */
 static bool fits(size_t held, size_t more, size_t ceiling, bool to_the_last)
 {

@@ -30,7 +30,9 @@ struct limits_options {
 };
 
 struct limits_source {
-	uint8_t bytes[16]; /* IPv4 as ::ffff:a.b.c.d; IPv6 with the last 8 bytes zero */
+	/* IPv4 as ::ffff:a.b.c.d; IPv6 with the last 8 bytes zero; the first bytes of a key's hash
+	 */
+	uint8_t bytes[16];
 };
 
 enum limits_verdict {
@@ -57,6 +59,9 @@ const char *limits_source_text(struct limits_source source, char out[LIMITS_SOUR
 enum limits_verdict limits_enter(struct limits *limits, uint32_t *ticket,
 				 struct limits_source source);
 void limits_leave(struct limits *limits, uint32_t ticket);
+/* A connection that holds no bytes is another source's from now on. Unless LIMITS_OK is returned it
+ * stays whose it was. */
+enum limits_verdict limits_move(struct limits *limits, uint32_t *ticket, struct limits_source to);
 
 /* One buffer of the source grows from old to want bytes: LIMITS_OK and counted, or not counted. */
 enum limits_verdict limits_grow(struct limits *limits, uint32_t ticket, size_t old, size_t want);

@@ -26,67 +26,91 @@ static bool parse_address(const char *text, uint16_t port, struct sockaddr_stora
 	return false;
 }
 
-static bool watch_listener(struct server *s, int operation, uint32_t events)
+static bool watch_listeners(struct server *s, uint32_t events)
 {
-	struct epoll_event event = {.events = events, .data.u64 = ID_LISTENER};
+	struct epoll_event event = {.events = events};
+	bool ok = true;
 
-	return epoll_ctl(s->epoll, operation, s->listener, &event) == 0;
+	for (; event.data.u64 < LISTENERS; event.data.u64++) {
+		const int fd = s->listeners[event.data.u64].fd;
+
+		if (fd >= 0 && epoll_ctl(s->epoll, EPOLL_CTL_MOD, fd, &event) != 0)
+			ok = epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) == 0 && ok;
+	}
+	return ok;
 }
 
-enum server_err server_listen(struct server *s, struct why *why)
+static enum server_err listen_on(struct listener *l, const char *text, uint16_t port, int backlog,
+				 struct why *why)
 {
-	const struct server_options *o = &s->options;
 	struct sockaddr_storage address;
 	struct sockaddr_in6 bound;
 	socklen_t size, bound_size = sizeof bound;
 	const int on = 1;
 
-	if (!parse_address(o->address, o->port, &address, &size)) {
+	if (!parse_address(text, port, &address, &size)) {
 		why_set(why, "the listen address \"%s\" is not a numeric IPv4 or IPv6 address",
-			o->address);
+			text);
 		return SERVER_OPTIONS;
 	}
-	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	s->listener = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (s->spare < 0 || s->listener < 0) {
+	l->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (l->fd < 0) {
 		why_set(why, "no descriptor for the listener: %s", strerror(errno));
 		return SERVER_SYSTEM;
 	}
-	setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	/* Accepted sockets inherit it. */
-	setsockopt(s->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (bind(s->listener, (struct sockaddr *)&address, size) ||
-	    listen(s->listener, o->backlog)) {
-		why_set(why, "cannot listen on %s port %u: %s", o->address, o->port,
-			strerror(errno));
+	setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (bind(l->fd, (struct sockaddr *)&address, size) || listen(l->fd, backlog) ||
+	    getsockname(l->fd, (struct sockaddr *)&bound, &bound_size)) {
+		why_set(why, "cannot listen on %s port %u: %s", text, port, strerror(errno));
 		return SERVER_BIND;
 	}
-	if (getsockname(s->listener, (struct sockaddr *)&bound, &bound_size) ||
-	    !watch_listener(s, EPOLL_CTL_ADD, EPOLLIN)) {
+	/* The port lies at the same place in both kinds of address. */
+	l->port = ntohs(bound.sin6_port);
+	return SERVER_OK;
+}
+
+enum server_err server_listen(struct server *s, struct why *why)
+{
+	const struct server_options *o = &s->options;
+	enum server_err err;
+
+	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	err = listen_on(&s->listeners[LISTENER_PLAIN], o->address, o->port, o->backlog, why);
+	if (!err && o->tls.certificates)
+		err = listen_on(&s->listeners[LISTENER_TLS], o->tls.address, o->tls.port,
+				o->backlog, why);
+	if (err)
+		return err;
+	if (s->spare < 0 || !watch_listeners(s, EPOLLIN)) {
 		why_set(why, "cannot watch the listener: %s", strerror(errno));
 		return SERVER_SYSTEM;
 	}
-	/* The port lies at the same place in both kinds of address. */
-	s->port = ntohs(bound.sin6_port);
 	return SERVER_OK;
 }
 
 void server_unlisten(struct server *s)
 {
-	if (s->listener >= 0)
-		close(s->listener);
+	unsigned i;
+
+	for (i = 0; i < LISTENERS; i++) {
+		if (s->listeners[i].fd >= 0)
+			close(s->listeners[i].fd);
+		s->listeners[i].fd = -1;
+	}
 	if (s->spare >= 0)
 		close(s->spare);
-	s->listener = s->spare = -1;
+	s->spare = -1;
 }
 
 /* Says why, takes what already came so that closing is no reset, and closes. */
-static void refuse(struct server *s, int fd, enum server_refusal refusal)
+static void refuse(struct server *s, int fd, bool tls, enum server_refusal refusal)
 {
 	struct span text = s->options.refusal;
 
 	s->counters.refused[refusal]++;
-	if (text.n > 0 && send(fd, text.p, text.n, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+	if (!tls && text.n > 0 && send(fd, text.p, text.n, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
 		s->counters.bytes_out += text.n;
 	shutdown(fd, SHUT_WR);
 	(void)!recv(fd, s->chunk, SERVER_CHUNK, MSG_DONTWAIT);
@@ -100,20 +124,19 @@ void server_accept_resume(uv_timer_t *timer)
 	s->paused = false;
 	if (s->spare < 0)
 		s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (s->listener >= 0)
-		watch_listener(s, EPOLL_CTL_MOD, EPOLLIN);
+	watch_listeners(s, EPOLLIN);
 }
 
 static void pause_accepting(struct server *s)
 {
 	s->paused = true;
 	s->counters.accept_pauses++;
-	watch_listener(s, EPOLL_CTL_MOD, 0);
+	watch_listeners(s, 0);
 	uv_timer_start(&s->pause, server_accept_resume, SERVER_PAUSE_MS, 0);
 }
 
 /* No descriptor is left: the spare one serves to tell those who wait, then it is quiet a while. */
-static void out_of_descriptors(struct server *s, int error)
+static void out_of_descriptors(struct server *s, unsigned listener, int error)
 {
 	int i;
 
@@ -124,9 +147,9 @@ static void out_of_descriptors(struct server *s, int error)
 		int fd;
 
 		close(s->spare);
-		fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = accept4(s->listeners[listener].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0)
-			refuse(s, fd, SERVER_REFUSED_DESCRIPTORS);
+			refuse(s, fd, listener == LISTENER_TLS, SERVER_REFUSED_DESCRIPTORS);
 		s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			break;
@@ -134,7 +157,7 @@ static void out_of_descriptors(struct server *s, int error)
 	pause_accepting(s);
 }
 
-static void admit(struct server *s, int fd, const struct sockaddr *address)
+static void admit(struct server *s, int fd, const struct sockaddr *address, bool tls)
 {
 	struct limits_source source = limits_source_of(address);
 	enum server_refusal refusal = SERVER_REFUSED_MEMORY;
@@ -143,8 +166,11 @@ static void admit(struct server *s, int fd, const struct sockaddr *address)
 
 	switch (limits_enter(s->limits, &ticket, source)) {
 	case LIMITS_OK:
-		if (conn_new(s, fd, address, ticket))
-			return;
+		switch (conn_new(s, fd, address, ticket, tls)) {
+		case CONN_BORN: return;
+		case CONN_NO_HANDSHAKE: refusal = SERVER_REFUSED_HANDSHAKES; break;
+		case CONN_NO_MEMORY: break;
+		}
 		limits_leave(s->limits, ticket);
 		break;
 	case LIMITS_CONNECTIONS: refusal = SERVER_REFUSED_CONNECTIONS; break;
@@ -157,28 +183,28 @@ static void admit(struct server *s, int fd, const struct sockaddr *address)
 			 "connection from %s refused: limit on %s; %zu are open",
 			 limits_source_text(source, text), server_refusal_name(refusal),
 			 s->counters.connections);
-	refuse(s, fd, refusal);
+	refuse(s, fd, tls, refusal);
 }
 
-void server_accept(struct server *s)
+void server_accept(struct server *s, unsigned listener)
 {
 	struct sockaddr_storage address;
 	int i;
 
-	for (i = 0; i < SERVER_ACCEPTS && s->listener >= 0 && !s->paused; i++) {
+	for (i = 0; i < SERVER_ACCEPTS && s->listeners[listener].fd >= 0 && !s->paused; i++) {
 		socklen_t size = sizeof address;
-		int fd = accept4(s->listener, (struct sockaddr *)&address, &size,
+		int fd = accept4(s->listeners[listener].fd, (struct sockaddr *)&address, &size,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
 			s->counters.accepted++;
-			admit(s, fd, (struct sockaddr *)&address);
+			admit(s, fd, (struct sockaddr *)&address, listener == LISTENER_TLS);
 			continue;
 		}
 		if (errno == EAGAIN || errno == EWOULDBLOCK)
 			return;
 		if (errno == EMFILE || errno == ENFILE) {
-			out_of_descriptors(s, errno);
+			out_of_descriptors(s, listener, errno);
 		} else if (errno == ENOMEM || errno == ENOBUFS) {
 			server_log_gated(s, GATE_ACCEPT, "accept_failed", "accept: %s",
 					 strerror(errno));

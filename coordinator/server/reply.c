@@ -20,7 +20,7 @@ static size_t send_some(struct conn *c, const uint8_t *p, size_t n, int *error)
 
 	*error = 0;
 	while (sent < n) {
-		ssize_t k = send(c->fd, p + sent, n - sent, MSG_NOSIGNAL);
+		ssize_t k = conn_send(c, p + sent, n - sent);
 
 		if (k >= 0)
 			sent += (size_t)k;
@@ -41,9 +41,32 @@ static void write_failed(struct conn *c)
 	conn_close(c, false, CONN_RESET);
 }
 
+/* TLS says that it ends, as far as the socket takes it; what follows is between the kernels. False:
+ * the socket is full. */
+static bool end_channel(struct conn *c)
+{
+	enum channel_step step = c->channel ? channel_end(c->channel) : CHANNEL_DONE;
+
+	if (step == CHANNEL_WANTS_WRITE) {
+		if (!c->ending) {
+			conn_set_phase(c, CONN_WRITING);
+			conn_write_deadline(c, 0);
+			c->ending = true;
+		}
+		conn_poll(c, EPOLLOUT);
+		return false;
+	}
+	channel_free(c->channel);
+	c->channel = NULL;
+	return true;
+}
+
 void conn_finish(struct conn *c)
 {
 	struct server *s = c->server;
+
+	if (!end_channel(c))
+		return;
 
 	/* Closed with bytes unread, the connection would be reset, and the reply lost with it. */
 	conn_set_phase(c, CONN_LINGERING);

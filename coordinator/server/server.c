@@ -23,13 +23,13 @@ static const char *const bad_names[SERVER_BAD_COUNT] = {
     [SERVER_BAD_READ_TIMEOUT] = "read_timeout",
     [SERVER_BAD_TOTAL_TIMEOUT] = "total_timeout",
     [SERVER_BAD_HOLD_TIMEOUT] = "hold_timeout",
+    [SERVER_BAD_TLS] = "tls",
 };
 
 static const char *const refusal_names[SERVER_REFUSED_COUNT] = {
-    [SERVER_REFUSED_CONNECTIONS] = "connections",
-    [SERVER_REFUSED_SOURCE] = "source",
-    [SERVER_REFUSED_DESCRIPTORS] = "descriptors",
-    [SERVER_REFUSED_MEMORY] = "memory",
+    [SERVER_REFUSED_CONNECTIONS] = "connections", [SERVER_REFUSED_SOURCE] = "source",
+    [SERVER_REFUSED_DESCRIPTORS] = "descriptors", [SERVER_REFUSED_MEMORY] = "memory",
+    [SERVER_REFUSED_HANDSHAKES] = "handshakes",
 };
 
 const char *server_bad_name(enum server_bad bad)
@@ -132,7 +132,7 @@ bool server_table_add(struct server *s, struct conn *c)
 		slot = s->slots_used++;
 		s->slots[slot] = (struct slot){0};
 	}
-	/* Generation 0 is left out: an id is never 0, nor the listener's. */
+	/* Generation 0 is left out: an id is never 0, nor a listener's. */
 	if (++s->slots[slot].generation == 0)
 		s->slots[slot].generation = 1;
 	s->slots[slot].conn = c;
@@ -160,7 +160,12 @@ struct conn *server_conn(struct server *s, uint64_t id)
 
 uint16_t server_port(const struct server *s)
 {
-	return s->port;
+	return s->listeners[LISTENER_PLAIN].port;
+}
+
+uint16_t server_tls_port(const struct server *s)
+{
+	return s->listeners[LISTENER_TLS].port;
 }
 
 const struct server_counters *server_counters(const struct server *s)
@@ -192,6 +197,12 @@ static enum server_err check_options(const struct server_options *o, struct why 
 		missing = "total_timeout_ms";
 	else if (o->hold_timeout_ms == 0)
 		missing = "hold_timeout_ms";
+	else if (o->tls.certificates && !o->tls.address)
+		missing = "tls.address";
+	else if (o->tls.certificates && o->tls.handshake_timeout_ms == 0)
+		missing = "tls.handshake_timeout_ms";
+	else if (o->tls.certificates && o->tls.max_handshakes == 0)
+		missing = "tls.max_handshakes";
 	if (missing) {
 		why_set(why, "the server needs %s", missing);
 		return SERVER_OPTIONS;
@@ -243,10 +254,11 @@ static void on_epoll(uv_poll_t *poll, int status, int what)
 	if (status < 0)
 		return;
 	s->bulk_left = SERVER_BULK_BUDGET;
+	s->handshake_steps = 0;
 	n = epoll_wait(s->epoll, events, SERVER_EVENTS, 0);
 	for (i = 0; i < n && !s->stopping; i++) {
-		if (events[i].data.u64 == ID_LISTENER)
-			server_accept(s);
+		if (events[i].data.u64 < ID_CONNECTIONS)
+			server_accept(s, (unsigned)events[i].data.u64);
 		else
 			conn_events(s, events[i].data.u64, events[i].events);
 	}
@@ -257,6 +269,7 @@ static void free_memory(struct server *s)
 	if (s->epoll >= 0)
 		close(s->epoll);
 	limits_free(s->limits);
+	limits_free(s->handshakes);
 	free(s->chunk);
 	free(s->slots);
 	free(s->heap);
@@ -285,7 +298,8 @@ enum server_err server_new(struct server **out, uv_loop_t *loop,
 	s->options.linger_timeout_ms =
 	    options->linger_timeout_ms ? options->linger_timeout_ms : 2000;
 	s->options.min_write_rate = options->min_write_rate ? options->min_write_rate : 16384;
-	s->listener = s->spare = s->epoll = -1;
+	s->listeners[LISTENER_PLAIN].fd = s->listeners[LISTENER_TLS].fd = -1;
+	s->spare = s->epoll = -1;
 	s->timer_at = UINT64_MAX;
 	fit_descriptors(s);
 
@@ -303,7 +317,12 @@ enum server_err server_new(struct server **out, uv_loop_t *loop,
 	}
 	s->limits = limits_new(&limits);
 	s->chunk = malloc(SERVER_CHUNK);
-	if (!s->limits || !s->chunk) {
+	if (options->tls.certificates) {
+		limits.max_connections = options->tls.max_handshakes;
+		limits.max_connections_per_source = options->tls.max_handshakes_per_source;
+		s->handshakes = limits_new(&limits);
+	}
+	if (!s->limits || !s->chunk || (options->tls.certificates && !s->handshakes)) {
 		why_set(why, "no memory for the server");
 		goto fail;
 	}
@@ -335,7 +354,10 @@ enum server_err server_new(struct server **out, uv_loop_t *loop,
 		return SERVER_SYSTEM;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	server_note(s, "listening", "listening on %s port %u", s->options.address, s->port);
+	server_note(s, "listening", "listening on %s port %u", s->options.address, server_port(s));
+	if (options->tls.certificates)
+		server_note(s, "listening", "listening for TLS on %s port %u",
+			    s->options.tls.address, server_tls_port(s));
 	return SERVER_OK;
 fail:
 	server_unlisten(s);
@@ -390,13 +412,13 @@ void server_drain(struct server *s, uint64_t deadline_ms, void (*done)(void *arg
 		struct conn *c = s->slots[i].conn;
 		uint64_t id;
 
-		if (!c || c->phase != CONN_READING || c->in.len > 0)
+		if (!c || (c->phase != CONN_READING && c->phase != CONN_HANDSHAKE) || c->in.len > 0)
 			continue;
 		/* Its first bytes may be here and not read yet. */
 		id = c->id;
 		conn_events(s, id, EPOLLIN);
 		c = server_lookup(s, id);
-		if (c && c->phase == CONN_READING && c->in.len == 0)
+		if (c && (c->phase == CONN_READING || c->phase == CONN_HANDSHAKE) && c->in.len == 0)
 			conn_close(c, false, CONN_IN_ORDER);
 	}
 }

@@ -15,6 +15,7 @@
 #ifndef COORDINATOR_SERVER_SERVER_H
 #define COORDINATOR_SERVER_SERVER_H
 
+#include "coordinator/secure/certificates.h"
 #include "encoding/bytes.h"
 #include "encoding/why.h"
 
@@ -33,19 +34,24 @@ enum server_bad {
 	SERVER_BAD_READ_TIMEOUT,  /* no byte for read_timeout_ms */
 	SERVER_BAD_TOTAL_TIMEOUT, /* message not complete total_timeout_ms after the accept */
 	SERVER_BAD_HOLD_TIMEOUT,  /* the handler did not answer in the time it was given */
+	SERVER_BAD_TLS,           /* the handshake failed or took too long, or there was none */
 };
-#define SERVER_BAD_COUNT 8
+#define SERVER_BAD_COUNT 9
 
 enum server_refusal {
 	SERVER_REFUSED_CONNECTIONS, /* max_connections */
 	SERVER_REFUSED_SOURCE,      /* max_connections_per_source */
 	SERVER_REFUSED_DESCRIPTORS, /* EMFILE, ENFILE */
 	SERVER_REFUSED_MEMORY,      /* ENOMEM, ENOBUFS */
+	SERVER_REFUSED_HANDSHAKES,  /* max_handshakes, max_handshakes_per_source */
 };
-#define SERVER_REFUSED_COUNT 4
+#define SERVER_REFUSED_COUNT 5
 
+#define SERVER_SOURCE_TEXT 72
 /* The message is complete. It stays valid until conn is answered or closed. source is what limits
- * count by: an IPv4 address or the /64 of an IPv6 one; valid during the call. */
+ * count by: an IPv4 address, the /64 of an IPv6 one, or "key:" and the hex of tls_key_hash(): a key
+ * that the client has and that is pinned, signed by the client authority, or attested. Valid during
+ * the call, at most SERVER_SOURCE_TEXT with its NUL. */
 typedef void server_message_fn(void *arg, struct conn *conn, struct span message,
 			       const char *source);
 
@@ -55,7 +61,8 @@ typedef void server_beginning_fn(void *arg, struct conn *conn, struct span begin
 				 const char *source);
 
 /* There will be no message (or no answer in time). May call conn_reply() with an error document;
- * when it returns without, the connection is closed silently. */
+ * when it returns without, the connection is closed silently. After a failed handshake no reply can
+ * be sent, and conn_reply() does nothing. */
 typedef void server_bad_fn(void *arg, struct conn *conn, enum server_bad bad,
 			   const struct why *why);
 
@@ -67,10 +74,25 @@ typedef void server_end_fn(void *arg, uint64_t conn_id, bool delivered);
  * worry about. Repeated events of one kind are reported at most once a second. */
 typedef void server_log_fn(void *arg, bool usual, const char *event, const char *sentence);
 
+/* Did a quote that passed here name this key? */
+typedef bool server_attested_fn(void *arg, const uint8_t hash[TLS_KEY_HASH]);
+
+/* A second listener, that speaks TLS. */
+struct server_tls_options {
+	struct certificates *certificates; /* NULL: none; borrowed for the server's life */
+	const char *address;               /* numeric */
+	uint16_t port;                     /* 0: any free one, see server_tls_port() */
+	uint64_t handshake_timeout_ms;     /* from the accept on */
+	size_t max_handshakes;             /* at once, not finished */
+	size_t max_handshakes_per_source;  /* the same from one address; 0: any number */
+	server_attested_fn *attested;      /* NULL: no key is */
+};
+
 struct server_options {
 	const char *address; /* numeric IPv4 or IPv6 */
 	uint16_t port;       /* 0: any free one, see server_port() */
-	int backlog;         /* 0: 1024 */
+	int backlog;         /* 0: 1024; of each listener */
+	struct server_tls_options tls;
 
 	size_t max_message;                /* required */
 	size_t max_connections;            /* required */
@@ -95,7 +117,7 @@ struct server_options {
 	server_bad_fn *on_bad;             /* NULL: close silently */
 	server_end_fn *on_end;             /* may be NULL */
 	server_log_fn *log;                /* may be NULL */
-	void *arg;                         /* first argument of all five */
+	void *arg;                         /* first argument of all of them */
 };
 
 struct server_counters {
@@ -111,6 +133,8 @@ struct server_counters {
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 	uint64_t file_errors; /* a file that could not be read to the promised length */
+	uint64_t handshakes;  /* of TLS, completed */
+	size_t handshaking;   /* now */
 	size_t connections;   /* now */
 	size_t waiting;       /* now: messages handed over and not yet answered */
 	size_t buffered;      /* now: bytes */
@@ -129,6 +153,7 @@ enum server_err {
 enum server_err server_new(struct server **out, uv_loop_t *loop,
 			   const struct server_options *options, struct why *why);
 uint16_t server_port(const struct server *server);
+uint16_t server_tls_port(const struct server *server); /* 0: no such listener */
 const struct server_counters *server_counters(const struct server *server);
 
 /* Accepts no more, closes connections that have sent nothing, lets the others finish for at most

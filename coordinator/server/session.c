@@ -3,6 +3,7 @@
 #include "coordinator/server/session.h"
 
 #include "coordinator/base/log.h"
+#include "coordinator/server/attested_key.h"
 #include "coordinator/server/decode.h"
 
 #include <stdlib.h>
@@ -337,6 +338,13 @@ void session_end(void *arg, uint64_t id, bool delivered)
 	struct session *s = arg;
 
 	serve_end(s->p.serve, id, delivered);
+}
+
+bool session_attested(void *arg, const uint8_t hash[TLS_KEY_HASH])
+{
+	const struct session *s = arg;
+
+	return attested_key(s->p.registrar, hash);
 }
 
 void session_server_log(void *arg, bool usual, const char *event, const char *sentence)

@@ -20,6 +20,7 @@ struct session_parts {
 	struct serve *serve;
 	struct proofs *proofs;
 	struct setup *setup;
+	const struct registrar *registrar; /* whose quotes may name TLS keys */
 };
 struct session_options {
 	struct proto_limits limits;
@@ -46,6 +47,7 @@ void session_message(void *arg, struct conn *conn, struct span message, const ch
 void session_beginning(void *arg, struct conn *conn, struct span beginning, const char *source);
 void session_bad(void *arg, struct conn *conn, enum server_bad bad, const struct why *why);
 void session_end(void *arg, uint64_t conn_id, bool delivered);
+bool session_attested(void *arg, const uint8_t hash[TLS_KEY_HASH]);
 void session_server_log(void *arg, bool usual, const char *event, const char *sentence);
 
 /* The setups' events; arg is the struct session. */

@@ -29,6 +29,7 @@ struct stream {
 	struct server *server;
 	uint64_t id;
 	int socket, file;
+	struct channel *channel; /* NULL: plain TCP */
 	bool running, advised;
 	const uint8_t *head, *tail;
 	size_t head_left, tail_left;
@@ -61,7 +62,7 @@ static bool took(struct stream *st, ssize_t n)
 	} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 		st->state = STREAM_FULL;
 	} else if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT ||
-		   errno == ENOTCONN) {
+		   errno == ENOTCONN || errno == EPROTO) {
 		st->state = STREAM_PEER_GONE;
 	} else {
 		st->state = STREAM_FILE_ERROR;
@@ -73,7 +74,8 @@ static bool took(struct stream *st, ssize_t n)
 static bool send_bytes(struct stream *st, const uint8_t **p, size_t *left, int flags)
 {
 	while (*left > 0) {
-		ssize_t n = send(st->socket, *p, *left, MSG_NOSIGNAL | flags);
+		ssize_t n = st->channel ? channel_send(st->channel, *p, *left)
+					: send(st->socket, *p, *left, MSG_NOSIGNAL | flags);
 
 		if (!took(st, n))
 			return false;
@@ -83,6 +85,18 @@ static bool send_bytes(struct stream *st, const uint8_t **p, size_t *left, int f
 		}
 	}
 	return true;
+}
+
+/* As sendfile(2). A piece that the socket did not take is read again: the file does not change. */
+static ssize_t send_encrypted(struct stream *st, size_t n)
+{
+	uint8_t piece[CHANNEL_RECORD];
+	ssize_t got = pread(st->file, piece, n < sizeof piece ? n : sizeof piece, st->offset);
+	ssize_t sent = got > 0 ? channel_send(st->channel, piece, (size_t)got) : got;
+
+	if (sent > 0)
+		st->offset += sent;
+	return sent;
 }
 
 static void run_slice(uv_work_t *work)
@@ -99,7 +113,8 @@ static void run_slice(uv_work_t *work)
 		return;
 	while (st->left > 0) {
 		size_t piece = st->left < PIECE ? (size_t)st->left : PIECE;
-		ssize_t n = sendfile(st->socket, st->file, &st->offset, piece);
+		ssize_t n = st->channel ? send_encrypted(st, piece)
+					: sendfile(st->socket, st->file, &st->offset, piece);
 
 		if (!took(st, n))
 			return;
@@ -214,6 +229,7 @@ void conn_reply_file(struct conn *c, struct span head, int fd, uint64_t offset, 
 	    .server = s,
 	    .id = c->id,
 	    .socket = c->fd,
+	    .channel = c->channel,
 	    .file = fd,
 	    .head = c->out.p,
 	    .head_left = head.n,

@@ -27,7 +27,7 @@
 #include "protocol/proofdata.h"
 
 #define WORK_TYPES_ALL       ((1u << PROVER_TYPES) - 1)
-#define WORK_SOURCE_SIZE     64 /* with the NUL; longer ones are cut */
+#define WORK_SOURCE_SIZE     72 /* with the NUL; longer ones are cut */
 #define WORK_CANDIDATES_MAX  64 /* the largest max_candidates */
 #define WORK_RUN_BATCHES_MAX 1024
 

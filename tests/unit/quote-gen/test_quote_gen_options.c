@@ -12,7 +12,9 @@
 static const char *const names[] = {"ETHREX_TDX_DEV_MODE",      "ETHREX_PROOF_COORDINATOR_URL",
 				    "QUOTE_GEN_EXECUTOR",       "QUOTE_GEN_PROVER_TYPE",
 				    "QUOTE_GEN_INTERVAL",       "QUOTE_GEN_BATCHES",
-				    "QUOTE_GEN_TSM_REPORT_DIR", "VERGEN_GIT_SHA"};
+				    "QUOTE_GEN_TSM_REPORT_DIR", "VERGEN_GIT_SHA",
+				    "QUOTE_GEN_TLS_SERVER_KEY", "QUOTE_GEN_TLS_CA",
+				    "QUOTE_GEN_TLS_IDENTITY"};
 
 static int clean(void **state)
 {
@@ -153,10 +155,34 @@ static void help_and_version_end_it(void **state)
 	assert_int_equal(read_args(&o, &why, "--version", NULL, NULL, NULL), OPTIONS_EXIT);
 }
 
+static void tls_is_whole_or_none(void **state)
+{
+	struct options o;
+	struct why why;
+
+	(void)state;
+	setenv("QUOTE_GEN_EXECUTOR", "/bin/prove", 1);
+	assert_int_equal(read_args(&o, &why, NULL, NULL, NULL, NULL), OPTIONS_RUN);
+	assert_false(options_tls(&o));
+	assert_string_equal(o.tls_identity, OPTIONS_NONE);
+	assert_int_equal(read_args(&o, &why, "--tls-identity", "attested", NULL, NULL),
+			 OPTIONS_WRONG);
+	assert_non_null(strstr(why.text, "--tls-server-key or --tls-ca"));
+	assert_int_equal(
+	    read_args(&o, &why, "--tls-identity", "attested", "--tls-ca", "/etc/ca.pem"),
+	    OPTIONS_RUN);
+	assert_true(options_tls(&o));
+	setenv("QUOTE_GEN_TLS_SERVER_KEY", "00", 1);
+	assert_int_equal(read_args(&o, &why, "--tls-identity", "attested", "--prover-type", "Exec"),
+			 OPTIONS_WRONG);
+	assert_non_null(strstr(why.text, "needs a quote"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(where_the_coordinator_is, clean),
+	    cmocka_unit_test_setup(tls_is_whole_or_none, clean),
 	    cmocka_unit_test_setup(flags_and_environment, clean),
 	    cmocka_unit_test_setup(where_quotes_come_from, clean),
 	    cmocka_unit_test_setup(mistakes_are_named, clean),

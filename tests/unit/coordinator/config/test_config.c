@@ -351,6 +351,42 @@ static void test_modes_that_there_are_not(void **state)
 	assert_non_null(strstr(errors, "a remote signer is not supported"));
 }
 
+#define TLS "ETHREX_PROOF_COORDINATOR_TLS_"
+
+static void test_the_tls_listener(void **state)
+{
+	static const char *const addresses[] = {
+	    "localhost:3901", ":3901",           "127.0.0.1", "127.0.0.1:",     "::1:3901",
+	    "[::1]",          "127.0.0.1:65536", "[::1:3901", "127.0.0.1:39o1", "[127.0.0.1]:3901"};
+	size_t i;
+
+	(void)state;
+	/* Without it the others are of no matter. */
+	setenv(TLS "KEY_FILE", "/nowhere/key.pem", 1);
+	assert_true(load(true, 0, NULL));
+	for (i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+		setenv(TLS "LISTEN", addresses[i], 1);
+		assert_false(load(true, 0, NULL));
+		assert_non_null(strstr(errors, TLS "LISTEN: "));
+		assert_non_null(strstr(errors, addresses[i]));
+	}
+	setenv(TLS "LISTEN", "[::1]:3901", 1);
+	assert_false(load(true, 0, NULL));
+	assert_string_equal(c.tls_address, "::1");
+	assert_int_equal(c.tls_port, 3901);
+	assert_non_null(strstr(errors, TLS "CERTIFICATE_FILE is needed"));
+	setenv(TLS "LISTEN", "127.0.0.1:3901", 1);
+	setenv(TLS "CERTIFICATE_FILE", "/nowhere/certificate.pem", 1);
+	setenv(TLS "CLIENT_KEYS", "00ff", 1);
+	assert_false(load(true, 0, NULL));
+	assert_non_null(strstr(errors, TLS "CLIENT_KEYS: \"00ff\""));
+	unsetenv(TLS "CLIENT_KEYS");
+	/* What the daemon could not start with is refused here; a verb need not read the key. */
+	assert_false(load(true, 0, NULL));
+	assert_non_null(strstr(errors, "/nowhere/certificate.pem"));
+	assert_true(load(false, 0, NULL));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_minimum, forget)
 
 int main(void)
@@ -368,6 +404,7 @@ int main(void)
 	    TEST(test_the_settings_of_0_1_still_start),
 	    TEST(test_each_ceiling_is_connected_to_its_sentence),
 	    TEST(test_modes_that_there_are_not),
+	    TEST(test_the_tls_listener),
 	    TEST(test_reload_takes_the_safe_subset),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,8 @@ struct world {
 	bool bad_is_silent;
 	/* what the callbacks saw */
 	uint64_t last_id, last_ended;
-	char message[256], source[64], peer[CONN_PEER_TEXT], sentence[512], events[4096];
+	char message[256], source[SERVER_SOURCE_TEXT], peer[CONN_PEER_TEXT], sentence[512],
+	    events[4096];
 	unsigned bads, ends, delivered;
 	enum server_bad bad;
 	bool drained, stopped;
@@ -199,12 +200,13 @@ static inline void world_free(struct world *w)
 
 /* -- a client ---------------------------------------------------------------------------------- */
 
-static inline int client_from(struct world *w, const char *source, int receive_buffer)
+static inline int client_to(struct world *w, struct sockaddr_in to, const char *source,
+			    int receive_buffer)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(server_port(w->server))};
 	struct sockaddr_in from = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	(void)w;
 	assert_true(fd >= 0);
 	inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
 	inet_pton(AF_INET, source, &from.sin_addr);
@@ -214,6 +216,14 @@ static inline int client_from(struct world *w, const char *source, int receive_b
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	return fd;
+}
+
+static inline int client_from(struct world *w, const char *source, int receive_buffer)
+{
+	const struct sockaddr_in to = {.sin_family = AF_INET,
+				       .sin_port = htons(server_port(w->server))};
+
+	return client_to(w, to, source, receive_buffer);
 }
 
 static inline int client(struct world *w)

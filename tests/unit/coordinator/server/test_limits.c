@@ -163,13 +163,40 @@ static void test_many_sources(void **state)
 	limits_free(l);
 }
 
+static void test_moves(void **state)
+{
+	struct limits *l = limits_new(&(struct limits_options){
+	    .max_connections = 3, .max_connections_per_source = 1, .max_bytes = 100, .seed = 7});
+	const struct limits_source key = {{1, 2, 3}};
+	uint32_t a, b, c;
+
+	(void)state;
+	assert_int_equal(limits_enter(l, &a, source("10.0.0.1")), LIMITS_OK);
+	assert_int_equal(limits_move(l, &a, key), LIMITS_OK);
+	/* The address has its place again, the key has none left. */
+	assert_int_equal(limits_enter(l, &b, source("10.0.0.1")), LIMITS_OK);
+	assert_int_equal(limits_move(l, &b, key), LIMITS_SOURCE_CONNECTIONS);
+	assert_int_equal(limits_connections(l), 2);
+	assert_int_equal(limits_sources(l), 2);
+	assert_int_equal(limits_grow(l, b, 0, 10), LIMITS_OK);
+	limits_shrink(l, b, 10);
+	/* A move needs no place of its own. */
+	assert_int_equal(limits_enter(l, &c, source("10.0.0.2")), LIMITS_OK);
+	assert_int_equal(limits_move(l, &c, source("10.0.0.3")), LIMITS_OK);
+	assert_int_equal(limits_connections(l), 3);
+	limits_leave(l, a);
+	limits_leave(l, b);
+	limits_leave(l, c);
+	assert_int_equal(limits_sources(l), 0);
+	limits_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_sources),
-	    cmocka_unit_test(test_connections),
-	    cmocka_unit_test(test_bytes),
-	    cmocka_unit_test(test_many_sources),
+	    cmocka_unit_test(test_sources), cmocka_unit_test(test_connections),
+	    cmocka_unit_test(test_bytes),   cmocka_unit_test(test_many_sources),
+	    cmocka_unit_test(test_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,9 +24,12 @@ static void on_timer(uv_timer_t *t)
 	turn(t->data);
 }
 
-/* Runs libmicrohttpd once and asks it when it wants to run again. */
+/* Runs libmicrohttpd once and asks it when it wants to run again. At its limit of connections it no
+ * longer watches the listener, and takes that up again when it runs with fewer: which nothing else
+ * would make it do, once the last one has ended by its timeout. */
 static void turn(struct admin *a)
 {
+	const unsigned before = a->connections;
 	MHD_UNSIGNED_LONG_LONG wait;
 
 	if (a->stopped)
@@ -34,7 +37,9 @@ static void turn(struct admin *a)
 	MHD_run(a->http);
 	if (a->closing)
 		return;
-	if (MHD_get_timeout(a->http, &wait) == MHD_YES)
+	if (a->connections < before)
+		uv_timer_start(&a->timer, on_timer, 0, 0);
+	else if (MHD_get_timeout(a->http, &wait) == MHD_YES)
 		uv_timer_start(&a->timer, on_timer, wait, 0);
 	else
 		uv_timer_stop(&a->timer);
@@ -260,6 +265,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
 	*slot = NULL;
 	if (!r)
 		return;
+	admin_trust_ends(r);
 	if (r->committing) {
 		forget(r);
 	} else if (!r->upload) {
@@ -327,9 +333,10 @@ bool admin_new(struct admin **out, const struct admin_parts *parts,
 	a->http = MHD_start_daemon(
 	    MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, a,
 	    MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, a,
-	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, a, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, options->max_connections,
-	    MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, MHD_OPTION_END);
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, a, MHD_OPTION_NOTIFY_CONNECTION,
+	    admin_on_connection, a, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+	    MHD_OPTION_CONNECTION_LIMIT, options->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+	    options->idle_timeout_s, MHD_OPTION_END);
 	info = a->http ? MHD_get_daemon_info(a->http, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	if (!info) {
 		why_set(why, "libmicrohttpd could not be started");

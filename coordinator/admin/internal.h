@@ -1,5 +1,5 @@
-/* internal.h -- shared by the listener (admin.c), the routes (routes.c, provers.c) and the metrics.
- */
+/* internal.h -- shared by the listener (admin.c, connections.c), the routes (routes.c, provers.c)
+ * and the metrics. */
 #ifndef COORDINATOR_ADMIN_INTERNAL_H
 #define COORDINATOR_ADMIN_INTERNAL_H
 
@@ -24,6 +24,7 @@ struct admin_request {
 	bool finishing;  /* the upload's end was asked for */
 	bool gone;       /* the client went away; free on the last callback */
 	bool checked;    /* method, host and token were looked at */
+	bool trusted;    /* by admin_trust() */
 	unsigned status; /* 0: not decided yet */
 	const char *content_type;
 	struct buf body;
@@ -36,6 +37,10 @@ struct admin {
 	const struct server *server; /* NULL: none yet, or no more */
 	struct MHD_Daemon *http;
 	struct admin_request *requests;
+	struct admin_connection *oldest, *newest;
+	unsigned connections, ending,
+	    trusted; /* of them: turned away, with a request in progress */
+	uint64_t turned_away;
 	uv_poll_t poll;
 	uv_timer_t timer;
 	bool closing, stopped;
@@ -47,6 +52,14 @@ struct admin {
 
 /* Decides on a request from its first line. Leaves status 0 and starts an upload for a PUT. */
 void admin_route(struct admin_request *r, const char *method, const char *url);
+
+/* connections.c: MHD_NotifyConnectionCallback; arg is the struct admin. */
+void admin_on_connection(void *arg, struct MHD_Connection *connection, void **slot,
+			 enum MHD_ConnectionNotificationCode code);
+/* The request shows the token: its connection stays until admin_trust_ends(). False: as many as may
+ * do already. */
+bool admin_trust(struct admin_request *r);
+void admin_trust_ends(struct admin_request *r);
 
 bool admin_start_upload(struct admin_request *r, uint64_t batch, const char *commit_hash,
 			struct why *why);

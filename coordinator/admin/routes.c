@@ -337,6 +337,9 @@ void admin_route(struct admin_request *r, const char *method, const char *url)
 	else if (!found->open && !token_is_right(r))
 		admin_reply(r, MHD_HTTP_UNAUTHORIZED, "bad_token",
 			    "Authorization: Bearer TOKEN is missing or wrong");
+	else if (!found->open && !admin_trust(r))
+		admin_reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
+			    "too many requests are in progress");
 	else
 		found->run(r, url + strlen(found->url));
 }

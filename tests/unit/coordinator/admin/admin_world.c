@@ -197,11 +197,17 @@ static void make_agenda(struct admin_world *x, struct l1 *l1, struct why *why)
 
 void admin_world_open(struct admin_world *x, const char *listen)
 {
+	admin_world_open_with(x, listen, 16, 60);
+}
+
+void admin_world_open_with(struct admin_world *x, const char *listen, unsigned max_connections,
+			   unsigned idle_timeout_s)
+{
 	struct store_options so = {.dir = x->dir};
 	struct admin_options ao = {.listen = x->listen,
 				   .token = WORLD_TOKEN,
-				   .max_connections = 16,
-				   .idle_timeout_s = 60,
+				   .max_connections = max_connections,
+				   .idle_timeout_s = idle_timeout_s,
 				   .tdx_dev_mode = true,
 				   .version = "9.8.7",
 				   .started_ms = clock_wall_ms()};

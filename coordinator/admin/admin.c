@@ -131,6 +131,8 @@ static enum MHD_Result send_answer(struct admin_request *r)
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
 				r->content_type ? r->content_type : "application/json");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (r->hang_up)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	if (r->status == MHD_HTTP_UNAUTHORIZED)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	sent = MHD_queue_response(r->connection, r->status, response);
@@ -153,8 +155,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 		admin_route(r, method, url);
 		/* An answer before the body would leave the client writing into a closed socket
 		 * unless the body is read; an early one is given where there is none. */
-		if (r->status && !MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-							      MHD_HTTP_HEADER_EXPECT))
+		if (r->status && !r->hang_up &&
+		    !MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+						 MHD_HTTP_HEADER_EXPECT))
 			return MHD_YES;
 		return r->status ? send_answer(r) : MHD_YES;
 	}
@@ -282,9 +285,9 @@ static void *on_uri(void *arg, const char *uri, struct MHD_Connection *connectio
 {
 	struct admin_request *r = calloc(1, sizeof *r);
 
-	(void)uri;
 	if (!r)
 		return NULL;
+	r->zero_in_uri = strstr(uri, "%00") != NULL;
 	r->admin = arg;
 	r->connection = connection;
 	r->next = r->admin->requests;

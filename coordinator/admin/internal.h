@@ -21,10 +21,12 @@ struct admin_request {
 	bool committing;       /* the answer is there, and waits until it is durable */
 	unsigned status_after; /* that answer's */
 	bool suspended;
-	bool finishing;  /* the upload's end was asked for */
-	bool gone;       /* the client went away; free on the last callback */
-	bool checked;    /* method, host and token were looked at */
-	bool trusted;    /* by admin_trust() */
+	bool finishing; /* the upload's end was asked for */
+	bool gone;      /* the client went away; free on the last callback */
+	bool checked;   /* method, host and token were looked at */
+	bool trusted;   /* by admin_trust() */
+	bool zero_in_uri;
+	bool hang_up;    /* the answer ends the connection, whatever was still to come */
 	unsigned status; /* 0: not decided yet */
 	const char *content_type;
 	struct buf body;
@@ -52,6 +54,9 @@ struct admin {
 
 /* Decides on a request from its first line. Leaves status 0 and starts an upload for a PUT. */
 void admin_route(struct admin_request *r, const char *method, const char *url);
+
+/* wellformed.c: what is wrong with its first lines, or NULL. */
+const char *admin_malformed(const struct admin_request *r);
 
 /* connections.c: MHD_NotifyConnectionCallback; arg is the struct admin. */
 void admin_on_connection(void *arg, struct MHD_Connection *connection, void **slot,

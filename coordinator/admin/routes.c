@@ -317,6 +317,7 @@ static bool serves(const struct route *route, const char *url)
 
 void admin_route(struct admin_request *r, const char *method, const char *url)
 {
+	const char *fault = admin_malformed(r);
 	const struct route *found = NULL;
 	bool known_url = false;
 	size_t i;
@@ -328,7 +329,10 @@ void admin_route(struct admin_request *r, const char *method, const char *url)
 		if (strcmp(method, routes[i].method) == 0)
 			found = &routes[i];
 	}
-	if (!host_is_local(r))
+	r->hang_up = fault != NULL;
+	if (fault)
+		admin_reply(r, MHD_HTTP_BAD_REQUEST, "malformed", "the request has %s", fault);
+	else if (!host_is_local(r))
 		admin_reply(r, MHD_HTTP_FORBIDDEN, "bad_host", "the Host header is not loopback's");
 	else if (!found)
 		admin_reply(r, known_url ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND,

@@ -71,6 +71,11 @@ def test_bad_json_is_named_with_its_offset(c, body, complaint):
     ("PUT", "/api/v1/batches/1?commit_hash=52E4B64", {}, 400, "bad_request"),
     ("PUT", "/api/v1/batches/1?commit_hash=../../etc", {}, 400, "bad_request"),
     ("PUT", "/api/v1/batches/1?commit_hash=52e4b6", {}, 400, "bad_request"),
+    ("PUT", "/api/v1/batches/1?commit_hash=52e4b64%00", {}, 400, "malformed"),
+    ("PUT", "/api/v1/batches/1%00?commit_hash=52e4b64", {}, 400, "malformed"),
+    ("PUT", "/api/v1/batches/1?commit_hash=52e4b64&commit_hash=abcdef1", {}, 400, "malformed"),
+    ("PUT", "/api/v1/batches/1?commit_hash=52e4b64", {"transfer-encoding": "chunked", "content-length": "2"}, 400,
+     "malformed"),
     ("POST", "/api/v1/status", {}, 405, "bad_method"),
     ("GET", "/nothing", {}, 404, "not_found"),
 ])

@@ -1,6 +1,7 @@
 #include "coordinator/admin/internal.h"
 
 #include "coordinator/base/clock.h"
+#include "coordinator/base/log.h"
 #include "coordinator/transactions/funds.h"
 #include "coordinator/transactions/prepare.h"
 
@@ -195,6 +196,11 @@ bool admin_metrics(struct buf *out, const struct admin *a)
 	head(&o, "start_time_seconds", "gauge", "When the process started (Unix time).");
 	o.ok =
 	    o.ok && buf_printf(out, P "start_time_seconds %.3f\n", (double)a->o.started_ms / 1000);
+	plain(&o, "log_lines_dropped_total", "counter",
+	      "Log lines that found no room, since nobody read stderr.", log_dropped());
+	plain(&o, "admin_connections_ended_total", "counter",
+	      "Connections of the admin listener ended to make room for newer ones.",
+	      a->turned_away);
 	if (a->server)
 		write_server(&o, server_counters(a->server));
 	write_work(&o, d);

@@ -1,6 +1,9 @@
 #include "coordinator/base/log.h"
 
+#include "coordinator/base/log_writer.h"
+
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -10,8 +13,8 @@
 #define VALUE_MAX_BYTES 1024
 #define EXACT_MAX       (1ull << 53) /* beyond it readers of JSON round a number */
 
-static enum log_level current_level = LOG_INFO;
-static enum log_format current_format = LOG_LOGFMT;
+static _Atomic enum log_level current_level = LOG_INFO;
+static _Atomic enum log_format current_format = LOG_LOGFMT;
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
@@ -152,18 +155,61 @@ static void put_head(struct line *l, enum log_level level, const char *event)
 	put_str(l, head);
 }
 
-void log_fields(enum log_level level, const char *event, const struct log_field *fields)
+static void put_line(struct line *l, enum log_level level, const char *event,
+		     const struct log_field *fields)
 {
-	struct line l = {.n = 0};
-
-	if (level > current_level)
-		return;
-	put_head(&l, level, event);
-	while (fields->key && put_field(&l, fields))
+	l->n = 0;
+	l->full = false;
+	put_head(l, level, event);
+	while (fields->key && put_field(l, fields))
 		fields++;
 	if (current_format == LOG_JSON)
-		l.text[l.n++] = '}';
-	l.text[l.n++] = '\n';
-	if (write(STDERR_FILENO, l.text, l.n) < 0)
+		l->text[l->n++] = '}';
+	l->text[l->n++] = '\n';
+}
+
+void log_fields(enum log_level level, const char *event, const struct log_field *fields)
+{
+	struct line l;
+
+	if (!log_is_on(level))
+		return;
+	put_line(&l, level, event, fields);
+	if (log_writer_runs())
+		log_writer_put(l.text, l.n);
+	else if (write(STDERR_FILENO, l.text, l.n) < 0)
 		return; /* nowhere left to say it */
+}
+
+bool log_is_on(enum log_level level)
+{
+	return level <= current_level;
+}
+
+/* ---- without waiting ---- */
+
+static size_t write_note(char out[LOG_NOTE_SIZE], uint64_t dropped)
+{
+	const struct log_field fields[] = {
+	    log_u64("lines", dropped), log_str("reason", "nobody read stderr"), {.key = NULL}};
+	struct line l;
+
+	put_line(&l, LOG_WARN, "log_dropped", fields);
+	memcpy(out, l.text, l.n);
+	return l.n;
+}
+
+bool log_start(struct why *why)
+{
+	return log_writer_start(write_note, why);
+}
+
+void log_stop(void)
+{
+	log_writer_stop();
+}
+
+uint64_t log_dropped(void)
+{
+	return log_writer_dropped();
 }

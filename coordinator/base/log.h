@@ -9,6 +9,8 @@
 #ifndef COORDINATOR_BASE_LOG_H
 #define COORDINATOR_BASE_LOG_H
 
+#include "encoding/why.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,6 +20,16 @@ enum log_format { LOG_LOGFMT, LOG_JSON };
 /* The only global state of the program: where its words go. */
 void log_configure(enum log_level level, enum log_format format);
 bool log_level_parse(enum log_level *out, const char *name);
+bool log_is_on(enum log_level level);
+
+/* From start to stop no line waits for whoever reads stderr: a thread writes them, up to 1 MiB of
+ * them wait, what finds no room is dropped, and a line "log_dropped" says how many once it flows
+ * again. Outside, each line is written at once. Stop returns when all is written or nobody reads:
+ * in 5 s at most. */
+bool log_start(struct why *why);
+void log_stop(void);
+/* Lines dropped since the process began. */
+uint64_t log_dropped(void);
 
 struct log_field {
 	const char *key; /* NULL ends a list */

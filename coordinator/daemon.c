@@ -281,6 +281,7 @@ static void on_watch(uv_timer_t *t)
 {
 	struct daemon *d = t->data;
 
+	log_limited_say(false);
 	if (d->closing || d->draining)
 		return;
 	quotes_tick(d->quotes);
@@ -348,6 +349,7 @@ int daemon_run(struct config *config)
 	uv_loop_close(&d->loop);
 	daemon_free_parts(d);
 	code = d->exit_code;
+	log_limited_say(true);
 	log_event(LOG_INFO, "stopped", log_i64("exit_code", code));
 	log_stop();
 	config_wipe(d->config);

@@ -237,8 +237,8 @@ static void on_collateral_note(void *arg, const struct collateral_key *key, cons
 	(void)arg;
 	if (key)
 		collateral_key_text(name, key);
-	log_event(LOG_WARN, "collateral_trouble", log_str("platform", name),
-		  log_str("reason", sentence));
+	log_limited(LOG_WARN, "collateral_trouble", "", name, log_str("platform", name),
+		    log_str("reason", sentence));
 }
 
 static bool make_collateral(struct daemon *d, struct why *why)

@@ -32,6 +32,11 @@ struct admin_request {
 	struct buf body;
 };
 
+/* Who asks, or how, is the reason; all of them are logged, first and then by the number. */
+enum admin_refusal { ADMIN_MALFORMED, ADMIN_BAD_HOST, ADMIN_BAD_TOKEN, ADMIN_BUSY };
+#define ADMIN_REFUSAL_COUNT 4
+const char *admin_refusal_name(enum admin_refusal refusal);
+
 struct admin {
 	struct admin_parts p;
 	struct admin_options o;
@@ -42,7 +47,7 @@ struct admin {
 	struct admin_connection *oldest, *newest;
 	unsigned connections, ending,
 	    trusted; /* of them: turned away, with a request in progress */
-	uint64_t turned_away;
+	uint64_t turned_away, refused[ADMIN_REFUSAL_COUNT];
 	uv_poll_t poll;
 	uv_timer_t timer;
 	bool closing, stopped;

@@ -1,5 +1,7 @@
 #include "coordinator/base/log.h"
 
+#include "coordinator/base/clock.h"
+#include "coordinator/base/log_limit.h"
 #include "coordinator/base/log_writer.h"
 
 #include <inttypes.h>
@@ -11,6 +13,7 @@
 
 #define LINE_MAX_BYTES  8192
 #define VALUE_MAX_BYTES 1024
+#define OTHERS_AT_MOST  20           /* of what is no refusal, a minute */
 #define EXACT_MAX       (1ull << 53) /* beyond it readers of JSON round a number */
 
 static _Atomic enum log_level current_level = LOG_INFO;
@@ -184,6 +187,36 @@ void log_fields(enum log_level level, const char *event, const struct log_field 
 bool log_is_on(enum log_level level)
 {
 	return level <= current_level;
+}
+
+/* ---- what strangers provoke ---- */
+
+static struct log_limit limit;
+
+void log_limited_fields(enum log_level level, const char *event, const char *kind,
+			const char *source, const struct log_field *fields)
+{
+	if (!log_is_on(level))
+		return;
+	if (log_is_on(LOG_DEBUG) ||
+	    log_limit_ask(&limit, event, kind, source, level <= LOG_WARN ? 1 : OTHERS_AT_MOST,
+			  clock_mono_ms()))
+		log_fields(level, event, fields);
+}
+
+void log_limited_say(bool all)
+{
+	struct log_limit_count c;
+
+	while (log_limit_due(&limit, &c, clock_mono_ms(), all))
+		log_event(LOG_WARN, "repeated", log_str("of", c.event), log_str("kind", c.kind),
+			  log_str("source", c.source), log_u64("more", c.left_out),
+			  log_u64("within_s", (c.within_ms + 999) / 1000));
+}
+
+uint64_t log_limited_left_out(void)
+{
+	return limit.left_out;
 }
 
 /* ---- without waiting ---- */

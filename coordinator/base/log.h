@@ -64,4 +64,21 @@ static inline struct log_field log_i64(const char *key, int64_t n)
 	log_fields(level, event, (const struct log_field[]){__VA_ARGS__, {.key = NULL}})
 void log_fields(enum log_level level, const char *event, const struct log_field *fields);
 
+/* A line that a stranger can provoke, as often as it likes. Of each kind (a literal: a word for the
+ * reason), from each source (may be ""), one a minute is written of errors and warnings, twenty of
+ * others; then a line says how many more there were:
+ *
+ *     event=repeated of=message_refused kind=bad_json source=10.0.0.5 more=1200 within_s=60
+ *
+ * At LOG_DEBUG each is written. For the loop's thread alone. */
+#define log_limited(level, event, kind, source, ...)                                               \
+	log_limited_fields(level, event, kind, source,                                             \
+			   (const struct log_field[]){__VA_ARGS__, {.key = NULL}})
+void log_limited_fields(enum log_level level, const char *event, const char *kind,
+			const char *source, const struct log_field *fields);
+/* The counts whose minute is over, or all of them: from time to time, and at the end. */
+void log_limited_say(bool all);
+/* Lines that were only counted since the process began. */
+uint64_t log_limited_left_out(void);
+
 #endif

@@ -59,3 +59,36 @@ def test_a_stop_while_nobody_reads(world):
     assert c.stop() == 0
     os.close(reader)
     os.close(writer)
+
+
+def test_refusals_make_no_log(world):
+    """The first of a kind, then how many: whatever a stranger says, and however often."""
+    c = world.coordinator(LOG_LEVEL="info", CANDIDATES_PER_SOURCE=1).start()
+    c.saw("event=l1_read")
+    world.put(c, 1, 1)
+    before = len(c.log())
+    bad_hash = {"InputRequest": {"commit_hash": "NOT A HASH", "prover_type": "TDX"}}
+    rounds = 100
+    for i in range(rounds):
+        c.say(b"{nonsense %d" % i)
+        c.say(b'{"InputRequest":{"commit_hash":' + str(i).encode() + b"}}")
+        c.say(b'"ProverSetupACK"')
+        c.say(b'{"cut')
+        c.say(bad_hash)
+        c.submit(99, bytes([i]))
+        c.setup(bytes([i]) * 30)
+        assert c.admin("GET", "/api/v1/status", authorization=f"Bearer {i}")[0] == 401
+        assert c.admin("GET", "/healthz", host=f"host{i}.example")[0] == 403
+        assert c.admin("GET", f"/healthz?a%00={i}")[0] == 400
+    assert c.metric("log_lines_left_out_total") > 8 * rounds
+    assert c.metric('admin_refused_total{reason="bad_token"}') == rounds
+    assert c.stop() == 0
+    lines = c.log()[before:].splitlines()
+    assert len(lines) < 60, "\n".join(lines)
+    more = {}
+    for line in lines:
+        if found := re.search(r"event=repeated of=(\w+) kind=(\S+) .*more=(\d+)", line):
+            more[found[1]] = more.get(found[1], 0) + int(found[3])
+    assert more["admin_refused"] == 3 * (rounds - 1)
+    assert more["message_refused"] >= 3 * rounds and more["request_refused"] == rounds - 1
+    assert more["proof_refused"] >= rounds - 2 and more["setup_refused"] >= rounds - 2, more

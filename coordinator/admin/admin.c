@@ -1,6 +1,7 @@
 #include "coordinator/admin/internal.h"
 
 #include "coordinator/admin/listen.h"
+#include "coordinator/base/listen_at.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -383,7 +384,7 @@ static bool owes(const struct admin *a)
 /* No connection may be suspended when libmicrohttpd stops: it aborts the process. */
 static void stop(struct admin *a)
 {
-	const char *path = admin_listen_path(a->o.listen);
+	const char *path = listen_at_path(a->o.listen);
 	struct admin_request *r;
 
 	a->stopped = true;

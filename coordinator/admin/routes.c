@@ -1,7 +1,7 @@
 #include "coordinator/admin/internal.h"
 
-#include "coordinator/admin/listen.h"
 #include "coordinator/base/clock.h"
+#include "coordinator/base/listen_at.h"
 #include "coordinator/base/log.h"
 #include "coordinator/transactions/funds.h"
 
@@ -52,7 +52,7 @@ static bool host_is_local(const struct admin_request *r)
 	    MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
 	size_t n;
 
-	if (admin_listen_path(r->admin->o.listen))
+	if (listen_at_path(r->admin->o.listen))
 		return true;
 	if (!host)
 		return false;

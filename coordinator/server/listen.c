@@ -1,30 +1,13 @@
 #include "coordinator/server/internal.h"
 
-#include <arpa/inet.h>
+#include "coordinator/base/listen_at.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-
-static bool parse_address(const char *text, uint16_t port, struct sockaddr_storage *out,
-			  socklen_t *size)
-{
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-
-	memset(out, 0, sizeof *out);
-	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
-		memcpy(out, &v4, *size = sizeof v4);
-		return true;
-	}
-	if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
-		memcpy(out, &v6, *size = sizeof v6);
-		return true;
-	}
-	return false;
-}
 
 static bool watch_listener(struct server *s, int operation, uint32_t events)
 {
@@ -36,18 +19,17 @@ static bool watch_listener(struct server *s, int operation, uint32_t events)
 enum server_err server_listen(struct server *s, struct why *why)
 {
 	const struct server_options *o = &s->options;
-	struct sockaddr_storage address;
 	struct sockaddr_in6 bound;
-	socklen_t size, bound_size = sizeof bound;
+	socklen_t bound_size = sizeof bound;
+	struct listen_at at;
 	const int on = 1;
 
-	if (!parse_address(o->address, o->port, &address, &size)) {
-		why_set(why, "the listen address \"%s\" is not a numeric IPv4 or IPv6 address",
-			o->address);
+	if (!listen_at_ip(&at, o->address, o->port, why)) {
+		why_wrap(why, "the listen address \"%s\"", o->address);
 		return SERVER_OPTIONS;
 	}
 	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	s->listener = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	s->listener = socket(at.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->spare < 0 || s->listener < 0) {
 		why_set(why, "no descriptor for the listener: %s", strerror(errno));
 		return SERVER_SYSTEM;
@@ -55,7 +37,7 @@ enum server_err server_listen(struct server *s, struct why *why)
 	setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	/* Accepted sockets inherit it. */
 	setsockopt(s->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (bind(s->listener, (struct sockaddr *)&address, size) ||
+	if (bind(s->listener, (struct sockaddr *)&at.address, at.size) ||
 	    listen(s->listener, o->backlog)) {
 		why_set(why, "cannot listen on %s port %u: %s", o->address, o->port,
 			strerror(errno));

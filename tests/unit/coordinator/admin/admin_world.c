@@ -2,6 +2,7 @@
 
 #include "coordinator/admin/listen.h"
 #include "coordinator/base/clock.h"
+#include "coordinator/base/listen_at.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -351,7 +352,7 @@ static int connect_tcp(const char *listen)
 
 int admin_world_connect(struct admin_world *x)
 {
-	const char *path = admin_listen_path(x->listen);
+	const char *path = listen_at_path(x->listen);
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	int fd;
 

@@ -284,6 +284,7 @@ static void on_watch(uv_timer_t *t)
 {
 	struct daemon *d = t->data;
 
+	log_limited_say(false);
 	if (d->closing || d->draining)
 		return;
 	quotes_tick(d->quotes);
@@ -326,11 +327,14 @@ int daemon_run(struct config *config)
 
 	forbid_core_dumps();
 	log_configure(config->log_level, config->log_format);
+	if (!log_start(&why))
+		log_event(LOG_WARN, "log_waits", log_str("reason", why.text));
 	rc = d ? uv_loop_init(&d->loop) : 0;
 	if (!d || rc != 0) {
 		if (rc != 0)
 			why_set(&why, "libuv has no loop: %s", uv_strerror(rc));
 		log_event(LOG_ERROR, "start_failed", log_str("reason", why.text));
+		log_stop();
 		config_wipe(config);
 		free(d);
 		return code;
@@ -348,7 +352,9 @@ int daemon_run(struct config *config)
 	uv_loop_close(&d->loop);
 	daemon_free_parts(d);
 	code = d->exit_code;
+	log_limited_say(true);
 	log_event(LOG_INFO, "stopped", log_i64("exit_code", code));
+	log_stop();
 	config_wipe(d->config);
 	secret_wipe(d, sizeof *d);
 	free(d);

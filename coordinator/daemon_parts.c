@@ -198,7 +198,8 @@ static bool make_rpc(struct daemon *d, struct why *why)
 				.deadline_ms = (uint32_t)(2 * d->config->rpc_timeout_ms),
 				.max_in_flight = CONFIG_RPC_MAX_IN_FLIGHT,
 				.max_calls = 4 * CONFIG_RPC_MAX_IN_FLIGHT,
-				.body_max = CONFIG_RPC_MAX_BODY_BYTES};
+				.body_max = CONFIG_RPC_MAX_BODY_BYTES,
+				.proxy_from_environment = false};
 
 	uv_random(NULL, NULL, &o.seed, sizeof o.seed, 0, NULL);
 	d->rpc = rpc_new(&d->loop, &o, why);
@@ -238,8 +239,8 @@ static void on_collateral_note(void *arg, const struct collateral_key *key, cons
 	(void)arg;
 	if (key)
 		collateral_key_text(name, key);
-	log_event(LOG_WARN, "collateral_trouble", log_str("platform", name),
-		  log_str("reason", sentence));
+	log_limited(LOG_WARN, "collateral_trouble", "", name, log_str("platform", name),
+		    log_str("reason", sentence));
 }
 
 static bool make_collateral(struct daemon *d, struct why *why)
@@ -257,6 +258,9 @@ static bool make_collateral(struct daemon *d, struct why *why)
 					.piece_max = CONFIG_COLLATERAL_MAX_PIECE_BYTES,
 					.max_keys = CONFIG_COLLATERAL_MAX_PLATFORMS,
 					.max_stale = (int64_t)c->collateral_max_stale_s,
+					.rest_min = 5,
+					.rest_max = 600,
+					.proxy_from_environment = false,
 					.on_changed = on_collateral_changed,
 					.on_note = on_collateral_note,
 					.arg = d};
@@ -522,7 +526,9 @@ static bool open_store(struct daemon *d, struct why *why)
 {
 	const struct store_options options = {.dir = d->config->data_dir,
 					      .max_queue = CONFIG_STORE_QUEUE,
-					      .max_queue_bytes = CONFIG_STORE_QUEUE_BYTES};
+					      .max_queue_bytes = CONFIG_STORE_QUEUE_BYTES,
+					      .lazy_ms = 1000,
+					      .checkpoint_pages = 1000};
 
 	return store_open(&d->store, &d->loop, &options, why) == STORE_OK;
 }

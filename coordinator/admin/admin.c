@@ -1,6 +1,7 @@
 #include "coordinator/admin/internal.h"
 
 #include "coordinator/admin/listen.h"
+#include "coordinator/base/listen_at.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,9 +25,12 @@ static void on_timer(uv_timer_t *t)
 	turn(t->data);
 }
 
-/* Runs libmicrohttpd once and asks it when it wants to run again. */
+/* Runs libmicrohttpd once and asks it when it wants to run again. At its limit of connections it no
+ * longer watches the listener, and takes that up again when it runs with fewer: which nothing else
+ * would make it do, once the last one has ended by its timeout. */
 static void turn(struct admin *a)
 {
+	const unsigned before = a->connections;
 	MHD_UNSIGNED_LONG_LONG wait;
 
 	if (a->stopped)
@@ -34,7 +38,9 @@ static void turn(struct admin *a)
 	MHD_run(a->http);
 	if (a->closing)
 		return;
-	if (MHD_get_timeout(a->http, &wait) == MHD_YES)
+	if (a->connections < before)
+		uv_timer_start(&a->timer, on_timer, 0, 0);
+	else if (MHD_get_timeout(a->http, &wait) == MHD_YES)
 		uv_timer_start(&a->timer, on_timer, wait, 0);
 	else
 		uv_timer_stop(&a->timer);
@@ -126,6 +132,8 @@ static enum MHD_Result send_answer(struct admin_request *r)
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
 				r->content_type ? r->content_type : "application/json");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (r->hang_up)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	if (r->status == MHD_HTTP_UNAUTHORIZED)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	sent = MHD_queue_response(r->connection, r->status, response);
@@ -148,8 +156,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 		admin_route(r, method, url);
 		/* An answer before the body would leave the client writing into a closed socket
 		 * unless the body is read; an early one is given where there is none. */
-		if (r->status && !MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-							      MHD_HTTP_HEADER_EXPECT))
+		if (r->status && !r->hang_up &&
+		    !MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+						 MHD_HTTP_HEADER_EXPECT))
 			return MHD_YES;
 		return r->status ? send_answer(r) : MHD_YES;
 	}
@@ -260,6 +269,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
 	*slot = NULL;
 	if (!r)
 		return;
+	admin_trust_ends(r);
 	if (r->committing) {
 		forget(r);
 	} else if (!r->upload) {
@@ -276,9 +286,9 @@ static void *on_uri(void *arg, const char *uri, struct MHD_Connection *connectio
 {
 	struct admin_request *r = calloc(1, sizeof *r);
 
-	(void)uri;
 	if (!r)
 		return NULL;
+	r->zero_in_uri = strstr(uri, "%00") != NULL;
 	r->admin = arg;
 	r->connection = connection;
 	r->next = r->admin->requests;
@@ -327,9 +337,10 @@ bool admin_new(struct admin **out, const struct admin_parts *parts,
 	a->http = MHD_start_daemon(
 	    MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, a,
 	    MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, a,
-	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, a, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, options->max_connections,
-	    MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, MHD_OPTION_END);
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, a, MHD_OPTION_NOTIFY_CONNECTION,
+	    admin_on_connection, a, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+	    MHD_OPTION_CONNECTION_LIMIT, options->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+	    options->idle_timeout_s, MHD_OPTION_END);
 	info = a->http ? MHD_get_daemon_info(a->http, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	if (!info) {
 		why_set(why, "libmicrohttpd could not be started");
@@ -373,7 +384,7 @@ static bool owes(const struct admin *a)
 /* No connection may be suspended when libmicrohttpd stops: it aborts the process. */
 static void stop(struct admin *a)
 {
-	const char *path = admin_listen_path(a->o.listen);
+	const char *path = listen_at_path(a->o.listen);
 	struct admin_request *r;
 
 	a->stopped = true;

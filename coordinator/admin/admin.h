@@ -50,9 +50,9 @@ struct admin_parts {
 	struct wake *wake;
 };
 struct admin_options {
-	const char *listen; /* "unix:PATH", or a loopback ADDRESS:PORT */
-	const char *token;  /* a secret that outlives the admin */
-	unsigned max_connections;
+	const char *listen;       /* "unix:PATH", or a loopback ADDRESS:PORT */
+	const char *token;        /* a secret that outlives the admin */
+	unsigned max_connections; /* at least 4; half of them for requests with the token */
 	unsigned idle_timeout_s;
 	int64_t max_clock_skew_s; /* as the quotes have it */
 	bool tdx_dev_mode;        /* to be said */

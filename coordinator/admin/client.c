@@ -7,6 +7,12 @@
 
 #define REPLY_BYTES_MAX (16u << 20)
 
+/* From the first step to the last byte of the answer. */
+#define HEALTH_MS   4000L /* within the 5 s that a container's health check has */
+#define ANSWER_MS   15000L
+#define UPLOAD_MS   60000L /* and a second more for each MiB */
+#define UPLOAD_RATE (1 << 20)
+
 enum { DONE = 0, REFUSED = 1, UNREACHABLE = 2 };
 
 struct exchange {
@@ -46,7 +52,8 @@ static bool find_token(const struct config *c, char out[CONFIG_TEXT_MAX])
 	return n > 0;
 }
 
-static bool exchange_open(struct exchange *x, const struct config *c, const char *path)
+static bool exchange_open(struct exchange *x, const struct config *c, const char *path,
+			  long deadline_ms)
 {
 	char url[2 * CONFIG_TEXT_MAX], header[CONFIG_TEXT_MAX + 32], token[CONFIG_TEXT_MAX];
 	bool is_unix = strncmp(c->admin_listen, "unix:", 5) == 0;
@@ -62,6 +69,7 @@ static bool exchange_open(struct exchange *x, const struct config *c, const char
 		curl_easy_setopt(x->curl, CURLOPT_UNIX_SOCKET_PATH, c->admin_listen + 5);
 	curl_easy_setopt(x->curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(x->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(x->curl, CURLOPT_TIMEOUT_MS, deadline_ms);
 	curl_easy_setopt(x->curl, CURLOPT_CONNECTTIMEOUT_MS, 5000L);
 	curl_easy_setopt(x->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(x->curl, CURLOPT_LOW_SPEED_TIME, 60L);
@@ -143,15 +151,16 @@ int client_get(const struct config *c, const char *path, void (*show)(const json
 {
 	struct exchange x;
 
-	return exchange_open(&x, c, path) ? exchange_run(&x, c, show ? SHOWN : RAW, show)
-					  : UNREACHABLE;
+	if (!exchange_open(&x, c, path, ANSWER_MS))
+		return UNREACHABLE;
+	return exchange_run(&x, c, show ? SHOWN : RAW, show);
 }
 
 int client_post(const struct config *c, const char *path)
 {
 	struct exchange x;
 
-	if (!exchange_open(&x, c, path))
+	if (!exchange_open(&x, c, path, ANSWER_MS))
 		return UNREACHABLE;
 	curl_easy_setopt(x.curl, CURLOPT_POST, 1L);
 	curl_easy_setopt(x.curl, CURLOPT_POSTFIELDSIZE, 0L);
@@ -162,7 +171,9 @@ int client_healthcheck(const struct config *c)
 {
 	struct exchange x;
 
-	return exchange_open(&x, c, "/readyz") ? exchange_run(&x, c, QUIET, NULL) : UNREACHABLE;
+	if (!exchange_open(&x, c, "/readyz", HEALTH_MS))
+		return UNREACHABLE;
+	return exchange_run(&x, c, QUIET, NULL);
 }
 
 /* The path of an input; false: told why not. */
@@ -190,7 +201,7 @@ int client_drop_input(const struct config *c, const char *batch, const char *com
 
 	if (!input_path(path, sizeof path, batch, commit_hash))
 		return REFUSED;
-	if (!exchange_open(&x, c, path))
+	if (!exchange_open(&x, c, path, ANSWER_MS))
 		return UNREACHABLE;
 	curl_easy_setopt(x.curl, CURLOPT_CUSTOMREQUEST, "DELETE");
 	return exchange_run(&x, c, SENTENCE, NULL);
@@ -217,7 +228,7 @@ int client_put_input(const struct config *c, const char *batch, const char *comm
 		fclose(f);
 		return REFUSED;
 	}
-	if (!exchange_open(&x, c, path)) {
+	if (!exchange_open(&x, c, path, UPLOAD_MS + 1000L * (long)(size / UPLOAD_RATE))) {
 		fclose(f);
 		return UNREACHABLE;
 	}

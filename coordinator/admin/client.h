@@ -6,7 +6,9 @@
 
 #include <jansson.h>
 
-/* Exit codes: 0 done; 1 the daemon refused (the sentence is on stderr); 2 it cannot be reached. */
+/* Exit codes: 0 done; 1 the daemon refused (the sentence is on stderr); 2 it cannot be reached, or
+ * has not answered within 4 s (healthcheck), 15 s, or a minute and what an upload of 1 MiB/s takes.
+ */
 
 /* GET path, printed on stdout as it came or, where show is not NULL, by it. */
 int client_get(const struct config *c, const char *path, void (*show)(const json_t *));

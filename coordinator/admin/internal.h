@@ -1,5 +1,5 @@
-/* internal.h -- shared by the listener (admin.c), the routes (routes.c, provers.c) and the metrics.
- */
+/* internal.h -- shared by the listener (admin.c, connections.c), the routes (routes.c, provers.c)
+ * and the metrics. */
 #ifndef COORDINATOR_ADMIN_INTERNAL_H
 #define COORDINATOR_ADMIN_INTERNAL_H
 
@@ -21,13 +21,21 @@ struct admin_request {
 	bool committing;       /* the answer is there, and waits until it is durable */
 	unsigned status_after; /* that answer's */
 	bool suspended;
-	bool finishing;  /* the upload's end was asked for */
-	bool gone;       /* the client went away; free on the last callback */
-	bool checked;    /* method, host and token were looked at */
+	bool finishing; /* the upload's end was asked for */
+	bool gone;      /* the client went away; free on the last callback */
+	bool checked;   /* method, host and token were looked at */
+	bool trusted;   /* by admin_trust() */
+	bool zero_in_uri;
+	bool hang_up;    /* the answer ends the connection, whatever was still to come */
 	unsigned status; /* 0: not decided yet */
 	const char *content_type;
 	struct buf body;
 };
+
+/* Who asks, or how, is the reason; all of them are logged, first and then by the number. */
+enum admin_refusal { ADMIN_MALFORMED, ADMIN_BAD_HOST, ADMIN_BAD_TOKEN, ADMIN_BUSY };
+#define ADMIN_REFUSAL_COUNT 4
+const char *admin_refusal_name(enum admin_refusal refusal);
 
 struct admin {
 	struct admin_parts p;
@@ -36,6 +44,10 @@ struct admin {
 	const struct server *server; /* NULL: none yet, or no more */
 	struct MHD_Daemon *http;
 	struct admin_request *requests;
+	struct admin_connection *oldest, *newest;
+	unsigned connections, ending,
+	    trusted; /* of them: turned away, with a request in progress */
+	uint64_t turned_away, refused[ADMIN_REFUSAL_COUNT];
 	uv_poll_t poll;
 	uv_timer_t timer;
 	bool closing, stopped;
@@ -47,6 +59,17 @@ struct admin {
 
 /* Decides on a request from its first line. Leaves status 0 and starts an upload for a PUT. */
 void admin_route(struct admin_request *r, const char *method, const char *url);
+
+/* wellformed.c: what is wrong with its first lines, or NULL. */
+const char *admin_malformed(const struct admin_request *r);
+
+/* connections.c: MHD_NotifyConnectionCallback; arg is the struct admin. */
+void admin_on_connection(void *arg, struct MHD_Connection *connection, void **slot,
+			 enum MHD_ConnectionNotificationCode code);
+/* The request shows the token: its connection stays until admin_trust_ends(). False: as many as may
+ * do already. */
+bool admin_trust(struct admin_request *r);
+void admin_trust_ends(struct admin_request *r);
 
 bool admin_start_upload(struct admin_request *r, uint64_t batch, const char *commit_hash,
 			struct why *why);

@@ -1,8 +1,8 @@
 #include "coordinator/admin/listen.h"
 
 #include "coordinator/base/file.h"
+#include "coordinator/base/listen_at.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,102 +10,63 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define TOKEN_BYTES 32
 #define PATH_BYTES  1200
 
-static int listen_unix(const char *path, struct why *why)
+/* A live listener answers; a stale file of a dead one does not and may go. The lock on the data
+ * directory has already kept a second daemon out. */
+static bool make_way(const char *path, const struct listen_at *at, struct why *why)
 {
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	int fd;
-	mode_t old;
+	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct stat st;
+	bool alive;
 
-	if (strlen(path) >= sizeof to.sun_path) {
-		why_set(why, "the admin socket's path \"%s\" is longer than %zu characters", path,
-			sizeof to.sun_path - 1);
-		return -1;
-	}
-	strcpy(to.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		goto failed;
-	/* A live listener answers; a stale file of a dead one does not and may go. The lock on the
-	 * data directory has already kept a second daemon out. */
-	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0) {
+	alive = fd >= 0 && connect(fd, (const struct sockaddr *)&at->address, at->size) == 0;
+	if (fd >= 0)
+		close(fd);
+	if (alive)
 		why_set(why, "another program listens on %s", path);
-		close(fd);
-		return -1;
+	else if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		why_set(why, "%s is there, and is no socket", path);
+	else {
+		unlink(path);
+		return true;
 	}
-	close(fd);
-	unlink(path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	old = umask(0177);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&to, sizeof to) < 0 || listen(fd, 64) < 0) {
-		umask(old);
-		goto failed;
-	}
-	umask(old);
-	return fd;
-failed:
-	why_set(why, "cannot listen on unix:%s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-static int listen_tcp(const char *text, struct why *why)
-{
-	char host[64];
-	const char *colon = strrchr(text, ':');
-	struct sockaddr_in to = {.sin_family = AF_INET};
-	int fd, one = 1;
-	unsigned long port;
-	char *end;
-
-	if (!colon || (size_t)(colon - text) >= sizeof host)
-		goto malformed;
-	memcpy(host, text, (size_t)(colon - text));
-	host[colon - text] = '\0';
-	port = strtoul(colon + 1, &end, 10);
-	if (*end || !colon[1] || port > 65535)
-		goto malformed;
-	if (strcmp(host, "localhost") == 0)
-		strcpy(host, "127.0.0.1");
-	if (inet_pton(AF_INET, host, &to.sin_addr) != 1)
-		goto malformed;
-	if ((ntohl(to.sin_addr.s_addr) >> 24) != 127) {
-		why_set(why, "the admin listener must be on loopback or a Unix socket, not on %s",
-			host);
-		return -1;
-	}
-	to.sin_port = htons((uint16_t)port);
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&to, sizeof to) < 0 || listen(fd, 64) < 0) {
-		why_set(why, "cannot listen on %s for admin: %s", text, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
-	return fd;
-malformed:
-	why_set(why, "the admin listener \"%s\" is neither unix:PATH nor 127.x.x.x:PORT", text);
-	return -1;
-}
-
-const char *admin_listen_path(const char *text)
-{
-	return strncmp(text, "unix:", 5) == 0 ? text + 5 : NULL;
+	return false;
 }
 
 int admin_listen(const char *text, struct why *why)
 {
-	const char *path = admin_listen_path(text);
+	const char *path = listen_at_path(text);
+	struct listen_at at;
+	const int one = 1;
+	mode_t old = 0;
+	bool bound;
+	int fd;
 
-	return path ? listen_unix(path, why) : listen_tcp(text, why);
+	if (!listen_at_local(&at, text, why)) {
+		why_wrap(why, "the admin listener \"%s\"", text);
+		return -1;
+	}
+	if (path && !make_way(path, &at, why))
+		return -1;
+	fd = socket(at.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && !path)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (path)
+		old = umask(0177);
+	bound = fd >= 0 && bind(fd, (const struct sockaddr *)&at.address, at.size) == 0 &&
+		listen(fd, 64) == 0;
+	if (path)
+		umask(old);
+	if (bound)
+		return fd;
+	why_set(why, "cannot listen on %s for admin: %s", text, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
 }
 
 static bool make_token(char *out, const char *path, struct why *why)

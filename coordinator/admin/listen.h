@@ -9,11 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* text: "unix:PATH" or a loopback ADDRESS:PORT. Returns a listening, non-blocking descriptor, or -1
+/* text: as listen_at_local() has it. Returns a listening, non-blocking descriptor, or -1
  * with the sentence. */
 int admin_listen(const char *text, struct why *why);
-/* The PATH of "unix:PATH"; NULL: it is no such listener. */
-const char *admin_listen_path(const char *text);
 
 /* given, or that of DATA_DIR/admin.token, which is made where it is absent or empty. out is a
  * secret of at least 65 bytes. False with the sentence. */

@@ -1,6 +1,7 @@
 #include "coordinator/admin/internal.h"
 
 #include "coordinator/base/clock.h"
+#include "coordinator/base/log.h"
 #include "coordinator/transactions/funds.h"
 #include "coordinator/transactions/prepare.h"
 
@@ -60,8 +61,8 @@ static void write_work(struct out *o, const struct admin_parts *d)
 	static const char *const requests[] = {"granted", "empty", "version_mismatch",
 					       "not_needed"};
 	static const char *const submits[] = {
-	    "accepted", "duplicate", "judged_again", "in_flight",    "unknown_batch", "not_needed",
-	    "not_yet",  "no_room",   "source_quota", "too_big",       "no_memory"};
+	    "accepted", "duplicate", "judged_again", "in_flight", "unknown_batch", "not_needed",
+	    "not_yet",  "no_room",   "source_quota", "too_big",   "no_memory"};
 	struct work_counts counts;
 	int i;
 
@@ -192,11 +193,24 @@ bool admin_metrics(struct buf *out, const struct admin *a)
 	const struct admin_parts *d = &a->p;
 	struct out o = {out, true};
 	struct store_stats stats;
+	int i;
 
 	plain(&o, "up", "gauge", "1 while provers are served.", a->state == ADMIN_READY);
 	head(&o, "start_time_seconds", "gauge", "When the process started (Unix time).");
 	o.ok =
 	    o.ok && buf_printf(out, P "start_time_seconds %.3f\n", (double)a->o.started_ms / 1000);
+	plain(&o, "log_lines_dropped_total", "counter",
+	      "Log lines that found no room, since nobody read stderr.", log_dropped());
+	plain(&o, "log_lines_left_out_total", "counter",
+	      "Log lines that were only counted, since there were many of their kind.",
+	      log_limited_left_out());
+	head(&o, "admin_refused_total", "counter", "Requests that nobody may make, by reason.");
+	for (i = 0; i < ADMIN_REFUSAL_COUNT; i++)
+		labelled(&o, "admin_refused_total", "reason",
+			 admin_refusal_name((enum admin_refusal)i), a->refused[i]);
+	plain(&o, "admin_connections_ended_total", "counter",
+	      "Connections of the admin listener ended to make room for newer ones.",
+	      a->turned_away);
 	if (a->server)
 		write_server(&o, server_counters(a->server));
 	write_work(&o, d);

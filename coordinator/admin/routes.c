@@ -1,7 +1,8 @@
 #include "coordinator/admin/internal.h"
 
-#include "coordinator/admin/listen.h"
 #include "coordinator/base/clock.h"
+#include "coordinator/base/listen_at.h"
+#include "coordinator/base/log.h"
 #include "coordinator/transactions/funds.h"
 
 #include <errno.h>
@@ -51,7 +52,7 @@ static bool host_is_local(const struct admin_request *r)
 	    MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
 	size_t n;
 
-	if (admin_listen_path(r->admin->o.listen))
+	if (listen_at_path(r->admin->o.listen))
 		return true;
 	if (!host)
 		return false;
@@ -315,8 +316,28 @@ static bool serves(const struct route *route, const char *url)
 	return strncmp(url, route->url, n) == 0 && (route->prefix || !url[n]);
 }
 
+const char *admin_refusal_name(enum admin_refusal refusal)
+{
+	static const char *const names[ADMIN_REFUSAL_COUNT] = {"malformed", "bad_host", "bad_token",
+							       "busy"};
+
+	return names[refusal];
+}
+
+static void refuse(struct admin_request *r, enum admin_refusal refusal, unsigned status,
+		   const char *what)
+{
+	const char *name = admin_refusal_name(refusal);
+
+	r->admin->refused[refusal]++;
+	log_limited(LOG_WARN, "admin_refused", name, "", log_str("reason", name),
+		    log_str("note", what));
+	admin_reply(r, status, name, "the request has %s", what);
+}
+
 void admin_route(struct admin_request *r, const char *method, const char *url)
 {
+	const char *fault = admin_malformed(r);
 	const struct route *found = NULL;
 	bool known_url = false;
 	size_t i;
@@ -328,15 +349,22 @@ void admin_route(struct admin_request *r, const char *method, const char *url)
 		if (strcmp(method, routes[i].method) == 0)
 			found = &routes[i];
 	}
-	if (!host_is_local(r))
-		admin_reply(r, MHD_HTTP_FORBIDDEN, "bad_host", "the Host header is not loopback's");
+	r->hang_up = fault != NULL;
+	if (fault)
+		refuse(r, ADMIN_MALFORMED, MHD_HTTP_BAD_REQUEST, fault);
+	else if (!host_is_local(r))
+		refuse(r, ADMIN_BAD_HOST, MHD_HTTP_FORBIDDEN,
+		       "a Host header that is not loopback's");
 	else if (!found)
 		admin_reply(r, known_url ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND,
 			    known_url ? "bad_method" : "not_found", "%s %.200s is not served",
 			    method, url);
 	else if (!found->open && !token_is_right(r))
-		admin_reply(r, MHD_HTTP_UNAUTHORIZED, "bad_token",
-			    "Authorization: Bearer TOKEN is missing or wrong");
+		refuse(r, ADMIN_BAD_TOKEN, MHD_HTTP_UNAUTHORIZED,
+		       "no Authorization: Bearer TOKEN, or a wrong one");
+	else if (!found->open && !admin_trust(r))
+		refuse(r, ADMIN_BUSY, MHD_HTTP_SERVICE_UNAVAILABLE,
+		       "to wait: too many others are in progress");
 	else
 		found->run(r, url + strlen(found->url));
 }

@@ -1,6 +1,11 @@
 #include "coordinator/base/log.h"
 
+#include "coordinator/base/clock.h"
+#include "coordinator/base/log_limit.h"
+#include "coordinator/base/log_writer.h"
+
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -8,10 +13,11 @@
 
 #define LINE_MAX_BYTES  8192
 #define VALUE_MAX_BYTES 1024
+#define OTHERS_AT_MOST  20           /* of what is no refusal, a minute */
 #define EXACT_MAX       (1ull << 53) /* beyond it readers of JSON round a number */
 
-static enum log_level current_level = LOG_INFO;
-static enum log_format current_format = LOG_LOGFMT;
+static _Atomic enum log_level current_level = LOG_INFO;
+static _Atomic enum log_format current_format = LOG_LOGFMT;
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
@@ -152,18 +158,91 @@ static void put_head(struct line *l, enum log_level level, const char *event)
 	put_str(l, head);
 }
 
-void log_fields(enum log_level level, const char *event, const struct log_field *fields)
+static void put_line(struct line *l, enum log_level level, const char *event,
+		     const struct log_field *fields)
 {
-	struct line l = {.n = 0};
-
-	if (level > current_level)
-		return;
-	put_head(&l, level, event);
-	while (fields->key && put_field(&l, fields))
+	l->n = 0;
+	l->full = false;
+	put_head(l, level, event);
+	while (fields->key && put_field(l, fields))
 		fields++;
 	if (current_format == LOG_JSON)
-		l.text[l.n++] = '}';
-	l.text[l.n++] = '\n';
-	if (write(STDERR_FILENO, l.text, l.n) < 0)
+		l->text[l->n++] = '}';
+	l->text[l->n++] = '\n';
+}
+
+void log_fields(enum log_level level, const char *event, const struct log_field *fields)
+{
+	struct line l;
+
+	if (!log_is_on(level))
+		return;
+	put_line(&l, level, event, fields);
+	if (log_writer_runs())
+		log_writer_put(l.text, l.n);
+	else if (write(STDERR_FILENO, l.text, l.n) < 0)
 		return; /* nowhere left to say it */
+}
+
+bool log_is_on(enum log_level level)
+{
+	return level <= current_level;
+}
+
+/* ---- what strangers provoke ---- */
+
+static struct log_limit limit;
+
+void log_limited_fields(enum log_level level, const char *event, const char *kind,
+			const char *source, const struct log_field *fields)
+{
+	if (!log_is_on(level))
+		return;
+	if (log_is_on(LOG_DEBUG) ||
+	    log_limit_ask(&limit, event, kind, source, level <= LOG_WARN ? 1 : OTHERS_AT_MOST,
+			  clock_mono_ms()))
+		log_fields(level, event, fields);
+}
+
+void log_limited_say(bool all)
+{
+	struct log_limit_count c;
+
+	while (log_limit_due(&limit, &c, clock_mono_ms(), all))
+		log_event(LOG_WARN, "repeated", log_str("of", c.event), log_str("kind", c.kind),
+			  log_str("source", c.source), log_u64("more", c.left_out),
+			  log_u64("within_s", (c.within_ms + 999) / 1000));
+}
+
+uint64_t log_limited_left_out(void)
+{
+	return limit.left_out;
+}
+
+/* ---- without waiting ---- */
+
+static size_t write_note(char out[LOG_NOTE_SIZE], uint64_t dropped)
+{
+	const struct log_field fields[] = {
+	    log_u64("lines", dropped), log_str("reason", "nobody read stderr"), {.key = NULL}};
+	struct line l;
+
+	put_line(&l, LOG_WARN, "log_dropped", fields);
+	memcpy(out, l.text, l.n);
+	return l.n;
+}
+
+bool log_start(struct why *why)
+{
+	return log_writer_start(write_note, why);
+}
+
+void log_stop(void)
+{
+	log_writer_stop();
+}
+
+uint64_t log_dropped(void)
+{
+	return log_writer_dropped();
 }

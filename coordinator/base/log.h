@@ -9,6 +9,8 @@
 #ifndef COORDINATOR_BASE_LOG_H
 #define COORDINATOR_BASE_LOG_H
 
+#include "encoding/why.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,6 +20,16 @@ enum log_format { LOG_LOGFMT, LOG_JSON };
 /* The only global state of the program: where its words go. */
 void log_configure(enum log_level level, enum log_format format);
 bool log_level_parse(enum log_level *out, const char *name);
+bool log_is_on(enum log_level level);
+
+/* From start to stop no line waits for whoever reads stderr: a thread writes them, up to 1 MiB of
+ * them wait, what finds no room is dropped, and a line "log_dropped" says how many once it flows
+ * again. Outside, each line is written at once. Stop returns when all is written or nobody reads:
+ * in 5 s at most. */
+bool log_start(struct why *why);
+void log_stop(void);
+/* Lines dropped since the process began. */
+uint64_t log_dropped(void);
 
 struct log_field {
 	const char *key; /* NULL ends a list */
@@ -51,5 +63,22 @@ static inline struct log_field log_i64(const char *key, int64_t n)
 #define log_event(level, event, ...)                                                               \
 	log_fields(level, event, (const struct log_field[]){__VA_ARGS__, {.key = NULL}})
 void log_fields(enum log_level level, const char *event, const struct log_field *fields);
+
+/* A line that a stranger can provoke, as often as it likes. Of each kind (a literal: a word for the
+ * reason), from each source (may be ""), one a minute is written of errors and warnings, twenty of
+ * others; then a line says how many more there were:
+ *
+ *     event=repeated of=message_refused kind=bad_json source=10.0.0.5 more=1200 within_s=60
+ *
+ * At LOG_DEBUG each is written. For the loop's thread alone. */
+#define log_limited(level, event, kind, source, ...)                                               \
+	log_limited_fields(level, event, kind, source,                                             \
+			   (const struct log_field[]){__VA_ARGS__, {.key = NULL}})
+void log_limited_fields(enum log_level level, const char *event, const char *kind,
+			const char *source, const struct log_field *fields);
+/* The counts whose minute is over, or all of them: from time to time, and at the end. */
+void log_limited_say(bool all);
+/* Lines that were only counted since the process began. */
+uint64_t log_limited_left_out(void);
 
 #endif

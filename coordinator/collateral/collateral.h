@@ -115,6 +115,9 @@ struct collateral_settings {
 	void *arg;
 };
 
+/* Is a root certificate (PEM) in that file? What collateral_new() would say of it. */
+bool collateral_root_ok(const char *path, struct why *why);
+
 /* Also begins to read what is on disk. False with a sentence: settings that cannot work, a file
  * that cannot be read, no memory. */
 bool collateral_new(struct collateral **out, uv_loop_t *loop,

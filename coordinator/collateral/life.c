@@ -65,7 +65,8 @@ static bool copy_text(char *out, size_t size, const char *text, const char *what
 }
 
 /* A root that is none is found here, not with the first fetch. */
-static bool load_root(struct collateral_shared *s, const char *path, struct why *why)
+static bool load_root(struct tdxv_collateral **out, struct buf *pem, const char *path,
+		      struct why *why)
 {
 	struct tdxv_collateral_input nothing = {.tcb_info = {NULL, 0}};
 	struct tdxv_why wrong;
@@ -73,23 +74,33 @@ static bool load_root(struct collateral_shared *s, const char *path, struct why 
 	size_t n = 0;
 	FILE *f;
 
-	buf_init(&s->root_pem, ROOT_PEM_MAX);
+	buf_init(pem, ROOT_PEM_MAX);
 	if (path && *path) {
 		f = fopen(path, "rbe");
 		n = f ? fread(block, 1, sizeof block, f) : 0;
 		if (f)
 			fclose(f);
-		if (n == 0 || !buf_add(&s->root_pem, block, n)) {
+		if (n == 0 || !buf_add(pem, block, n)) {
 			why_set(why, "the root certificate %s %s", path,
 				n ? "is too long" : "cannot be read, or is empty");
 			return false;
 		}
 	}
-	if (tdxv_collateral_new(&s->root_only, &nothing, (struct tdxv_bytes){s->root_pem.p, n},
-				&wrong) == TDXV_OK)
+	if (tdxv_collateral_new(out, &nothing, (struct tdxv_bytes){pem->p, n}, &wrong) == TDXV_OK)
 		return true;
 	why_set(why, "%s%s%s", n ? path : "", n ? ": " : "", wrong.text);
 	return false;
+}
+
+bool collateral_root_ok(const char *path, struct why *why)
+{
+	struct tdxv_collateral *root = NULL;
+	struct buf pem;
+	const bool ok = load_root(&root, &pem, path, why);
+
+	tdxv_collateral_free(root);
+	buf_free(&pem);
+	return ok;
 }
 
 static bool take_settings(struct collateral_shared *s, const struct collateral_settings *o,
@@ -105,7 +116,7 @@ static bool take_settings(struct collateral_shared *s, const struct collateral_s
 		       "the root CRL's URL", why) ||
 	    !url_ok(s->root_crl_url, why) ||
 	    !copy_text(s->ca_file, sizeof s->ca_file, o->ca_file, "the CA file's path", why) ||
-	    !load_root(s, o->root_file, why))
+	    !load_root(&s->root_only, &s->root_pem, o->root_file, why))
 		return false;
 	f = s->ca_file[0] ? fopen(s->ca_file, "rbe") : NULL;
 	if (s->ca_file[0] && !f) {

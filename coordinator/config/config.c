@@ -1,15 +1,11 @@
 #include "coordinator/base/file.h"
 #include "coordinator/base/url.h"
-#include "coordinator/collateral/source.h"
-#include "coordinator/config/config_table.h"
-#include "coordinator/config/config_tls.h"
+#include "coordinator/config/internal.h"
 #include "coordinator/config/retired.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <regex.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,26 +14,9 @@
 #include <unistd.h>
 
 #define FILE_SETTING_MAX 4096
-#define ENV_FILE_MAX     (256 * 1024)
+#define PATH_NAME_USUAL  32
 
-/* What one row was given as: text and where it came from. */
-struct given {
-	char text[CONFIG_TEXT_MAX];
-	enum config_origin origin;
-	bool set;
-};
-
-struct loader {
-	struct config *c;
-	struct given *given; /* one a row */
-	FILE *errors;
-	bool need_chain;
-	unsigned mistakes;
-};
-
-static void mistake(struct loader *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void mistake(struct loader *l, const char *fmt, ...)
+void config_mistake(struct loader *l, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -54,6 +33,28 @@ bool config_row_is_secret(const struct config_row *r)
 	return r->type == TYPE_SECRET || r->type == TYPE_KEY;
 }
 
+bool config_is_key(const char *value)
+{
+	size_t n;
+
+	value += strspn(value, " \t\"'");
+	if (value[0] == '0' && (value[1] == 'x' || value[1] == 'X'))
+		value += 2;
+	n = strspn(value, "0123456789abcdefABCDEF");
+	return n == 64 && value[n + strspn(value + n, " \t\r\n\"'")] == '\0';
+}
+
+const char *config_shown(char out[CONFIG_SHOWN_SIZE], const char *value)
+{
+	if (config_is_key(value))
+		snprintf(out, CONFIG_SHOWN_SIZE, "(hidden: it looks like a private key)");
+	else if (strstr(value, "://"))
+		url_mask(out, CONFIG_SHOWN_SIZE, value);
+	else
+		snprintf(out, CONFIG_SHOWN_SIZE, "%s", value);
+	return out;
+}
+
 static void give(struct loader *l, size_t row, const char *text, enum config_origin origin)
 {
 	struct given *g = &l->given[row];
@@ -62,13 +63,34 @@ static void give(struct loader *l, size_t row, const char *text, enum config_ori
 	if (g->set && g->origin > origin)
 		return;
 	if (n >= sizeof g->text) {
-		mistake(l, "%s is %zu characters long, at most %zu are allowed",
-			config_rows[row].name, n, sizeof g->text - 1);
+		config_mistake(l, "%s is %zu characters long, at most %zu are allowed",
+			       config_rows[row].name, n, sizeof g->text - 1);
 		return;
 	}
 	memcpy(g->text, text, n + 1);
 	g->origin = origin;
 	g->set = true;
+}
+
+/* Or the secret itself, by mistake? What is there may be named, and so may what has several names
+ * of the usual length from the root on. */
+static bool is_path(const char *text)
+{
+	unsigned names = 0;
+
+	if (config_is_key(text))
+		return false;
+	if (access(text, F_OK) == 0)
+		return true;
+	while (*text == '/') {
+		const size_t n = strcspn(++text, "/");
+
+		if (n < 1 || n > PATH_NAME_USUAL)
+			return false;
+		names++;
+		text += n;
+	}
+	return names > 1;
 }
 
 static void give_from_file(struct loader *l, size_t row, const char *path, enum config_origin o)
@@ -81,8 +103,14 @@ static void give_from_file(struct loader *l, size_t row, const char *path, enum 
 		return;
 	if (file_read_secret(text, sizeof text, path, &why))
 		give(l, row, text, o);
+	else if (is_path(path))
+		config_mistake(l, "%s_FILE: %s", config_rows[row].name, why.text);
 	else
-		mistake(l, "%s_FILE: %s", config_rows[row].name, why.text);
+		config_mistake(
+		    l,
+		    "%s_FILE is no path of a file (hidden: is it the secret itself? then "
+		    "give it as %s)",
+		    config_rows[row].name, config_rows[row].name);
 	secret_wipe(text, sizeof text);
 }
 
@@ -110,6 +138,14 @@ static int row_of(const char *name, size_t n, bool *is_file)
 	return -1;
 }
 
+bool config_names_secret(const char *name, size_t n)
+{
+	bool is_file;
+	const int row = row_of(name, n, &is_file);
+
+	return row >= 0 && !is_file && config_row_is_secret(&config_rows[row]);
+}
+
 static void give_retired(struct loader *l, const struct config_retired *r, const char *value)
 {
 	struct config *c = l->c;
@@ -124,13 +160,13 @@ static void give_retired(struct loader *l, const struct config_retired *r, const
 	case RETIRED_ERROR:
 		/* Of no matter to a verb that only talks to the daemon. */
 		if (l->need_chain)
-			mistake(l, "%s: %s", note.name, note.sentence.text);
+			config_mistake(l, "%s: %s", note.name, note.sentence.text);
 		break;
 	}
 }
 
-static void give_pair(struct loader *l, const char *name, size_t nlen, const char *value,
-		      enum config_origin origin)
+void config_give(struct loader *l, const char *name, size_t nlen, const char *value,
+		 enum config_origin origin)
 {
 	bool is_file;
 	int row = row_of(name, nlen, &is_file);
@@ -143,7 +179,7 @@ static void give_pair(struct loader *l, const char *name, size_t nlen, const cha
 	if (row < 0) {
 		if (nlen > 25 && memcmp(name, "ETHREX_PROOF_COORDINATOR_", 25) == 0 &&
 		    !strstr(name, "REMOTE_SIGNER_PUBLIC_KEY"))
-			mistake(l, "%.*s is not a setting of this program", (int)nlen, name);
+			config_mistake(l, "%.*s is not a setting of this program", (int)nlen, name);
 		return;
 	}
 	if (!*value)
@@ -154,60 +190,6 @@ static void give_pair(struct loader *l, const char *name, size_t nlen, const cha
 		give(l, (size_t)row, value, origin);
 }
 
-static void read_env_file(struct loader *l, const char *path)
-{
-	char *text = malloc(ENV_FILE_MAX + 1), *line, *save = NULL;
-	unsigned number = 0;
-	size_t n;
-	FILE *f;
-
-	if (!text)
-		return;
-	f = fopen(path, "re");
-	if (!f) {
-		mistake(l, "--env-file: cannot open \"%s\": %s", path, strerror(errno));
-		free(text);
-		return;
-	}
-	n = fread(text, 1, ENV_FILE_MAX + 1, f);
-	fclose(f);
-	if (n > ENV_FILE_MAX) {
-		mistake(l, "--env-file: \"%s\" is longer than %d bytes", path, ENV_FILE_MAX);
-		n = 0;
-	}
-	text[n] = '\0';
-	for (line = text; line; line = save) {
-		char *eq, *end, *value;
-
-		save = strchr(line, '\n');
-		if (save)
-			*save++ = '\0';
-		number++;
-		while (isspace((unsigned char)*line))
-			line++;
-		if (!*line || *line == '#')
-			continue;
-		if (strncmp(line, "export ", 7) == 0)
-			line += 7;
-		eq = strchr(line, '=');
-		if (!eq) {
-			mistake(l, "%s:%u: no '=' in \"%.40s\"", path, number, line);
-			continue;
-		}
-		value = eq + 1;
-		end = value + strlen(value);
-		while (end > value && isspace((unsigned char)end[-1]))
-			*--end = '\0';
-		if (end - value >= 2 && (*value == '"' || *value == '\'') && end[-1] == *value) {
-			end[-1] = '\0';
-			value++;
-		}
-		give_pair(l, line, (size_t)(eq - line), value, FROM_ENV_FILE);
-	}
-	secret_wipe(text, ENV_FILE_MAX + 1);
-	free(text);
-}
-
 static void read_environment(struct loader *l)
 {
 	char **e;
@@ -216,7 +198,7 @@ static void read_environment(struct loader *l)
 		const char *eq = strchr(*e, '=');
 
 		if (eq)
-			give_pair(l, *e, (size_t)(eq - *e), eq + 1, FROM_ENVIRONMENT);
+			config_give(l, *e, (size_t)(eq - *e), eq + 1, FROM_ENVIRONMENT);
 	}
 }
 
@@ -254,7 +236,7 @@ static void give_flag(struct loader *l, const struct named *f, const char *value
 		give_retired(l, f->retired, value);
 	else if (snprintf(l->c->env_file, sizeof l->c->env_file, "%s", value) >=
 		 (int)sizeof l->c->env_file)
-		mistake(l, "--env-file: the path is too long");
+		config_mistake(l, "--env-file: the path is too long");
 }
 
 static void read_flags(struct loader *l, int argc, char **argv)
@@ -263,19 +245,21 @@ static void read_flags(struct loader *l, int argc, char **argv)
 
 	for (i = 0; i < argc; i++) {
 		const char *flag = argv[i] + 2, *eq;
+		char shown[CONFIG_SHOWN_SIZE];
 		struct named found;
 		size_t n;
 
 		if (strncmp(argv[i], "--", 2) != 0) {
-			mistake(l, "\"%s\" is not a flag (flags begin with --)", argv[i]);
+			config_mistake(l, "\"%s\" is not a flag (flags begin with --)",
+				       config_shown(shown, argv[i]));
 			continue;
 		}
 		eq = strchr(flag, '=');
 		n = eq ? (size_t)(eq - flag) : strlen(flag);
 		found = find_flag(flag, n);
 		if (!found.row && !found.retired && !found.env_file) {
-			mistake(l, "--%.*s is not a flag of this program (see --help)", (int)n,
-				flag);
+			config_mistake(l, "--%.*s is not a flag of this program (see --help)",
+				       (int)n, flag);
 			if (!eq && i + 1 < argc && argv[i + 1][0] != '-')
 				i++;
 		} else if (eq) {
@@ -285,7 +269,7 @@ static void read_flags(struct loader *l, int argc, char **argv)
 		} else if (i + 1 < argc) {
 			give_flag(l, &found, argv[++i]);
 		} else {
-			mistake(l, "--%.*s needs a value", (int)n, flag);
+			config_mistake(l, "--%.*s needs a value", (int)n, flag);
 		}
 	}
 }
@@ -326,22 +310,28 @@ static void store_row(struct loader *l, size_t row)
 	struct given *g = &l->given[row];
 	const char *text = g->set ? g->text : r->fallback;
 	char *at = (char *)l->c + r->at;
+	char shown[CONFIG_SHOWN_SIZE];
 	struct why why = {""};
 
 	if (!r->name || !text)
 		return;
+	if (config_is_key(text) && !config_row_is_secret(r))
+		config_mistake(l, "%s is %s, which this setting does not take", r->name,
+			       config_shown(shown, text));
 	switch (r->type) {
 	case TYPE_TEXT:
 	case TYPE_SECRET:
-	case TYPE_URLS: snprintf(at, CONFIG_TEXT_MAX, "%s", text); break;
+	case TYPE_URLS:
+	case TYPE_SOURCES: snprintf(at, CONFIG_TEXT_MAX, "%s", text); break;
 	case TYPE_U64: {
 		uint64_t v;
 
 		if (!parse_u64(&v, text))
-			mistake(l, "%s: \"%s\" is not a whole number", r->name, text);
+			config_mistake(l, "%s: \"%s\" is not a whole number", r->name,
+				       config_shown(shown, text));
 		else if (v < r->min || v > r->max)
-			mistake(l, "%s: %" PRIu64 " is not between %" PRIu64 " and %" PRIu64,
-				r->name, v, r->min, r->max);
+			config_mistake(l, "%s: %" PRIu64 " is not between %" PRIu64 " and %" PRIu64,
+				       r->name, v, r->min, r->max);
 		else
 			memcpy(at, &v, sizeof v);
 		break;
@@ -350,7 +340,8 @@ static void store_row(struct loader *l, size_t row)
 		bool v = false;
 
 		if (!parse_bool(&v, text))
-			mistake(l, "%s: \"%s\" is neither true nor false", r->name, text);
+			config_mistake(l, "%s: \"%s\" is neither true nor false", r->name,
+				       config_shown(shown, text));
 		else
 			memcpy(at, &v, sizeof v);
 		break;
@@ -358,129 +349,18 @@ static void store_row(struct loader *l, size_t row)
 	case TYPE_ADDRESS:
 		if (eth_address_parse((struct eth_address *)(void *)at, text, &why))
 			*((bool *)((char *)l->c + r->has)) = true;
-		else
-			mistake(l, "%s: %s", r->name, why.text);
+		else if (!config_is_key(text))
+			config_mistake(l, "%s: %s", r->name, why.text);
 		break;
 	case TYPE_KEY:
 		/* The text is a secret: the mistake names the setting, never the value. */
 		if (eth_key_parse((struct eth_key *)(void *)at, text, &why))
 			*((bool *)((char *)l->c + r->has)) = true;
 		else
-			mistake(l, "%s: not a secp256k1 private key (32 bytes in hex)", r->name);
+			config_mistake(l, "%s: not a secp256k1 private key (32 bytes in hex)",
+				       r->name);
 		break;
 	}
-}
-
-static void split_urls(struct loader *l)
-{
-	struct config *c = l->c;
-	char *save = NULL, *url;
-
-	snprintf(c->rpc_urls_split, sizeof c->rpc_urls_split, "%s", c->rpc_urls_text);
-	for (url = strtok_r(c->rpc_urls_split, ", ", &save); url;
-	     url = strtok_r(NULL, ", ", &save)) {
-		if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) {
-			char masked[128];
-
-			url_mask(masked, sizeof masked, url);
-			mistake(l, "ETHREX_ETH_RPC_URL: \"%s\" is neither http:// nor https://",
-				masked);
-			continue;
-		}
-		if (c->n_rpc_urls == CONFIG_RPC_URLS_MAX) {
-			mistake(l, "ETHREX_ETH_RPC_URL: more than %d endpoints",
-				CONFIG_RPC_URLS_MAX);
-			return;
-		}
-		c->rpc_urls[c->n_rpc_urls++] = url;
-	}
-}
-
-static void check_readable(struct loader *l, const char *setting, const char *path)
-{
-	if (*path && access(path, R_OK))
-		mistake(l, "ETHREX_PROOF_COORDINATOR_%s: cannot read \"%s\": %s", setting, path,
-			strerror(errno));
-}
-
-static void check_collateral(struct loader *l)
-{
-	struct collateral_source source[COLLATERAL_SOURCES_MAX];
-	struct config *c = l->c;
-	struct why why;
-	size_t n;
-
-	if (!collateral_sources_parse(source, &n, c->collateral_sources, &why))
-		mistake(l, "ETHREX_PROOF_COORDINATOR_COLLATERAL_SOURCES: %s", why.text);
-	if (!url_ok(c->collateral_root_crl_url, &why))
-		mistake(l, "ETHREX_PROOF_COORDINATOR_COLLATERAL_ROOT_CRL_URL: %s", why.text);
-	c->collateral_early = strcmp(c->collateral_update_text, "early") == 0;
-	if (!c->collateral_early && strcmp(c->collateral_update_text, "standard") != 0)
-		mistake(l,
-			"ETHREX_PROOF_COORDINATOR_COLLATERAL_UPDATE: \"%s\" is not standard or "
-			"early",
-			c->collateral_update_text);
-	check_readable(l, "COLLATERAL_CA_FILE", c->collateral_ca_file);
-	check_readable(l, "DCAP_ROOT_FILE", c->dcap_root_file);
-}
-
-static void check_together(struct loader *l, bool need_chain)
-{
-	struct config *c = l->c;
-	struct why why = {""};
-	regex_t re;
-
-	if (!log_level_parse(&c->log_level, c->log_level_text))
-		mistake(l,
-			"ETHREX_PROOF_COORDINATOR_LOG_LEVEL: \"%s\" is not error, warn, info or "
-			"debug",
-			c->log_level_text);
-	if (strcmp(c->log_format_text, "logfmt") == 0)
-		c->log_format = LOG_LOGFMT;
-	else if (strcmp(c->log_format_text, "json") == 0)
-		c->log_format = LOG_JSON;
-	else
-		mistake(l, "ETHREX_PROOF_COORDINATOR_LOG_FORMAT: \"%s\" is not logfmt or json",
-			c->log_format_text);
-	if (regcomp(&re, c->commit_hash_pattern, REG_EXTENDED | REG_NOSUB) == 0)
-		regfree(&re);
-	else
-		mistake(l,
-			"ETHREX_PROOF_COORDINATOR_COMMIT_HASH_PATTERN: \"%s\" is not a regular "
-			"expression",
-			c->commit_hash_pattern);
-	if (!c->admin_listen[0] && snprintf(c->admin_listen, sizeof c->admin_listen,
-					    "unix:%.1000s/admin.sock", c->data_dir) > 112)
-		mistake(l,
-			"ETHREX_PROOF_COORDINATOR_ADMIN_LISTEN: the data directory's path is too "
-			"long for a Unix socket; set one");
-	if (c->max_message_bytes > CONFIG_LARGEST_MESSAGE)
-		mistake(l,
-			"ETHREX_PROOF_COORDINATOR_MAX_MESSAGE_BYTES (%" PRIu64 ") is more than "
-			"the %u bytes that all large unfinished messages may take together",
-			c->max_message_bytes, CONFIG_LARGEST_MESSAGE);
-	if (c->min_retry_delay_s > c->max_retry_delay_s)
-		mistake(l,
-			"ETHREX_MIN_RETRY_DELAY (%" PRIu64 " s) is more than "
-			"ETHREX_MAX_RETRY_DELAY (%" PRIu64 " s)",
-			c->min_retry_delay_s, c->max_retry_delay_s);
-	c->register_by_file = strcmp(c->register_route, "file") == 0;
-	if (!c->register_by_file && strcmp(c->register_route, "direct") != 0)
-		mistake(l, "ETHREX_PROOF_COORDINATOR_REGISTER_ROUTE: \"%s\" is not direct or file",
-			c->register_route);
-	split_urls(l);
-	check_collateral(l);
-	if (!config_check_tls(c, need_chain, &why))
-		mistake(l, "%s", why.text);
-	if (!need_chain)
-		return;
-	if (!c->n_rpc_urls)
-		mistake(l, "ETHREX_ETH_RPC_URL is needed: the L1 node's JSON-RPC endpoint");
-	if (!c->has_proposer)
-		mistake(l, "ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS is needed");
-	if (!c->has_l1_key)
-		mistake(l, "ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY or ..._L1_PRIVATE_KEY_FILE is "
-			   "needed: the key that sends verifyBatches");
 }
 
 bool config_load(struct config *c, int argc, char **argv, bool need_chain, FILE *errors)
@@ -497,10 +377,10 @@ bool config_load(struct config *c, int argc, char **argv, bool need_chain, FILE 
 	read_flags(&l, argc, argv);
 	read_environment(&l);
 	if (c->env_file[0])
-		read_env_file(&l, c->env_file);
+		config_read_env_file(&l, c->env_file);
 	for (i = 0; i < config_rows_count; i++)
 		store_row(&l, i);
-	check_together(&l, need_chain);
+	config_check(&l);
 	secret_wipe(l.given, config_rows_count * sizeof *l.given);
 	free(l.given);
 	return l.mistakes == 0;

@@ -1,6 +1,5 @@
 /* What the settings are, shown: the running ones, the help text, and what a reload changes. */
-#include "coordinator/base/url.h"
-#include "coordinator/config/config_table.h"
+#include "coordinator/config/internal.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -11,7 +10,8 @@ static size_t row_size(const struct config_row *r)
 	switch (r->type) {
 	case TYPE_TEXT:
 	case TYPE_SECRET:
-	case TYPE_URLS: return CONFIG_TEXT_MAX;
+	case TYPE_URLS:
+	case TYPE_SOURCES: return CONFIG_TEXT_MAX;
 	case TYPE_U64: return sizeof(uint64_t);
 	case TYPE_BOOL: return sizeof(bool);
 	case TYPE_ADDRESS: return sizeof(struct eth_address);
@@ -22,7 +22,7 @@ static size_t row_size(const struct config_row *r)
 
 static bool row_differs(const struct config_row *r, const void *a, const void *b)
 {
-	if (r->type == TYPE_TEXT || r->type == TYPE_SECRET || r->type == TYPE_URLS)
+	if (row_size(r) == CONFIG_TEXT_MAX)
 		return strcmp(a, b) != 0;
 	return memcmp(a, b, row_size(r)) != 0;
 }
@@ -52,16 +52,41 @@ unsigned config_reload(struct config *running, const struct config *fresh, FILE 
 	return changed;
 }
 
+/* Text that is no URL and no key is shown as it is, whatever its length. */
+static const char *show_text(char shown[CONFIG_SHOWN_SIZE], const char *text)
+{
+	return config_is_key(text) || strstr(text, "://") ? config_shown(shown, text) : text;
+}
+
+/* Each without its user, path and query. */
+static void show_urls(char *out, size_t n, const char *list)
+{
+	static const char pccs[] = "pccs+";
+	char copy[CONFIG_TEXT_MAX], shown[CONFIG_SHOWN_SIZE], *save = NULL, *one;
+	size_t used = 0;
+
+	snprintf(copy, sizeof copy, "%s", list);
+	for (one = strtok_r(copy, ", ", &save); one && used < n;
+	     one = strtok_r(NULL, ", ", &save)) {
+		const bool is_pccs = strncmp(one, pccs, sizeof pccs - 1) == 0;
+
+		used += (size_t)snprintf(
+		    out + used, n - used, "%s%s%s", used ? "," : "", is_pccs ? pccs : "",
+		    config_shown(shown, one + (is_pccs ? sizeof pccs - 1 : 0)));
+	}
+}
+
 static void row_text(char *out, size_t n, const struct config *c, const struct config_row *r)
 {
 	const char *at = (const char *)c + r->at;
 	uint64_t u;
 	bool b;
 	struct eth_address a;
+	char shown[CONFIG_SHOWN_SIZE];
 
 	out[0] = '\0';
 	switch (r->type) {
-	case TYPE_TEXT: snprintf(out, n, "%s", at); break;
+	case TYPE_TEXT: snprintf(out, n, "%s", show_text(shown, at)); break;
 	case TYPE_SECRET: snprintf(out, n, "%s", *at ? "(set, hidden)" : ""); break;
 	case TYPE_U64:
 		memcpy(&u, at, sizeof u);
@@ -71,18 +96,13 @@ static void row_text(char *out, size_t n, const struct config *c, const struct c
 		memcpy(&b, at, sizeof b);
 		snprintf(out, n, "%s", b ? "true" : "false");
 		break;
-	case TYPE_URLS: {
-		size_t i, used = 0;
-
-		for (i = 0; i < c->n_rpc_urls && used < n; i++) {
-			char masked[256];
-
-			url_mask(masked, sizeof masked, c->rpc_urls[i]);
-			used +=
-			    (size_t)snprintf(out + used, n - used, "%s%s", i ? "," : "", masked);
-		}
+	case TYPE_URLS: show_urls(out, n, at); break;
+	case TYPE_SOURCES:
+		if (strcmp(at, r->fallback) == 0)
+			snprintf(out, n, "%s", at);
+		else
+			show_urls(out, n, at);
 		break;
-	}
 	case TYPE_ADDRESS:
 	case TYPE_KEY:
 		memcpy(&b, (const char *)c + r->has, sizeof b);

@@ -102,8 +102,8 @@ const struct config_row config_rows[] = {
 	TEXT(P "REGISTER_ROUTE", NULL, "proof-coordinator.register-route", register_route, "direct", false, "direct: register is sent; file: its call is written to DATA_DIR/proposals for governance to send"),
 
 	GROUP("Collateral"),
-	TEXT(P "COLLATERAL_SOURCES", NULL, "proof-coordinator.collateral-sources", collateral_sources, "https://api.trustedservices.intel.com", false, "where collateral comes from, comma separated, in order: https://... (Intel's PCS or its like), pccs+https://... (a PCCS), dir:/path (files)"),
-	TEXT(P "COLLATERAL_ROOT_CRL_URL", NULL, "proof-coordinator.collateral-root-crl-url", collateral_root_crl_url, "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der", false, "the root CA's CRL, where the source is no PCCS"),
+	{NULL, P "COLLATERAL_SOURCES", NULL, "proof-coordinator.collateral-sources", TYPE_SOURCES, AT(collateral_sources), 0, 0, 0, "https://api.trustedservices.intel.com", false, "where collateral comes from, comma separated, in order: https://... (Intel's PCS or its like), pccs+https://... (a PCCS), dir:/path (files)"},
+	{NULL, P "COLLATERAL_ROOT_CRL_URL", NULL, "proof-coordinator.collateral-root-crl-url", TYPE_SOURCES, AT(collateral_root_crl_url), 0, 0, 0, "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der", false, "the root CA's CRL, where the source is no PCCS"},
 	TEXT(P "COLLATERAL_CA_FILE", NULL, "proof-coordinator.collateral-ca-file", collateral_ca_file, "", false, "PEM file of the authorities to trust for a PCCS's TLS, instead of the system's"),
 	TEXT(P "COLLATERAL_UPDATE", NULL, "proof-coordinator.collateral-update", collateral_update_text, "standard", false, "standard or early: which TCB evaluation to ask for, until the contracts go by another"),
 	NUM(P "COLLATERAL_TCB_EVALUATION_NUMBER", "proof-coordinator.collateral-tcb-evaluation-number", collateral_number, 0, 1000000, "0", false, "tcbEvaluationDataNumber to ask for, whatever the contracts go by (0: as COLLATERAL_UPDATE says)"),

@@ -4,7 +4,16 @@
 
 #include "coordinator/config/config.h"
 
-enum config_type { TYPE_TEXT, TYPE_SECRET, TYPE_U64, TYPE_BOOL, TYPE_ADDRESS, TYPE_KEY, TYPE_URLS };
+enum config_type {
+	TYPE_TEXT,
+	TYPE_SECRET,
+	TYPE_U64,
+	TYPE_BOOL,
+	TYPE_ADDRESS,
+	TYPE_KEY,
+	TYPE_URLS,    /* of L1: shown without what may be a secret */
+	TYPE_SOURCES, /* likewise, one or several, pccs+https:// and dir: too */
+};
 
 struct config_row {
 	const char *group; /* a heading in the help text; NULL: as the row before */

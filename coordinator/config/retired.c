@@ -1,5 +1,7 @@
 #include "coordinator/config/retired.h"
 
+#include "coordinator/config/internal.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -110,14 +112,15 @@ static enum config_retired_answer given_fixed(const struct config_retired *r, co
 					      struct why *sentence)
 {
 	unsigned long long wanted;
+	char shown[CONFIG_SHOWN_SIZE];
 	char *end;
 
 	errno = 0;
 	wanted = strtoull(value, &end, 10);
 	if (value[0] < '0' || value[0] > '9' || *end || errno) {
 		why_set(sentence,
-			"\"%.80s\" is not a whole number; and it is fixed at %" PRIu64 " since 0.2",
-			value, r->fixed);
+			"\"%s\" is not a whole number; and it is fixed at %" PRIu64 " since 0.2",
+			config_shown(shown, value), r->fixed);
 		return RETIRED_ERROR;
 	}
 	if (wanted < r->fixed) {

@@ -88,8 +88,9 @@ static void rows_follow(const struct visit *v)
 static void refuse(struct visit *v, enum registrar_answer a, const char *sentence)
 {
 	v->setup->counters[a]++;
-	log_event(LOG_WARN, "setup_refused", log_str("source", v->source),
-		  log_u64("bytes", v->payload.len), log_str("reason", sentence));
+	log_limited(LOG_WARN, "setup_refused", code_of(a) == SETUP_REFUSED ? "refused" : "retry",
+		    v->source, log_str("source", v->source), log_u64("bytes", v->payload.len),
+		    log_str("reason", sentence));
 	answer(v, code_of(a), sentence);
 	if (v->stored)
 		rows_follow(v);
@@ -112,12 +113,13 @@ static bool answer_now(struct visit *v)
 	eth_address_print(signer, &v->check.prover.signer);
 	s->counters[a]++;
 	if (code_of(a) == SETUP_ACK)
-		log_event(LOG_INFO, "setup_acknowledged", log_str("signer", signer),
-			  log_str("source", v->check.prover.source),
-			  log_str("as", a == REGISTRAR_ACK_ACTIVE ? "active" : "standby"));
+		log_limited(LOG_INFO, "setup_acknowledged", "", v->check.prover.source,
+			    log_str("signer", signer), log_str("source", v->check.prover.source),
+			    log_str("as", a == REGISTRAR_ACK_ACTIVE ? "active" : "standby"));
 	else
-		log_event(LOG_WARN, "setup_refused", log_str("signer", signer),
-			  log_str("source", v->check.prover.source), log_str("reason", why.text));
+		log_limited(LOG_WARN, "setup_refused", "key", v->check.prover.source,
+			    log_str("signer", signer), log_str("source", v->check.prover.source),
+			    log_str("reason", why.text));
 	answer(v, code_of(a), code_of(a) == SETUP_ACK ? "" : why.text);
 	return true;
 }
@@ -155,7 +157,7 @@ static void on_kept(void *arg, enum store_rc rc, const struct why *why)
 	if (!placed) {
 		const char *sentence = rc != STORE_OK ? why->text : trouble.text;
 
-		log_event(LOG_ERROR, "setup_not_kept", log_str("reason", sentence));
+		log_limited(LOG_ERROR, "setup_not_kept", "", "", log_str("reason", sentence));
 		answer(v, SETUP_TRY_AGAIN, sentence);
 		visit_free(v);
 		return;
@@ -266,8 +268,8 @@ void setup_begin(struct setup *s, uint64_t conn, struct span payload, const char
 	struct visit *v;
 
 	if (facts && !facts->has_tdx_verifier) {
-		log_event(LOG_WARN, "setup_refused", log_str("source", source),
-			  log_str("reason", no_verifier));
+		log_limited(LOG_WARN, "setup_refused", "no_verifier", source,
+			    log_str("source", source), log_str("reason", no_verifier));
 		s->events.answer(s->events.arg, conn, SETUP_REFUSED, no_verifier);
 		return;
 	}

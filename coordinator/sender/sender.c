@@ -39,6 +39,8 @@ void sender_options_default(struct sender_options *o)
 	    .retry_max_ms = 60000,
 	    .foreign_wait_ms = 300000,
 	    .replace_foreign = true,
+	    .no_funds_give_up_ms = 0, /* money comes, or the wish is taken back */
+	    .give_up_ms = 0,
 	};
 }
 

@@ -1,30 +1,13 @@
 #include "coordinator/server/internal.h"
 
-#include <arpa/inet.h>
+#include "coordinator/base/listen_at.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-
-static bool parse_address(const char *text, uint16_t port, struct sockaddr_storage *out,
-			  socklen_t *size)
-{
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-
-	memset(out, 0, sizeof *out);
-	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
-		memcpy(out, &v4, *size = sizeof v4);
-		return true;
-	}
-	if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
-		memcpy(out, &v6, *size = sizeof v6);
-		return true;
-	}
-	return false;
-}
 
 static bool watch_listeners(struct server *s, uint32_t events)
 {
@@ -43,17 +26,16 @@ static bool watch_listeners(struct server *s, uint32_t events)
 static enum server_err listen_on(struct listener *l, const char *text, uint16_t port, int backlog,
 				 struct why *why)
 {
-	struct sockaddr_storage address;
 	struct sockaddr_in6 bound;
-	socklen_t size, bound_size = sizeof bound;
+	socklen_t bound_size = sizeof bound;
+	struct listen_at at;
 	const int on = 1;
 
-	if (!parse_address(text, port, &address, &size)) {
-		why_set(why, "the listen address \"%s\" is not a numeric IPv4 or IPv6 address",
-			text);
+	if (!listen_at_ip(&at, text, port, why)) {
+		why_wrap(why, "the listen address \"%s\"", text);
 		return SERVER_OPTIONS;
 	}
-	l->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	l->fd = socket(at.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (l->fd < 0) {
 		why_set(why, "no descriptor for the listener: %s", strerror(errno));
 		return SERVER_SYSTEM;
@@ -61,7 +43,7 @@ static enum server_err listen_on(struct listener *l, const char *text, uint16_t 
 	setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	/* Accepted sockets inherit it. */
 	setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (bind(l->fd, (struct sockaddr *)&address, size) || listen(l->fd, backlog) ||
+	if (bind(l->fd, (struct sockaddr *)&at.address, at.size) || listen(l->fd, backlog) ||
 	    getsockname(l->fd, (struct sockaddr *)&bound, &bound_size)) {
 		why_set(why, "cannot listen on %s port %u: %s", text, port, strerror(errno));
 		return SERVER_BIND;

@@ -217,9 +217,9 @@ static void on_prover_setup(struct session *s, struct conn *conn, const struct p
 
 	(void)digest;
 	if (m->prover_type != PROVER_TDX) {
-		log_event(LOG_WARN, "setup_unneeded",
-			  log_str("type", prover_type_name(m->prover_type)),
-			  log_str("source", source));
+		log_limited(LOG_WARN, "setup_unneeded", "", source,
+			    log_str("type", prover_type_name(m->prover_type)),
+			    log_str("source", source));
 		reply_message(conn, &ack);
 	} else if (s->draining) {
 		reply_error(s, conn, "stopping", "the coordinator is stopping; try again later");
@@ -237,8 +237,8 @@ static void on_not_for_us(struct session *s, struct conn *conn, const struct pro
 
 	(void)digest;
 	why_set(&why, "%s is a coordinator's message, not a prover's", message_kind_name(m->kind));
-	log_event(LOG_WARN, "message_refused", log_str("source", source),
-		  log_str("reason", why.text));
+	log_limited(LOG_WARN, "message_refused", "not_for_us", source, log_str("source", source),
+		    log_str("reason", why.text));
 	reply_error(s, conn, "invalid_request", why.text);
 }
 
@@ -265,8 +265,9 @@ static void act(struct session *s, struct conn *conn, const struct decoded *d)
 	const struct proofdata *m = &d->message;
 
 	if (d->err != PROTO_OK) {
-		log_event(LOG_WARN, "message_refused", log_str("source", d->source),
-			  log_u64("bytes", d->bytes), log_str("reason", d->why.text));
+		log_limited(LOG_WARN, "message_refused", proto_err_name(d->err), d->source,
+			    log_str("source", d->source), log_u64("bytes", d->bytes),
+			    log_str("reason", d->why.text));
 		reply_error(s, conn, proto_err_name(d->err), d->why.text);
 		return;
 	}
@@ -296,8 +297,8 @@ void session_message(void *arg, struct conn *conn, struct span message, const ch
 		proofdata_free(&d.message);
 	} else if (!decoder_take(s->decoder, s->server, conn, message, source, &s->o.limits,
 				 &d.why)) {
-		log_event(LOG_WARN, "message_refused", log_str("source", source),
-			  log_u64("bytes", message.n), log_str("reason", d.why.text));
+		log_limited(LOG_WARN, "message_refused", "busy", source, log_str("source", source),
+			    log_u64("bytes", message.n), log_str("reason", d.why.text));
 		reply_error(s, conn, "busy", d.why.text);
 	}
 }
@@ -315,20 +316,23 @@ void session_beginning(void *arg, struct conn *conn, struct span beginning, cons
 	code = proofs_unwanted(s->p.proofs, batch, type, beginning.n, &why);
 	if (!code)
 		return;
-	log_event(LOG_WARN, "proof_refused", log_u64("batch", batch),
-		  log_str("type", prover_type_name(type)), log_str("source", source),
-		  log_str("reason", why.text));
+	log_limited(LOG_WARN, "proof_refused", code, source, log_u64("batch", batch),
+		    log_str("type", prover_type_name(type)), log_str("source", source),
+		    log_str("reason", why.text));
 	reply_error(s, conn, code, why.text);
 }
 
 void session_bad(void *arg, struct conn *conn, enum server_bad bad, const struct why *why)
 {
 	struct session *s = arg;
-	char peer[CONN_PEER_TEXT];
+	char peer[CONN_PEER_TEXT], address[CONN_PEER_TEXT];
 
+	conn_peer(conn, peer);
+	snprintf(address, sizeof address, "%.*s", (int)(strrchr(peer, ':') - peer), peer);
 	/* A port scan or a health check connects and says nothing. */
-	log_event(bad == SERVER_BAD_EMPTY ? LOG_DEBUG : LOG_WARN, "message_refused",
-		  log_str("source", conn_peer(conn, peer)), log_str("reason", why->text));
+	log_limited(bad == SERVER_BAD_EMPTY ? LOG_DEBUG : LOG_WARN, "message_refused",
+		    server_bad_name(bad), address, log_str("source", peer),
+		    log_str("reason", why->text));
 	if (bad != SERVER_BAD_EMPTY)
 		reply_error(s, conn, server_bad_name(bad), why->text);
 }
@@ -350,7 +354,7 @@ bool session_attested(void *arg, const uint8_t hash[TLS_KEY_HASH])
 void session_server_log(void *arg, bool usual, const char *event, const char *sentence)
 {
 	(void)arg;
-	log_event(usual ? LOG_INFO : LOG_WARN, event, log_str("reason", sentence));
+	log_limited(usual ? LOG_INFO : LOG_WARN, event, "", "", log_str("reason", sentence));
 }
 
 /* ---- life ---- */

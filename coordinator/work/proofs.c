@@ -62,17 +62,17 @@ static void on_kept(void *arg, enum store_rc rc, const struct why *why)
 
 	if (rc != STORE_OK) {
 		work_release(p->p.work, k->id);
-		log_event(LOG_ERROR, "proof_not_kept", log_u64("batch", k->batch),
-			  log_str("reason", why->text));
+		log_limited(LOG_ERROR, "proof_not_kept", "", "", log_u64("batch", k->batch),
+			    log_str("reason", why->text));
 		k->cb(k->arg, PROOF_REFUSED, "try_again", "the proof could not be stored");
 		free(k);
 		return;
 	}
 	if (!work_kept(p->p.work, k->id, clock_mono_ms()))
 		proofs_forget(p, k->id);
-	log_event(LOG_INFO, "proof_kept", log_u64("batch", k->batch),
-		  log_str("type", prover_type_name(k->type)), log_u64("id", k->id),
-		  log_str("source", k->source));
+	log_limited(LOG_INFO, "proof_kept", "", k->source, log_u64("batch", k->batch),
+		    log_str("type", prover_type_name(k->type)), log_u64("id", k->id),
+		    log_str("source", k->source));
 	k->cb(k->arg, PROOF_ACK, "", "");
 	free(k);
 	proofs_judge(p);
@@ -117,9 +117,10 @@ static void answer_at_once(struct proofs *p, const struct work_proof *wp, enum w
 {
 	const bool ack = rc == WORK_DUPLICATE;
 
-	log_event(ack ? LOG_INFO : LOG_WARN, ack ? "proof_duplicate" : "proof_refused",
-		  log_u64("batch", wp->batch), log_str("type", prover_type_name(wp->type)),
-		  log_str("source", wp->source), log_str("reason", why->text));
+	log_limited(ack ? LOG_INFO : LOG_WARN, ack ? "proof_duplicate" : "proof_refused",
+		    refusal_code(rc), wp->source, log_u64("batch", wp->batch),
+		    log_str("type", prover_type_name(wp->type)), log_str("source", wp->source),
+		    log_str("reason", why->text));
 	if (ack)
 		duplicate_shown(p, id);
 	cb(arg, ack ? PROOF_ACK : PROOF_REFUSED, refusal_code(rc), why->text);
@@ -223,11 +224,12 @@ void proofs_verdict(struct proofs *p, uint64_t id, enum work_state state,
 		signer = NULL;
 	if (signer)
 		eth_address_print(text, signer);
-	log_event(state == WORK_BAD ? LOG_WARN : LOG_INFO,
-		  state == WORK_BAD ? "proof_set_aside" : "proof_judged", log_u64("batch", c.batch),
-		  log_str("type", prover_type_name(c.type)), log_u64("id", id),
-		  log_str("source", c.source), log_str("verdict", work_state_name(state)),
-		  log_str("signer", text), log_str("reason", reason));
+	log_limited(state == WORK_BAD ? LOG_WARN : LOG_INFO,
+		    state == WORK_BAD ? "proof_set_aside" : "proof_judged", "", c.source,
+		    log_u64("batch", c.batch), log_str("type", prover_type_name(c.type)),
+		    log_u64("id", id), log_str("source", c.source),
+		    log_str("verdict", work_state_name(state)), log_str("signer", text),
+		    log_str("reason", reason));
 	p->counters.judged[state]++;
 	change.proof_state = (struct store_proof_state){.id = id,
 							.state = (int)state,
@@ -305,8 +307,8 @@ static void on_proof_read(void *arg, enum store_rc rc, const struct store_proof 
 	struct judging *j = arg;
 
 	if (rc != STORE_OK || !buf_add(&j->bytes, proof->bytes.p, proof->bytes.n)) {
-		log_event(LOG_ERROR, "proof_unreadable", log_u64("id", j->c.id),
-			  log_str("reason", rc != STORE_OK ? why->text : "out of memory"));
+		log_limited(LOG_ERROR, "proof_unreadable", "", "", log_u64("id", j->c.id),
+			    log_str("reason", rc != STORE_OK ? why->text : "out of memory"));
 		judging_end(j);
 		return;
 	}

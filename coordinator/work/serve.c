@@ -86,8 +86,8 @@ static enum serve_rc hand_out(struct serve *s, uint64_t conn, enum prover_type t
 	if (d)
 		rc = input_file_open(&out->fd, s->p.data_dir, grant->sha256, grant->size, &trouble);
 	if (rc != INPUT_OK) {
-		log_event(LOG_ERROR, "input_unreadable", log_u64("batch", grant->batch),
-			  log_str("reason", trouble.text));
+		log_limited(LOG_ERROR, "input_unreadable", "", "", log_u64("batch", grant->batch),
+			    log_str("reason", trouble.text));
 		if (rc == INPUT_BROKEN)
 			work_input_broken(s->p.work, grant->batch, commit_hash);
 		give_back(s, grant->batch, type, grant->ticket);
@@ -115,11 +115,11 @@ static enum serve_rc request_once(struct serve *s, uint64_t conn, const struct p
 	s->counters[rc]++;
 	switch (rc) {
 	case WORK_GRANT:
-		log_event(LOG_INFO, "work_granted", log_u64("batch", grant.batch),
-			  log_str("type", type ? prover_type_name(*type) : "any"),
-			  log_str("dialect", dialect_name(m->dialect)),
-			  log_str("commit_hash", m->commit_hash), log_str("source", source),
-			  log_u64("bytes", grant.size));
+		log_limited(LOG_INFO, "work_granted", "", source, log_u64("batch", grant.batch),
+			    log_str("type", type ? prover_type_name(*type) : "any"),
+			    log_str("dialect", dialect_name(m->dialect)),
+			    log_str("commit_hash", m->commit_hash), log_str("source", source),
+			    log_u64("bytes", grant.size));
 		if (grant.ticket)
 			lease_keep(s->p.store, &grant, *type, source);
 		return hand_out(s, conn, type ? *type : PROVER_EXEC, m->commit_hash, &grant, out,
@@ -149,8 +149,8 @@ enum serve_rc serve_request(struct serve *s, uint64_t conn, const struct proofda
 	int i;
 
 	if (!commit_hash_ok(s->p.rule, m->commit_hash, why)) {
-		log_event(LOG_WARN, "request_refused", log_str("source", source),
-			  log_str("reason", why->text));
+		log_limited(LOG_WARN, "request_refused", "", source, log_str("source", source),
+			    log_str("reason", why->text));
 		return SERVE_BAD_HASH;
 	}
 	for (i = 0; i < TRIES_MAX && broken; i++)
@@ -170,8 +170,8 @@ void serve_end(struct serve *s, uint64_t conn, bool delivered)
 		return;
 	*at = found->next;
 	if (!delivered && found->ticket) {
-		log_event(LOG_INFO, "input_not_delivered", log_u64("batch", found->batch),
-			  log_str("type", prover_type_name(found->type)));
+		log_limited(LOG_INFO, "input_not_delivered", "", "", log_u64("batch", found->batch),
+			    log_str("type", prover_type_name(found->type)));
 		give_back(s, found->batch, found->type, found->ticket);
 	}
 	free(found);

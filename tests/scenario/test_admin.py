@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -70,6 +71,11 @@ def test_bad_json_is_named_with_its_offset(c, body, complaint):
     ("PUT", "/api/v1/batches/1?commit_hash=52E4B64", {}, 400, "bad_request"),
     ("PUT", "/api/v1/batches/1?commit_hash=../../etc", {}, 400, "bad_request"),
     ("PUT", "/api/v1/batches/1?commit_hash=52e4b6", {}, 400, "bad_request"),
+    ("PUT", "/api/v1/batches/1?commit_hash=52e4b64%00", {}, 400, "malformed"),
+    ("PUT", "/api/v1/batches/1%00?commit_hash=52e4b64", {}, 400, "malformed"),
+    ("PUT", "/api/v1/batches/1?commit_hash=52e4b64&commit_hash=abcdef1", {}, 400, "malformed"),
+    ("PUT", "/api/v1/batches/1?commit_hash=52e4b64", {"transfer-encoding": "chunked", "content-length": "2"}, 400,
+     "malformed"),
     ("POST", "/api/v1/status", {}, 405, "bad_method"),
     ("GET", "/nothing", {}, 404, "not_found"),
 ])
@@ -167,6 +173,29 @@ def test_input_is_spliced_verbatim(world, c):
     assert c.say(ask) == b'{"InputResponse":{"id":1,"input":' + odd + b',"format":"Groth16"}}'
     until("the lease is over", lambda: c.say(b'{"BatchRequest":{"commit_hash":"52e4b64","prover_type":"TDX"}}') ==
           b'{"BatchResponse":{"batch_number":1,"input":' + odd + b',"format":"Groth16"}}')
+
+
+def test_a_listener_whose_clients_all_timed_out(world):
+    """Both listeners, filled to their last place by clients without a word and without a token."""
+    c = world.coordinator(READ_TIMEOUT=500, MAX_CONNECTIONS=16).start()
+    for port, room in ((c.admin_port, 64), (c.port, 16)):
+        silent = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(room)]
+        if port == c.admin_port:
+            assert c.verb("healthcheck").returncode == 0
+        for s in silent:
+            assert s.recv(1000) is not None  # the end of the stream
+            s.close()
+        assert c.verb("healthcheck").returncode == 0
+        assert c.request()[0] is None
+
+
+def test_a_daemon_that_hangs_is_not_healthy(c):
+    c.signal(signal.SIGSTOP)
+    begin = time.monotonic()
+    done = c.verb("healthcheck")
+    assert done.returncode == 2 and time.monotonic() - begin < 6 and "timed out" in done.stderr
+    c.signal(signal.SIGCONT)
+    assert c.verb("healthcheck").returncode == 0
 
 
 def test_put_input_verb(world, c):

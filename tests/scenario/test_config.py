@@ -235,3 +235,35 @@ def test_unix_admin_socket_and_verbs(world, tmp_path_factory):
     assert "proof_coordinator_up 1" in c.verb("metrics").stdout
     assert free_port() and c.stop() == 0
     assert c.verb("healthcheck").returncode == 2
+
+
+@pytest.mark.parametrize("name, value", [
+    ("ADMIN_LISTEN", "0.0.0.0:3902"), ("ADMIN_LISTEN", "[::1]:3902"), ("ADMIN_LISTEN", "localhost"),
+    ("ADMIN_LISTEN", "unix:/nonexistent/admin.sock"), ("LISTEN_ADDRESS", "localhost"),
+    ("DATA_DIR", "/nonexistent/data"), ("DATA_DIR", "/dev/null"), ("POLICY_FILE", "/dev/null"),
+    ("DCAP_ROOT_FILE", "/dev/null"), ("COLLATERAL_CA_FILE", "/nonexistent/ca.pem"),
+    ("COLLATERAL_ROOT_CRL_URL", "https://user:hunter2@crl.example/root.der"),
+    ("COLLATERAL_SOURCES", "https://pcs.example/?key=hunter2"),
+    ("POLICY_FILE", L1_KEY), ("L1_PRIVATE_KEY_FILE", L1_KEY), ("DATA_DIR", L1_KEY), ("ADMIN_TOKEN_FILE", "hunter2"),
+])
+def test_what_run_refuses_config_refuses(world, name, value):
+    """With the same words, code 78, and nothing of a secret in them."""
+    c = world.coordinator(**{name: value})
+    ran, checked = c.verb("run"), c.verb("config")
+    assert (ran.returncode, checked.returncode) == (EXIT_CONFIG, EXIT_CONFIG), ran.stderr
+    assert ran.stderr == checked.stderr and P + name in ran.stderr
+    for done in (ran, checked, c.verb("config", "--json")):
+        assert "hunter2" not in done.stdout + done.stderr
+        assert L1_KEY[2:] not in done.stdout + done.stderr
+
+
+def test_env_file_with_a_key_that_all_may_read(world):
+    c = world.coordinator(L1_PRIVATE_KEY_FILE=None)
+    file = world.dir / "settings.env"
+    file.write_bytes(b"\xef\xbb\xbf" + f"{P}L1_PRIVATE_KEY='{L1_KEY}'\r\n".encode())
+    file.chmod(0o644)
+    done = c.verb("run", "--env-file", file)
+    assert done.returncode == EXIT_CONFIG and "everyone may read it: chmod 0600" in done.stderr
+    assert L1_KEY[2:] not in done.stderr
+    file.chmod(0o600)
+    assert c.verb("config", "--env-file", file).returncode == 0

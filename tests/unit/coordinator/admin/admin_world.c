@@ -2,6 +2,7 @@
 
 #include "coordinator/admin/listen.h"
 #include "coordinator/base/clock.h"
+#include "coordinator/base/listen_at.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -197,11 +198,17 @@ static void make_agenda(struct admin_world *x, struct l1 *l1, struct why *why)
 
 void admin_world_open(struct admin_world *x, const char *listen)
 {
+	admin_world_open_with(x, listen, 16, 60);
+}
+
+void admin_world_open_with(struct admin_world *x, const char *listen, unsigned max_connections,
+			   unsigned idle_timeout_s)
+{
 	struct store_options so = {.dir = x->dir};
 	struct admin_options ao = {.listen = x->listen,
 				   .token = WORLD_TOKEN,
-				   .max_connections = 16,
-				   .idle_timeout_s = 60,
+				   .max_connections = max_connections,
+				   .idle_timeout_s = idle_timeout_s,
 				   .tdx_dev_mode = true,
 				   .version = "9.8.7",
 				   .started_ms = clock_wall_ms()};
@@ -345,7 +352,7 @@ static int connect_tcp(const char *listen)
 
 int admin_world_connect(struct admin_world *x)
 {
-	const char *path = admin_listen_path(x->listen);
+	const char *path = listen_at_path(x->listen);
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	int fd;
 

@@ -34,6 +34,8 @@ struct answer {
 
 /* listen: NULL is a Unix socket of the world's own. The admin is ready. */
 void admin_world_open(struct admin_world *x, const char *listen);
+void admin_world_open_with(struct admin_world *x, const char *listen, unsigned max_connections,
+			   unsigned idle_timeout_s);
 /* The admin alone; turns the loop until it has ended. */
 void admin_world_close_admin(struct admin_world *x);
 /* All but the directory, which the caller may read; then admin_world_remove(). */

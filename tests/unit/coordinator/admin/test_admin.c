@@ -3,6 +3,7 @@
 
 #include "coordinator/provers/rows.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -287,6 +289,80 @@ static void test_host_on_tcp(void **state)
 	}
 }
 
+/* ---- what could be read in two ways ---- */
+
+/* Answered once, with 400, and the connection ends whatever else was sent. */
+static void malformed(struct admin_world *x, const char *request, const char *fault)
+{
+	int fd = admin_world_connect(x);
+	struct answer a;
+	ssize_t n = -1;
+	char byte;
+
+	admin_world_send(x, fd, request, strlen(request));
+	admin_world_receive(x, fd, &a);
+	if (a.status != 400 || strcmp(answer_code(&a), "malformed") != 0)
+		fail_msg("%d %s to %s", a.status, answer_code(&a), request);
+	if (!memmem(a.body.p, a.body.len, fault, strlen(fault)))
+		fail_msg("\"%s\" is not in %.*s", fault, (int)a.body.len, (char *)a.body.p);
+	answer_free(&a);
+	while (n < 0) {
+		admin_world_turn(x);
+		n = recv(fd, &byte, 1, 0);
+		if (n < 0 && errno == ECONNRESET)
+			n = 0;
+	}
+	assert_int_equal(n, 0);
+	close(fd);
+}
+
+#define PUT_1                                                                                      \
+	"PUT /api/v1/batches/1?commit_hash=abc1234 HTTP/1.1\r\nHost: localhost\r\n" WORLD_BEARER
+
+static void test_malformed(void **state)
+{
+	static const char *const cases[][2] = {
+	    {PUT_1 "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+	     "two Content-Length headers"},
+	    {PUT_1 "Content-Length: 2\r\ncontent-length: 7\r\n\r\n{}\r\nGET",
+	     "two Content-Length headers"},
+	    {PUT_1 "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+	     "both Content-Length and Transfer-Encoding"},
+	    {PUT_1 "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+	     "both Content-Length and Transfer-Encoding"},
+	    {PUT_1 "Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+	     "a transfer encoding other than chunked"},
+	    {PUT_1 "Content-Length : 2\r\n\r\n{}", "white space in the name of a header"},
+	    {PUT_1 "Host: localhost\r\nContent-Length: 2\r\n\r\n{}", "two Host headers"},
+	    {PUT_1 WORLD_BEARER "Content-Length: 2\r\n\r\n{}", "two Authorization headers"},
+	    {"PUT /api/v1/batches/1?commit_hash=abc1234%00 HTTP/1.1\r\nHost: "
+	     "localhost\r\n" WORLD_BEARER "Content-Length: 2\r\n\r\n{}",
+	     "a zero byte"},
+	    {"PUT /api/v1/batches/1%00?commit_hash=abc1234 HTTP/1.1\r\nHost: "
+	     "localhost\r\n" WORLD_BEARER "Content-Length: 2\r\n\r\n{}",
+	     "a zero byte"},
+	    {"PUT /api/v1/batches/1?commit_hash=abc1234&x%00=1 HTTP/1.1\r\nHost: "
+	     "localhost\r\n" WORLD_BEARER "Content-Length: 2\r\n\r\n{}",
+	     "a zero byte"},
+	    {"PUT /api/v1/batches/1?commit_hash=abc1234&commit_hash=abc1235 HTTP/1.1\r\n"
+	     "Host: localhost\r\n" WORLD_BEARER "Content-Length: 2\r\n\r\n{}",
+	     "two commit_hash"},
+	    {"GET /healthz%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", "a zero byte"},
+	    {"GET /api/v1/verdicts/ab%00cd HTTP/1.1\r\nHost: localhost\r\n\r\n", "a zero byte"},
+	};
+	struct admin_world *x = *state;
+	struct answer a;
+	size_t i;
+
+	for (i = 0; i < sizeof cases / sizeof *cases; i++)
+		malformed(x, cases[i][0], cases[i][1]);
+	assert_int_equal(inputs_bytes(x->p.inputs), 0);
+	/* An escaped percent sign is none. */
+	admin_world_get(x, &a, "/api/v1/nothing%2500");
+	assert_int_equal(a.status, 404);
+	answer_free(&a);
+}
+
 /* ---- provers ---- */
 
 /* Two keys without attestation; the contract holds the first. */
@@ -467,6 +543,7 @@ int main(void)
 	    TEST(test_verdicts),
 	    TEST(test_no_token),
 	    TEST(test_unknown),
+	    TEST(test_malformed),
 	    cmocka_unit_test_setup_teardown(test_host_on_tcp, begin_tcp, end),
 	    TEST(test_provers),
 	    TEST(test_change_refusals),

@@ -2,7 +2,9 @@
 #include "admin_world.h"
 
 #include "coordinator/admin/client.h"
+#include "coordinator/admin/listen.h"
 #include "coordinator/admin/show.h"
+#include "coordinator/base/clock.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -283,6 +286,43 @@ static void test_nobody_there(void **state)
 	assert_null(strstr(said[1], WORLD_TOKEN));
 }
 
+/* It listens, and its loop does not turn. */
+static void test_a_daemon_that_hangs(void **state)
+{
+	static const struct {
+		const char *verb;
+		uint64_t at_most_ms;
+	} asked[] = {{"healthcheck", 5000}, {"get", 20000}, {"post", 20000}};
+	struct run r[3];
+	struct capture c;
+	uv_thread_t threads[3];
+	const uint64_t start = clock_mono_ms();
+	struct why why;
+	size_t i;
+	int fd;
+
+	(void)state;
+	snprintf(config->admin_listen, sizeof config->admin_listen, "127.0.0.1:%d",
+		 fake_dead_port());
+	fd = admin_listen(config->admin_listen, &why);
+	assert_true(fd >= 0);
+	capture_begin(&c);
+	for (i = 0; i < 3; i++) {
+		r[i] = (struct run){.config = config, .verb = asked[i].verb, .a = "/api/v1/x"};
+		uv_thread_create(&threads[i], run_verb, &r[i]);
+	}
+	for (i = 0; i < 3; i++) {
+		uv_thread_join(&threads[i]);
+		assert_true(clock_mono_ms() - start < asked[i].at_most_ms);
+	}
+	capture_end(&c);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(r[i].code, 2);
+	assert_non_null(strstr(said[1], "no answer from 127.0.0.1"));
+	assert_non_null(strstr(said[1], "timed out"));
+	close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -296,6 +336,7 @@ int main(void)
 	    TEST(test_token_from_the_directory),
 	    TEST(test_put_input),
 	    TEST(test_nobody_there),
+	    TEST(test_a_daemon_that_hangs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

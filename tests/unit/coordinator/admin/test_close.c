@@ -3,6 +3,7 @@
 #include "admin_world.h"
 
 #include "coordinator/admin/listen.h"
+#include "coordinator/base/listen_at.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,9 +81,9 @@ static void test_nothing(void **state)
 {
 	struct admin_world *x = *state;
 
-	assert_int_equal(access(admin_listen_path(x->listen), F_OK), 0);
+	assert_int_equal(access(listen_at_path(x->listen), F_OK), 0);
 	admin_world_close_admin(x);
-	assert_int_not_equal(access(admin_listen_path(x->listen), F_OK), 0);
+	assert_int_not_equal(access(listen_at_path(x->listen), F_OK), 0);
 	/* There is none any more: that is said at once. */
 	admin_world_close_admin(x);
 }

@@ -1,5 +1,6 @@
 /* Where the operator's listener may stand, and its token: made once, whole, for its owner only. */
 #include "coordinator/admin/listen.h"
+#include "coordinator/base/listen_at.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -36,7 +37,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
-	unlink(admin_listen_path(text));
+	unlink(listen_at_path(text));
 	if (unlink(path) != 0)
 		rmdir(path);
 	return rmdir(dir);
@@ -65,7 +66,7 @@ static int connect_to(const char *file)
 
 static void test_unix_socket(void **state)
 {
-	const char *file = admin_listen_path(text);
+	const char *file = listen_at_path(text);
 	int fd = admin_listen(text, &why), client;
 
 	(void)state;
@@ -153,7 +154,7 @@ static void test_elsewhere_is_refused(void **state)
 	for (i = 0; i < sizeof malformed / sizeof *malformed; i++) {
 		assert_int_equal(admin_listen(malformed[i], &why), -1);
 		assert_non_null(strstr(why.text, "is neither unix:PATH nor"));
-		assert_null(admin_listen_path(malformed[i]));
+		assert_null(listen_at_path(malformed[i]));
 	}
 	for (i = 0; i < sizeof foreign / sizeof *foreign; i++) {
 		assert_int_equal(admin_listen(foreign[i], &why), -1);

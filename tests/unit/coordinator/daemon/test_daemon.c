@@ -62,6 +62,7 @@ static void write_env(const char *more)
 		"ETHREX_PROOF_COORDINATOR_DISK_FLOOR_BYTES=0\n%s",
 		sender_key, data, more);
 	fclose(f);
+	assert_int_equal(chmod(env, 0600), 0);
 }
 
 /* A daemon with these settings besides; change is done to the struct that was loaded. */
@@ -241,13 +242,16 @@ static void test_every_step_that_fails(void **state)
 	expect_no_start("", bad_address, "no-address");
 }
 
+/* After the settings were checked: that check finds one that is there before (test_check.c). */
+static void a_file_there(struct config *c)
+{
+	fclose(fopen(c->data_dir, "w"));
+}
+
 static void test_a_data_directory_that_is_none(void **state)
 {
-	FILE *f = fopen(data, "w");
-
 	(void)state;
-	fclose(f);
-	expect_no_start("", NULL, "is not a directory");
+	expect_no_start("", a_file_there, "is not a directory");
 }
 
 static void test_a_port_that_is_taken(void **state)
@@ -341,18 +345,22 @@ static void test_a_reload(void **state)
 
 	(void)state;
 	await("event=ready");
+	/* What `run` would refuse changes nothing at all. */
+	write_env("ETHREX_PROOF_COORDINATOR_LOG_LEVEL=debug\n"
+		  "ETHREX_PROOF_COORDINATOR_POLICY_FILE=/nowhere/policy.json\n");
+	kill(pid, SIGHUP);
+	await("changed=0 result=\"refused, the former settings stay\"");
+	expect_said("POLICY_FILE: cannot read");
 	write_env("ETHREX_PROOF_COORDINATOR_LOG_LEVEL=debug\n"
 		  "ETHREX_PROOF_COORDINATOR_SEND_INTERVAL=100\n"
 		  "ETHREX_PROOF_COORDINATOR_ERROR_REPLIES=false\n"
-		  "ETHREX_PROOF_COORDINATOR_POLICY_FILE=/nowhere/policy.json\n"
 		  "ETHREX_PROOF_COORDINATOR_MAX_CONNECTIONS=5\n");
 	kill(pid, SIGHUP);
-	await("event=reload changed=4 result=\"taken over\"");
+	await("event=reload changed=3 result=\"taken over\"");
 	expect_said("MAX_CONNECTIONS differs from the running one");
-	expect_said("the former policy stays");
 	write_env("ETHREX_PROOF_COORDINATOR_SEND_INTERVAL=never\n");
 	kill(pid, SIGHUP);
-	await("refused, the former settings stay");
+	await("SEND_INTERVAL: \\\"never\\\" is not a whole number");
 	kill(pid, SIGTERM);
 	assert_int_equal(end_of(pid), 0);
 }

@@ -1,0 +1,43 @@
+/* internal.h -- what reading the settings (config.c, env_file.c) and checking them share. */
+#ifndef COORDINATOR_CONFIG_INTERNAL_H
+#define COORDINATOR_CONFIG_INTERNAL_H
+
+#include "coordinator/config/config_table.h"
+
+/* What one row was given as: text and where it came from. */
+struct given {
+	char text[CONFIG_TEXT_MAX];
+	enum config_origin origin;
+	bool set;
+};
+
+struct loader {
+	struct config *c;
+	struct given *given; /* one a row */
+	FILE *errors;
+	bool need_chain;
+	unsigned mistakes;
+};
+
+/* One line for the operator. What was typed stands in it by config_shown() alone. */
+void config_mistake(struct loader *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#define CONFIG_SHOWN_SIZE 256
+/* A value as it may be shown: no private key, nothing of a URL that may be a secret. Returns out.
+ */
+const char *config_shown(char out[CONFIG_SHOWN_SIZE], const char *value);
+/* 64 hex digits, with 0x or without: a private key, whatever the setting is. */
+bool config_is_key(const char *value);
+
+/* NAME=value, of n characters the name; what is no setting of this program is passed over. */
+void config_give(struct loader *l, const char *name, size_t n, const char *value,
+		 enum config_origin origin);
+/* Does this name, of n characters, set a secret by its value? */
+bool config_names_secret(const char *name, size_t n);
+/* env_file.c */
+void config_read_env_file(struct loader *l, const char *path);
+
+/* check.c: what no row can see by itself, and all that `run` would refuse. */
+void config_check(struct loader *l);
+
+#endif

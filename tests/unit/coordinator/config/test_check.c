@@ -1,0 +1,425 @@
+/* Whatever `run` would refuse is refused when the settings are read, and no secret is ever shown.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "coordinator/config/config_table.h"
+#include "coordinator/config/retired.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define KEY     "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
+#define ADDRESS "0x2c7536e3605d9c16a7a3d7b1898e529396a65c23"
+#define P       "ETHREX_PROOF_COORDINATOR_"
+
+static struct config c;
+static char *said; /* mistakes, then all settings as `config` prints them, twice */
+static char dir[] = "/tmp/test_check.XXXXXX", path[128];
+
+static bool load(int argc, char **argv)
+{
+	size_t n;
+	FILE *f;
+	bool ok;
+
+	free(said);
+	said = NULL;
+	f = open_memstream(&said, &n);
+	ok = config_load(&c, argc, argv, true, f);
+	config_print(&c, f, false);
+	config_print(&c, f, true);
+	fclose(f);
+	return ok;
+}
+
+static int begin_group(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int end_group(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof command, "rm -rf %s", dir);
+	return system(command);
+}
+
+static int begin(void **state)
+{
+	char name[128];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < config_rows_count; i++) {
+		if (!config_rows[i].name)
+			continue;
+		unsetenv(config_rows[i].name);
+		snprintf(name, sizeof name, "%s_FILE", config_rows[i].name);
+		unsetenv(name);
+	}
+	setenv("ETHREX_ETH_RPC_URL", "http://127.0.0.1:8545", 1);
+	setenv("ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS", ADDRESS, 1);
+	setenv(P "L1_PRIVATE_KEY", KEY, 1);
+	snprintf(path, sizeof path, "%s/data", dir);
+	setenv(P "DATA_DIR", path, 1);
+	snprintf(path, sizeof path, "%s/file", dir);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	config_wipe(&c);
+	unlink(path);
+	return 0;
+}
+
+static void write_file(const char *text, mode_t mode)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+static void expect_said(const char *words)
+{
+	if (!strstr(said, words))
+		fail_msg("\"%s\" is not in: %s", words, said);
+}
+
+static void expect_unsaid(const char *words)
+{
+	if (strstr(said, words))
+		fail_msg("\"%s\" is in: %s", words, said);
+}
+
+static void refused(const char *name, const char *value, const char *words)
+{
+	setenv(name, value, 1);
+	if (load(0, NULL))
+		fail_msg("%s=%s passes", name, value);
+	expect_said(name);
+	expect_said(words);
+	unsetenv(name);
+}
+
+static void accepted(const char *name, const char *value)
+{
+	setenv(name, value, 1);
+	if (!load(0, NULL))
+		fail_msg("%s=%s: %s", name, value, said);
+	unsetenv(name);
+}
+
+/* ---- where it listens ---- */
+
+static void test_listeners(void **state)
+{
+	static const char *const elsewhere[] = {"0.0.0.0:3902", "10.0.0.1:3902", "8.8.8.8:1"};
+	static const char *const malformed[] = {
+	    "[::1]:3902",  "localhost",       "127.0.0.1",    "127.0.0.1:",
+	    "127.0.0.1:x", "127.0.0.1:70000", "127.0.0.1:-1", "example.org:1",
+	    "127.1:80",    ":3902",           "127.0.0.1:+1", "http://127.0.0.1:1"};
+	static const char *const addresses[] = {"localhost", "[::1]", "127.0.0.1:80", "0.0.0.0.0",
+						"eth0"};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+		refused(P "ADMIN_LISTEN", elsewhere[i], "must be on loopback");
+	for (i = 0; i < sizeof malformed / sizeof *malformed; i++)
+		refused(P "ADMIN_LISTEN", malformed[i], "neither unix:PATH nor 127.x.x.x:PORT");
+	refused(P "ADMIN_LISTEN", "unix:", "is empty");
+	for (i = 0; i < sizeof addresses / sizeof *addresses; i++)
+		refused(P "LISTEN_ADDRESS", addresses[i], "not a numeric IPv4 or IPv6 address");
+	accepted(P "LISTEN_ADDRESS", "::1");
+	accepted(P "ADMIN_LISTEN", "localhost:3902");
+	accepted(P "ADMIN_LISTEN", "127.3.2.1:3900");
+	refused(P "ADMIN_LISTEN", "127.0.0.1:3900", "are the same");
+	setenv(P "LISTEN_ADDRESS", "0.0.0.0", 1);
+	refused(P "ADMIN_LISTEN", "127.3.2.1:3900", "are the same");
+	setenv(P "LISTEN_PORT", "0", 1);
+	accepted(P "ADMIN_LISTEN", "127.3.2.1:0");
+}
+
+static void test_sockets(void **state)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	char text[256];
+	int fd;
+
+	(void)state;
+	refused(P "ADMIN_LISTEN", "unix:/nonexistent/admin.sock", "\"/nonexistent\"");
+	snprintf(text, sizeof text, "unix:/%0120d", 0);
+	refused(P "ADMIN_LISTEN", text, "longer than 107");
+	/* It would be unlinked. */
+	write_file("precious", 0600);
+	snprintf(text, sizeof text, "unix:%s", path);
+	refused(P "ADMIN_LISTEN", text, "is no socket");
+	unlink(path);
+	accepted(P "ADMIN_LISTEN", text);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	strcpy(at.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+	accepted(P "ADMIN_LISTEN", text);
+	close(fd);
+}
+
+/* ---- files and directories ---- */
+
+static void test_files(void **state)
+{
+	(void)state;
+	refused(P "POLICY_FILE", "/nonexistent/policy.json", "cannot read");
+	refused(P "POLICY_FILE", dir, dir);
+	write_file("{\"no such rule\": 1}", 0644);
+	refused(P "POLICY_FILE", path, "an unknown member of the policy");
+	refused(P "DCAP_ROOT_FILE", path, path);
+	refused(P "COLLATERAL_CA_FILE", path, "no certificate");
+	write_file("", 0644);
+	refused(P "POLICY_FILE", path, "POLICY_FILE");
+	refused(P "DCAP_ROOT_FILE", path, "is empty");
+	write_file("-----BEGIN CERTIFICATE-----\n", 0644);
+	accepted(P "COLLATERAL_CA_FILE", path);
+}
+
+static void test_data_directory(void **state)
+{
+	char inner[160];
+
+	(void)state;
+	refused(P "DATA_DIR", "/nonexistent/data", "\"/nonexistent\": No such file");
+	write_file("", 0600);
+	refused(P "DATA_DIR", path, "is not a directory");
+	snprintf(inner, sizeof inner, "%s/data", path);
+	refused(P "DATA_DIR", inner, "Not a directory");
+	if (geteuid() != 0) {
+		snprintf(inner, sizeof inner, "%s/locked", dir);
+		assert_int_equal(mkdir(inner, 0500), 0);
+		refused(P "DATA_DIR", inner, "cannot write to the directory");
+	} else {
+		refused(P "DATA_DIR", "/proc/self/data", "cannot write to the directory");
+	}
+	/* The token that is there, where none is given. */
+	snprintf(inner, sizeof inner, "%s/kept", dir);
+	assert_int_equal(mkdir(inner, 0700), 0);
+	snprintf(path, sizeof path, "%s/kept/admin.token", dir);
+	write_file("token", 0604);
+	refused(P "DATA_DIR", inner, "chmod 0600");
+	setenv(P "ADMIN_TOKEN", "sesame", 1);
+	accepted(P "DATA_DIR", inner);
+}
+
+/* ---- secrets in the wrong place ---- */
+
+static void test_a_key_in_any_other_setting(void **state)
+{
+	static const char *const forms[] = {KEY, "0x" KEY, " 0x" KEY " ", "\"" KEY "\""};
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; i < config_rows_count; i++) {
+		const struct config_row *r = &config_rows[i];
+		const char *was;
+
+		if (!r->name || config_row_is_secret(r))
+			continue;
+		was = getenv(r->name);
+		was = was ? strdup(was) : NULL;
+		for (j = 0; j < sizeof forms / sizeof *forms; j++) {
+			refused(r->name, forms[j], "private key");
+			expect_unsaid(KEY);
+		}
+		if (was)
+			setenv(r->name, was, 1);
+		free((char *)was);
+	}
+}
+
+static void test_a_secret_instead_of_its_file(void **state)
+{
+	static const char *const tokens[] = {"sesame", "c2VzYW1l/3NlYW1l==", "/sesame", "a.b.c",
+					     "/c2VzYW1lc2VzYW1lc2VzYW1lc2VzYW1lc2VzYW1l/x"};
+	size_t i;
+
+	(void)state;
+	unsetenv(P "L1_PRIVATE_KEY");
+	refused(P "L1_PRIVATE_KEY_FILE", "0x" KEY, "is it the secret itself?");
+	expect_unsaid(KEY);
+	for (i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+		refused(P "ADMIN_TOKEN_FILE", tokens[i], "is it the secret itself?");
+		expect_unsaid(tokens[i]);
+	}
+	/* What is clearly a path is named. */
+	refused(P "L1_PRIVATE_KEY_FILE", "/tmp/no-such.key", "\"/tmp/no-such.key\": No such file");
+	refused(P "L1_PRIVATE_KEY_FILE", "/nonexistent/l1.key", "\"/nonexistent/l1.key\"");
+}
+
+static void test_a_key_in_flags(void **state)
+{
+	char positional[] = "0x" KEY, unknown[] = "--l1-private-key=0x" KEY,
+	     two[] = "--proof-coordinator.port", env_file[] = "--env-file=0x" KEY,
+	     retired[] = "--proof-coordinator.store-queue=" KEY;
+	char *argv[] = {positional, unknown, two, positional, env_file, retired};
+
+	(void)state;
+	assert_false(load(6, argv));
+	expect_unsaid(KEY);
+	expect_said("looks like a private key");
+	expect_said("--l1-private-key is not a flag");
+}
+
+static void test_secrets_in_urls(void **state)
+{
+	static const char *const settings[][2] = {
+	    {P "COLLATERAL_SOURCES", "https://user:hunter2@pcs.example/"},
+	    {P "COLLATERAL_SOURCES", "dir:/x, pccs+https://hunter2@pccs.example:8081/a"},
+	    {P "COLLATERAL_SOURCES", "https://pcs.example/?subscription-key=hunter2"},
+	    {P "COLLATERAL_ROOT_CRL_URL", "https://u:hunter2@crl.example/root.der"},
+	    {P "COLLATERAL_ROOT_CRL_URL", "https://crl.example/root.der?key=hunter2"},
+	    {P "COLLATERAL_ROOT_CRL_URL", "https://crl.example/root.der#hunter2"},
+	    {P "DATA_DIR", "https://u:hunter2@data.example/"},
+	    {P "LISTEN_PORT", "https://u:hunter2@data.example/"},
+	    {P "REGISTER_ROUTE", "https://u:hunter2@data.example/"},
+	    {P "ADMIN_LISTEN", "https://u:hunter2@data.example/"},
+	    {P "POLICY_FILE", "https://u:hunter2@data.example/"},
+	    {P "RPC_MAX_IN_FLIGHT", "https://u:hunter2@data.example/"},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof settings / sizeof *settings; i++) {
+		refused(settings[i][0], settings[i][1], settings[i][0]);
+		expect_unsaid("hunter2");
+	}
+	/* What passes may have one in its path. */
+	accepted(P "COLLATERAL_SOURCES", "pccs+https://pccs.example:8081/hunter2,dir:/var/lib/x");
+	expect_unsaid("hunter2");
+	expect_said("COLLATERAL_SOURCES=pccs+https://pccs.example:8081,dir:/var/lib/x\n");
+	accepted(P "COLLATERAL_ROOT_CRL_URL", "https://crl.example/hunter2.der");
+	expect_unsaid("hunter2");
+	accepted("ETHREX_ETH_RPC_URL", "https://u:hunter2@l1.example/hunter2?k=hunter2");
+	expect_unsaid("hunter2");
+	/* The defaults are shown whole. */
+	begin(state);
+	assert_true(load(0, NULL));
+	expect_said("trustedservices.intel.com/IntelSGXRootCA.der\n");
+}
+
+static void test_rpc_urls(void **state)
+{
+	static const char *const bad[] = {"http://", "https://:8545", "127.0.0.1:8545",
+					  "http://127.0.0.1:port", "ws://127.0.0.1:8546"};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof bad / sizeof *bad; i++)
+		refused("ETHREX_ETH_RPC_URL", bad[i], "neither http:// nor https://");
+}
+
+/* ---- the environment file ---- */
+
+static bool load_file(const char *text, mode_t mode)
+{
+	char flag[160], *argv[] = {flag};
+
+	write_file(text, mode);
+	snprintf(flag, sizeof flag, "--env-file=%s", path);
+	return load(1, argv);
+}
+
+static void test_env_file_forms(void **state)
+{
+	(void)state;
+	/* What editors of Windows leave behind. */
+	assert_true(load_file("\xef\xbb\xbf" P "LISTEN_PORT=1234\r\n" P "MAX_BATCHES=\"55\"\r\n\r\n"
+			      "# a comment\r\n" P "MAX_INPUTS='66'\r\n",
+			      0644));
+	assert_int_equal(c.listen_port, 1234);
+	assert_int_equal(c.max_batches, 55);
+	assert_int_equal(c.max_inputs, 66);
+	assert_true(load_file("  export\t" P "LISTEN_PORT = 1235 \n" P "MAX_BATCHES= \" 56\"",
+			      0644) == false);
+	expect_said("MAX_BATCHES: \" 56\" is not a whole number");
+	assert_int_equal(c.listen_port, 1235);
+	assert_false(load_file("A=1\n" P "DATA_DIR=\"/tmp\nB=2\n", 0644));
+	expect_said("file:2: the quote before the value of " P "DATA_DIR is not closed");
+	assert_false(load_file(P "DATA_DIR='/tmp\"\n", 0644));
+	expect_said("is not closed");
+	assert_false(load_file("A=1\n0x" KEY "\n", 0644));
+	expect_said("file:2: there is no '='");
+	expect_unsaid(KEY);
+	assert_false(load_file(P "COLOUR=0x" KEY "\n", 0644));
+	expect_unsaid(KEY);
+}
+
+static void test_env_file_in_utf16(void **state)
+{
+	char flag[160], *argv[] = {flag};
+	FILE *f = fopen(path, "w");
+
+	(void)state;
+	assert_int_equal(fwrite("\xff\xfe"
+				"A\0=\0"
+				"1\0",
+				1, 8, f),
+			 8);
+	fclose(f);
+	snprintf(flag, sizeof flag, "--env-file=%s", path);
+	assert_false(load(1, argv));
+	expect_said("it must be UTF-8");
+}
+
+static void test_env_file_that_all_may_read(void **state)
+{
+	(void)state;
+	unsetenv(P "L1_PRIVATE_KEY");
+	assert_false(load_file(P "L1_PRIVATE_KEY=0x" KEY "\n", 0644));
+	expect_said("holds " P "L1_PRIVATE_KEY, and everyone may read it: chmod 0600");
+	expect_unsaid(KEY);
+	assert_true(load_file(P "L1_PRIVATE_KEY=0x" KEY "\n", 0640));
+	setenv(P "L1_PRIVATE_KEY", KEY, 1);
+	assert_false(load_file(P "ADMIN_TOKEN='sesame'\n", 0604));
+	expect_unsaid("sesame");
+	/* Without a secret in it everybody may. */
+	assert_true(load_file(P "ADMIN_TOKEN=\n" P "LISTEN_PORT=1\n", 0644));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_listeners),
+	    TEST(test_sockets),
+	    TEST(test_files),
+	    TEST(test_data_directory),
+	    TEST(test_a_key_in_any_other_setting),
+	    TEST(test_a_secret_instead_of_its_file),
+	    TEST(test_a_key_in_flags),
+	    TEST(test_secrets_in_urls),
+	    TEST(test_rpc_urls),
+	    TEST(test_env_file_forms),
+	    TEST(test_env_file_in_utf16),
+	    TEST(test_env_file_that_all_may_read),
+	};
+	int failed = cmocka_run_group_tests(tests, begin_group, end_group);
+
+	free(said);
+	return failed;
+}

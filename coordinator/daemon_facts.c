@@ -64,6 +64,7 @@ void daemon_restore_facts(struct daemon *d)
 	chain.verified = f->verified;
 	work_set_needed(d->work, needed_types(d, f));
 	work_set_chain(d->work, &chain, &why);
+	work_chain_is_old(d->work);
 	if (f->has_tdx_verifier)
 		tell_registrar(d, f);
 }

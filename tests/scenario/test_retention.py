@@ -148,14 +148,19 @@ def test_a_node_at_its_genesis(world, nodes, healthy):
     prove_all(world, c, key, 1)
 
 
+def owner(world):
+    who = world.l1.address(world.proposer, "owner()")
+    world.l1.rpc("anvil_impersonateAccount", who)
+    world.l1.rpc("anvil_setBalance", who, hex(10**20))
+    return who
+
+
 def revert_batch(world, number):
     """Takes that commitment and all after it away, as `ethrex l2 revert-batch` does."""
-    owner = world.l1.address(world.proposer, "owner()")
-    world.l1.rpc("anvil_impersonateAccount", owner)
-    world.l1.rpc("anvil_setBalance", owner, hex(10**20))
-    world.l1.send(world.proposer, "pause()", sender=owner)
-    world.l1.send(world.proposer, "revertBatch(uint256)", number, sender=owner)
-    world.l1.send(world.proposer, "unpause()", sender=owner)
+    who = owner(world)
+    world.l1.send(world.proposer, "pause()", sender=who)
+    world.l1.send(world.proposer, "revertBatch(uint256)", number, sender=who)
+    world.l1.send(world.proposer, "unpause()", sender=who)
 
 
 def test_an_input_is_replaced_after_a_revert(world):
@@ -187,6 +192,25 @@ def test_an_input_is_replaced_after_a_revert(world):
     world.fed = 3
     prove_all(world, c, key, 3)
     assert not [e for e in c.events("proof_set_aside")]
+
+
+def test_a_revert_and_a_commitment_within_one_look(world):
+    """A proof of what was committed before counts no more, and costs its source nothing."""
+    c = world.coordinator(SEND_INTERVAL=3000).start()
+    key = Key()
+    c.enroll(key)
+    world.put(c, 1, 1)
+    wrong = world.batch(1)["commit"].replace(world.batch(1)["state"][2:], "ab" * 32)
+    assert wrong != world.batch(1)["commit"]
+    world.l1.transact({"from": world.l1.accounts[0], "to": world.timelock, "data": wrong})
+    until("committed", lambda: c.status()["l1"]["last_committed_batch"] == 1)
+    time.sleep(4)  # the commitment has been seen
+    revert_batch(world, 1)
+    world.commit(1, 1)
+    world.fed = 1
+    c.saw("event=l1_recommitted")
+    prove_all(world, c, key, 1)
+    assert not c.events("proof_set_aside")
 
 
 def test_an_input_is_deleted_by_hand(world):

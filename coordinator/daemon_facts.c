@@ -64,6 +64,7 @@ void daemon_restore_facts(struct daemon *d)
 	chain.verified = f->verified;
 	work_set_needed(d->work, needed_types(d, f));
 	work_set_chain(d->work, &chain, &why);
+	work_chain_is_old(d->work);
 	if (f->has_tdx_verifier)
 		tell_registrar(d, f);
 }
@@ -89,13 +90,44 @@ static const char *misfit(const struct daemon *d, const struct l1_facts *f, cons
 	return NULL;
 }
 
+/* Forward, or back: then what was judged waits for the commitments that come instead. */
+static void take_chain(struct daemon *d, const struct work_chain *chain)
+{
+	struct work_chain was;
+	const bool known = work_chain(d->work, &was);
+	struct why why = {""};
+
+	switch (work_set_chain(d->work, chain, &why)) {
+	case WORK_CHAIN_SAME:
+	case WORK_CHAIN_FORWARD: break;
+	case WORK_CHAIN_BACK:
+	case WORK_CHAIN_BACK_LOST:
+		log_event(LOG_WARN, "l1_went_back", log_str("reason", why.text));
+		commitments_forget(d->commitments);
+		if (known && chain->committed < was.committed)
+			keep_reverted(d, chain->committed, was.committed);
+		break;
+	}
+}
+
+/* revertBatch and another commitment since the last look: which batches they were is not known, so
+ * all that are open are judged again. */
+static void take_recommitted(struct daemon *d, const struct work_chain *chain)
+{
+	const struct work_chain back = {chain->verified, chain->verified, chain->final};
+
+	log_event(LOG_WARN, "l1_recommitted",
+		  log_str("reason", "a batch has another commitment than before; the proofs of "
+				    "all open batches will be judged again"));
+	commitments_forget(d->commitments);
+	take_chain(d, &back);
+}
+
 void daemon_on_facts(void *arg, const struct l1_facts *f)
 {
 	struct daemon *d = arg;
 	const struct work_chain chain = {f->committed, f->verified, f->final};
 	const char *event = NULL, *sentence = misfit(d, f, &event);
-	struct work_chain was;
-	const bool known = work_chain(d->work, &was);
 	unsigned before;
 	struct why why = {""};
 
@@ -105,17 +137,9 @@ void daemon_on_facts(void *arg, const struct l1_facts *f)
 	}
 	if (!work_needed(d->work, &before) || before != needed_types(d, f))
 		work_set_needed(d->work, needed_types(d, f));
-	switch (work_set_chain(d->work, &chain, &why)) {
-	case WORK_CHAIN_SAME:
-	case WORK_CHAIN_FORWARD: break;
-	case WORK_CHAIN_BACK:
-	case WORK_CHAIN_BACK_LOST:
-		log_event(LOG_WARN, "l1_went_back", log_str("reason", why.text));
-		commitments_forget(d->commitments);
-		if (known && chain.committed < was.committed)
-			keep_reverted(d, chain.committed, was.committed);
-		break;
-	}
+	if (f->recommitted)
+		take_recommitted(d, &chain);
+	take_chain(d, &chain);
 	reaper_on_facts(d->reaper);
 	if (f->has_tdx_verifier)
 		tell_registrar(d, f);

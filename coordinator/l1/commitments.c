@@ -57,6 +57,7 @@ static void on_commitment(void *arg, const struct l1_read *read)
 	struct half *h = arg;
 	struct commitment_wish *w = h->wish;
 	struct commitment_slot *slot = &w->book->cache[h->batch % COMMITMENT_CACHE];
+	static const uint8_t nothing[32];
 	const uint8_t *p = read->data.p;
 
 	/* newStateRoot, blobVersionedHash, privilegedRollingHash, withdrawalsRoot, lastBlockHash,
@@ -68,6 +69,11 @@ static void on_commitment(void *arg, const struct l1_read *read)
 			 read->kind == L1_READ_REVERTED ? read->revert.text
 			 : read->kind == L1_READ_FAILED ? read->sentence
 							: "no usable answer");
+	} else if (memcmp(p, nothing, sizeof nothing) == 0) {
+		/* A node that lags: no proof is judged by a commitment of zeros. */
+		w->failed = true;
+		snprintf(w->sentence, sizeof w->sentence,
+			 "the node that was asked knows no commitment of batch %" PRIu64, h->batch);
 	} else {
 		memcpy(h->c.new_state_root, p, 32);
 		memcpy(h->c.blob_versioned_hash, p + 32, 32);

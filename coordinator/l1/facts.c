@@ -7,6 +7,7 @@
 #include "coordinator/l1/call.h"
 #include "coordinator/l1/facts_row.h"
 #include "coordinator/l1/second.h"
+#include "coordinator/l1/tip.h"
 #include "ethereum/abi.h"
 #include "protocol/proofdata.h"
 
@@ -100,6 +101,7 @@ struct l1 {
 	struct asked asked[Q_COUNT];
 	struct answer answer[Q_COUNT];
 	struct second second;
+	struct tip tip;
 	char failed[768]; /* of this round */
 	char trouble[768];
 	struct l1_facts facts;
@@ -264,6 +266,7 @@ static void round_done(struct l1 *c)
 	c->head_time = c->block_time;
 	c->rounds++;
 	c->round = false;
+	c->facts.recommitted = tip_changed(&c->tip, f.committed);
 	c->events.facts(c->events.arg, &c->facts);
 	if (c->again && !c->closing) {
 		c->again = false;
@@ -479,6 +482,7 @@ bool l1_new(struct l1 **out, const struct l1_parts *parts, const struct l1_optio
 	c->p = *parts;
 	c->o = *options;
 	c->events = *events;
+	c->tip = (struct tip){.rpc = parts->rpc, .proposer = options->proposer};
 	c->second = (struct second){.rpc = parts->rpc, .proposer = options->proposer};
 	uv_timer_init(parts->loop, &c->timer);
 	c->timer.data = c;

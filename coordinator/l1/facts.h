@@ -22,7 +22,8 @@ struct l1_facts {
 	uint64_t l1_chain_id;
 	uint64_t l2_chain_id;
 	uint64_t committed, verified; /* at the head, as one node says; verified <= committed */
-	uint64_t final; /* verified with enough confirmations, by two nodes where there are two */
+	uint64_t final;   /* verified with enough confirmations, by two nodes where there are two */
+	bool recommitted; /* since the last round, what was committed became something else */
 	struct eth_address proposer; /* whose facts these are */
 	struct eth_address tdx_verifier;
 	struct eth_address signer;

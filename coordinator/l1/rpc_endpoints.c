@@ -36,6 +36,10 @@ void rpc_doubt(struct rpc *rpc, int endpoint, const char *sentence)
 	if (endpoint < 0 || (size_t)endpoint >= rpc->n_endpoints || rpc->closing)
 		return;
 	e = &rpc->endpoints[endpoint];
+	if (rpc->n_endpoints == 1) {
+		rpc_endpoint_note(e, sentence);
+		return;
+	}
 	rpc_endpoint_failed(e, sentence, false);
 	e->rest_until = clock_mono_ms() + rpc->opts.backoff_max_ms;
 	rpc_pump(rpc);

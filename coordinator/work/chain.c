@@ -40,6 +40,11 @@ void work_set_signer(struct work *w, enum work_signer kind, const struct eth_add
 	refresh_every_batch(w);
 }
 
+void work_chain_is_old(struct work *w)
+{
+	w->chain_old = true;
+}
+
 bool work_chain(const struct work *w, struct work_chain *chain)
 {
 	*chain = w->chain;
@@ -111,6 +116,7 @@ enum work_chain_change work_set_chain(struct work *w, const struct work_chain *c
 	if (now.final > now.verified)
 		now.final = now.verified;
 	w->chain_known = true;
+	w->chain_old = false;
 	w->chain = now;
 	if (!known)
 		refresh_between(w, 0, UINT64_MAX);

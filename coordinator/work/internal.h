@@ -157,7 +157,7 @@ struct batch {
 
 struct work {
 	struct work_limits limits;
-	bool needed_known, chain_known;
+	bool needed_known, chain_known, chain_old;
 	unsigned needed;
 	struct work_chain chain;
 	enum work_signer signer_kind;

@@ -264,14 +264,15 @@ enum work_input_rc work_check_input(const struct work *w, uint64_t batch, const 
 	}
 	if (in && (!sha256 || memcmp(in->sha256, sha256, 32) == 0))
 		return in->broken ? WORK_INPUT_NEW : WORK_INPUT_SAME;
-	if (in && w->chain_known && batch > w->chain.committed)
+	if (in && w->chain_known && !w->chain_old && batch > w->chain.committed)
 		return WORK_INPUT_REPLACE;
 	if (in) {
 		why_set(why,
 			"batch %" PRIu64 " has another input under commit hash %s already, and %s",
 			batch, commit_hash,
-			w->chain_known ? "is committed"
-				       : "L1 has not yet said whether it is committed");
+			w->chain_known && batch <= w->chain.committed
+			    ? "is committed"
+			    : "L1 has not yet said whether it is committed");
 		return WORK_INPUT_CONFLICT;
 	}
 	if (w->chain_known && batch <= w->chain.final) {

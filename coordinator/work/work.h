@@ -98,6 +98,8 @@ enum work_chain_change work_set_chain(struct work *w, const struct work_chain *c
  * of them and no more once their proofs had max_bytes. How many; *last is the last one's number. */
 size_t work_drop_through(struct work *w, uint64_t through, size_t max, uint64_t max_bytes,
 			 const struct work_gone *gone, uint64_t *last);
+/* What it was told is an earlier run's word: until it is told anew, no input is replaced on it. */
+void work_chain_is_old(struct work *w);
 /* False while work_set_chain was never called. */
 bool work_chain(const struct work *w, struct work_chain *chain);
 

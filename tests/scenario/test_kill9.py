@@ -4,13 +4,15 @@
     KILL9_SEED     of the moments and of what is sent (default: random)
 """
 
+import json
 import os
 import random
 import secrets
 import threading
 import time
 
-from world import BATCHES, Key, until
+from test_retention import VERIFIED, Liar
+from world import BATCHES, Background, Key, until
 
 CYCLES = int(os.environ.get("KILL9_CYCLES", "120"))
 SEED = int(os.environ.get("KILL9_SEED", random.randrange(1 << 30)))
@@ -105,7 +107,7 @@ def torture(world, rng, cycles, c, before=lambda: None, after=lambda: None):
     # Whatever was not proven is now; what was acknowledged needs no second proof.
     end = time.monotonic() + 180
     while world.verified < world.fed:
-        assert time.monotonic() < end, c.status()
+        assert time.monotonic() < end, json.dumps(c.status())
         # Both work, for a kill before the active's first proof was judged may have handed its place to
         # the standby; in no order, for a lease that ends must not meet the same one every time.
         if [world.prove(c, key) for key in rng.sample((active, standby), 2)] == [None, None]:
@@ -126,6 +128,33 @@ def test_nothing_acknowledged_is_lost(new_world):
         world.close()
     print(f"{done} kills, {total} proofs acknowledged, none lost")
     assert total >= CYCLES
+
+
+def test_nothing_acknowledged_is_lost_to_a_node_that_lies(new_world):
+    """Beside the kills one node, alone or the first of two, says now and then that other batches are verified."""
+    print(f"KILL9_SEED={SEED}")
+    rng, done, total = random.Random(SEED), 0, 0
+    while done < CYCLES // 4:
+        world = new_world()
+        liar, honest = Liar(world.l1), Liar(world.l1)
+
+        def lie(to=liar):
+            to.numbers[VERIFIED] = rng.randint(0, BATCHES)
+            time.sleep(0.3)
+            to.numbers.clear()
+            time.sleep(rng.random() * 2)
+
+        lies = Background(lie)
+        urls = [liar.url, honest.url][: rng.randint(1, 2)]
+        now = min(CYCLES_A_WORLD, CYCLES // 4 - done)
+        acked = torture(world, rng, now, world.coordinator(
+            ETHREX_ETH_RPC_URL=",".join(urls), PROVER_TIMEOUT=1000, CANDIDATES_PER_BATCH=16, CANDIDATES_PER_SOURCE=10000))
+        lies.stop()
+        done, total = done + now, total + len(acked)
+        world.close()
+        liar.close()
+        honest.close()
+    print(f"{done} kills, {total} proofs acknowledged, none lost")
 
 
 def test_a_working_prover_is_not_forgotten(world):

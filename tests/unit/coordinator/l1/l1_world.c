@@ -52,7 +52,7 @@ static void revert(char *out, size_t size, bool *is_error, const char *signature
 }
 
 /* The seven words of the getter: roots and counts are made of the batch's number. */
-static void commitment(char *out, size_t size, const char *data)
+static void commitment(const struct l1_world *w, char *out, size_t size, const char *data)
 {
 	const uint64_t batch = strtoull(data + 10 + 48, NULL, 16);
 	size_t used = (size_t)snprintf(out, size, "\"0x");
@@ -60,7 +60,11 @@ static void commitment(char *out, size_t size, const char *data)
 
 	for (i = 0; i < 7; i++)
 		used += (size_t)snprintf(out + used, size - used, "%062" PRIx64 "%02x",
-					 (uint64_t)(i == 0 ? batch : 0), i == 0 ? 0x11 : 0);
+					 (uint64_t)(w->lags  ? 0
+						    : i == 0 ? batch
+						    : i == 4 ? w->recommitted
+							     : 0),
+					 i == 0 && !w->lags ? 0x11 : 0);
 	snprintf(out + used, size - used, "\"");
 }
 
@@ -92,7 +96,7 @@ static void at_proposer(struct l1_world *w, const char *data, const char *block,
 		     (w->asked_other && w->other_differs ? w->other_verified : w->verified) -
 			 (strcmp(block, "latest") ? w->final_lags : 0));
 	else if (asks(data, "batchCommitments(uint256)"))
-		commitment(out, size, data);
+		commitment(w, out, size, data);
 	else if (asks(data, "verifyBatches(uint256,bytes[],bytes[],bytes[])") && !w->no_verify) {
 		/* The round's probe names no proofs; a dry run does. */
 		w->n_dry_runs += strlen(data) > 600;

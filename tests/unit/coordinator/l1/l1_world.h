@@ -25,6 +25,8 @@ struct l1_world {
 	/* what the contracts say */
 	bool needs_tdx, dev_mode, aligned, based, old, no_verify, paused, reads_fail, huge;
 	uint64_t committed, verified;
+	unsigned recommitted; /* all commitments are others with each of these */
+	bool lags;            /* knows no commitment */
 	/* The first of two nodes is at its genesis; verified is its word alone, and the other's is
 	 * this. */
 	bool two, genesis, other_differs;

@@ -269,8 +269,7 @@ static void test_a_node_at_its_genesis(void **state)
 	/* It catches up. */
 	x->w.genesis = false;
 	x->w.committed = 3;
-	l1_world_wait(&x->w, 100); /* until it has rested */
-	read_a_round(x);
+	read_a_round(x); /* at once: there is no other one, so it does not rest */
 	assert_int_equal(x->n_facts, 1);
 	assert_int_equal(l1_facts(x->l1)->committed, 3);
 }
@@ -489,6 +488,59 @@ static void test_commitments(void **state)
 	commitments_free(book);
 }
 
+static bool recommitted(struct fixture *x)
+{
+	read_a_round(x);
+	assert_int_equal(x->n_facts, 1);
+	l1_world_wait(&x->w, 50); /* for the answer beside the round */
+	return l1_facts(x->l1)->recommitted;
+}
+
+static void test_other_commitments_under_the_same_number(void **state)
+{
+	struct fixture *x = *state;
+	int i;
+
+	x->w.committed = 5;
+	for (i = 0; i < 3; i++)
+		assert_false(recommitted(x));
+	x->w.recommitted = 1;
+	assert_false(recommitted(x)); /* asked for in this round, known in the next */
+	assert_true(recommitted(x));
+	assert_false(recommitted(x));
+	/* Grown meanwhile: what was there before is what is compared. */
+	x->w.committed = 7;
+	x->w.recommitted = 2;
+	assert_false(recommitted(x));
+	assert_true(recommitted(x));
+	for (i = 0; i < 3; i++)
+		assert_false(recommitted(x));
+	/* A node that lags has nothing to say. */
+	x->w.lags = true;
+	for (i = 0; i < 3; i++)
+		assert_false(recommitted(x));
+}
+
+static void test_a_node_that_lags_knows_no_commitment(void **state)
+{
+	struct fixture *x = *state;
+	struct commitment_seen s = {false};
+	struct commitments *book;
+	struct why why = {""};
+
+	assert_true(commitments_new(&book, x->w.rpc, &x->w.proposer, &why));
+	x->w.lags = true;
+	assert_true(commitments_get(book, 7, 42, on_commitment, &s));
+	l1_world_until(&x->w, has_commitment, &s);
+	assert_false(s.found);
+	/* And nothing of it is remembered. */
+	x->w.lags = s.came = false;
+	assert_true(commitments_get(book, 7, 42, on_commitment, &s));
+	l1_world_until(&x->w, has_commitment, &s);
+	assert_true(s.found);
+	commitments_free(book);
+}
+
 static void test_closing_in_the_middle_of_a_round(void **state)
 {
 	struct fixture *x = *state;
@@ -524,6 +576,8 @@ int main(void)
 	    cmocka_unit_test(test_the_row),
 	    TEST(test_restore),
 	    TEST(test_commitments),
+	    TEST(test_other_commitments_under_the_same_number),
+	    TEST(test_a_node_that_lags_knows_no_commitment),
 	    TEST(test_closing_in_the_middle_of_a_round)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

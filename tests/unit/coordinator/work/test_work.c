@@ -627,6 +627,9 @@ static void an_input_is_replaced_before_its_batch_is_committed(void **state)
 	/* Whether it is committed is not known yet. */
 	assert_int_equal(put(w, 2, "abc1234", 22), WORK_INPUT_CONFLICT);
 	chain(w, 1, 0);
+	work_chain_is_old(w);
+	assert_int_equal(put(w, 2, "abc1234", 22), WORK_INPUT_CONFLICT);
+	chain(w, 1, 0);
 	id = keep(w, 2, PROVER_TDX, "a", 1);
 	assert_int_equal(put(w, 1, "abc1234", 22), WORK_INPUT_CONFLICT);
 	assert_int_equal(put(w, 2, "abc1234", 22), WORK_INPUT_REPLACE);

@@ -1,114 +1,13 @@
-"""L1 endpoints that are dead, slow or lie, and a chain that goes back."""
+"""L1 endpoints that are dead, slow or lie, other clients than anvil, and a chain that goes back."""
 
-import http.server
-import json
 import pathlib
-import threading
 import time
-import urllib.request
 
 import pytest
 
-from l1 import WORDS, Strictness
+from endpoint import Endpoint
+from l1 import WORDS
 from world import L1_KEY, TDX_KEY, Key, cast, free_port, until
-
-REVERT = cast("sig", "InvalidTdxProof()")
-
-
-class Endpoint:
-    """Stands in front of anvil. `mood` is what it does with the requests whose method is in
-    `methods` (all, if none is named)."""
-
-    def __init__(self, node, port=0, client=None):
-        self.node, self.mood, self.methods, self.seen = node, None, (), []
-        self.strict = Strictness(client) if client else None
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                reply = outer.answer(body)
-                if reply is None:
-                    self.close_connection = True
-                    return
-                status, text = reply
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_):
-                pass
-
-            def handle(self):
-                try:
-                    super().handle()
-                except OSError:
-                    pass  # given up on while it dawdled
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-        self.server = Server(("127.0.0.1", port), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-    def forward(self, body):
-        request = urllib.request.Request(self.node.url, body, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as reply:
-            return reply.read()
-
-    def answer(self, body):
-        call = json.loads(body)
-        method = call["method"]
-        self.seen.append(method)
-        mood = self.mood if not self.methods or method in self.methods else None
-
-        def result(value):
-            return 200, json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": value}).encode()
-
-        if mood == "dead":
-            return None
-        if mood == "slow":
-            time.sleep(5)
-        if mood == "500":
-            return 500, b"no"
-        if mood == "garbage":
-            return 200, b"<html>" + bytes(range(256))
-        if mood == "null":
-            return result(None)
-        if mood == "other chain" and method == "eth_chainId":
-            return result("0x1")
-        if self.strict and (error := self.strict.refuses(call, self.node.rpc)):
-            return 200, json.dumps({"jsonrpc": "2.0", "id": call["id"], "error": error}).encode()
-        try:
-            text = self.forward(body)
-        except OSError:
-            return 502, b"no node"
-        if self.strict:
-            text = json.dumps(self.strict.reword(json.loads(text))).encode()
-        if mood == "drop" and method == "eth_sendRawTransaction":
-            return None  # it went out, and the sender is left in the dark
-        if mood == "swallow" and method == "eth_sendRawTransaction":
-            return result("0x" + "ab" * 32)
-        if mood == "nonce" and method == "eth_getTransactionCount":
-            return result(hex(max(0, int(json.loads(text)["result"], 16) + self.shift)))
-        if mood == "refuse" and method in ("eth_call", "eth_estimateGas") and self.is_verify(call):
-            return 200, json.dumps({"jsonrpc": "2.0", "id": call["id"], "error": {
-                "code": 3, "message": "execution reverted", "data": REVERT}}).encode()
-        return 200, text
-
-    @staticmethod
-    def is_verify(call):
-        data = call["params"][0].get("data") or call["params"][0].get("input") or ""
-        return data.startswith(cast("sig", "verifyBatches(uint256,bytes[],bytes[],bytes[])"))
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """A whole world for one test: anvil with the contracts, coordinators, provers, a sequencer.
 
 Real processes on random loopback ports in one directory, which goes with the test. BUILD_DIR
-names the build whose programs are tried (default: build/release).
+names the build whose programs are tried (default: build/release). L1_CLIENT names a client of l1.WORDS:
+what stands between coordinators and anvil is then as strict and speaks as that one does.
 """
 
 import http.client
 import json
+import os
 import pathlib
 import re
 import shlex
@@ -17,6 +19,7 @@ import subprocess
 import threading
 import time
 
+from endpoint import Endpoint
 from l1 import BIN, CONTRACTS, L1, ZERO, Signer, cast, compile_contracts, free_port
 from process import PATIENCE, Process, clean_env, program, until
 from standins import Pccs, SoftwareQE, make_pki, root_key, upload_collateral
@@ -150,7 +153,7 @@ class Coordinator(Process):
         self.port, self.admin_port = free_port(), free_port()
         key, tdx = world.secret("l1.key", L1_KEY), world.secret("tdx.key", TDX_KEY)
         self.settings = self.named({
-            "ETHREX_ETH_RPC_URL": world.l1.url,
+            "ETHREX_ETH_RPC_URL": world.rpc_url,
             "ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS": world.proposer,
             "ETHREX_TIMELOCK_ADDRESS": world.timelock,
             "ETHREX_TDX_DEV_MODE": "true" if world.flavour == "tdx" else "false",
@@ -342,6 +345,9 @@ class World:
         self.parts, self.sources, self.fed = [], [], 0
         shutil.copy(state, self.dir / "l1.json")
         self.l1 = Node(self.dir / "l1.json", self.dir / "anvil.log")
+        client = os.environ.get("L1_CLIENT")
+        self.front = Endpoint(self.l1, client=client) if client else None
+        self.rpc_url = self.front.url if client else self.l1.url
         self.proposer = env["ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS"]
         self.timelock = env["ETHREX_TIMELOCK_ADDRESS"]
         self.verifier = env["ETHREX_DEPLOYER_TDX_VERIFIER_ADDRESS"]
@@ -387,6 +393,8 @@ class World:
     def close(self):
         for part in self.parts:
             part.kill()
+        if self.front:
+            self.front.close()
         if self.l1.process.poll() is None:
             self.l1.process.kill()
             self.l1.process.wait(PATIENCE)

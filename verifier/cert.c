@@ -86,6 +86,30 @@ static const uint8_t *find(struct tdxv_bytes in, const char *a, const char *b)
 	return NULL;
 }
 
+/* As OpenSSL reads PEM, and with it Intel's library: the label stands at the end of its line, and
+ * neither an empty line nor anything but the line's start comes before the next dashes. */
+static bool lines_are_pem(struct tdxv_bytes text)
+{
+	bool blank = false; /* the label's own line, whose rest is blank */
+	size_t i, first;
+
+	for (i = 0; i < text.n && text.p[i] != '\n'; i++)
+		if (text.p[i] != ' ' && text.p[i] != '\t' && text.p[i] != '\r')
+			return false;
+	for (first = ++i; i < text.n; i++) {
+		if (i == first)
+			blank = true;
+		if (text.p[i] == '\n') {
+			if (blank)
+				return false;
+			first = i + 1;
+		} else if (text.p[i] != ' ' && text.p[i] != '\t' && text.p[i] != '\r') {
+			blank = false;
+		}
+	}
+	return first == text.n;
+}
+
 bool tdxv__pem_next(struct tdxv_bytes *in, const char *label, uint8_t *out, size_t cap, size_t *n,
 		    bool *wrong)
 {
@@ -119,6 +143,7 @@ bool tdxv__pem_next(struct tdxv_bytes *in, const char *label, uint8_t *out, size
 	}
 	skip = strlen("-----END ") + strlen(label);
 	ok = (size_t)(rest.p + rest.n - end) >= skip + 5 && memcmp(end + skip, "-----", 5) == 0 &&
+	     lines_are_pem(tdxv__bytes(rest.p, (size_t)(end - rest.p))) &&
 	     base64_decode(tdxv__bytes(rest.p, (size_t)(end - rest.p)), out, cap, n);
 	*wrong = !ok;
 	skip = (size_t)(end - in->p) + strlen("-----END ") + strlen(label);
@@ -279,8 +304,7 @@ static const char *to_be_signed(struct cert *c, struct tdxv_bytes tbs)
 	    !tdxv__der_take(&v, DER_INTEGER, &version, NULL) || v.n ||
 	    !tdxv__der_uint(version, &number) || number != 2)
 		return "it is not of X.509 version 3";
-	if (!tdxv__der_take(&tbs, DER_INTEGER, &c->serial, NULL) || c->serial.n == 0 ||
-	    c->serial.n > 21 || (c->serial.p[0] & 0x80))
+	if (!tdxv__der_serial(&tbs, &c->serial) || !tdxv__serial_is_certificates(c->serial))
 		return "the serial number is malformed";
 	if (!signature_algorithm(&tbs))
 		return "the signature algorithm is not ECDSA with SHA-256";

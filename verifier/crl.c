@@ -38,8 +38,7 @@ static bool entry_is_fine(struct tdxv_bytes entry)
 	bool critical;
 	int64_t when;
 
-	if (!tdxv__der_take(&entry, DER_INTEGER, &serial, NULL) || serial.n == 0 ||
-	    !tdxv__der_time(&entry, &when))
+	if (!tdxv__der_serial(&entry, &serial) || !tdxv__der_time(&entry, &when))
 		return false;
 	if (entry.n == 0)
 		return true;

@@ -47,13 +47,17 @@ bool tdxv__der_peek(struct tdxv_bytes in, uint8_t tag)
 	return in.n > 0 && in.p[0] == tag;
 }
 
+static bool integer_is_shortest(struct tdxv_bytes v)
+{
+	if (v.n < 2)
+		return v.n == 1;
+	return !(v.p[0] == 0 && !(v.p[1] & 0x80)) && !(v.p[0] == 0xff && v.p[1] & 0x80);
+}
+
+/* In its shortest form, and not negative. */
 static bool integer_is_canonical(struct tdxv_bytes v)
 {
-	if (v.n == 0)
-		return false;
-	if (v.n > 1 && v.p[0] == 0 && !(v.p[1] & 0x80))
-		return false;
-	return !(v.p[0] & 0x80); /* nothing here is negative */
+	return integer_is_shortest(v) && !(v.p[0] & 0x80);
 }
 
 bool tdxv__der_uint(struct tdxv_bytes v, uint64_t *out)
@@ -67,6 +71,16 @@ bool tdxv__der_uint(struct tdxv_bytes v, uint64_t *out)
 		x = x << 8 | v.p[i];
 	*out = x;
 	return true;
+}
+
+bool tdxv__der_serial(struct tdxv_bytes *in, struct tdxv_bytes *out)
+{
+	return tdxv__der_take(in, DER_INTEGER, out, NULL) && integer_is_shortest(*out);
+}
+
+bool tdxv__serial_is_certificates(struct tdxv_bytes v)
+{
+	return !(v.p[0] & 0x80) && (v.n <= 20 || (v.n == 21 && v.p[0] == 0));
 }
 
 static bool two_digits(const uint8_t *p, int *out)
@@ -108,10 +122,10 @@ static bool scalar(struct tdxv_bytes *in, uint8_t out[32])
 
 	if (!tdxv__der_take(in, DER_INTEGER, &v, NULL) || !integer_is_canonical(v))
 		return false;
-	if (v.n == 33)
-		v = (struct tdxv_bytes){v.p + 1, 32}; /* the sign octet, zero as checked above */
+	if (v.n == 33 && v.p[0] == 0)
+		v = (struct tdxv_bytes){v.p + 1, 32}; /* the sign octet is no part of the number */
 	if (v.n > 32)
-		return false;
+		return false; /* 2^256 and more: never taken modulo anything */
 	memset(out, 0, 32 - v.n);
 	memcpy(out + 32 - v.n, v.p, v.n);
 	return true;

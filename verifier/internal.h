@@ -62,6 +62,11 @@ bool tdxv__der_take(struct tdxv_bytes *in, uint8_t tag, struct tdxv_bytes *value
 bool tdxv__der_peek(struct tdxv_bytes in, uint8_t tag);
 /* A non-negative INTEGER's value (content bytes given) of at most 8 bytes. */
 bool tdxv__der_uint(struct tdxv_bytes value, uint64_t *out);
+/* A serial number in the shortest form, the only one of DER: two such are the same number exactly
+ * when they are the same bytes. */
+bool tdxv__der_serial(struct tdxv_bytes *in, struct tdxv_bytes *out);
+/* Not negative, and of at most 20 octets (RFC 5280, section 4.1.2.2). */
+bool tdxv__serial_is_certificates(struct tdxv_bytes serial);
 /* UTCTime or GeneralizedTime in the form that RFC 5280 asks for. */
 bool tdxv__der_time(struct tdxv_bytes *in, int64_t *t);
 /* ECDSA-Sig-Value to r||s, 32 bytes each. */
@@ -176,6 +181,14 @@ bool tdxv__json_status(struct json *j, enum tdxv_tcb_status *s);
 bool tdxv__json_skip(struct json *j, struct tdxv_bytes *raw);
 /* First byte of the next value, 0 at the end. */
 uint8_t tdxv__json_peek(struct json *j);
+
+/*
+ * Whether the whole text is what a writer without white space writes: nothing between its tokens,
+ * whole numbers that fit, and in strings no escape that has a shorter spelling. Intel's library
+ * writes the body that it parsed anew and verifies the signature over that: another spelling,
+ * though signed, does not pass there. Starts over at the front.
+ */
+bool tdxv__json_canonical(struct json *j);
 
 /* {"<name>":{...},"signature":"<128 hex>"}: the exact bytes of the object, and the signature. */
 bool tdxv__json_signed(struct tdxv_bytes text, const char *name, struct tdxv_bytes *body,

@@ -349,6 +349,12 @@ struct tdxv_value tdxv__status(enum tdxv_tcb_status s);
 /* Inside [from, to], both inclusive; a failure shows now and the end that it missed. */
 void tdxv__judge_window(struct tdxv_check *c, int64_t now, int64_t from, int64_t to);
 
+#define TDXV__POLICY_STRICT                                                                        \
+	{                                                                                          \
+		.accepted_statuses = 1u << TDXV_TCB_UP_TO_DATE,                                    \
+		.td_allowed = TDXV_TD_ALLOWED_DEFAULT, .td_required = TDXV_TD_REQUIRED_DEFAULT,    \
+	}
+
 void tdxv__policy_apply(struct tdxv_verdict *v, const struct tdxv_policy *p, int64_t now);
 
 #endif

@@ -24,7 +24,8 @@
  * The facts behind the checks are in Intel's "TDX DCAP Quote Generation Library and Quote
  * Verification Library" and "Provisioning Certification Service" documents; where Intel's library
  * is laxer than it should be (certificates not yet valid, collateral from the future, CA
- * certificates that are no CA) this one refuses.
+ * certificates that are no CA) this one refuses. It is never laxer: what Intel's library cannot
+ * read, or verifies over another spelling than the signed one, is refused here too.
  */
 #ifndef TDXVERIFY_H
 #define TDXVERIFY_H

@@ -86,7 +86,7 @@ int main(int argc, char **argv)
 	if (argc != 5 || !load(argv[1], argv[2]))
 		return 2;
 	now = strtoll(argv[3], NULL, 10);
-	rounds = atoi(argv[4]);
+	rounds = (int)strtol(argv[4], NULL, 10);
 	if (rounds < 1 || rounds > ROUNDS_MAX)
 		return 2;
 	known = collateral();

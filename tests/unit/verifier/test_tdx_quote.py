@@ -149,9 +149,26 @@ def test_the_end_says_what_failed(collateral):
     end = out[out.index("verdict      REFUSED"):]
     assert code == 1 and "FAIL  tcb_info_time" in end
     assert out.count("FAIL  tcb_info_time") == 2 and "ok  " not in end
-    # A platform that is not behind lacks nothing; one that is names the component.
+    # A platform that is not behind lacks nothing.
     assert "short  " not in run("verify", EXAMPLE, "--collateral", str(where), "--time",
                                 str(now))[1]
+
+
+def test_what_is_short_is_named(tmp_path):
+    with open(os.path.join(DCAP, "MANIFEST.json")) as f:
+        entries = json.load(f)["positive"]
+    behind = next(e for e in entries if e["id"] == "pos0000")
+    for key, name in (("tcb_info", "tcb_info.json"), ("qe_identity", "qe_identity.json"),
+                      ("pck_crl", "pck_crl.der"), ("root_ca_crl", "root_ca_crl.der"),
+                      ("tcb_signing_chain", "tcb_signing_chain.pem"),
+                      ("pck_crl_issuer_chain", "pck_crl_issuer_chain.pem")):
+        shutil.copy(os.path.join(DCAP, behind[key]), tmp_path / name)
+    code, out, _ = run("verify", os.path.join(DCAP, behind["quote"]), "--collateral",
+                       str(tmp_path), "--time", str(behind["now"]))
+    assert code == 1 and "TCB status   OutOfDate" in out
+    end = out[out.index("TCB status"):]
+    assert "short        " in end and ", an up-to-date platform has " in end
+    assert "FAIL  policy_tcb_status" in end
 
 
 def test_measurements_and_diff(tmp_path):

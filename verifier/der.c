@@ -47,17 +47,12 @@ bool tdxv__der_peek(struct tdxv_bytes in, uint8_t tag)
 	return in.n > 0 && in.p[0] == tag;
 }
 
-static bool integer_is_shortest(struct tdxv_bytes v)
-{
-	if (v.n < 2)
-		return v.n == 1;
-	return !(v.p[0] == 0 && !(v.p[1] & 0x80)) && !(v.p[0] == 0xff && v.p[1] & 0x80);
-}
-
 /* In its shortest form, and not negative. */
 static bool integer_is_canonical(struct tdxv_bytes v)
 {
-	return integer_is_shortest(v) && !(v.p[0] & 0x80);
+	if (v.n == 0 || v.p[0] & 0x80)
+		return false;
+	return v.n == 1 || v.p[0] != 0 || v.p[1] & 0x80;
 }
 
 bool tdxv__der_uint(struct tdxv_bytes v, uint64_t *out)
@@ -73,14 +68,29 @@ bool tdxv__der_uint(struct tdxv_bytes v, uint64_t *out)
 	return true;
 }
 
+bool tdxv__der_oid(struct tdxv_bytes *in, struct tdxv_bytes *out)
+{
+	bool begins = true; /* a number, whose first octet is not 0x80 and whose last is below it */
+	size_t i;
+
+	if (!tdxv__der_take(in, DER_OID, out, NULL) || out->n == 0)
+		return false;
+	for (i = 0; i < out->n; i++) {
+		if (begins && out->p[i] == 0x80)
+			return false;
+		begins = out->p[i] < 0x80;
+	}
+	return begins;
+}
+
 bool tdxv__der_serial(struct tdxv_bytes *in, struct tdxv_bytes *out)
 {
-	return tdxv__der_take(in, DER_INTEGER, out, NULL) && integer_is_shortest(*out);
+	return tdxv__der_take(in, DER_INTEGER, out, NULL) && integer_is_canonical(*out);
 }
 
 bool tdxv__serial_is_certificates(struct tdxv_bytes v)
 {
-	return !(v.p[0] & 0x80) && (v.n <= 20 || (v.n == 21 && v.p[0] == 0));
+	return v.n <= 20 || (v.n == 21 && v.p[0] == 0);
 }
 
 static bool two_digits(const uint8_t *p, int *out)

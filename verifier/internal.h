@@ -45,6 +45,8 @@ enum {
 	DER_OCTET_STRING = 0x04,
 	DER_OID = 0x06,
 	DER_ENUMERATED = 0x0a,
+	DER_UTF8_STRING = 0x0c,
+	DER_PRINTABLE_STRING = 0x13,
 	DER_UTC_TIME = 0x17,
 	DER_GENERALIZED_TIME = 0x18,
 	DER_SEQUENCE = 0x30,
@@ -62,10 +64,12 @@ bool tdxv__der_take(struct tdxv_bytes *in, uint8_t tag, struct tdxv_bytes *value
 bool tdxv__der_peek(struct tdxv_bytes in, uint8_t tag);
 /* A non-negative INTEGER's value (content bytes given) of at most 8 bytes. */
 bool tdxv__der_uint(struct tdxv_bytes value, uint64_t *out);
-/* A serial number in the shortest form, the only one of DER: two such are the same number exactly
- * when they are the same bytes. */
+/* An OBJECT IDENTIFIER that is one. */
+bool tdxv__der_oid(struct tdxv_bytes *in, struct tdxv_bytes *out);
+/* A serial number, not negative (Intel's library takes -13 for 13), in the shortest form: two such
+ * are the same number exactly when they are the same bytes. */
 bool tdxv__der_serial(struct tdxv_bytes *in, struct tdxv_bytes *out);
-/* Not negative, and of at most 20 octets (RFC 5280, section 4.1.2.2). */
+/* Of at most 20 octets (RFC 5280, section 4.1.2.2). */
 bool tdxv__serial_is_certificates(struct tdxv_bytes serial);
 /* UTCTime or GeneralizedTime in the form that RFC 5280 asks for. */
 bool tdxv__der_time(struct tdxv_bytes *in, int64_t *t);

@@ -336,7 +336,7 @@ bool tdxv__json_skip(struct json *j, struct tdxv_bytes *raw)
 
 bool tdxv__json_canonical(struct json *j)
 {
-	bool inside = false;
+	bool inside = false, negative = false;
 	size_t run = 0; /* digits up to here */
 
 	for (; j->at < j->all.n; j->at++) {
@@ -357,9 +357,12 @@ bool tdxv__json_canonical(struct json *j)
 			return tdxv__json_fail(j, "white space inside the signed body");
 		if (c == '.' || c == 'E' || (c == 'e' && run) || (c == '-' && next == '0'))
 			return tdxv__json_fail(j, "a number that is not written as an integer");
-		run = c >= '0' && c <= '9' ? run + 1 : 0;
-		if (run > 19)
-			return tdxv__json_fail(j, "a number of more than 19 digits");
+		if (c < '0' || c > '9') {
+			run = 0;
+			negative = c == '-';
+		} else if (++run > (negative ? 18 : 19)) {
+			return tdxv__json_fail(j, "a number that may not fit into 64 bits");
+		}
 	}
 	j->at = 0;
 	return true;

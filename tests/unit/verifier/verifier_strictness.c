@@ -3,7 +3,7 @@
  * the DER, JSON and PEM that it reads with) refuses all the same. Each has a neighbour that is one
  * step inside of what is allowed, and passes.
  */
-#include "tests/unit/verifier/forge.h"
+#include "tests/unit/verifier/strictness.h"
 #include "verifier/internal.h"
 
 #include <setjmp.h>
@@ -14,9 +14,7 @@
 #include <cmocka.h>
 
 static struct tdxv_verdict v;
-static struct forge f;
-
-#define DER(text) ((struct tdxv_bytes){(const uint8_t *)(text), sizeof(text) - 1})
+static struct forge made;
 
 /* check TDXV_CHECK_COUNT: accepted. The forge is good again afterwards. */
 static void expect(enum tdxv_check_id check, const char *what)
@@ -25,7 +23,7 @@ static void expect(enum tdxv_check_id check, const char *what)
 	struct forged x;
 	char why[2048];
 
-	forge_build(&x, &f);
+	forge_build(&x, &made);
 	forged_verify(&v, &c, &x, NULL, FORGE_NOW);
 	tdxv_verdict_summary(why, sizeof why, &v);
 	if (check == TDXV_CHECK_COUNT ? !v.accepted
@@ -33,7 +31,7 @@ static void expect(enum tdxv_check_id check, const char *what)
 		fail_msg("%s: %s", what, why);
 	tdxv_collateral_free(c);
 	forged_free(&x);
-	forge_init(&f);
+	forge_init(&made);
 }
 
 /* r and s are below 2^256: a 33rd octet that is not the sign octet is no part to be dropped. */
@@ -72,7 +70,7 @@ static void a_crl_with_such_a_signature_is_refused(void **state)
 	uint8_t scratch[4096], head[4] = {0x30, 0x82};
 
 	(void)state;
-	forge_build(&x, &f);
+	forge_build(&x, &made);
 	assert_true(tdxv__crl_parse(&crl, scratch, tdxv__bytes(x.pck_crl.p, x.pck_crl.len), NULL));
 	memcpy(r + 1, crl.signature, 32);
 	r[0] = 1;
@@ -109,147 +107,37 @@ static void a_crl_with_such_a_signature_is_refused(void **state)
 	forged_free(&x);
 }
 
-static void serial_numbers(void **state)
+static void serials_entries_and_components(void **state)
 {
-	(void)state;
-	f.pck.serial_der = DER("\x02\x15\x00\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91"
-			       "\x91\x91\x91\x91\x91\x91\x91");
-	expect(TDXV_CHECK_COUNT, "20 octets and the sign octet");
-	f.pck.serial_der = DER("\x02\x15\x01\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91"
-			       "\x91\x91\x91\x91\x91\x91\x91");
-	expect(TDXV_CHECK_PCK_CHAIN_FORMAT, "21 octets");
-	f.pck.serial_der = DER("\x02\x02\x00\x0d");
-	expect(TDXV_CHECK_PCK_CHAIN_FORMAT, "not the shortest form");
-	f.tcb.serial_der = DER("\x02\x01\x8d");
-	expect(TDXV_CHECK_TCB_SIGNING_CHAIN, "negative");
-	f.tcb.serial_der = DER("\x02\x00");
-	expect(TDXV_CHECK_TCB_SIGNING_CHAIN, "no octets");
-	/* In a CRL: 13 with a needless zero in front is 13, and no DER. */
-	f.pck_crl.revoked = 13;
-	f.pck_crl.revoked_der = DER("\x02\x02\x00\x0d");
-	expect(TDXV_CHECK_PCK_CRL_FORMAT, "13 in two octets");
-	f.pck_crl.revoked = 13;
-	f.pck_crl.revoked_der = DER("\x02\x02\xff\x8d");
-	expect(TDXV_CHECK_PCK_CRL_FORMAT, "a negative one in two octets");
-	f.pck_crl.revoked = 13;
-	f.pck_crl.revoked_der = DER("\x02\x01\x8d");
-	expect(TDXV_CHECK_COUNT, "a negative one that nobody has");
-	f.root_crl.revoked = 12;
-	f.root_crl.revoked_der = DER("\x02\x02\x00\x0c");
-	expect(TDXV_CHECK_ROOT_CRL_FORMAT, "12 in two octets");
-	f.root_crl.revoked = 12;
-	f.root_crl.revoked_der = DER("\x02\x01\x0c");
-	expect(TDXV_CHECK_PCK_CA_NOT_REVOKED, "12");
-}
-
-#define SGX_ARC "\x06\x0a\x2a\x86\x48\x86\xf8\x4d\x01\x0d\x01"
-
-static void entries_of_the_sgx_extension(void **state)
-{
-	(void)state;
-	f.sgx_more = DER("\x30\x0f" SGX_ARC "\x08\x02\x01\x05");
-	expect(TDXV_CHECK_PCK_EXTENSION, "an eighth kind");
-	f.sgx_more = DER("\x30\x08\x06\x03\x55\x04\x03\x02\x01\x05");
-	expect(TDXV_CHECK_PCK_EXTENSION, "an entry of another family");
-	f.sgx_more = DER("\x30\x1e" SGX_ARC "\x06\x04\x10"
-			 "0123456789abcdef");
-	expect(TDXV_CHECK_PCK_EXTENSION, "a platform instance id alone");
-	f.has_platform = true;
-	expect(TDXV_CHECK_COUNT, "seven entries");
-	f.sgx_more =
-	    DER("\x30\x1e" SGX_ARC "\x06\x04\x10"
-		"0123456789abcdef"
-		"\x30\x2e" SGX_ARC "\x07\x30\x20"
-		"\x30\x10\x06\x0b\x2a\x86\x48\x86\xf8\x4d\x01\x0d\x01\x07\x01\x01\x01\xff"
-		"\x30\x10\x06\x0b\x2a\x86\x48\x86\xf8\x4d\x01\x0d\x01\x07\x01\x01\x01\x00");
-	expect(TDXV_CHECK_PCK_EXTENSION, "a flag twice");
-}
-
-static void components_of_the_other_version(void **state)
-{
-	static const char *const stray[] = {
-	    "\"pcesvn\":11,\"sgxtcbcomp01svn\":0", "\"pcesvn\":11,\"sgxtcbcomp17svn\":0",
-	    "\"pcesvn\":11,\"sgxtcbcomp1/svn\":0", "\"pcesvn\":11,\"sgxtcbcomp\":0"};
-	size_t i;
+	struct forge *f = &made;
 
 	(void)state;
-	for (i = 0; i < sizeof stray / sizeof stray[0]; i++) {
-		f.tcb_find = "\"pcesvn\":11";
-		f.tcb_replace = stray[i];
-		expect(TDXV_CHECK_TCB_INFO_FORMAT, stray[i]);
-	}
-	f.tcb_find = "\"pcesvn\":11";
-	f.tcb_replace = "\"pcesvn\":11,\"another\":0";
-	expect(TDXV_CHECK_COUNT, "an unknown member that names no component");
+#define S(change, check)                                                                           \
+	change;                                                                                    \
+	expect(TDXV_CHECK_##check, #change);
+	STRICT_SERIALS(S)
+	STRICT_SGX_ENTRIES(S)
+	STRICT_COMPONENTS(S)
+#undef S
 }
 
 static void spelling_of_a_signed_body(void **state)
 {
-	static const struct {
-		const char *value;
-		bool passes;
-	} row[] = {
-	    /* What JSON has, in the spelling of a plain writer. */
-	    {"0", true},
-	    {"-5", true},
-	    {"9223372036854775807", true},
-	    {"true", true},
-	    {"false", true},
-	    {"null", true},
-	    {"\"a b\"", true},
-	    {"\"\\\"\\\\\\b\\f\\n\\r\\t\"", true},
-	    {"{}", true},
-	    {"[]", true},
-	    {"{\"a\":[1,{\"b\":\"}\"}]}", true},
-	    /* The same in another spelling: Intel's library signs what it would write itself. */
-	    {" 0", false},
-	    {"[1, 2]", false},
-	    {"{\"a\" :1}", false},
-	    {"1\n", false},
-	    {"\"\\u0061\"", false},
-	    {"\"\\/\"", false},
-	    {"1.5", false},
-	    {"1e2", false},
-	    {"1E2", false},
-	    {"-0", false},
-	    {"18446744073709551616", false},
-	    /* What JSON does not have. */
-	    {"1.2.3", false},
-	    {"+1", false},
-	    {"-", false},
-	    {".5", false},
-	    {"5.", false},
-	    {"01", false},
-	    {"1e", false},
-	    {"--1", false},
-	    {"1-1", false},
-	    {"e", false},
-	    {"NaN", false},
-	    {"tru", false},
-	    {"True", false},
-	    {"'x'", false},
-	    {"\"\\x\"", false},
-	    {"\"\\u12g4\"", false},
-	    {"\"\\u12\"", false},
-	    {"[1,]", false},
-	    {"[,1]", false},
-	    {"{\"a\":1,}", false},
-	    {"{a:1}", false},
-	    {"", false},
-	};
 	char member[80], qe[80];
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof row / sizeof row[0]; i++) {
-		snprintf(member, sizeof member, "\"tcbType\":0,\"zz\":%s", row[i].value);
-		f.tcb_find = "\"tcbType\":0";
-		f.tcb_replace = member;
-		expect(row[i].passes ? TDXV_CHECK_COUNT : TDXV_CHECK_TCB_INFO_FORMAT, member);
-		snprintf(qe, sizeof qe, "\"isvprodid\":2,\"zz\":%s", row[i].value);
-		f.qe_find = "\"isvprodid\":2";
-		f.qe_replace = qe;
-		expect(row[i].passes ? TDXV_CHECK_COUNT : TDXV_CHECK_QE_IDENTITY_FORMAT, qe);
+	for (i = 0; i < sizeof strict_value / sizeof strict_value[0]; i++) {
+		bool passes = strict_value[i].passes;
+
+		snprintf(member, sizeof member, "\"tcbType\":0,\"zz\":%s", strict_value[i].value);
+		made.tcb_find = "\"tcbType\":0";
+		made.tcb_replace = member;
+		expect(passes ? TDXV_CHECK_COUNT : TDXV_CHECK_TCB_INFO_FORMAT, member);
+		snprintf(qe, sizeof qe, "\"isvprodid\":2,\"zz\":%s", strict_value[i].value);
+		made.qe_find = "\"isvprodid\":2";
+		made.qe_replace = qe;
+		expect(passes ? TDXV_CHECK_COUNT : TDXV_CHECK_QE_IDENTITY_FORMAT, qe);
 	}
 }
 
@@ -310,11 +198,15 @@ static bool pem(const char *text)
 static void lines_of_pem(void **state)
 {
 	static const char *const good[] = {
-	    BEGIN "\nQUJD\n" END,      BEGIN "\r\nQUJD\r\n" END "\r\n",
-	    BEGIN " \t\nQU\nJD\n" END, "x" BEGIN "\nQUJD\n" END "y",
-	    BEGIN "\nQUJD \t\n" END,
+	    "x\n" BEGIN "\nQUJD\n" END,      BEGIN "\nQUJD\n" END,
+	    BEGIN "\r\nQUJD\r\n" END "\r\n", BEGIN " \t\nQU\nJD\n" END,
+	    "x" BEGIN "\nQUJD\n" END "y",    BEGIN "\nQUJD \t\n" END,
 	};
 	static const char *const bad[] = {
+	    "-" BEGIN "\nQUJD\n" END,
+	    "a-b\n" BEGIN "\nQUJD\n" END,
+	    END BEGIN "\nQUJD\n" END,
+	    BEGIN "\nQUJD\n-----END CERTIFICATE----",
 	    BEGIN "QUJD" END,
 	    BEGIN "\nQUJD" END,
 	    BEGIN "QUJD\n" END,
@@ -344,16 +236,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_signature_has_no_more_than_256_bits),
 	    cmocka_unit_test(a_crl_with_such_a_signature_is_refused),
-	    cmocka_unit_test(serial_numbers),
-	    cmocka_unit_test(entries_of_the_sgx_extension),
-	    cmocka_unit_test(components_of_the_other_version),
+	    cmocka_unit_test(serials_entries_and_components),
 	    cmocka_unit_test(spelling_of_a_signed_body),
 	    cmocka_unit_test(numbers_of_json),
 	    cmocka_unit_test(lines_of_pem),
 	};
 	int failures;
 
-	forge_init(&f);
+	forge_init(&made);
 	failures = cmocka_run_group_tests(tests, NULL, NULL);
 	forge_keys_free();
 	return failures;

@@ -75,10 +75,7 @@ library X509 {
             v = Der.only(v, next, Der.INTEGER);
             if (Der.integer(v, next, 8) != 2) revert("a certificate that is not of version 3");
             (v, next) = Der.take(next, end, Der.INTEGER);
-            // 20 octets (RFC 5280), and one in front for the sign.
-            if (v == next || next - v > 21 || Der.first(v) > 0x7f)
-                revert("a malformed serial number");
-            c.serial = Memory.number(v, next);
+            c.serial = Der.serial(v, next);
             if (c.serial >> 160 != 0) revert("a serial number of more than 20 octets");
             p = Der.algorithm(next, end);
             (, next) = Der.take(p, end, Der.SEQUENCE);
@@ -170,7 +167,7 @@ library X509 {
         if (Der.peek(p, end, Der.BOOLEAN)) {
             (v, p) = Der.take(p, end, Der.BOOLEAN);
             if (p != v + 1) revert("malformed basicConstraints");
-            isCa = Der.first(v) == 0xff;
+            isCa = Der.first(v) != 0;
         }
         if (p != end) {
             p = Der.only(p, end, Der.INTEGER);

@@ -4,6 +4,7 @@
 #include "coordinator/config/config.h"
 #include "coordinator/daemon.h"
 #include "coordinator/provers/quote_check.h"
+#include "verifier/tools/quote_text.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
@@ -11,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USAGE_ERROR 64 /* sysexits.h */
+#define USAGE_ERROR    64 /* sysexits.h */
+#define QUOTE_FILE_MAX (4u * 1024 * 1024)
 
 static int verb_run(int argc, char **argv);
 static int verb_config(int argc, char **argv);
@@ -198,30 +200,20 @@ static bool is_hash(const char *text)
 	return n >= 4 && n <= 64 && !text[n];
 }
 
-/* The hash of the quote in a file, which may be bytes or hex. */
+/* The hash of the quote in a file: bytes, or text as logs have it. */
 static bool quote_hash(char out[65], const char *path)
 {
 	struct refusal_key whole, ignored;
-	struct buf text, quote;
+	struct buf quote;
 	struct tdxv_quote q;
 	struct why why = {""};
-	const char *hex;
-	size_t n;
 	bool ok;
 
-	buf_init(&text, 4 * TDXV_QUOTE_MAX);
-	buf_init(&quote, TDXV_QUOTE_MAX);
-	ok = file_read(&text, path, &why);
-	if (ok) {
-		hex = (const char *)text.p;
-		for (n = text.len; n && isspace((unsigned char)hex[n - 1]); n--)
-			;
-		if (!hex_decode_buf(&quote, hex, n)) {
-			quote.len = 0;
-			ok = buf_add(&quote, text.p, text.len);
-		}
-		if (!ok)
-			why_set(&why, "%s is longer than a quote can be", path);
+	buf_init(&quote, QUOTE_FILE_MAX);
+	ok = file_read(&quote, path, &why);
+	if (ok && !quote_is_binary(buf_span(&quote)) && !decode_quote_text(&quote)) {
+		why_set(&why, "%s: no quote in it: neither bytes, hex, base64 nor a log", path);
+		ok = false;
 	}
 	if (ok) {
 		quote_check_keys(&whole, &ignored, &q, buf_span(&quote));
@@ -229,7 +221,6 @@ static bool quote_hash(char out[65], const char *path)
 	} else {
 		fprintf(stderr, "proof-coordinator: %s\n", why.text);
 	}
-	buf_free(&text);
 	buf_free(&quote);
 	return ok;
 }

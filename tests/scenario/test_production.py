@@ -180,6 +180,13 @@ def test_explain_says_what_was_wrong_also_after_a_restart(world, pccs, qe):
     path.write_bytes(quote)
     done = c.verb("explain", path)
     assert done.returncode == 0 and "RTMR0 differs" in done.stdout, done
+    # Collateral was never fetched: of its checks none is told as failed.
+    assert "not true" not in done.stdout and "none of Intel's failed" in done.stdout, done.stdout
+    name = re.search(r"quote     ([0-9a-f]{64})", done.stdout)[1]
+    assert "event=setup_refused" in c.log() and f"quote_sha256={name}" in c.log()
+    log = world.dir / "guest.log"
+    log.write_text(f"12:00 start\n12:01 Sending quote {quote.hex()}\n12:02 done\n")
+    assert c.verb("explain", log).stdout == done.stdout
     time.sleep(1.5)  # verdicts are written lazily
     c.kill()
     c.start()

@@ -6,6 +6,7 @@
 
 #include "encoding/bytes.h"
 #include "verifier/include/tdxverify.h"
+#include "verifier/tools/quote_text.h"
 
 #define EXIT_ACCEPTED 0
 #define EXIT_REFUSED  1 /* a verdict against the quote, or a difference found */
@@ -30,9 +31,6 @@ struct input {
 
 /* Reads a whole file, or stdin for "-" or NULL. Says what is wrong on stderr. */
 bool read_file(struct buf *out, const char *path);
-/* Replaces text by the bytes that it stands for: hex, base64, base64url or [4,0,2,...], alone or in
- * a log. False, and b is empty, when there are none. */
-bool decode_quote_text(struct buf *b);
 /* Reads a file and finds the quote or report in it, binary or as text. */
 bool read_input(struct input *in, const char *path, bool allow_report);
 

@@ -40,21 +40,6 @@ bool read_file(struct buf *out, const char *path)
 	return ok;
 }
 
-static bool is_space(uint8_t c)
-{
-	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-static bool is_binary(const struct buf *b)
-{
-	size_t i;
-
-	for (i = 0; i < b->len && i < 64; i++)
-		if (b->p[i] < 0x20 && !is_space(b->p[i]))
-			return true;
-	return b->len == 0;
-}
-
 bool read_input(struct input *in, const char *path, bool allow_report)
 {
 	const char *name = !path || strcmp(path, "-") == 0 ? "stdin" : path;
@@ -63,7 +48,7 @@ bool read_input(struct input *in, const char *path, bool allow_report)
 	memset(in, 0, sizeof *in);
 	if (!read_file(&in->bytes, path))
 		return false;
-	if (!is_binary(&in->bytes) && !decode_quote_text(&in->bytes)) {
+	if (!quote_is_binary(buf_span(&in->bytes)) && !decode_quote_text(&in->bytes)) {
 		complain("%s: neither binary, hex, base64 nor an array of bytes", name);
 		goto fail;
 	}

@@ -1,5 +1,5 @@
 /* Quotes as people paste them: hex, base64, arrays of bytes, logs. */
-#include "verifier/tools/tdx_quote.h"
+#include "verifier/tools/quote_text.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* A quote written as text: hex, base64, base64url or an array of byte values. */
-#include "verifier/tools/tdx_quote.h"
+#include "verifier/tools/quote_text.h"
 
 #include <string.h>
 
@@ -124,9 +124,9 @@ static bool decode_whole(struct buf *out, const uint8_t *p, size_t n)
 }
 
 /* The longest run of characters that the wanted forms are made of. */
-static struct tdxv_bytes longest_run(const uint8_t *p, size_t n)
+static struct span longest_run(const uint8_t *p, size_t n)
 {
-	struct tdxv_bytes best = {p, 0};
+	struct span best = {p, 0};
 	size_t i, run = 0;
 
 	for (i = 0; i <= n; i++) {
@@ -135,7 +135,7 @@ static struct tdxv_bytes longest_run(const uint8_t *p, size_t n)
 			continue;
 		}
 		if (run > best.n)
-			best = (struct tdxv_bytes){p + i - run, run};
+			best = (struct span){p + i - run, run};
 		run = 0;
 	}
 	return best;
@@ -146,7 +146,7 @@ static bool decode_log(struct buf *out, const uint8_t *p, size_t n)
 {
 	static const char marker[] = "Sending quote";
 	const uint8_t *end = p + n, *hit, *line_end;
-	struct tdxv_bytes run;
+	struct span run;
 	bool marked = false;
 
 	while ((hit = memmem(p, (size_t)(end - p), marker, sizeof marker - 1))) {
@@ -161,6 +161,16 @@ static bool decode_log(struct buf *out, const uint8_t *p, size_t n)
 	}
 	run = longest_run(p, (size_t)(end - p));
 	return run.n >= 2 && decode_whole(out, run.p, run.n);
+}
+
+bool quote_is_binary(struct span bytes)
+{
+	size_t i;
+
+	for (i = 0; i < bytes.n && i < 64; i++)
+		if (bytes.p[i] < ' ' && !is_space(bytes.p[i]))
+			return true;
+	return bytes.n == 0;
 }
 
 bool decode_quote_text(struct buf *b)

@@ -12,6 +12,8 @@ library Der {
     uint256 internal constant OCTET_STRING = 0x04;
     uint256 internal constant OID = 0x06;
     uint256 internal constant ENUMERATED = 0x0a;
+    uint256 internal constant UTF8_STRING = 0x0c;
+    uint256 internal constant PRINTABLE_STRING = 0x13;
     uint256 internal constant UTC_TIME = 0x17;
     uint256 internal constant GENERALIZED_TIME = 0x18;
     uint256 internal constant SEQUENCE = 0x30;

@@ -103,10 +103,12 @@ library X509 {
                 (uint256 v, uint256 next) = Der.take(set, p, Der.SEQUENCE);
                 set = next;
                 (uint256 oid, uint256 oidEnd) = Der.take(v, next, Der.OID);
-                (, v, next) = Der.any(oidEnd, next);
-                if (next != set) revert("a malformed name");
+                uint256 tag;
+                (tag, v, next) = Der.any(oidEnd, next);
+                if (next != set || (tag != Der.UTF8_STRING && tag != Der.PRINTABLE_STRING))
+                    revert("a malformed name");
                 if (Der.word(oid, oidEnd) != COMMON_NAME) continue;
-                if (seen) revert("a name with two common names");
+                if (seen) revert("a malformed name"); // two common names: which one counts?
                 seen = true;
                 name = Der.word(v, next);
             }

@@ -294,6 +294,8 @@ static void extensions(struct buf *out, const struct forge_cert *c, const struct
 		sgx_extension(&v, pck);
 		extension(&list, "\x2a\x86\x48\x86\xf8\x4d\x01\x0d\x01", 9, &v);
 	}
+	if (c->more_extensions.n)
+		must(buf_add(&list, c->more_extensions.p, c->more_extensions.n));
 	wrap(&seq, 0x30, &list);
 	wrap(out, 0xa3, &seq);
 }
@@ -344,7 +346,10 @@ static void cert(struct buf *out, const struct forge_cert *c, const struct forge
 	when(&seq, c->from);
 	when(&seq, c->to);
 	wrap(&tbs, 0x30, &seq);
-	name(&tbs, c->name);
+	if (c->name_der.n)
+		must(buf_add(&tbs, c->name_der.p, c->name_der.n));
+	else
+		name(&tbs, c->name);
 	key(c->key);
 	memcpy(bits + 1, keys[c->key].point, 65);
 	tlv(&spki, 0x30,
@@ -623,6 +628,8 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 				      false,
 				      0x06,
 				      11,
+				      {NULL, 0},
+				      {NULL, 0},
 				      {NULL, 0}};
 	f->ca = (struct forge_cert){"Intel SGX PCK Platform CA",
 				    "Intel SGX Root CA",
@@ -634,6 +641,8 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 				    false,
 				    0x06,
 				    12,
+				    {NULL, 0},
+				    {NULL, 0},
 				    {NULL, 0}};
 	f->pck = (struct forge_cert){"Intel SGX PCK Certificate",
 				     "Intel SGX PCK Platform CA",
@@ -645,6 +654,8 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 				     false,
 				     0xc0,
 				     13,
+				     {NULL, 0},
+				     {NULL, 0},
 				     {NULL, 0}};
 	f->tcb = (struct forge_cert){"Intel SGX TCB Signing",
 				     "Intel SGX Root CA",
@@ -656,6 +667,8 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 				     false,
 				     0xc0,
 				     14,
+				     {NULL, 0},
+				     {NULL, 0},
 				     {NULL, 0}};
 	f->root_crl = (struct forge_crl){"Intel SGX Root CA",
 					 KEY_ROOT,

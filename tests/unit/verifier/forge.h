@@ -32,7 +32,8 @@ struct forge_cert {
 	bool is_ca, no_constraints;
 	unsigned usage; /* first octet of the bit string */
 	unsigned serial;
-	struct tdxv_bytes serial_der; /* instead of serial, unless empty */
+	/* Unless empty: instead of serial; instead of name; after the other extensions. */
+	struct tdxv_bytes serial_der, name_der, more_extensions;
 };
 
 struct forge_crl {

@@ -69,6 +69,46 @@
 	      DER(SGX_INSTANCE SGX_FLAGS(SGX_FLAG("\x01", "\xff"), SGX_FLAG("\x04", "\xff"))),     \
 	  PCK_EXTENSION)
 
+#define PCK_NAME(size, tag, more)                                                                  \
+	"\x30" size "\x31\x22\x30\x20\x06\x03\x55\x04\x03" tag "\x19"                              \
+	"Intel SGX PCK Certificate" more
+
+#define STRICT_CERTIFICATES(S)                                                                     \
+	S(f->pck.name_der = DER(PCK_NAME("\x24", "\x0c", "")), COUNT)                              \
+	S(f->pck.name_der = DER(PCK_NAME("\x24", "\x13", "")), COUNT)                              \
+	S(f->pck.name_der = DER(PCK_NAME("\x24", "\x16", "")), PCK_CHAIN_FORMAT)                   \
+	S(f->pck.name_der = DER(PCK_NAME("\x24", "\x04", "")), PCK_CHAIN_FORMAT)                   \
+	S(f->pck.more_extensions = DER("\x30\x09\x06\x03\x55\x1d\x20\x04\x02\x30\x00"), COUNT)     \
+	S(f->pck.more_extensions =                                                                 \
+	      DER("\x30\x0c\x06\x03\x55\x1d\x20\x01\x01\xff\x04\x02\x30\x00"),                     \
+	  PCK_CHAIN_FORMAT)                                                                        \
+	S(f->pck.more_extensions = DER("\x30\x09\x06\x03\x55\x1d\x13\x04\x02\x30\x00"),            \
+	  PCK_CHAIN_FORMAT)                                                                        \
+	S(f->pck.more_extensions = DER("\x30\x0b\x06\x03\x55\x1d\x0f\x04\x04\x03\x02\x00\xc0"),    \
+	  PCK_CHAIN_FORMAT)
+
+/* What the on-chain verifier does not look at: the rest of names, identifiers that it does not
+ * know. */
+#define STRICT_BYTES(S)                                                                            \
+	S(f->pck.name_der = DER(PCK_NAME("\x32", "\x0c",                                           \
+					 "\x31\x0c\x30\x0a\x06\x03\x55\x04\x0a\x0c\x03"            \
+					 "A B")),                                                  \
+	  COUNT)                                                                                   \
+	S(f->pck.name_der = DER(PCK_NAME("\x32", "\x0c",                                           \
+					 "\x31\x0c\x30\x0a\x06\x03\x55\x04\x0a\x0c\x03"            \
+					 "A\xff"                                                   \
+					 "B")),                                                    \
+	  PCK_CHAIN_FORMAT)                                                                        \
+	S(f->pck.name_der = DER(PCK_NAME("\x32", "\x0c",                                           \
+					 "\x31\x0c\x30\x0a\x06\x03\x55\x04\x8a\x0c\x03"            \
+					 "A B")),                                                  \
+	  PCK_CHAIN_FORMAT)                                                                        \
+	S(f->pck.name_der = DER(PCK_NAME("\x32", "\x0c",                                           \
+					 "\x31\x0c\x30\x0a\x06\x03\x80\x04\x0a\x0c\x03"            \
+					 "A B")),                                                  \
+	  PCK_CHAIN_FORMAT)                                                                        \
+	S(f->pck.more_extensions = DER("\x30\x06\x06\x00\x04\x02\x30\x00"), PCK_CHAIN_FORMAT)
+
 #define STRICT_COMPONENT(S, member, check)                                                         \
 	S((f->tcb_find = "\"pcesvn\":11", f->tcb_replace = "\"pcesvn\":11,\"" member "\":0"), check)
 

@@ -107,7 +107,7 @@ static void a_crl_with_such_a_signature_is_refused(void **state)
 	forged_free(&x);
 }
 
-static void serials_entries_and_components(void **state)
+static void certificates_lists_and_components(void **state)
 {
 	struct forge *f = &made;
 
@@ -116,6 +116,8 @@ static void serials_entries_and_components(void **state)
 	change;                                                                                    \
 	expect(TDXV_CHECK_##check, #change);
 	STRICT_SERIALS(S)
+	STRICT_CERTIFICATES(S)
+	STRICT_BYTES(S)
 	STRICT_SGX_ENTRIES(S)
 	STRICT_COMPONENTS(S)
 #undef S
@@ -231,15 +233,135 @@ static void lines_of_pem(void **state)
 			fail_msg("bad %zu: %s", i, bad[i]);
 }
 
+static struct buf made_text;
+
+/* text, then n parts of which each has its number, then end. */
+static char *many(const char *text, unsigned n, void (*part)(struct buf *b, unsigned i),
+		  const char *end)
+{
+	unsigned i;
+
+	buf_free(&made_text);
+	buf_init(&made_text, 1 << 17);
+	assert_true(buf_add_str(&made_text, text));
+	for (i = 0; i < n; i++)
+		part(&made_text, i);
+	assert_true(buf_add(&made_text, end, strlen(end) + 1));
+	return (char *)made_text.p;
+}
+
+static void a_member(struct buf *b, unsigned i)
+{
+	assert_true(buf_printf(b, "\"m%u\":0,", i));
+}
+
+static void a_level_of_16(struct buf *b, unsigned i)
+{
+	assert_true(buf_printf(b,
+			       "{\"tcb\":{\"isvsvn\":%u},\"tcbDate\":\"2024-03-13T00:00:00Z\","
+			       "\"tcbStatus\":\"UpToDate\"},",
+			       100 + i));
+}
+
+static void components(struct buf *b)
+{
+	unsigned i;
+
+	for (i = 0; i < 16; i++)
+		assert_true(buf_add_str(b, i ? ",{\"svn\":0}" : "{\"svn\":0}"));
+}
+
+static void a_level_of_64(struct buf *b, unsigned i)
+{
+	assert_true(buf_add_str(b, "{\"tcb\":{\"sgxtcbcomponents\":["));
+	components(b);
+	assert_true(buf_printf(b, "],\"pcesvn\":%u,\"tdxtcbcomponents\":[", 1000 + i));
+	components(b);
+	assert_true(
+	    buf_add_str(b, "]},\"tcbDate\":\"2024-03-13T00:00:00Z\",\"tcbStatus\":\"UpToDate\"},"));
+}
+
+static void a_module(struct buf *b, unsigned i)
+{
+	assert_true(buf_printf(
+	    b,
+	    "{\"id\":\"TDX_%02X\",\"mrsigner\":\"%096d\",\"attributes\":\"0000000000000000\","
+	    "\"attributesMask\":\"FFFFFFFFFFFFFFFF\",\"tcbLevels\":[{\"tcb\":{\"isvsvn\":2},"
+	    "\"tcbDate\":\"2024-03-13T00:00:00Z\",\"tcbStatus\":\"UpToDate\"}]},",
+	    16 + i, 0));
+}
+
+/* Everything has a ceiling, and reaches it. */
+static void too_much_of_everything(void **state)
+{
+	static const char levels[] = "\"tcbLevels\":[{\"tcb\":{\"sgx",
+			  modules[] = "\"tdxModuleIdentities\":[", of_qe[] = "\"tcbLevels\":[",
+			  type[] = "\"tcbType\":0";
+	static uint8_t wide[1300 + 4 + 9] = {0x30, 0x82, 0x05, 0x1d, 0x06, 0x03, 0x55,
+					     0x1d, 0x20, 0x04, 0x82, 0x05, 0x14};
+	unsigned more;
+
+	(void)state;
+	for (more = 0; more < 2; more++) {
+		/* The forge has two levels of each kind, one module, nine members. */
+		made.tcb_find = levels;
+		made.tcb_replace = many("\"tcbLevels\":[", 62 + more, a_level_of_64, levels + 13);
+		expect(more ? TDXV_CHECK_TCB_INFO_FORMAT : TDXV_CHECK_COUNT, "levels");
+		made.tcb_find = modules;
+		made.tcb_replace = many(modules, 15 + more, a_module, "");
+		expect(more ? TDXV_CHECK_TCB_INFO_FORMAT : TDXV_CHECK_COUNT, "modules");
+		made.qe_find = of_qe;
+		made.qe_replace = many(of_qe, 14 + more, a_level_of_16, "");
+		expect(more ? TDXV_CHECK_QE_IDENTITY_FORMAT : TDXV_CHECK_COUNT, "levels of the QE");
+		made.tcb_find = type;
+		made.tcb_replace = many("", 64 - 11 + more, a_member, type);
+		expect(more ? TDXV_CHECK_TCB_INFO_FORMAT : TDXV_CHECK_COUNT, "members");
+	}
+	made.tcb_find = type;
+	made.tcb_replace = "\"tcbType\":0,\"x\":[[[[[[[[[[[[[[]]]]]]]]]]]]]]";
+	expect(TDXV_CHECK_COUNT, "a depth of 16");
+	made.tcb_find = type;
+	made.tcb_replace = "\"tcbType\":0,\"x\":[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]";
+	expect(TDXV_CHECK_TCB_INFO_FORMAT, "a depth of 17");
+	made.pck.more_extensions = tdxv__bytes(wide, sizeof wide);
+	expect(TDXV_CHECK_PCK_CHAIN_FORMAT, "a certificate of more than 2048 bytes");
+	buf_free(&made_text);
+}
+
+static void the_chain_is_in_order(void **state)
+{
+	struct tdxv_bytes leaf, rest;
+	struct tdxv_quote q;
+	struct forged x;
+	struct buf chain;
+	const uint8_t *second;
+
+	(void)state;
+	forge_build(&x, &made);
+	assert_int_equal(tdxv_quote_parse(&q, x.quote.p, x.quote.len, NULL), TDXV_OK);
+	second = memmem(q.cert_data.p + 1, q.cert_data.n - 1, BEGIN, strlen(BEGIN));
+	assert_non_null(second);
+	leaf = tdxv__bytes(q.cert_data.p, (size_t)(second - q.cert_data.p));
+	rest = tdxv__bytes(second, q.cert_data.n - leaf.n - 1); /* without the NUL */
+	buf_init(&chain, 1 << 16);
+	assert_true(buf_add(&chain, rest.p, rest.n) && buf_add(&chain, leaf.p, leaf.n));
+	made.pck_chain = tdxv__bytes(chain.p, chain.len);
+	expect(TDXV_CHECK_PCK_CHAIN_NAMES, "the leaf last");
+	buf_free(&chain);
+	forged_free(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_signature_has_no_more_than_256_bits),
 	    cmocka_unit_test(a_crl_with_such_a_signature_is_refused),
-	    cmocka_unit_test(serials_entries_and_components),
+	    cmocka_unit_test(certificates_lists_and_components),
 	    cmocka_unit_test(spelling_of_a_signed_body),
 	    cmocka_unit_test(numbers_of_json),
 	    cmocka_unit_test(lines_of_pem),
+	    cmocka_unit_test(too_much_of_everything),
+	    cmocka_unit_test(the_chain_is_in_order),
 	};
 	int failures;
 

@@ -105,16 +105,6 @@ static void name_shortfalls(const struct tdxv_verdict *v, const struct tdxv_coll
 	}
 }
 
-/* Without collateral its checks fail for want of it, which is nothing that is wrong. */
-static void forget_the_rest(struct tdxv_verdict *v)
-{
-	int i;
-
-	for (i = 0; i < TDXV_CHECK_COUNT; i++)
-		if (!is_own((enum tdxv_check_id)i))
-			v->check[i] = (struct tdxv_check){.status = TDXV_NOT_RUN};
-}
-
 static void keep_json(struct quote_checked *out, const struct tdxv_verdict *v)
 {
 	size_t n = tdxv_verdict_json(NULL, 0, v);
@@ -161,6 +151,7 @@ void quote_check(struct quote_checked *out, const struct quote_check_input *in)
 {
 	struct tdxv_verdict *v = malloc(sizeof *v);
 	struct buf reasons;
+	int i;
 
 	memset(out, 0, sizeof *out);
 	buf_init(&out->json, QUOTE_CHECK_JSON_MAX);
@@ -178,8 +169,9 @@ void quote_check(struct quote_checked *out, const struct quote_check_input *in)
 	out->evaluation_number = v->tcb_evaluation_number;
 	out->ecdsa_operations = v->ecdsa_operations;
 	weigh(out, in, v, &reasons);
-	if (!in->whole)
-		forget_the_rest(v);
+	for (i = 0; !in->whole && i < TDXV_CHECK_COUNT; i++) /* these want collateral */
+		if (!is_own((enum tdxv_check_id)i))
+			v->check[i].status = TDXV_NOT_RUN;
 	if (in->whole || !out->passed)
 		keep_json(out, v);
 	if (!out->passed && !reasons.len)

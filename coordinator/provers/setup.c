@@ -62,26 +62,18 @@ static enum setup_code code_of(enum registrar_answer a)
 	return SETUP_TRY_AGAIN;
 }
 
-/* The name under which `explain` finds the verdict; "-" for what is no quote. */
-static const char *quote_name(char out[65], struct span payload)
-{
-	struct refusal_key whole, ignored;
-	struct tdxv_quote q;
-
-	quote_check_keys(&whole, &ignored, &q, payload);
-	hex_encode(out, whole.sha256, sizeof whole.sha256);
-	return q.version ? out : "-";
-}
-
 /* Consumes the visit. */
 static void refuse(struct visit *v, enum registrar_answer a, const char *sentence)
 {
-	char name[65];
+	struct refusal_key whole, ignored;
+	struct tdxv_quote q;
+	char name[65]; /* under which `explain` finds the verdict */
 
+	quote_check_keys(&whole, &ignored, &q, buf_span(&v->payload));
+	hex_encode(name, whole.sha256, sizeof whole.sha256);
 	v->setup->counters[a]++;
 	log_event(LOG_WARN, "setup_refused", log_str("source", v->source),
-		  log_u64("bytes", v->payload.len),
-		  log_str("quote_sha256", quote_name(name, buf_span(&v->payload))),
+		  log_u64("bytes", v->payload.len), log_str("quote_sha256", name),
 		  log_str("reason", sentence));
 	answer(v, code_of(a), sentence);
 	visit_free(v);
@@ -91,7 +83,7 @@ static void refuse(struct visit *v, enum registrar_answer a, const char *sentenc
 static bool answer_now(struct visit *v)
 {
 	struct setup *s = v->setup;
-	char signer[ETH_ADDRESS_TEXT_SIZE], name[65];
+	char signer[ETH_ADDRESS_TEXT_SIZE];
 	struct why why = {""};
 	enum registrar_answer a;
 
@@ -108,9 +100,7 @@ static bool answer_now(struct visit *v)
 			  log_str("as", a == REGISTRAR_ACK_ACTIVE ? "active" : "standby"));
 	else
 		log_event(LOG_WARN, "setup_refused", log_str("signer", signer),
-			  log_str("source", v->check.prover.source),
-			  log_str("quote_sha256", quote_name(name, buf_span(&v->payload))),
-			  log_str("reason", why.text));
+			  log_str("source", v->check.prover.source), log_str("reason", why.text));
 	answer(v, code_of(a), code_of(a) == SETUP_ACK ? "" : why.text);
 	return true;
 }

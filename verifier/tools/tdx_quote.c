@@ -5,6 +5,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#define FETCHER "proof-coordinator"
 
 static const char usage[] =
     "usage: tdx-quote VERB [options] [FILE...]\n"
@@ -21,6 +24,9 @@ static const char usage[] =
     "  diff QUOTE|REPORT QUOTE|REPORT\n"
     "                               which measurement changed, and what usually causes it;\n"
     "                               exit 0 equal, 1 different\n"
+    "  collateral fetch QUOTE [SETTINGS] > FILE\n"
+    "                               collateral for verify, from proof-coordinator's sources or "
+    "cache\n"
     "\n"
     "FILE is binary, hex, base64, base64url or [4,0,2,...], or a log with a line 'Sending quote\n"
     "...'; '-' or none is stdin.\n"
@@ -119,6 +125,24 @@ static int parse_options(struct options *o, int argc, char **argv)
 	return 0;
 }
 
+/* This program asks nobody: proof-coordinator, beside it or in PATH, has the sources. */
+static int fetch_collateral(char **argv)
+{
+	char path[4096];
+	const ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof FETCHER);
+	char *slash;
+
+	path[n > 0 ? n : 0] = '\0';
+	slash = strrchr(path, '/');
+	if (slash) {
+		memcpy(slash + 1, FETCHER, sizeof FETCHER);
+		execv(path, argv);
+	}
+	execvp(FETCHER, argv);
+	complain(FETCHER " is neither beside this program nor in PATH");
+	return EXIT_TROUBLE;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {0};
@@ -126,6 +150,8 @@ int main(int argc, char **argv)
 	size_t i;
 	int stop, n;
 
+	if (argc > 2 && strcmp(argv[1], "collateral") == 0 && strcmp(argv[2], "fetch") == 0)
+		return fetch_collateral(argv);
 	/* Nothing here is configurable: half a millisecond, and whatever the file would load. */
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	stop = parse_options(&o, argc, argv);

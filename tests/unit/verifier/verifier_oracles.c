@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#define ROUNDS 20000
+#define ROUNDS 5000
 #define ROOM   (1u << 18)
 
 static struct forged good;

@@ -570,6 +570,30 @@ static void named_attributes(void **state)
 	}
 }
 
+/* The file that is shipped says in full what the default is. */
+static void the_shipped_example_is_as_strict(void **state)
+{
+	const char *source = getenv("SOURCE_DIR");
+	static char text[8192];
+	struct tdxv_policy strict;
+	char path[4096];
+	size_t n;
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/config/policy.example.json", source ? source : ".");
+	f = fopen(path, "rb");
+	assert_non_null(f);
+	n = fread(text, 1, sizeof text, f);
+	fclose(f);
+	assert_int_equal(tdxv_policy_parse(&p, text, n, NULL), TDXV_OK);
+	tdxv_policy_default(&strict);
+	assert_true(p.td_allowed == strict.td_allowed && p.td_required == strict.td_required);
+	assert_int_equal(p.accepted_statuses, strict.accepted_statuses);
+	assert_false(p.allow_debug || p.allow_reserved_attributes);
+	assert_int_equal(p.n_images, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -583,6 +607,7 @@ int main(void)
 	    cmocka_unit_test(warm_path_allocates_nothing),
 	    cmocka_unit_test(each_allocation_fails_once),
 	    cmocka_unit_test(named_attributes),
+	    cmocka_unit_test(the_shipped_example_is_as_strict),
 	};
 
 	if (CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) != 1)

@@ -13,7 +13,7 @@ DIFFERENTIAL_CASES ?= 20000
 # with it, so that a misspelt one is told.
 told = $(foreach name,$(filter ETHREX_%,$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),$(name)))
 
-.PHONY: help executor conformance init down status test bench fuzz fuzz-differential register-example lint soak test-docker build install clean
+.PHONY: help executor conformance init down status test bench bench-peers fuzz fuzz-differential register-example lint soak test-docker build install clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
@@ -42,6 +42,11 @@ bench: build ## ratios against floors measured in the same run
 	@scripts/install-deps test
 	@scripts/build release test_programs
 	@tests/bench/run --build build/release
+
+bench-peers: build ## cold verification beside dcap-qvl, which cargo fetches from crates.io
+	@scripts/install-deps test
+	@scripts/build release bench_real
+	@tests/bench/peers/run --build build/release
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	@scripts/install-deps test

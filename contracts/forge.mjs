@@ -12,8 +12,11 @@ function der(tag, ...parts) {
 const hex = (text) => Buffer.from(text, "hex");
 const sequence = (...parts) => der(0x30, ...parts);
 const oid = (bytes) => der(0x06, hex(bytes));
-const integer = (bytes) =>
-	der(0x02, bytes[0] & 0x80 ? Buffer.concat([Buffer.alloc(1), bytes]) : bytes);
+/** A non-negative number in its shortest form. */
+function integer(bytes) {
+	const rest = bytes.subarray(bytes.findIndex((octet) => octet !== 0));
+	return der(0x02, rest[0] & 0x80 ? Buffer.concat([Buffer.alloc(1), rest]) : rest);
+}
 const octets = (data) => der(0x04, data);
 const bits = (data) => der(0x03, Buffer.alloc(1), data);
 const extension = (id, value, critical = false) =>

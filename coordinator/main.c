@@ -3,7 +3,9 @@
 #include "coordinator/base/file.h"
 #include "coordinator/config/config.h"
 #include "coordinator/daemon.h"
+#include "coordinator/fetch_collateral.h"
 #include "coordinator/provers/quote_check.h"
+#include "verifier/tools/quote_text.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
@@ -11,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USAGE_ERROR 64 /* sysexits.h */
+#define USAGE_ERROR    64 /* sysexits.h */
+#define QUOTE_FILE_MAX (4u * 1024 * 1024)
 
 static int verb_run(int argc, char **argv);
 static int verb_config(int argc, char **argv);
@@ -46,8 +49,8 @@ static const struct verb {
      "why a quote (a file, or its SHA-256) was refused"},
     {"tcb-status", verb_tcb_status, "[--json] [SETTINGS]",
      "the evidence of each key, and the collateral here and on chain"},
-    {"collateral", verb_collateral, "[refresh|--json] [SETTINGS]",
-     "what is cached from which source; refresh: fetch it anew"},
+    {"collateral", verb_collateral, "[refresh|fetch QUOTE|--json] [SETTINGS]",
+     "what is cached from which source; refresh: fetch it anew; fetch: a quote's, as one file"},
     {"promote", verb_promote, "ADDRESS [SETTINGS]", "register this key next"},
     {"revoke", verb_revoke, "ADDRESS [SETTINGS]", "never register this key again"},
     {"resume", verb_resume, "[SETTINGS]", "send again after a transaction that had no effect"},
@@ -154,8 +157,54 @@ static int verb_tcb_status(int argc, char **argv)
 	return client_verb(argc, argv, "/api/v1/tcb-status", show_tcb_status);
 }
 
+/* A quote in a file: bytes, or text as logs have it. Says what is wrong. */
+static bool read_quote(struct buf *quote, const char *path)
+{
+	struct why why;
+
+	buf_init(quote, QUOTE_FILE_MAX);
+	if (file_read(quote, path, &why)) {
+		if (quote_is_binary(buf_span(quote)) || decode_quote_text(quote))
+			return true;
+		why_set(&why, "%s: no quote in it: neither bytes, hex, base64 nor a log", path);
+	}
+	buf_free(quote);
+	fprintf(stderr, "proof-coordinator: %s\n", why.text);
+	return false;
+}
+
+/* Asks no daemon. */
+static int collateral_fetch(int argc, char **argv)
+{
+	static struct config c;
+	struct buf quote, bundle;
+	struct why why;
+	int code = EXIT_CONFIG;
+
+	if (argc < 1) {
+		fputs("usage: proof-coordinator collateral fetch QUOTE [SETTINGS]\n", stderr);
+		return USAGE_ERROR;
+	}
+	if (!read_quote(&quote, argv[0]))
+		return EXIT_FAILURE;
+	buf_init(&bundle, QUOTE_FILE_MAX);
+	if (load_for_client(&c, argc - 1, argv + 1)) {
+		code = EXIT_FAILURE;
+		if (!fetch_collateral(&bundle, &c, buf_span(&quote), &why))
+			fprintf(stderr, "proof-coordinator: %s\n", why.text);
+		else if (fwrite(bundle.p, 1, bundle.len, stdout) == bundle.len)
+			code = EXIT_SUCCESS;
+	}
+	config_wipe(&c);
+	buf_free(&bundle);
+	buf_free(&quote);
+	return code;
+}
+
 static int verb_collateral(int argc, char **argv)
 {
+	if (argc > 0 && strcmp(argv[0], "fetch") == 0)
+		return collateral_fetch(argc - 1, argv + 1);
 	if (argc > 0 && strcmp(argv[0], "refresh") == 0)
 		return client_post_verb(argc - 1, argv + 1, "/api/v1/collateral/refresh");
 	return client_verb(argc, argv, "/api/v1/collateral", show_collateral);
@@ -198,40 +247,18 @@ static bool is_hash(const char *text)
 	return n >= 4 && n <= 64 && !text[n];
 }
 
-/* The hash of the quote in a file, which may be bytes or hex. */
 static bool quote_hash(char out[65], const char *path)
 {
 	struct quote_keys keys;
-	struct buf text, quote;
+	struct buf quote;
 	struct tdxv_quote q;
-	struct why why = {""};
-	const char *hex;
-	size_t n;
-	bool ok;
 
-	buf_init(&text, 4 * TDXV_QUOTE_MAX);
-	buf_init(&quote, TDXV_QUOTE_MAX);
-	ok = file_read(&text, path, &why);
-	if (ok) {
-		hex = (const char *)text.p;
-		for (n = text.len; n && isspace((unsigned char)hex[n - 1]); n--)
-			;
-		if (!hex_decode_buf(&quote, hex, n)) {
-			quote.len = 0;
-			ok = buf_add(&quote, text.p, text.len);
-		}
-		if (!ok)
-			why_set(&why, "%s is longer than a quote can be", path);
-	}
-	if (ok) {
-		quote_check_keys(&keys, &q, buf_span(&quote));
-		hex_encode(out, keys.whole.sha256, 32);
-	} else {
-		fprintf(stderr, "proof-coordinator: %s\n", why.text);
-	}
-	buf_free(&text);
+	if (!read_quote(&quote, path))
+		return false;
+	quote_check_keys(&keys, &q, buf_span(&quote));
+	hex_encode(out, keys.whole.sha256, 32);
 	buf_free(&quote);
-	return ok;
+	return true;
 }
 
 static int verb_explain(int argc, char **argv)

@@ -86,6 +86,30 @@ static const uint8_t *find(struct tdxv_bytes in, const char *a, const char *b)
 	return NULL;
 }
 
+/* As OpenSSL reads PEM, and with it Intel's library: the label stands at the end of its line, and
+ * neither an empty line nor anything but the line's start comes before the next dashes. */
+static bool lines_are_pem(struct tdxv_bytes text)
+{
+	bool blank = false; /* the label's own line, whose rest is blank */
+	size_t i, first;
+
+	for (i = 0; i < text.n && text.p[i] != '\n'; i++)
+		if (text.p[i] != ' ' && text.p[i] != '\t' && text.p[i] != '\r')
+			return false;
+	for (first = ++i; i < text.n; i++) {
+		if (i == first)
+			blank = true;
+		if (text.p[i] == '\n') {
+			if (blank)
+				return false;
+			first = i + 1;
+		} else if (text.p[i] != ' ' && text.p[i] != '\t' && text.p[i] != '\r') {
+			blank = false;
+		}
+	}
+	return first == text.n;
+}
+
 bool tdxv__pem_next(struct tdxv_bytes *in, const char *label, uint8_t *out, size_t cap, size_t *n,
 		    bool *wrong)
 {
@@ -106,7 +130,9 @@ bool tdxv__pem_next(struct tdxv_bytes *in, const char *label, uint8_t *out, size
 	if (!begin)
 		return false;
 	skip = strlen("-----BEGIN ") + strlen(label) + 5;
-	if ((size_t)(rest.p + rest.n - begin) < skip || memcmp(begin + skip - 5, "-----", 5) != 0) {
+	/* Intel's library looks for the next certificate at the next dash, whatever it begins. */
+	if (memchr(rest.p, '-', (size_t)(begin - rest.p)) ||
+	    (size_t)(rest.p + rest.n - begin) < skip || memcmp(begin + skip - 5, "-----", 5) != 0) {
 		*wrong = true;
 		return false;
 	}
@@ -117,13 +143,16 @@ bool tdxv__pem_next(struct tdxv_bytes *in, const char *label, uint8_t *out, size
 		*wrong = true;
 		return false;
 	}
-	skip = strlen("-----END ") + strlen(label);
-	ok = (size_t)(rest.p + rest.n - end) >= skip + 5 && memcmp(end + skip, "-----", 5) == 0 &&
+	skip = strlen("-----END ") + strlen(label) + 5;
+	ok = (size_t)(rest.p + rest.n - end) >= skip && memcmp(end + skip - 5, "-----", 5) == 0 &&
+	     lines_are_pem(tdxv__bytes(rest.p, (size_t)(end - rest.p))) &&
 	     base64_decode(tdxv__bytes(rest.p, (size_t)(end - rest.p)), out, cap, n);
 	*wrong = !ok;
-	skip = (size_t)(end - in->p) + strlen("-----END ") + strlen(label);
-	in->p += skip;
-	in->n -= skip;
+	if (ok) {
+		skip += (size_t)(end - in->p);
+		in->p += skip;
+		in->n -= skip;
+	}
 	return ok;
 }
 
@@ -154,6 +183,17 @@ static bool signature_algorithm(struct tdxv_bytes *in)
 	       is(alg, ecdsa_sha256, sizeof ecdsa_sha256);
 }
 
+/* Intel's names are ASCII, as UTF8String or PrintableString. */
+static bool is_text(uint8_t tag, struct tdxv_bytes value)
+{
+	size_t i;
+
+	for (i = 0; i < value.n; i++)
+		if (value.p[i] < ' ' || value.p[i] > '~')
+			return false;
+	return tag == DER_UTF8_STRING || tag == DER_PRINTABLE_STRING;
+}
+
 static bool common_name(struct tdxv_bytes name, struct tdxv_bytes *out)
 {
 	struct tdxv_bytes set, pair, oid, value;
@@ -165,8 +205,9 @@ static bool common_name(struct tdxv_bytes name, struct tdxv_bytes *out)
 			return false;
 		while (set.n) {
 			if (!tdxv__der_take(&set, DER_SEQUENCE, &pair, NULL) ||
-			    !tdxv__der_take(&pair, DER_OID, &oid, NULL) ||
-			    !tdxv__der_any(&pair, &tag, &value, NULL) || pair.n)
+			    !tdxv__der_oid(&pair, &oid) ||
+			    !tdxv__der_any(&pair, &tag, &value, NULL) || pair.n ||
+			    !is_text(tag, value))
 				return false;
 			if (!is(oid, oid_common_name, sizeof oid_common_name))
 				continue;
@@ -188,7 +229,7 @@ static bool constraints(struct cert *c, struct tdxv_bytes v)
 	if (tdxv__der_peek(seq, DER_BOOLEAN)) {
 		if (!tdxv__der_take(&seq, DER_BOOLEAN, &ca, NULL) || ca.n != 1)
 			return false;
-		c->is_ca = ca.p[0] == 0xff;
+		c->is_ca = ca.p[0] != 0;
 	}
 	if (seq.n && (!tdxv__der_take(&seq, DER_INTEGER, &length, NULL) ||
 		      !tdxv__der_uint(length, &ignored)))
@@ -217,7 +258,7 @@ static const char *extension(struct cert *c, struct tdxv_bytes ext)
 	struct tdxv_bytes oid, critical, value;
 	bool must = false;
 
-	if (!tdxv__der_take(&ext, DER_OID, &oid, NULL))
+	if (!tdxv__der_oid(&ext, &oid))
 		return "an extension has no identifier";
 	if (tdxv__der_peek(ext, DER_BOOLEAN)) {
 		if (!tdxv__der_take(&ext, DER_BOOLEAN, &critical, NULL) || critical.n != 1)
@@ -279,8 +320,7 @@ static const char *to_be_signed(struct cert *c, struct tdxv_bytes tbs)
 	    !tdxv__der_take(&v, DER_INTEGER, &version, NULL) || v.n ||
 	    !tdxv__der_uint(version, &number) || number != 2)
 		return "it is not of X.509 version 3";
-	if (!tdxv__der_take(&tbs, DER_INTEGER, &c->serial, NULL) || c->serial.n == 0 ||
-	    c->serial.n > 21 || (c->serial.p[0] & 0x80))
+	if (!tdxv__der_serial(&tbs, &c->serial) || !tdxv__serial_is_certificates(c->serial))
 		return "the serial number is malformed";
 	if (!signature_algorithm(&tbs))
 		return "the signature algorithm is not ECDSA with SHA-256";

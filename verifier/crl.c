@@ -21,8 +21,7 @@ static bool take_extension(struct tdxv_bytes *list, struct tdxv_bytes *oid, bool
 	struct tdxv_bytes ext, flag, value;
 
 	*critical = false;
-	if (!tdxv__der_take(list, DER_SEQUENCE, &ext, NULL) ||
-	    !tdxv__der_take(&ext, DER_OID, oid, NULL))
+	if (!tdxv__der_take(list, DER_SEQUENCE, &ext, NULL) || !tdxv__der_oid(&ext, oid))
 		return false;
 	if (tdxv__der_peek(ext, DER_BOOLEAN)) {
 		if (!tdxv__der_take(&ext, DER_BOOLEAN, &flag, NULL) || flag.n != 1)
@@ -38,8 +37,7 @@ static bool entry_is_fine(struct tdxv_bytes entry)
 	bool critical;
 	int64_t when;
 
-	if (!tdxv__der_take(&entry, DER_INTEGER, &serial, NULL) || serial.n == 0 ||
-	    !tdxv__der_time(&entry, &when))
+	if (!tdxv__der_serial(&entry, &serial) || !tdxv__der_time(&entry, &when))
 		return false;
 	if (entry.n == 0)
 		return true;
@@ -137,9 +135,14 @@ static const char *decode(uint8_t *out, size_t *n, struct tdxv_bytes raw)
 		*n = raw.n / 2;
 		return hex_decode(out, *n, (const char *)raw.p, raw.n) ? NULL : "it is no hex";
 	}
-	return tdxv__pem_next(&raw, "X509 CRL", out, raw.n, n, &wrong)
+	/* As OpenSSL reads it: no text in front, none on the line of the end. */
+	if (raw.p[0] != '-' || !tdxv__pem_next(&raw, "X509 CRL", out, raw.n, n, &wrong))
+		return "it is neither DER nor PEM nor hex";
+	while (raw.n && (raw.p[0] == ' ' || raw.p[0] == '\t' || raw.p[0] == '\r'))
+		raw = tdxv__bytes(raw.p + 1, raw.n - 1);
+	return raw.n == 0 || raw.p[0] == '\n' || raw.p[0] == 0
 		   ? NULL
-		   : "it is neither DER nor PEM nor hex";
+		   : "something follows the end of the PEM on its line";
 }
 
 bool tdxv__crl_parse(struct crl *c, uint8_t *scratch, struct tdxv_bytes raw, struct tdxv_why *why)

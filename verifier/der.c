@@ -47,13 +47,12 @@ bool tdxv__der_peek(struct tdxv_bytes in, uint8_t tag)
 	return in.n > 0 && in.p[0] == tag;
 }
 
+/* In its shortest form, and not negative. */
 static bool integer_is_canonical(struct tdxv_bytes v)
 {
-	if (v.n == 0)
+	if (v.n == 0 || v.p[0] & 0x80)
 		return false;
-	if (v.n > 1 && v.p[0] == 0 && !(v.p[1] & 0x80))
-		return false;
-	return !(v.p[0] & 0x80); /* nothing here is negative */
+	return v.n == 1 || v.p[0] != 0 || v.p[1] & 0x80;
 }
 
 bool tdxv__der_uint(struct tdxv_bytes v, uint64_t *out)
@@ -67,6 +66,31 @@ bool tdxv__der_uint(struct tdxv_bytes v, uint64_t *out)
 		x = x << 8 | v.p[i];
 	*out = x;
 	return true;
+}
+
+bool tdxv__der_oid(struct tdxv_bytes *in, struct tdxv_bytes *out)
+{
+	bool begins = true; /* a number, whose first octet is not 0x80 and whose last is below it */
+	size_t i;
+
+	if (!tdxv__der_take(in, DER_OID, out, NULL) || out->n == 0)
+		return false;
+	for (i = 0; i < out->n; i++) {
+		if (begins && out->p[i] == 0x80)
+			return false;
+		begins = out->p[i] < 0x80;
+	}
+	return begins;
+}
+
+bool tdxv__der_serial(struct tdxv_bytes *in, struct tdxv_bytes *out)
+{
+	return tdxv__der_take(in, DER_INTEGER, out, NULL) && integer_is_canonical(*out);
+}
+
+bool tdxv__serial_is_certificates(struct tdxv_bytes v)
+{
+	return v.n <= 20 || (v.n == 21 && v.p[0] == 0);
 }
 
 static bool two_digits(const uint8_t *p, int *out)
@@ -108,10 +132,10 @@ static bool scalar(struct tdxv_bytes *in, uint8_t out[32])
 
 	if (!tdxv__der_take(in, DER_INTEGER, &v, NULL) || !integer_is_canonical(v))
 		return false;
-	if (v.n == 33)
-		v = (struct tdxv_bytes){v.p + 1, 32}; /* the sign octet, zero as checked above */
+	if (v.n == 33 && v.p[0] == 0)
+		v = (struct tdxv_bytes){v.p + 1, 32}; /* the sign octet is no part of the number */
 	if (v.n > 32)
-		return false;
+		return false; /* 2^256 and more: never taken modulo anything */
 	memset(out, 0, 32 - v.n);
 	memcpy(out + 32 - v.n, v.p, v.n);
 	return true;

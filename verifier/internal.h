@@ -45,6 +45,8 @@ enum {
 	DER_OCTET_STRING = 0x04,
 	DER_OID = 0x06,
 	DER_ENUMERATED = 0x0a,
+	DER_UTF8_STRING = 0x0c,
+	DER_PRINTABLE_STRING = 0x13,
 	DER_UTC_TIME = 0x17,
 	DER_GENERALIZED_TIME = 0x18,
 	DER_SEQUENCE = 0x30,
@@ -62,6 +64,13 @@ bool tdxv__der_take(struct tdxv_bytes *in, uint8_t tag, struct tdxv_bytes *value
 bool tdxv__der_peek(struct tdxv_bytes in, uint8_t tag);
 /* A non-negative INTEGER's value (content bytes given) of at most 8 bytes. */
 bool tdxv__der_uint(struct tdxv_bytes value, uint64_t *out);
+/* An OBJECT IDENTIFIER that is one. */
+bool tdxv__der_oid(struct tdxv_bytes *in, struct tdxv_bytes *out);
+/* A serial number, not negative (Intel's library takes -13 for 13), in the shortest form: two such
+ * are the same number exactly when they are the same bytes. */
+bool tdxv__der_serial(struct tdxv_bytes *in, struct tdxv_bytes *out);
+/* Of at most 20 octets (RFC 5280, section 4.1.2.2). */
+bool tdxv__serial_is_certificates(struct tdxv_bytes serial);
 /* UTCTime or GeneralizedTime in the form that RFC 5280 asks for. */
 bool tdxv__der_time(struct tdxv_bytes *in, int64_t *t);
 /* ECDSA-Sig-Value to r||s, 32 bytes each. */
@@ -176,6 +185,14 @@ bool tdxv__json_status(struct json *j, enum tdxv_tcb_status *s);
 bool tdxv__json_skip(struct json *j, struct tdxv_bytes *raw);
 /* First byte of the next value, 0 at the end. */
 uint8_t tdxv__json_peek(struct json *j);
+
+/*
+ * Whether the whole text is what a writer without white space writes: nothing between its tokens,
+ * whole numbers that fit, and in strings no escape that has a shorter spelling. Intel's library
+ * writes the body that it parsed anew and verifies the signature over that: another spelling,
+ * though signed, does not pass there. Starts over at the front.
+ */
+bool tdxv__json_canonical(struct json *j);
 
 /* {"<name>":{...},"signature":"<128 hex>"}: the exact bytes of the object, and the signature. */
 bool tdxv__json_signed(struct tdxv_bytes text, const char *name, struct tdxv_bytes *body,
@@ -335,6 +352,12 @@ struct tdxv_value tdxv__time(int64_t t);
 struct tdxv_value tdxv__status(enum tdxv_tcb_status s);
 /* Inside [from, to], both inclusive; a failure shows now and the end that it missed. */
 void tdxv__judge_window(struct tdxv_check *c, int64_t now, int64_t from, int64_t to);
+
+#define TDXV__POLICY_STRICT                                                                        \
+	{                                                                                          \
+		.accepted_statuses = 1u << TDXV_TCB_UP_TO_DATE,                                    \
+		.td_allowed = TDXV_TD_ALLOWED_DEFAULT, .td_required = TDXV_TD_REQUIRED_DEFAULT,    \
+	}
 
 void tdxv__policy_apply(struct tdxv_verdict *v, const struct tdxv_policy *p, int64_t now);
 

@@ -49,6 +49,24 @@ bool tdxv__json_end(struct json *j)
 	return j->at == j->all.n || tdxv__json_fail(j, "something follows the JSON value");
 }
 
+/* At the backslash; leaves j->at on the escape's last character. */
+static bool escape(struct json *j)
+{
+	size_t left = j->all.n - j->at, i;
+	const uint8_t *p = j->all.p + j->at;
+
+	if (left < 2 || !memchr("\"\\/bfnrtu", p[1], 9))
+		return false;
+	j->at++;
+	if (p[1] != 'u')
+		return true;
+	for (i = 2; i < 6; i++)
+		if (i >= left || !p[i] || !strchr("0123456789abcdefABCDEF", p[i]))
+			return false;
+	j->at += 4;
+	return true;
+}
+
 /* s: between the quotes. *plain: no escape in it. */
 static bool string(struct json *j, struct tdxv_bytes *s, bool *plain)
 {
@@ -69,7 +87,8 @@ static bool string(struct json *j, struct tdxv_bytes *s, bool *plain)
 			return tdxv__json_fail(j, "a control character inside a string");
 		if (c == '\\') {
 			*plain = false;
-			j->at++;
+			if (!escape(j))
+				return tdxv__json_fail(j, "an escape that JSON does not have");
 		}
 	}
 	return tdxv__json_fail(j, "a string without an end");
@@ -220,13 +239,38 @@ bool tdxv__json_status(struct json *j, enum tdxv_tcb_status *s)
 	       tdxv__json_fail(j, "an unknown TCB status");
 }
 
-static bool number(struct json *j)
+static bool digits(struct json *j)
 {
 	size_t start = j->at;
 
-	while (j->at < j->all.n && memchr("+-.eE0123456789", j->all.p[j->at], 15))
+	while (j->at < j->all.n && j->all.p[j->at] >= '0' && j->all.p[j->at] <= '9')
 		j->at++;
-	return j->at > start || tdxv__json_fail(j, "a JSON value is expected");
+	return j->at > start;
+}
+
+/* One of these characters is next, and is taken. */
+static bool one_of(struct json *j, const char *set)
+{
+	if (j->at == j->all.n || !j->all.p[j->at] || !strchr(set, j->all.p[j->at]))
+		return false;
+	j->at++;
+	return true;
+}
+
+/* RFC 8259, section 6. */
+static bool number(struct json *j)
+{
+	bool ok;
+
+	one_of(j, "-");
+	ok = one_of(j, "0") || digits(j);
+	if (ok && one_of(j, "."))
+		ok = digits(j);
+	if (ok && one_of(j, "eE")) {
+		one_of(j, "+-");
+		ok = digits(j);
+	}
+	return ok || tdxv__json_fail(j, "a JSON value is expected");
 }
 
 static bool scalar(struct json *j)
@@ -287,6 +331,40 @@ bool tdxv__json_skip(struct json *j, struct tdxv_bytes *raw)
 	}
 	if (raw)
 		*raw = tdxv__bytes(j->all.p + start, j->at - start);
+	return true;
+}
+
+bool tdxv__json_canonical(struct json *j)
+{
+	bool inside = false, negative = false;
+	size_t run = 0; /* digits up to here */
+
+	for (; j->at < j->all.n; j->at++) {
+		uint8_t c = j->all.p[j->at];
+		uint8_t next = j->at + 1 < j->all.n ? j->all.p[j->at + 1] : 0;
+
+		if (inside && c == '\\') {
+			if (next == 'u' || next == '/')
+				return tdxv__json_fail(j, "an escape that has a shorter spelling");
+			j->at++;
+			continue;
+		}
+		if (c == '"')
+			inside = !inside;
+		if (inside)
+			continue;
+		if (c <= ' ')
+			return tdxv__json_fail(j, "white space inside the signed body");
+		if (c == '.' || c == 'E' || (c == 'e' && run) || (c == '-' && next == '0'))
+			return tdxv__json_fail(j, "a number that is not written as an integer");
+		if (c < '0' || c > '9') {
+			run = 0;
+			negative = c == '-';
+		} else if (++run > (negative ? 18 : 19)) {
+			return tdxv__json_fail(j, "a number that may not fit into 64 bits");
+		}
+	}
+	j->at = 0;
 	return true;
 }
 

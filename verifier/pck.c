@@ -75,6 +75,7 @@ static const char *configuration(struct tdxv_pck *p, struct tdxv_bytes pair)
 	uint8_t arc[sizeof sgx_arc + 1];
 	struct tdxv_bytes list, entry, oid, v;
 	bool *flag[] = {&p->dynamic_platform, &p->cached_keys, &p->smt_enabled};
+	unsigned seen = 0;
 
 	memcpy(arc, sgx_arc, sizeof sgx_arc);
 	arc[sizeof sgx_arc] = 7;
@@ -88,8 +89,9 @@ static const char *configuration(struct tdxv_pck *p, struct tdxv_bytes pair)
 		    !tdxv__der_take(&entry, DER_BOOLEAN, &v, NULL) || entry.n || v.n != 1)
 			return "a configuration flag is malformed";
 		k = suffix(oid, arc, sizeof arc);
-		if (k < 1 || k > 3)
-			return "a configuration flag is unknown";
+		if (k < 1 || k > 3 || seen & 1u << k)
+			return "a configuration flag is unknown or repeated";
+		seen |= 1u << k;
 		*flag[k - 1] = v.p[0] != 0;
 	}
 	return NULL;
@@ -117,7 +119,7 @@ static const char *entry_value(struct tdxv_pck *p, unsigned k, struct tdxv_bytes
 			   : "the platform instance id is malformed";
 	case 7: return configuration(p, pair);
 	}
-	return NULL; /* a later version of the profile may add entries */
+	return "an entry is unknown or repeated";
 }
 
 static const char *sgx_extension(struct tdxv_pck *p, struct tdxv_bytes value)
@@ -135,14 +137,19 @@ static const char *sgx_extension(struct tdxv_pck *p, struct tdxv_bytes value)
 		    !tdxv__der_take(&pair, DER_OID, &oid, NULL))
 			return "an entry is malformed";
 		k = suffix(oid, sgx_arc, sizeof sgx_arc);
-		if (k > 31 || (k && seen & 1u << k))
+		if (k < 1 || k > 7 || seen & 1u << k)
 			return "an entry is unknown or repeated";
 		seen |= 1u << k;
 		wrong = entry_value(p, k, pair);
 		if (wrong)
 			return wrong;
 	}
-	return (seen & 0x3e) == 0x3e ? NULL : "one of PPID, TCB, PCEID, FMSPC, SGX type is missing";
+	if ((seen & 0x3e) != 0x3e)
+		return "one of PPID, TCB, PCEID, FMSPC, SGX type is missing";
+	/* Five entries or seven: the Platform CA writes two more, never one. */
+	return (seen & 0xc0) == 0 || (seen & 0xc0) == 0xc0
+		   ? NULL
+		   : "platform instance id and configuration go together";
 }
 
 bool tdxv__pck_parse(struct tdxv_pck *p, const struct cert *leaf, struct tdxv_why *why)

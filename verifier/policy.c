@@ -5,8 +5,9 @@
 
 void tdxv_policy_default(struct tdxv_policy *p)
 {
-	memset(p, 0, sizeof *p);
-	p->accepted_statuses = 1u << TDXV_TCB_UP_TO_DATE;
+	static const struct tdxv_policy strict = TDXV__POLICY_STRICT;
+
+	*p = strict;
 }
 
 static bool status_accepted(const struct tdxv_policy *p, enum tdxv_tcb_status s, int64_t date,
@@ -210,6 +211,50 @@ static bool has_reserved_bit(const uint8_t *attributes)
 	return false;
 }
 
+static uint64_t little_endian(const uint8_t *p)
+{
+	uint64_t n = 0;
+	int i;
+
+	for (i = 7; i >= 0; i--)
+		n = n << 8 | p[i];
+	return n;
+}
+
+static void put_bits(struct sink *s, const char *what, uint64_t bits)
+{
+	unsigned bit;
+
+	for (bit = 0; bit < 64; bit++) {
+		if (!(bits >> bit & 1))
+			continue;
+		tdxv__put(s, "%s%s%s", s->n ? ", " : "", what, tdxv_td_attribute_name(bit));
+	}
+}
+
+/* The named attributes; debug and profiling, and bits without a name, are other checks'. */
+static void bits_policy(struct tdxv_verdict *v, const struct tdxv_policy *p, uint64_t have)
+{
+	struct tdxv_check *c = &v->check[TDXV_CHECK_POLICY_TD_BITS];
+	struct sink s = {v->text[2].text, sizeof v->text[2].text, 0};
+	uint64_t named = 0, over, missing = p->td_required & ~have;
+	unsigned bit;
+
+	for (bit = 8; bit < 64; bit++)
+		if (tdxv_td_attribute_name(bit))
+			named |= UINT64_C(1) << bit;
+	over = have & named & ~(p->td_allowed | p->td_required);
+	tdxv__judge(c, !over && !missing,
+		    over ? "it has what the policy does not allow"
+			 : "it lacks what the policy requires");
+	if (c->status == TDXV_FAIL) {
+		put_bits(&s, "", over);
+		put_bits(&s, "no ", missing);
+		tdxv__put_end(&s);
+		tdxv__got(c, "", (struct tdxv_value){.kind = TDXV_VALUE_SENTENCE, .num = 2});
+	}
+}
+
 void tdxv__policy_apply(struct tdxv_verdict *v, const struct tdxv_policy *p, int64_t now)
 {
 	const uint8_t *body = v->quote.body.p, *attributes;
@@ -225,7 +270,7 @@ void tdxv__policy_apply(struct tdxv_verdict *v, const struct tdxv_policy *p, int
 	} else {
 		/* All of the lowest byte makes a TD untrusted (TUD), not bit 0 alone. */
 		attributes = body + TDXV_TD_TDATTRIBUTES;
-		debug = attributes[0] != 0;
+		debug = attributes[0] & ~(p->td_allowed | p->td_required) & 0xff;
 	}
 	tdxv__judge(c, !debug || p->allow_debug, "debug or profiling is on: the host can look in");
 	tdxv__got(c, "attributes", tdxv__hex(attributes, 8));
@@ -238,6 +283,7 @@ void tdxv__policy_apply(struct tdxv_verdict *v, const struct tdxv_policy *p, int
 		tdxv__judge(c, !has_reserved_bit(attributes), "a reserved bit is set");
 		tdxv__got(c, "attributes", tdxv__hex(attributes, 8));
 	}
+	bits_policy(v, p, little_endian(attributes));
 	masked_policy(&v->check[TDXV_CHECK_POLICY_TD_ATTRIBUTES], &p->td_attributes, attributes);
 	masked_policy(&v->check[TDXV_CHECK_POLICY_XFAM], &p->xfam, body + TDXV_TD_XFAM);
 	set_policy(&v->check[TDXV_CHECK_POLICY_MRSEAM], &p->mrseam, body + TDXV_TD_MRSEAM);

@@ -54,6 +54,46 @@ static bool masked(struct json *j, struct tdxv_masked *m)
 	return !j->failed && (seen == 3 || tdxv__json_fail(j, "mask and value go together"));
 }
 
+static bool attribute_bit(struct tdxv_bytes name_of, uint64_t *out)
+{
+	unsigned bit;
+
+	for (bit = 0; bit < 64; bit++) {
+		const char *word = tdxv_td_attribute_name(bit);
+
+		if (word && tdxv__bytes_are(name_of, word)) {
+			*out = UINT64_C(1) << bit;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* {"PERFMON":"allowed",...}; one that is not named keeps what it was. */
+static bool attribute_bits(struct json *j, struct tdxv_policy *p)
+{
+	struct json_object o;
+	struct tdxv_bytes key, word;
+	uint64_t bit;
+
+	tdxv__json_object(j, &o);
+	while (tdxv__json_member(j, &o, &key)) {
+		if (!attribute_bit(key, &bit))
+			return tdxv__json_fail(j, "a TD attribute that does not exist");
+		if (!tdxv__json_string(j, &word))
+			return false;
+		p->td_allowed &= ~bit;
+		p->td_required &= ~bit;
+		if (tdxv__bytes_are(word, "allowed"))
+			p->td_allowed |= bit;
+		else if (tdxv__bytes_are(word, "required"))
+			p->td_required |= bit;
+		else if (!tdxv__bytes_are(word, "refused"))
+			return tdxv__json_fail(j, "a TD attribute is allowed, required or refused");
+	}
+	return !j->failed;
+}
+
 static bool statuses(struct json *j, uint32_t *set)
 {
 	enum tdxv_tcb_status s;
@@ -154,6 +194,8 @@ static void member(struct tdxv_policy *p, struct json *j, struct tdxv_bytes key)
 		tdxv__json_bool(j, &p->allow_debug);
 	} else if (tdxv__bytes_are(key, "allow_reserved_attributes")) {
 		tdxv__json_bool(j, &p->allow_reserved_attributes);
+	} else if (tdxv__bytes_are(key, "td_attribute_bits")) {
+		attribute_bits(j, p);
 	} else if (tdxv__bytes_are(key, "td_attributes")) {
 		masked(j, &p->td_attributes);
 	} else if (tdxv__bytes_are(key, "xfam")) {

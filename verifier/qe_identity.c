@@ -185,6 +185,8 @@ bool tdxv__qe_identity_parse(struct qe_identity *q, struct tdxv_bytes body, stru
 
 	memset(q, 0, sizeof *q);
 	tdxv__json_init(&j, body, why);
+	if (!tdxv__json_canonical(&j))
+		return false;
 	tdxv__json_object(&j, &o);
 	while (tdxv__json_member(&j, &o, &key))
 		seen |= member(q, &j, key);

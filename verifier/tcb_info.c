@@ -40,11 +40,22 @@ static int component_of_v2(struct tdxv_bytes key)
 	if (key.n != 15 || memcmp(key.p, "sgxtcbcomp", 10) != 0 ||
 	    memcmp(key.p + 12, "svn", 3) != 0)
 		return -1;
+	if (key.p[10] < '0' || key.p[10] > '1' || key.p[11] < '0' || key.p[11] > '9')
+		return -1;
 	i = (key.p[10] - '0') * 10 + (key.p[11] - '0');
 	return i >= 1 && i <= 16 ? i - 1 : -1;
 }
 
-static bool tcb(struct json *j, struct level *l, uint32_t *seen)
+/* Version 2 names each component in a member of its own, version 3 has one list of them. What looks
+ * like a component but is none of the version's would be a second opinion on the same SVN. */
+static bool is_stray_component(struct tdxv_bytes key, uint32_t version)
+{
+	if (key.n < 10 || memcmp(key.p, "sgxtcbcomp", 10) != 0)
+		return false;
+	return version == 2 ? component_of_v2(key) < 0 : !tdxv__bytes_are(key, "sgxtcbcomponents");
+}
+
+static bool tcb(struct json *j, struct level *l, uint32_t version, uint32_t *seen)
 {
 	struct json_object o;
 	struct tdxv_bytes key;
@@ -54,7 +65,9 @@ static bool tcb(struct json *j, struct level *l, uint32_t *seen)
 	*seen = 0;
 	tdxv__json_object(j, &o);
 	while (tdxv__json_member(j, &o, &key)) {
-		if (tdxv__bytes_are(key, "sgxtcbcomponents")) {
+		if (is_stray_component(key, version)) {
+			tdxv__json_fail(j, "an SGX TCB component that is not of this version");
+		} else if (tdxv__bytes_are(key, "sgxtcbcomponents")) {
 			if (components(j, l->sgx))
 				*seen |= 0xffff;
 		} else if (tdxv__bytes_are(key, "tdxtcbcomponents")) {
@@ -98,7 +111,7 @@ static bool level(struct tcb_info *t, struct json *j)
 	tdxv__json_object(j, &o);
 	while (tdxv__json_member(j, &o, &key)) {
 		if (tdxv__bytes_are(key, "tcb"))
-			seen |= tcb(j, &l, &tcb_seen) ? 1 : 0;
+			seen |= tcb(j, &l, t->version, &tcb_seen) ? 1 : 0;
 		else if (tdxv__bytes_are(key, "tcbDate"))
 			seen |= tdxv__json_time(j, &l.date) ? 2 : 0;
 		else if (tdxv__bytes_are(key, "tcbStatus"))
@@ -288,6 +301,8 @@ bool tdxv__tcb_info_parse(struct tcb_info *t, struct tdxv_bytes body, struct tdx
 
 	memset(t, 0, sizeof *t);
 	tdxv__json_init(&j, body, why);
+	if (!tdxv__json_canonical(&j))
+		return false;
 	tdxv__json_object(&j, &o);
 	while (tdxv__json_member(&j, &o, &key))
 		seen |= member(t, &j, key, &levels_raw);

@@ -401,7 +401,7 @@ void tdxv_verify(struct tdxv_verdict *v, const uint8_t *quote, size_t n,
 		 const struct tdxv_collateral *c, const struct tdxv_policy *policy,
 		 struct tdxv_cache *cache, int64_t now)
 {
-	static const struct tdxv_policy strict = {.accepted_statuses = 1u << TDXV_TCB_UP_TO_DATE};
+	static const struct tdxv_policy strict = TDXV__POLICY_STRICT;
 	struct verified_chain *k = NULL;
 
 	memset(v, 0, sizeof *v);

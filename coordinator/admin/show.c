@@ -1,5 +1,6 @@
 #include "coordinator/admin/show.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -149,6 +150,17 @@ static void show_check(const json_t *check)
 	show_value(check, "want");
 }
 
+static bool any_failed(const json_t *checks)
+{
+	const json_t *check;
+	size_t i;
+
+	json_array_foreach (checks, i, check)
+		if (strcmp(text_of(check, "status"), "fail") == 0)
+			return true;
+	return false;
+}
+
 void show_verdict(const json_t *answer)
 {
 	const json_t *verdict = json_object_get(answer, "verdict");
@@ -165,8 +177,13 @@ void show_verdict(const json_t *answer)
 		printf("reason    %s\n", text_of(answer, "reason"));
 	if (!json_is_object(verdict))
 		return;
-	printf("TCB       %s, collateral good until %s\n", text_of(verdict, "tcb_status"),
-	       text_of(verdict, "collateral_valid_to"));
+	if (strcmp(text_of(verdict, "tcb_status"), "NotEvaluated") != 0)
+		printf("TCB       %s, collateral good until %s\n", text_of(verdict, "tcb_status"),
+		       text_of(verdict, "collateral_valid_to"));
+	if (!any_failed(json_object_get(verdict, "checks"))) {
+		puts("checks    none of Intel's failed");
+		return;
+	}
 	puts("failed checks:");
 	show_list(json_object_get(verdict, "checks"), "  none was made", show_check);
 }

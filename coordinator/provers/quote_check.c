@@ -165,6 +165,7 @@ void quote_check(struct quote_checked *out, const struct quote_check_input *in)
 {
 	struct tdxv_verdict *v = malloc(sizeof *v);
 	struct buf reasons;
+	int i;
 
 	memset(out, 0, sizeof *out);
 	buf_init(&out->json, QUOTE_CHECK_JSON_MAX);
@@ -182,6 +183,9 @@ void quote_check(struct quote_checked *out, const struct quote_check_input *in)
 	out->evaluation_number = v->tcb_evaluation_number;
 	out->ecdsa_operations = v->ecdsa_operations;
 	weigh(out, in, v, &reasons);
+	for (i = 0; !in->whole && i < TDXV_CHECK_COUNT; i++) /* these want collateral */
+		if (!is_own((enum tdxv_check_id)i))
+			v->check[i].status = TDXV_NOT_RUN;
 	if (in->whole || !out->passed)
 		keep_json(out, v);
 	if (!out->passed && !reasons.len)

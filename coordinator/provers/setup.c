@@ -3,6 +3,7 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
+#include "coordinator/provers/quote_check.h"
 #include "coordinator/provers/rows.h"
 
 #include <stdio.h>
@@ -87,10 +88,16 @@ static void rows_follow(const struct visit *v)
 /* Consumes the visit. */
 static void refuse(struct visit *v, enum registrar_answer a, const char *sentence)
 {
+	struct quote_keys keys;
+	struct tdxv_quote q;
+	char name[65]; /* under which `explain` finds the verdict */
+
+	quote_check_keys(&keys, &q, buf_span(&v->payload));
+	hex_encode(name, whole.sha256, sizeof whole.sha256);
 	v->setup->counters[a]++;
 	log_limited(LOG_WARN, "setup_refused", code_of(a) == SETUP_REFUSED ? "refused" : "retry",
 		    v->source, log_str("source", v->source), log_u64("bytes", v->payload.len),
-		    log_str("reason", sentence));
+		    log_str("quote_sha256", name), log_str("reason", sentence));
 	answer(v, code_of(a), sentence);
 	if (v->stored)
 		rows_follow(v);

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Every kind of quote, every mutation, every convergence of statuses, every boundary of time, and
- * a flipped bit in every stride-th byte of a quote and its collateral. */
+/* Every kind of quote, every mutation, every strictness, every convergence of statuses, every
+ * boundary of time, and a flipped bit in every stride-th byte of a quote and its collateral. */
 void cases_forged(FILE *out, unsigned stride);
 /* Every entry of the manifest in dir (the one that holds MANIFEST.json). False when it is absent.
  */

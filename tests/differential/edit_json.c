@@ -194,6 +194,15 @@ static const char *edit_string(struct buf *out, struct rng *r, const struct toke
 }
 
 static const char *const unknown_value[] = {"1",
+					    "-1",
+					    "-0",
+					    "1e5",
+					    "9999999999999999999",
+					    "-999999999999999999",
+					    "-9999999999999999999",
+					    "\"\\/\"",
+					    "\"\\b\\f\\n\\r\\t\"",
+					    "\"\\v\"",
 					    "-1.5e+3",
 					    "true",
 					    "false",
@@ -220,6 +229,9 @@ static const char *const unknown_value[] = {"1",
 					    "\"]\"",
 					    "{\"svn\":1}",
 					    ""};
+
+static const char *const unknown_name[] = {
+    "zz", "zz", "zz", "zz", "Id", "sgxtcbcomp01svn", "sgxtcbcomp", "z\\u0041", "z\\/"};
 
 static const char *edit_member(struct buf *out, struct rng *r, const struct tokens *t,
 			       const uint8_t *s, size_t n)
@@ -248,7 +260,8 @@ static const char *edit_member(struct buf *out, struct rng *r, const struct toke
 		return "a member less";
 	case 2:
 		size = snprintf(
-		    text, sizeof text, "\"%s\":%s,", rng_below(r, 4) ? "zz" : "Id",
+		    text, sizeof text, "\"%s\":%s,",
+		    unknown_name[rng_below(r, sizeof unknown_name / sizeof unknown_name[0])],
 		    unknown_value[rng_below(r, sizeof unknown_value / sizeof unknown_value[0])]);
 		replace(out, s, n, from, 0, text, (size_t)size);
 		return "an unknown member";

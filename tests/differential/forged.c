@@ -1,6 +1,7 @@
 #include "tests/differential/cases.h"
 #include "tests/differential/subject.h"
 #include "tests/unit/verifier/mutations.h"
+#include "tests/unit/verifier/strictness.h"
 
 #include <string.h>
 
@@ -77,6 +78,36 @@ static void mutate(FILE *out, unsigned version, enum tdxv_body body)
 	MUTATIONS(M)
 #undef M
 	forged_free(&good);
+}
+
+/* What is signed and yet not to be taken. */
+static void strictness(FILE *out)
+{
+	struct forge plain, *f = &plain;
+	char member[80], qe[80];
+	size_t i;
+
+#define S(change, check)                                                                           \
+	forge_init(f);                                                                             \
+	change;                                                                                    \
+	build_and_write(out, #change, f);
+	STRICT_SERIALS(S)
+	STRICT_CERTIFICATES(S)
+	STRICT_SGX_ENTRIES(S)
+	STRICT_COMPONENTS(S)
+#undef S
+	for (i = 0; i < sizeof strict_value / sizeof strict_value[0]; i++) {
+		forge_init(f);
+		snprintf(member, sizeof member, "\"tcbType\":0,\"zz\":%s", strict_value[i].value);
+		f->tcb_find = "\"tcbType\":0";
+		f->tcb_replace = member;
+		build_and_write(out, member, f);
+		forge_init(f);
+		snprintf(qe, sizeof qe, "\"isvprodid\":2,\"zz\":%s", strict_value[i].value);
+		f->qe_find = "\"isvprodid\":2";
+		f->qe_replace = qe;
+		build_and_write(out, qe, f);
+	}
 }
 
 /* The serial number at each end of a long list, inside it, and beside it. */
@@ -287,6 +318,7 @@ void cases_forged(FILE *out, unsigned stride)
 	kinds(out);
 	mutate(out, 4, TDXV_BODY_TD10);
 	mutate(out, 5, TDXV_BODY_TD15);
+	strictness(out);
 	revocation(out);
 	statuses(out);
 	relaunch(out);

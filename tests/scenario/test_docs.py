@@ -106,6 +106,26 @@ ALLOWED_TO_BE_LEFT_OUT = {"no collateral source has given another", "it expires 
                           "and the PCCS's is good until", "%s", ""}
 
 
+def test_the_verifier_page_names_its_tests_and_the_differences():
+    page = (REPO / "docs" / "VERIFIER.md").read_text()
+    tests = "".join(p.read_text() for p in sorted((REPO / "tests" / "unit" / "verifier").glob("*.[ch]")))
+    rows = re.findall(r"^\| .* \| ([^|]*`[^|]*) \|$", page, re.M)
+    assert len(rows) >= 18
+    for row in rows:
+        for name in re.findall(r"`([^`]+)`", row):
+            assert re.search(rf"\b{name}\b", tests), f"no test of the verifier is called {name}"
+    # Each vector on which Intel's library and ours are meant to differ is of a kind that is told.
+    table = tests[tests.index("} differs[] = {"):]
+    kinds = set(re.findall(r'"((?:neg|syn)_\w+)"', table[:table.index("};")]))
+    assert len(kinds) > 12
+    # One that Intel's library refuses as well is no difference.
+    assert not {k for k in kinds if f"`{k}`" not in page} - {"syn_ti_pretty_signed"}
+    source = (REPO / "tests" / "scenario" / "differential.py").read_text()
+    block = source[source.index("# Where the two may differ"):source.index("BYTES_SAID")]
+    permitted = re.findall(r'^[A-Z_]+ = "([^"]+)"', block, re.M)
+    assert len(permitted) == 6 and all(f"| {words} |" in page for words in permitted)
+
+
 def test_links_lead_somewhere():
     for page in [REPO / "README.md", *(REPO / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

@@ -2,11 +2,14 @@
 software enclave's, the chain and the contracts are real."""
 
 import json
+import os
 import re
+import subprocess
 import time
 
 import pytest
 from l1 import REPO, cast
+from process import program
 from standins import make_pki
 from world import Key, until
 
@@ -180,6 +183,13 @@ def test_explain_says_what_was_wrong_also_after_a_restart(world, pccs, qe):
     path.write_bytes(quote)
     done = c.verb("explain", path)
     assert done.returncode == 0 and "RTMR0 differs" in done.stdout, done
+    # Collateral was never fetched: of its checks none is told as failed.
+    assert "not true" not in done.stdout and "none of Intel's failed" in done.stdout, done.stdout
+    name = re.search(r"quote     ([0-9a-f]{64})", done.stdout)[1]
+    assert "event=setup_refused" in c.log() and f"quote_sha256={name}" in c.log()
+    log = world.dir / "guest.log"
+    log.write_text(f"12:00 start\n12:01 Sending quote {quote.hex()}\n12:02 done\n")
+    assert c.verb("explain", log).stdout == done.stdout
     time.sleep(1.5)  # verdicts are written lazily
     c.kill()
     c.start()
@@ -194,6 +204,39 @@ def test_explain_says_what_was_wrong_also_after_a_restart(world, pccs, qe):
     assert done.returncode == 1 and "no verdict" in done.stderr
     done = c.verb("explain", world.dir / "nothing-there")
     assert done.returncode == 1 and "cannot read" in done.stderr
+
+
+def test_a_quotes_collateral_as_one_file(world, pccs, qe):
+    """Without a daemon, by either program; from the cache where the daemon left one."""
+    c = production(world, pccs)
+    quote = world.dir / "guest.log"
+    quote.write_text(f"12:01 Sending quote {qe.quote(Key().payload).hex()}\n")
+    done = c.verb("collateral", "fetch", quote)
+    assert done.returncode == 0, done.stderr
+    asked = len(pccs.requests())
+    assert asked >= 4
+    bundle = json.loads(done.stdout)
+    assert set(bundle) == {"tcb_info", "qe_identity", "tcb_signing_chain", "qe_identity_signing_chain", "pck_crl",
+                           "pck_crl_issuer_chain", "root_ca_crl"}
+    one = world.dir / "bundle.json"
+    one.write_text(done.stdout)
+    verify = [program("verifier", "tdx-quote"), "verify", quote, "--collateral", one, "--root", world.pki() / "root_ca.pem"]
+    judged = subprocess.run(verify, capture_output=True, text=True)
+    assert judged.returncode == 0 and "genuine; image not compared" in judged.stdout, judged.stdout
+    # The other program asks this one.
+    env = {**c.env(), "PATH": f"{program('coordinator', 'proof-coordinator').parent}:{os.environ['PATH']}"}
+    again = subprocess.run([program("verifier", "tdx-quote"), "collateral", "fetch", quote], env=env, capture_output=True, text=True)
+    assert again.returncode == 0 and json.loads(again.stdout) == bundle, again.stderr
+    c.start()
+    c.saw("event=l1_read")
+    c.setup(qe.quote(Key().payload))
+    c.kill()
+    asked = len(pccs.requests())
+    assert json.loads(c.verb("collateral", "fetch", quote).stdout) == bundle
+    assert len(pccs.requests()) == asked, "the cache was not used"
+    for bad in (world.dir / "nothing-there", one):
+        done = c.verb("collateral", "fetch", bad)
+        assert done.returncode == 1 and done.stderr.startswith("proof-coordinator: "), done
 
 
 def test_the_policy_comes_on_top(world, pccs, qe):

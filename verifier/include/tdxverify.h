@@ -24,7 +24,8 @@
  * The facts behind the checks are in Intel's "TDX DCAP Quote Generation Library and Quote
  * Verification Library" and "Provisioning Certification Service" documents; where Intel's library
  * is laxer than it should be (certificates not yet valid, collateral from the future, CA
- * certificates that are no CA) this one refuses.
+ * certificates that are no CA) this one refuses. It is never laxer: what Intel's library cannot
+ * read, or verifies over another spelling than the signed one, is refused here too.
  */
 #ifndef TDXVERIFY_H
 #define TDXVERIFY_H
@@ -299,13 +300,23 @@ struct tdxv_policy {
 	char advisory[TDXV_ADVISORY_MAX][TDXV_NAME_MAX];
 	bool allow_debug;
 	bool allow_reserved_attributes; /* TD attribute bits without a public meaning */
+	/* Named TD attributes, 1 << bit each: those a TD may have, and those it must have (which
+	 * then it may). One that is in neither is refused. Bits 0 to 7 are allow_debug's as well.
+	 */
+	uint64_t td_allowed, td_required;
 	struct tdxv_masked td_attributes, xfam;
 	struct tdxv_any_of mrseam, mrsignerseam;
 	unsigned n_images; /* 0: measurements are not looked at */
 	struct tdxv_image image[TDXV_IMAGES_MAX];
 };
 
-/* Only UpToDate, no DEBUG, no reserved attribute bits, nothing else restricted. */
+/* What tdxv_policy_default() lets a TD be: LASS, PKS and KL are the guest's own protections. */
+#define TDXV_TD_REQUIRED_DEFAULT (UINT64_C(1) << 28)
+#define TDXV_TD_ALLOWED_DEFAULT  (UINT64_C(1) << 27 | UINT64_C(1) << 30 | UINT64_C(1) << 31)
+
+/* Only UpToDate; SEPT_VE_DISABLE, without which the host can inject faults that the guest does not
+ * expect; of the other TD attributes only LASS, PKS and KL: no DEBUG and no profiling, not
+ * MIGRATABLE, not TPA, not PERFMON, not ICSSD, no reserved bit. Nothing else is restricted. */
 void tdxv_policy_default(struct tdxv_policy *p);
 
 /*
@@ -319,6 +330,8 @@ void tdxv_policy_default(struct tdxv_policy *p);
  *     "allowed_advisories": ["INTEL-SA-00837"],
  *     "allow_debug": false,
  *     "allow_reserved_attributes": false,
+ *     "td_attribute_bits": {"SEPT_VE_DISABLE": "required", "PERFMON": "allowed",
+ *                           "MIGRATABLE": "refused"},       names as tdxv_td_attribute_name()'s
  *     "td_attributes": {"mask": "<8 bytes of hex>", "value": "<8 bytes of hex>"},
  *     "xfam": {"mask": ..., "value": ...},
  *     "mrseam": "<48 bytes of hex>" or a list of such, "mrsignerseam": the same,
@@ -427,6 +440,7 @@ void tdxv_cache_stats(struct tdxv_cache_stats *out, struct tdxv_cache *cache);
 	  "the TCB evaluation number is high enough")                                              \
 	X(POLICY_DEBUG, "policy_debug", "the TD or enclave is not in debug mode")                  \
 	X(POLICY_RESERVED, "policy_reserved", "no TD attribute bit without a meaning is set")      \
+	X(POLICY_TD_BITS, "policy_td_bits", "each named TD attribute is as the policy wants it")   \
 	X(POLICY_TD_ATTRIBUTES, "policy_td_attributes", "the TD attributes are the policy's")      \
 	X(POLICY_XFAM, "policy_xfam", "XFAM is the policy's")                                      \
 	X(POLICY_MRSEAM, "policy_mrseam", "MRSEAM is one of the policy's")                         \
@@ -507,7 +521,7 @@ struct tdxv_verdict {
 	unsigned ecdsa_operations;      /* verifications done by this call */
 	size_t ca_serial_size, leaf_serial_size;
 	uint8_t ca_serial[21], leaf_serial[21]; /* of the PCK chain, as in the certificates */
-	struct tdxv_why text[2];                /* sentences that checks refer to by number */
+	struct tdxv_why text[3];                /* sentences that checks refer to by number */
 };
 
 /*

@@ -1,30 +1,41 @@
 #include "verifier/tools/tdx_quote.h"
 
 #include <getopt.h>
+#include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#define FETCHER "proof-coordinator"
 
 static const char usage[] =
     "usage: tdx-quote VERB [options] [FILE...]\n"
     "\n"
     "  inspect QUOTE                every field of a quote or report\n"
-    "  verify QUOTE --collateral DIR [--policy FILE] [--time TIME] [--root PEM]\n"
+    "  verify QUOTE --collateral PATH [--policy FILE] [--time TIME] [--root PEM]\n"
     "                               every check; exit 0 accepted, 1 refused, 2 could not judge\n"
     "  measurements QUOTE|REPORT    MRTD and RTMRs by name; --solidity: constructor arguments;\n"
     "                               --policy-json: a policy for verify (--name names the image)\n"
-    "  report QUOTE [--collateral DIR | --status WORD] [--layout 1.0|1.1] [--raw] [--fmspc HEX]\n"
+    "  report QUOTE [--collateral PATH | --status WORD] [--layout 1.0|1.1] [--raw] [--fmspc HEX]\n"
     "                               the bytes verifyAndAttestOnChain returns; --fmspc: for a "
     "quote\n"
     "                               without a PCK certificate\n"
     "  diff QUOTE|REPORT QUOTE|REPORT\n"
     "                               which measurement changed, and what usually causes it;\n"
     "                               exit 0 equal, 1 different\n"
+    "  collateral fetch QUOTE [SETTINGS] > FILE\n"
+    "                               collateral for verify, from proof-coordinator's sources or "
+    "cache\n"
     "\n"
-    "FILE is binary, hex, or a log with a line 'Sending quote <hex>'; '-' or none is stdin.\n"
-    "DIR holds tcb_info.json, qe_identity.json, tcb_signing_chain.pem, pck_crl.{der,pem,hex},\n"
-    "pck_crl_issuer_chain.pem, root_ca_crl.{der,pem,hex} and, if it differs from the TCB signing\n"
-    "chain, qe_identity_signing_chain.pem.\n"
+    "FILE is binary, hex, base64, base64url or [4,0,2,...], or a log with a line 'Sending quote\n"
+    "...'; '-' or none is stdin.\n"
+    "PATH is a directory with tcb_info.json, qe_identity.json, tcb_signing_chain.pem,\n"
+    "pck_crl.{der,pem,hex}, pck_crl_issuer_chain.pem, root_ca_crl.{der,pem,hex} and, if it "
+    "differs\n"
+    "from the TCB signing chain, qe_identity_signing_chain.pem; or one JSON file of strings with\n"
+    "those names without their endings (CRLs as PEM or hex).\n"
+    "Without a policy, or with one that names no image, measurements are not compared.\n"
     "\n"
     "  --json           machine-readable output\n"
     "  --time TIME      2026-01-31T00:00:00Z or seconds since 1970; default: now\n"
@@ -114,6 +125,24 @@ static int parse_options(struct options *o, int argc, char **argv)
 	return 0;
 }
 
+/* This program asks nobody: proof-coordinator, beside it or in PATH, has the sources. */
+static int fetch_collateral(char **argv)
+{
+	char path[4096];
+	const ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof FETCHER);
+	char *slash;
+
+	path[n > 0 ? n : 0] = '\0';
+	slash = strrchr(path, '/');
+	if (slash) {
+		memcpy(slash + 1, FETCHER, sizeof FETCHER);
+		execv(path, argv);
+	}
+	execvp(FETCHER, argv);
+	complain(FETCHER " is neither beside this program nor in PATH");
+	return EXIT_TROUBLE;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {0};
@@ -121,6 +150,10 @@ int main(int argc, char **argv)
 	size_t i;
 	int stop, n;
 
+	if (argc > 2 && strcmp(argv[1], "collateral") == 0 && strcmp(argv[2], "fetch") == 0)
+		return fetch_collateral(argv);
+	/* Nothing here is configurable: half a millisecond, and whatever the file would load. */
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	stop = parse_options(&o, argc, argv);
 	if (stop)
 		return stop - 1;

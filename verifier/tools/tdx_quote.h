@@ -6,6 +6,7 @@
 
 #include "encoding/bytes.h"
 #include "verifier/include/tdxverify.h"
+#include "verifier/tools/quote_text.h"
 
 #define EXIT_ACCEPTED 0
 #define EXIT_REFUSED  1 /* a verdict against the quote, or a difference found */
@@ -30,7 +31,7 @@ struct input {
 
 /* Reads a whole file, or stdin for "-" or NULL. Says what is wrong on stderr. */
 bool read_file(struct buf *out, const char *path);
-/* The same, and finds the quote or report in it: binary, hex, or a log line with hex in it. */
+/* Reads a file and finds the quote or report in it, binary or as text. */
 bool read_input(struct input *in, const char *path, bool allow_report);
 
 struct tdxv_bytes body_field(const struct input *in, const char *name);
@@ -43,8 +44,9 @@ int verb_measurements(const struct options *o);
 int verb_report(const struct options *o);
 int verb_diff(const struct options *o);
 
-/* Loads the pieces of a collateral directory; see tdx-quote --help for the names. */
-struct tdxv_collateral *load_collateral(const char *dir, const char *root);
+/* Loads the pieces from a directory, or from one JSON file; see tdx-quote --help for the names.
+ * NULL when nothing can be judged with them; stderr says why. */
+struct tdxv_collateral *load_collateral(const char *path, const char *root);
 /* The time asked for, or the clock's. */
 bool chosen_time(int64_t *t, const char *text);
 

@@ -2,9 +2,11 @@
 #include "verifier/tools/tdx_quote.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define INPUT_MAX (4u * 1024u * 1024u)
@@ -38,77 +40,6 @@ bool read_file(struct buf *out, const char *path)
 	return ok;
 }
 
-static bool is_digit(uint8_t c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-static bool is_space(uint8_t c)
-{
-	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-/* The longest run of hex digits after the last "Sending quote", or in the whole text. */
-static struct tdxv_bytes longest_run(const uint8_t *p, size_t n)
-{
-	static const char marker[] = "Sending quote";
-	struct tdxv_bytes best = {p, 0};
-	const uint8_t *end = p + n, *hit;
-	size_t run = 0;
-
-	while ((hit = memmem(p, (size_t)(end - p), marker, sizeof marker - 1)))
-		p = hit + sizeof marker - 1;
-	for (; p <= end; p++) {
-		if (p < end && is_digit(*p)) {
-			run++;
-			continue;
-		}
-		if (run > best.n)
-			best = (struct tdxv_bytes){p - run, run};
-		run = 0;
-	}
-	return best;
-}
-
-/* Replaces text by the bytes that its hex digits stand for. */
-static bool decode_text(struct buf *b)
-{
-	struct buf out;
-	struct tdxv_bytes run;
-	size_t i, n = 0;
-	bool all_hex = true, ok;
-
-	for (i = 0; i < b->len && all_hex; i++)
-		all_hex = is_digit(b->p[i]) || is_space(b->p[i]) ||
-			  (i && b->p[i - 1] == '0' && (b->p[i] | 0x20) == 'x');
-	if (all_hex) { /* wrapped or not, with or without 0x */
-		for (i = 0; i < b->len; i++) {
-			if (is_digit(b->p[i]))
-				b->p[n++] = b->p[i];
-			else if (!is_space(b->p[i]))
-				n--;
-		}
-		run = (struct tdxv_bytes){b->p, n};
-	} else {
-		run = longest_run(b->p, b->len);
-	}
-	buf_init(&out, INPUT_MAX);
-	ok = run.n >= 2 && hex_decode_buf(&out, (const char *)run.p, run.n - run.n % 2);
-	buf_free(b);
-	*b = out;
-	return ok;
-}
-
-static bool is_binary(const struct buf *b)
-{
-	size_t i;
-
-	for (i = 0; i < b->len && i < 64; i++)
-		if (b->p[i] < 0x20 && !is_space(b->p[i]))
-			return true;
-	return b->len == 0;
-}
-
 bool read_input(struct input *in, const char *path, bool allow_report)
 {
 	const char *name = !path || strcmp(path, "-") == 0 ? "stdin" : path;
@@ -117,8 +48,8 @@ bool read_input(struct input *in, const char *path, bool allow_report)
 	memset(in, 0, sizeof *in);
 	if (!read_file(&in->bytes, path))
 		return false;
-	if (!is_binary(&in->bytes) && !decode_text(&in->bytes)) {
-		complain("%s: neither binary nor hex", name);
+	if (!quote_is_binary(buf_span(&in->bytes)) && !decode_quote_text(&in->bytes)) {
+		complain("%s: neither binary, hex, base64 nor an array of bytes", name);
 		goto fail;
 	}
 	if (tdxv_quote_parse(&in->quote, in->bytes.p, in->bytes.len, &why) == TDXV_OK) {
@@ -158,33 +89,99 @@ void print_hex(struct tdxv_bytes b)
 		printf("%02x", b.p[i]);
 }
 
-struct tdxv_collateral *load_collateral(const char *dir, const char *root)
+/* The pieces as files of a directory; an absent one is only warned about, none at all is not. */
+static bool read_directory(struct buf *piece, const char *dir)
 {
-	struct tdxv_collateral_input in = {.tcb_info = {NULL, 0}};
-	struct buf b[COLLATERAL_FILES] = {{0}}, root_pem = {0};
-	struct tdxv_collateral *c = NULL;
-	struct tdxv_why why;
-	struct why file_why;
-	bool ok = true;
-	size_t i;
+	struct why why;
+	unsigned found = 0;
+	int i;
 
-	for (i = 0; ok && i < COLLATERAL_FILES; i++) {
-		buf_init(&b[i], INPUT_MAX);
-		switch (collateral_file_read(&b[i], dir, (enum collateral_file)i, &file_why)) {
-		case COLLATERAL_READ: break;
-		case COLLATERAL_ABSENT:
-			if (i != FILE_QE_IDENTITY_SIGNING_CHAIN)
-				complain("warning: no %s in %s",
-					 collateral_file_name((enum collateral_file)i), dir);
-			break;
-		case COLLATERAL_UNREADABLE:
-			complain("%s", file_why.text);
+	for (i = 0; i < COLLATERAL_FILES; i++) {
+		switch (collateral_file_read(&piece[i], dir, (enum collateral_file)i, &why)) {
+		case COLLATERAL_READ: found++; break;
+		case COLLATERAL_ABSENT: break;
+		case COLLATERAL_UNREADABLE: complain("%s", why.text); return false;
+		}
+	}
+	if (!found) {
+		complain("%s holds no piece of collateral: no %s, no %s and so on", dir,
+			 collateral_file_name(FILE_TCB_INFO),
+			 collateral_file_name(FILE_QE_IDENTITY));
+		return false;
+	}
+	for (i = 0; i < COLLATERAL_FILES; i++)
+		if (!piece[i].len && i != FILE_QE_IDENTITY_SIGNING_CHAIN)
+			complain("warning: no %s in %s",
+				 collateral_file_name((enum collateral_file)i), dir);
+	return true;
+}
+
+/* The name of a piece in a bundle: that of its file, without an ending. */
+static int piece_named(const char *key)
+{
+	int i;
+
+	for (i = 0; i < COLLATERAL_FILES; i++) {
+		const char *name = collateral_file_name((enum collateral_file)i);
+
+		if (strlen(key) == strcspn(name, ".") && strncmp(name, key, strlen(key)) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* One JSON object of strings: {"tcb_info": "{...}", "pck_crl": "3082...", ...}. */
+static bool read_bundle(struct buf *piece, const char *path)
+{
+	json_error_t error;
+	json_t *root, *value;
+	struct buf text;
+	const char *key;
+	bool ok;
+	int i;
+
+	if (!read_file(&text, path))
+		return false;
+	root = json_loadb((const char *)text.p, text.len, JSON_REJECT_DUPLICATES, &error);
+	buf_free(&text);
+	ok = json_is_object(root) && json_object_size(root) > 0;
+	if (!ok)
+		complain("%s is no JSON object with collateral: %s", path,
+			 root ? "it is something else, or empty" : error.text);
+	json_object_foreach (root, key, value) {
+		i = piece_named(key);
+		if (i < 0 || !json_is_string(value)) {
+			complain(i < 0 ? "%s: '%s' is no piece of collateral"
+				       : "%s: '%s' is no string",
+				 path, key);
 			ok = false;
 			break;
 		}
+		ok = ok && buf_add(&piece[i], json_string_value(value), json_string_length(value));
+	}
+	json_decref(root);
+	return ok;
+}
+
+struct tdxv_collateral *load_collateral(const char *path, const char *root)
+{
+	struct tdxv_collateral_input in = {.tcb_info = {NULL, 0}};
+	struct buf b[COLLATERAL_FILES], root_pem = {0};
+	struct tdxv_collateral *c = NULL;
+	struct tdxv_why why;
+	struct stat st;
+	bool ok;
+	int i;
+
+	for (i = 0; i < COLLATERAL_FILES; i++)
+		buf_init(&b[i], INPUT_MAX);
+	ok = stat(path, &st) == 0;
+	if (!ok)
+		complain("%s is no directory or file with collateral: %s", path, strerror(errno));
+	ok = ok && (S_ISDIR(st.st_mode) ? read_directory(b, path) : read_bundle(b, path));
+	for (i = 0; i < COLLATERAL_FILES; i++)
 		*collateral_file_piece(&in, (enum collateral_file)i) =
 		    (struct tdxv_bytes){b[i].p, b[i].len};
-	}
 	if (ok && root)
 		ok = read_file(&root_pem, root);
 	if (ok && tdxv_collateral_new(&c, &in, (struct tdxv_bytes){root_pem.p, root_pem.len},

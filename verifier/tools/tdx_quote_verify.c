@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+
+#define SHORTFALLS 40 /* 16 SGX and 16 TDX components, PCE, module, quoting enclave */
 
 static bool load_policy(struct tdxv_policy *p, const char *path)
 {
@@ -21,6 +22,33 @@ static bool load_policy(struct tdxv_policy *p, const char *path)
 		complain("%s: %s", path, why.text);
 	buf_free(&text);
 	return ok;
+}
+
+/* What decided, once more where the eye ends up. */
+static void print_end(const struct tdxv_verdict *v, const struct tdxv_collateral *c,
+		      const struct tdxv_policy *policy)
+{
+	struct tdxv_shortfall lacks[SHORTFALLS];
+	char line[1024];
+	size_t n, k;
+	int i;
+
+	n = tdxv_tcb_shortfalls(lacks, SHORTFALLS, v, c);
+	for (k = 0; k < n && k < SHORTFALLS; k++)
+		printf("short        %s: %u, an up-to-date platform has %u\n", lacks[k].what,
+		       lacks[k].have, lacks[k].need);
+	if (v->accepted) {
+		puts(policy->n_images ? "verdict      accepted"
+				      : "verdict      genuine; image not compared");
+		return;
+	}
+	puts("verdict      REFUSED");
+	for (i = 0; i < TDXV_CHECK_COUNT; i++) {
+		if (v->check[i].status != TDXV_FAIL)
+			continue;
+		tdxv_check_sentence(line, sizeof line, v, (enum tdxv_check_id)i);
+		printf("FAIL  %-24s %s\n", tdxv_check_name((enum tdxv_check_id)i), line);
+	}
 }
 
 static void print_checks(const struct tdxv_verdict *v)
@@ -49,7 +77,6 @@ static void print_checks(const struct tdxv_verdict *v)
 		tdxv_time_text(when, sizeof when, v->collateral_valid_to);
 		printf("valid until  %s\n", when);
 	}
-	puts(v->accepted ? "verdict      accepted" : "verdict      REFUSED");
 }
 
 static bool print_json(const struct tdxv_verdict *v)
@@ -63,18 +90,6 @@ static bool print_json(const struct tdxv_verdict *v)
 	puts(text);
 	free(text);
 	return true;
-}
-
-static struct tdxv_collateral *collateral_of(const struct options *o)
-{
-	struct stat st;
-
-	/* Else each piece would be missing, and the quote refused for it. */
-	if (stat(o->collateral, &st) != 0 || !S_ISDIR(st.st_mode)) {
-		complain("%s is no directory with collateral", o->collateral);
-		return NULL;
-	}
-	return load_collateral(o->collateral, o->root);
 }
 
 int verb_verify(const struct options *o)
@@ -93,14 +108,16 @@ int verb_verify(const struct options *o)
 	if (!chosen_time(&now, o->time) || !load_policy(&policy, o->policy) ||
 	    !read_input(&in, o->file[0], false))
 		goto out;
-	c = collateral_of(o);
+	c = load_collateral(o->collateral, o->root);
 	if (!c)
 		goto out;
 	tdxv_verify(&v, in.bytes.p, in.bytes.len, c, &policy, NULL, now);
-	if (!o->json)
+	if (!o->json) {
 		print_checks(&v);
-	else if (!print_json(&v))
+		print_end(&v, c, &policy);
+	} else if (!print_json(&v)) {
 		goto out;
+	}
 	status = v.accepted ? EXIT_ACCEPTED : EXIT_REFUSED;
 out:
 	tdxv_collateral_free(c);
@@ -124,7 +141,7 @@ static bool build_report(uint8_t *out, size_t *n, const struct options *o, const
 	if (o->collateral) {
 		if (!chosen_time(&now, o->time))
 			return false;
-		c = collateral_of(o);
+		c = load_collateral(o->collateral, o->root);
 		if (!c)
 			return false;
 		tdxv_verify(&v, in->bytes.p, in->bytes.len, c, NULL, NULL, now);

@@ -59,15 +59,12 @@ library Crls {
             uint256 entry;
             (entry, p) = Der.take(p, end, Der.SEQUENCE);
             (uint256 v, uint256 next) = Der.take(entry, p, Der.INTEGER);
-            if (v == next) revert("a malformed CRL entry");
-            // A longer number is no certificate's that could be accepted.
-            if (next - v <= 21) {
-                uint256 serial = Memory.number(v, next);
-                assembly ("memory-safe") {
-                    if iszero(shr(160, serial)) {
-                        mstore(at, shl(96, serial))
-                        at := add(at, 20)
-                    }
+            uint256 serial = Der.serial(v, next);
+            assembly ("memory-safe") {
+                // Another number is no certificate's that could be accepted.
+                if iszero(shr(160, serial)) {
+                    mstore(at, shl(96, serial))
+                    at := add(at, 20)
                 }
             }
             (, next) = Der.time(next, p);

@@ -12,6 +12,8 @@ library Der {
     uint256 internal constant OCTET_STRING = 0x04;
     uint256 internal constant OID = 0x06;
     uint256 internal constant ENUMERATED = 0x0a;
+    uint256 internal constant UTF8_STRING = 0x0c;
+    uint256 internal constant PRINTABLE_STRING = 0x13;
     uint256 internal constant UTC_TIME = 0x17;
     uint256 internal constant GENERALIZED_TIME = 0x18;
     uint256 internal constant SEQUENCE = 0x30;
@@ -109,6 +111,25 @@ library Der {
             n := shr(shl(3, sub(32, size)), mload(value))
         }
         if (!ok) revert("malformed DER: an integer");
+    }
+
+    /// A serial number: a non-negative INTEGER in its shortest form, for Intel's library takes -13
+    /// for 13. 2^160 or more when it has more than 20 octets, which no certificate may have.
+    function serial(uint256 value, uint256 next) internal pure returns (uint256 n) {
+        bool ok;
+        assembly ("memory-safe") {
+            let size := sub(next, value)
+            let w := mload(value)
+            // Nine zero bits in front would be an octet too many, unless it is the only one.
+            let head := shr(247, w)
+            ok := or(eq(size, 1), and(gt(size, 1), gt(head, 0)))
+            ok := and(ok, lt(head, 0x100))
+            n := not(0)
+            if lt(size, 22) {
+                n := shr(sub(256, shl(3, size)), w)
+            }
+        }
+        if (!ok) revert("malformed DER: a serial number");
     }
 
     /// Takes the AlgorithmIdentifier, which must be ECDSA with SHA-256.

@@ -4,8 +4,11 @@ pragma solidity =0.8.31;
 import {Memory} from "./Memory.sol";
 import {Time} from "./Time.sol";
 
-/// Collateral is signed over its exact bytes, so it is read in place. Repeated keys are refused,
-/// for two readers may not pick the same one; escapes are refused in strings that are used.
+/// Collateral is signed over its exact bytes, so it is read in place, and only in the one spelling
+/// that Intel writes: no white space, integers for numbers, no escape that a shorter one or none
+/// would do for. Intel's library verifies what it read and wrote again, so another spelling, though
+/// signed, does not pass there. Repeated keys are refused, for two readers may not pick the same
+/// one; escapes are refused in strings that are used.
 library Json {
     struct Reader {
         uint256 at; // memory addresses
@@ -16,6 +19,8 @@ library Json {
     }
 
     uint256 private constant MAX_KEYS = 64; // of one object
+    uint256 private constant MAX_DIGITS = 19; // of a number
+    uint256 private constant MAX_NEGATIVE = 10 ** 18 - 1;
     uint256 private constant MAX_DEPTH = 15; // 16 with the object that holds body and signature
 
     uint256 private constant ONES =
@@ -23,6 +28,8 @@ library Json {
     uint256 private constant LOW =
         0x7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f;
 
+    // A bit for each character that may follow a backslash: " \ b f n r t.
+    uint256 private constant ESCAPES = 0x144044100000000000000400000000;
     uint256 private constant HEX_DIGITS = 0x7e0000007e03ff000000000000; // a bit for each of 0-9 A-F a-f
 
     // "    -  -  T  :  :  Z"
@@ -30,6 +37,10 @@ library Json {
         0x000000002d00002d00005400003a00003a00005a000000000000000000000000;
     uint256 private constant PUNCTUATION_MASK =
         0x00000000ff0000ff0000ff0000ff0000ff0000ff000000000000000000000000;
+
+    uint256 private constant TRUE = 0x74727565;
+    uint256 private constant NULL = 0x6e756c6c;
+    uint256 private constant FALSE = 0x66616c7365;
 
     bytes32 internal constant UP_TO_DATE = keccak256("UpToDate");
     bytes32 internal constant SW_HARDENING = keccak256("SWHardeningNeeded");
@@ -57,22 +68,13 @@ library Json {
         if (r.at != r.end) revert("JSON: something follows the object");
     }
 
-    /// The next byte that is not white space; 0 at the end.
+    /// The next byte; 0 at the end.
     function peek(Reader memory r) internal pure returns (uint256 c) {
         assembly ("memory-safe") {
             let p := mload(r)
-            let end := mload(add(r, 32))
-            for {} lt(p, end) {
-                p := add(p, 1)
-            } {
+            if lt(p, mload(add(r, 32))) {
                 c := byte(0, mload(p))
-                // Tab, newline, return, space.
-                if iszero(and(shr(c, 0x100002600), 1)) {
-                    break
-                }
-                c := 0
             }
-            mstore(r, p)
         }
     }
 
@@ -82,6 +84,10 @@ library Json {
             ++r.at;
             return true;
         }
+    }
+
+    function _misplaced() private pure {
+        revert("JSON: a comma, a colon or an end is expected");
     }
 
     /// A string's bytes, between the quotes.
@@ -113,12 +119,15 @@ library Json {
                     ok := eq(c, 0x22)
                     break
                 }
+                if iszero(and(shr(byte(1, mload(to)), ESCAPES), 1)) {
+                    break
+                }
                 plain := 0
                 to := add(to, 2)
             }
             ok := and(ok, lt(to, end))
         }
-        if (!ok) revert("JSON: a string with a control character or without an end");
+        if (!ok) revert("JSON: a string without an end, or with a character or escape not due");
         unchecked {
             r.at = to + 1;
         }
@@ -171,7 +180,7 @@ library Json {
             }
             uint256 top = r.top;
             if (top != mark) {
-                if (c != 0x2c) revert("JSON: a comma or } is expected");
+                if (c != 0x2c) _misplaced();
                 ++r.at;
             }
             key = word(r);
@@ -191,7 +200,7 @@ library Json {
                 mstore(top, key)
             }
             r.top = top + 32;
-            if (!take(r, 0x3a)) revert("JSON: a colon is expected");
+            if (!take(r, 0x3a)) _misplaced();
             return (true, key);
         }
     }
@@ -210,7 +219,7 @@ library Json {
                 return false;
             }
             if (index != 0) {
-                if (c != 0x2c) revert("JSON: a comma or ] is expected");
+                if (c != 0x2c) _misplaced();
                 ++r.at;
             }
             return true;
@@ -218,30 +227,27 @@ library Json {
     }
 
     function number(Reader memory r, uint256 max) internal pure returns (uint256 n) {
-        peek(r);
         uint256 p = r.at;
         uint256 end = r.end;
         bool ok;
         assembly ("memory-safe") {
             let start := p
-            let c
             for {} lt(p, end) {
                 p := add(p, 1)
             } {
-                c := sub(byte(0, mload(p)), 0x30)
+                let c := sub(byte(0, mload(p)), 0x30)
                 if gt(c, 9) {
                     break
                 }
                 n := add(mul(n, 10), c)
             }
+            // At least one digit, none that cannot be counted, no zero in front. A fraction or
+            // exponent is none of the signs that may follow.
             let size := sub(p, start)
-            // At least one digit, none that cannot be counted, no zero in front; no fraction.
             ok := and(
-                and(gt(size, 0), lt(size, 20)),
+                lt(sub(size, 1), MAX_DIGITS),
                 or(eq(size, 1), gt(byte(0, mload(start)), 0x30))
             )
-            c := byte(0, mload(p))
-            ok := and(ok, iszero(or(eq(c, 0x2e), or(eq(c, 0x65), eq(c, 0x45)))))
         }
         if (!ok || n > max) revert("JSON: an unsigned integer in range is expected");
         r.at = p;
@@ -330,11 +336,11 @@ library Json {
                     do {
                         if (c == 0x7b) {
                             _string(r);
-                            if (!take(r, 0x3a)) revert("JSON: a colon is expected");
+                            if (!take(r, 0x3a)) _misplaced();
                         }
                         skip(r);
                     } while (take(r, 0x2c));
-                    if (!take(r, close_)) revert("JSON: a comma or an end is expected");
+                    if (!take(r, close_)) _misplaced();
                 }
                 --r.depth;
             } else {
@@ -343,39 +349,22 @@ library Json {
         }
     }
 
-    /// true, false, null, or the characters of a number.
+    /// true, false, null or an integer.
     function _literal(Reader memory r) private pure {
-        uint256 p = r.at;
-        uint256 end = r.end;
-        bool ok;
-        assembly ("memory-safe") {
-            let w := mload(p)
-            switch shr(224, w)
-            case 0x74727565 {
-                p := add(p, 4)
+        uint256 w = uint256(Memory.load(r.at));
+        unchecked {
+            if (w >> 224 == TRUE || w >> 224 == NULL) {
+                r.at += 4;
+            } else if (w >> 216 == FALSE) {
+                r.at += 5;
+            } else if (take(r, 0x2d)) {
+                // Not -0, and one digit less: all of these fit into 63 bits.
+                if (peek(r) == 0x30) revert("JSON: a value is expected");
+                number(r, MAX_NEGATIVE);
+            } else {
+                number(r, type(uint64).max);
             }
-            case 0x6e756c6c {
-                p := add(p, 4)
-            }
-            default {
-                switch shr(216, w)
-                case 0x66616c7365 {
-                    p := add(p, 5)
-                }
-                default {
-                    // + - . 0-9 E e
-                    for {} lt(p, end) {
-                        p := add(p, 1)
-                    } {
-                        if iszero(and(shr(byte(0, mload(p)), 0x200000002003ff680000000000), 1)) {
-                            break
-                        }
-                    }
-                }
-            }
-            ok := iszero(gt(p, end))
         }
-        if (!ok || p == r.at) revert("JSON: a value is expected");
-        r.at = p;
+        // What lies behind the text may look like more of it; close() sees that it was read.
     }
 }

@@ -20,6 +20,7 @@ library Pck {
     uint256 private constant CONFIGURATION_ARC = 0x2a864886f84d010d0107;
 
     uint256 private constant NEEDED = 0x3e; // PPID, TCB, PCEID, FMSPC, SGX type
+    uint256 private constant PLATFORM = 0xc0; // the Platform CA's: instance id and configuration
     uint256 private constant ALL_TCB = 0x7fffe; // 1 to 18
 
     function parse(uint256 p, uint256 end) internal pure returns (Platform memory out) {
@@ -30,7 +31,7 @@ library Pck {
             (v, p) = Der.take(p, end, Der.SEQUENCE);
             uint256 k;
             (k, v) = _suffix(v, p, ARC, 9);
-            if (k > 31 || (k != 0 && (seen >> k) & 1 != 0))
+            if (k == 0 || k > 7 || (seen >> k) & 1 != 0)
                 revert("SGX extension: an unknown or repeated entry");
             seen |= 1 << k;
             if (k == 1 || k == 6)
@@ -39,10 +40,10 @@ library Pck {
             else if (k == 3) out.pceid = _octets(v, p, 2);
             else if (k == 4) out.fmspc = bytes6(uint48(_octets(v, p, 6)));
             else if (k == 5) _sgxType(v, p);
-            else if (k == 7) _configuration(v, p);
+            else _configuration(v, p);
         }
-        if (seen & NEEDED != NEEDED)
-            revert("SGX extension: PPID, TCB, PCEID, FMSPC or SGX type is missing");
+        if (seen != NEEDED && seen != NEEDED | PLATFORM)
+            revert("SGX extension: an entry is missing");
         out.known = true;
     }
 
@@ -99,14 +100,16 @@ library Pck {
 
     function _configuration(uint256 p, uint256 end) private pure {
         p = Der.only(p, end, Der.SEQUENCE);
+        uint256 seen;
         while (p != end) {
             uint256 v;
             (v, p) = Der.take(p, end, Der.SEQUENCE);
             uint256 k;
             (k, v) = _suffix(v, p, CONFIGURATION_ARC, 10);
             v = Der.only(v, p, Der.BOOLEAN);
-            if (k == 0 || k > 3 || p - v != 1)
-                revert("SGX extension: an unknown configuration flag");
+            if (k == 0 || k > 3 || (seen >> k) & 1 != 0 || p - v != 1)
+                revert("SGX extension: an unknown or repeated configuration flag");
+            seen |= 1 << k;
         }
     }
 }

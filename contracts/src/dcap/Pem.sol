@@ -26,7 +26,9 @@ library Pem {
         return _decode(from, to);
     }
 
-    /// Copies the characters up to the end line to free memory, without white space.
+    /// Copies the characters up to the end line to free memory, without white space. As OpenSSL
+    /// reads PEM, and with it Intel's library: the label stands at the end of its line, no line is
+    /// empty, and the end begins one.
     function _compact(bytes calldata text) private pure returns (uint256 from, uint256 to) {
         bool ended;
         assembly ("memory-safe") {
@@ -34,6 +36,14 @@ library Pem {
             to := from
             let p := text.offset
             let end := add(p, text.length)
+            // The rest of the label's line: blanks and a newline.
+            for {} and(shr(byte(0, calldataload(p)), 0x100002200), 1) {
+                p := add(p, 1)
+            } {}
+            if xor(byte(0, calldataload(p)), 0x0a) {
+                p := end
+            }
+            p := add(p, 1)
             for {} lt(p, end) {} {
                 // The usual line: 64 characters of which none is white space, and a newline.
                 if and(lt(add(p, 64), end), eq(byte(0, calldataload(add(p, 64))), 0x0a)) {
@@ -52,17 +62,14 @@ library Pem {
                         continue
                     }
                 }
-                // Any other line, character by character.
+                // The end, or any other line, character by character.
+                if eq(shr(56, calldataload(p)), END) {
+                    ended := iszero(gt(add(p, END_SIZE), end))
+                    break
+                }
+                let start := to
                 for {} lt(p, end) {} {
                     let c := byte(0, calldataload(p))
-                    if eq(c, 0x2d) {
-                        ended := and(
-                            eq(shr(56, calldataload(p)), END),
-                            iszero(gt(add(p, END_SIZE), end))
-                        )
-                        p := end
-                        break
-                    }
                     p := add(p, 1)
                     switch c
                     case 0x20 {}
@@ -76,9 +83,12 @@ library Pem {
                         to := add(to, 1)
                     }
                 }
+                if eq(to, start) {
+                    break
+                }
             }
         }
-        if (!ended) revert("the certificate in PEM has no end");
+        if (!ended) revert("the certificate in PEM has an empty line, or no end that begins one");
     }
 
     /// The result is put behind the text.

@@ -75,10 +75,7 @@ library X509 {
             v = Der.only(v, next, Der.INTEGER);
             if (Der.integer(v, next, 8) != 2) revert("a certificate that is not of version 3");
             (v, next) = Der.take(next, end, Der.INTEGER);
-            // 20 octets (RFC 5280), and one in front for the sign.
-            if (v == next || next - v > 21 || Der.first(v) > 0x7f)
-                revert("a malformed serial number");
-            c.serial = Memory.number(v, next);
+            c.serial = Der.serial(v, next);
             if (c.serial >> 160 != 0) revert("a serial number of more than 20 octets");
             p = Der.algorithm(next, end);
             (, next) = Der.take(p, end, Der.SEQUENCE);
@@ -106,10 +103,12 @@ library X509 {
                 (uint256 v, uint256 next) = Der.take(set, p, Der.SEQUENCE);
                 set = next;
                 (uint256 oid, uint256 oidEnd) = Der.take(v, next, Der.OID);
-                (, v, next) = Der.any(oidEnd, next);
-                if (next != set) revert("a malformed name");
+                uint256 tag;
+                (tag, v, next) = Der.any(oidEnd, next);
+                if (next != set || (tag != Der.UTF8_STRING && tag != Der.PRINTABLE_STRING))
+                    revert("a malformed name");
                 if (Der.word(oid, oidEnd) != COMMON_NAME) continue;
-                if (seen) revert("a name with two common names");
+                if (seen) revert("a malformed name"); // two common names: which one counts?
                 seen = true;
                 name = Der.word(v, next);
             }
@@ -170,7 +169,7 @@ library X509 {
         if (Der.peek(p, end, Der.BOOLEAN)) {
             (v, p) = Der.take(p, end, Der.BOOLEAN);
             if (p != v + 1) revert("malformed basicConstraints");
-            isCa = Der.first(v) == 0xff;
+            isCa = Der.first(v) != 0;
         }
         if (p != end) {
             p = Der.only(p, end, Der.INTEGER);

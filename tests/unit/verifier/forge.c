@@ -248,6 +248,8 @@ static void sgx_extension(struct buf *out, const struct forge *f)
 	sgx_entry(&list, oid, 10, 0x0a, "\x01", 1);
 	if (f->has_platform)
 		platform_entries(&list, oid);
+	if (f->sgx_more.n)
+		must(buf_add(&list, f->sgx_more.p, f->sgx_more.n));
 	wrap(out, 0x30, &list);
 }
 
@@ -292,6 +294,8 @@ static void extensions(struct buf *out, const struct forge_cert *c, const struct
 		sgx_extension(&v, pck);
 		extension(&list, "\x2a\x86\x48\x86\xf8\x4d\x01\x0d\x01", 9, &v);
 	}
+	if (c->more_extensions.n)
+		must(buf_add(&list, c->more_extensions.p, c->more_extensions.n));
 	wrap(&seq, 0x30, &list);
 	wrap(out, 0xa3, &seq);
 }
@@ -333,13 +337,19 @@ static void cert(struct buf *out, const struct forge_cert *c, const struct forge
 
 	tlv(&v, 0x02, "\x02", 1);
 	wrap(&tbs, 0xa0, &v);
-	integer(&tbs, c->serial);
+	if (c->serial_der.n)
+		must(buf_add(&tbs, c->serial_der.p, c->serial_der.n));
+	else
+		integer(&tbs, c->serial);
 	ecdsa_sha256(&tbs);
 	name(&tbs, c->issuer);
 	when(&seq, c->from);
 	when(&seq, c->to);
 	wrap(&tbs, 0x30, &seq);
-	name(&tbs, c->name);
+	if (c->name_der.n)
+		must(buf_add(&tbs, c->name_der.p, c->name_der.n));
+	else
+		name(&tbs, c->name);
 	key(c->key);
 	memcpy(bits + 1, keys[c->key].point, 65);
 	tlv(&spki, 0x30,
@@ -364,7 +374,10 @@ static void crl(struct buf *out, const struct forge_crl *c)
 	when(&tbs, c->from);
 	when(&tbs, c->to);
 	for (i = 0; c->revoked && i <= c->more; i++) {
-		integer(&entry, c->revoked + i);
+		if (c->revoked_der.n)
+			must(buf_add(&entry, c->revoked_der.p, c->revoked_der.n));
+		else
+			integer(&entry, c->revoked + i);
 		when(&entry, c->from);
 		wrap(&seq, 0x30, &entry);
 	}
@@ -427,6 +440,22 @@ static void sign_body(struct buf *out, const char *what, struct buf *body, enum 
 	buf_free(body);
 }
 
+static void substitute(struct buf *b, const char *find, const char *replace)
+{
+	struct buf out = fresh();
+	const uint8_t *at = find ? memmem(b->p, b->len, find, strlen(find)) : NULL;
+	size_t before;
+
+	if (!find)
+		return;
+	must(at != NULL);
+	before = (size_t)(at - b->p);
+	must(buf_add(&out, b->p, before) && buf_add_str(&out, replace) &&
+	     buf_add(&out, at + strlen(find), b->len - before - strlen(find)));
+	buf_free(b);
+	*b = out;
+}
+
 static void tcb_info(struct buf *out, const struct forge *f)
 {
 	struct buf b = fresh();
@@ -467,6 +496,7 @@ static void tcb_info(struct buf *out, const struct forge *f)
 		must(buf_add_str(&b, "}"));
 	}
 	must(buf_add_str(&b, "]}"));
+	substitute(&b, f->tcb_find, f->tcb_replace);
 	sign_body(out, "tcbInfo", &b, f->tcb_signer);
 }
 
@@ -485,6 +515,7 @@ static void qe_identity(struct buf *out, const struct forge *f)
 			f->qe_mrsigner, f->qe_prodid));
 	isvsvn_levels(&b, f->qe_level, f->n_qe_levels);
 	must(buf_add_str(&b, "}"));
+	substitute(&b, f->qe_find, f->qe_replace);
 	sign_body(out, "enclaveIdentity", &b, f->qe_signer);
 }
 
@@ -596,7 +627,10 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 				      true,
 				      false,
 				      0x06,
-				      11};
+				      11,
+				      {NULL, 0},
+				      {NULL, 0},
+				      {NULL, 0}};
 	f->ca = (struct forge_cert){"Intel SGX PCK Platform CA",
 				    "Intel SGX Root CA",
 				    KEY_CA,
@@ -606,7 +640,10 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 				    true,
 				    false,
 				    0x06,
-				    12};
+				    12,
+				    {NULL, 0},
+				    {NULL, 0},
+				    {NULL, 0}};
 	f->pck = (struct forge_cert){"Intel SGX PCK Certificate",
 				     "Intel SGX PCK Platform CA",
 				     KEY_PCK,
@@ -616,7 +653,10 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 				     false,
 				     false,
 				     0xc0,
-				     13};
+				     13,
+				     {NULL, 0},
+				     {NULL, 0},
+				     {NULL, 0}};
 	f->tcb = (struct forge_cert){"Intel SGX TCB Signing",
 				     "Intel SGX Root CA",
 				     KEY_TCB,
@@ -626,21 +666,26 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 				     false,
 				     false,
 				     0xc0,
-				     14};
+				     14,
+				     {NULL, 0},
+				     {NULL, 0},
+				     {NULL, 0}};
 	f->root_crl = (struct forge_crl){"Intel SGX Root CA",
 					 KEY_ROOT,
 					 FORGE_NOW - FORGE_DAY,
 					 FORGE_NOW + FORGE_YEAR,
 					 0,
 					 false,
-					 0};
+					 0,
+					 {NULL, 0}};
 	f->pck_crl = (struct forge_crl){"Intel SGX PCK Platform CA",
 					KEY_CA,
 					FORGE_NOW - FORGE_DAY,
 					FORGE_NOW + 30 * FORGE_DAY,
 					0,
 					false,
-					0};
+					0,
+					{NULL, 0}};
 	memcpy(f->fmspc, "\x90\xc0\x6f\x00\x00\x00", 6);
 	memset(f->comp_svn, 5, 16);
 	f->pcesvn = 11;

@@ -32,6 +32,8 @@ struct forge_cert {
 	bool is_ca, no_constraints;
 	unsigned usage; /* first octet of the bit string */
 	unsigned serial;
+	/* Unless empty: instead of serial; instead of name; after the other extensions. */
+	struct tdxv_bytes serial_der, name_der, more_extensions;
 };
 
 struct forge_crl {
@@ -40,7 +42,8 @@ struct forge_crl {
 	int64_t from, to;
 	unsigned revoked; /* a serial number, or 0 */
 	bool no_number;
-	unsigned more; /* entries after it, with the serial numbers that follow */
+	unsigned more;                 /* entries after it, with the serial numbers that follow */
+	struct tdxv_bytes revoked_der; /* the serial number's INTEGER instead of revoked's */
 };
 
 struct forge_level {
@@ -56,6 +59,7 @@ struct forge {
 	unsigned pcesvn;
 	unsigned no_tcb_entry;       /* the one of 1 to 18 that is left out, or 0 */
 	bool no_fmspc, has_platform; /* has_platform: the entries that only a Platform CA writes */
+	struct tdxv_bytes sgx_more;  /* entries after the others */
 	/* TCB info */
 	const char *tcb_id, *tcb_issued, *tcb_next, *tcb_fmspc, *tcb_pceid, *tcb_extra;
 	unsigned tcb_version, tcb_number;
@@ -65,7 +69,10 @@ struct forge {
 	const char *module_id, *module_mrsigner, *module_attributes;
 	unsigned n_module_levels;
 	struct forge_level module_level[4]; /* sgx: isvsvn */
+	const char *tcb_find,
+	    *tcb_replace; /* in the body, before it is signed; the first occurrence */
 	/* QE identity */
+	const char *qe_find, *qe_replace; /* the same */
 	const char *qe_id, *qe_issued, *qe_next, *qe_mrsigner, *qe_attributes, *qe_misc;
 	unsigned qe_prodid, qe_version, qe_number; /* qe_number 0: the TCB info's */
 	enum forge_key qe_signer;

@@ -1,4 +1,5 @@
 """The program tdx-quote: input forms, verbs, exit statuses, against the shared vectors."""
+import base64
 import json
 import os
 import shutil
@@ -57,6 +58,23 @@ def test_the_same_quote_in_every_form(tmp_path):
     assert fields["td_attribute_names"] == ["SEPT_VE_DISABLE"]
 
 
+def test_base64_and_byte_arrays(tmp_path):
+    raw = bytes.fromhex(example_hex())
+    want = run("inspect", "--json", EXAMPLE)
+    plain, url = base64.b64encode(raw), base64.urlsafe_b64encode(raw)
+    wrapped = b"\n".join(plain[i:i + 76] for i in range(0, len(plain), 76))
+    array = str(list(raw)).encode()
+    compact = array.replace(b" ", b"")
+    for form in (plain, plain.rstrip(b"="), url, url.rstrip(b"="), wrapped, array, compact,
+                 b'"' + plain + b'"'):
+        assert run("inspect", "--json", stdin=form + b"\n") == want
+        if form is not wrapped:
+            log = b"12:00 start\n12:01 Sending quote: " + form + b"\n12:02 done [1, 2]\n"
+            assert run("inspect", "--json", stdin=log) == want
+    for form in (b"[4, 0, 2, 256]", b"[4,,0]", b"[4, 0", b"[]", b"A" * 5):
+        assert run("inspect", stdin=form)[0] == 2
+
+
 def test_report_is_the_one_of_the_documentation(collateral):
     where, now = collateral
     raw = bytes.fromhex(example_hex())
@@ -77,7 +95,7 @@ def test_report_is_the_one_of_the_documentation(collateral):
 def test_verify_says_why(collateral, tmp_path):
     where, now = collateral
     code, out, _ = run("verify", EXAMPLE, "--collateral", str(where), "--time", str(now))
-    assert code == 0 and "verdict      accepted" in out and "valid until  2025-07-19T10:00:35Z" in out
+    assert code == 0 and "verdict      genuine; image not compared" in out and "valid until  2025-07-19T10:00:35Z" in out
     code, out, _ = run("measurements", EXAMPLE, "--policy-json", "--name", "release")
     policy = tmp_path / "policy.json"
     policy.write_text(out)
@@ -93,11 +111,64 @@ def test_verify_says_why(collateral, tmp_path):
     assert run(*args, "--policy", str(policy))[0] == 2
     assert run("verify", EXAMPLE)[0] == 2
     code, _, err = run("verify", EXAMPLE, "--collateral", str(tmp_path / "none"))
-    assert code == 2 and "no directory" in err
+    assert code == 2 and "no directory or file" in err
     for name in ("", 'a"b', "a\\b", "a\nb", "x" * 64):
         code, out, err = run("measurements", EXAMPLE, "--policy-json", "--name", name)
         assert code == 2 and not out and "image name" in err
     assert run(*args[:-1], "yesterday")[0] == 2
+
+
+def test_collateral_in_one_file(collateral, tmp_path):
+    where, now = collateral
+    bundle = {}
+    for path in where.glob("*"):
+        data = path.read_bytes()
+        bundle[path.name.split(".")[0]] = data.hex() if path.suffix == ".der" else data.decode()
+    one = tmp_path / "one.json"
+    one.write_text(json.dumps(bundle))
+    args = ("verify", EXAMPLE, "--time", str(now), "--json", "--collateral")
+    assert run(*args, str(one)) == run(*args, str(where))
+    assert run(*args, str(one))[0] == 0
+    del bundle["pck_crl"]
+    one.write_text(json.dumps(bundle))
+    code, out, _ = run(*args, str(one))
+    assert code == 1 and "pck_crl_format" in out
+    for bad in ({}, [], {"tcb_inf": "x"}, {"tcb_info": {}}):
+        one.write_text(json.dumps(bad))
+        assert run(*args, str(one))[0] == 2
+    one.write_text("{")
+    assert run(*args, str(one))[0] == 2
+    (tmp_path / "empty").mkdir()
+    code, out, err = run(*args, str(tmp_path / "empty"))
+    assert code == 2 and not out and "no piece of collateral" in err
+
+
+def test_the_end_says_what_failed(collateral):
+    where, now = collateral
+    code, out, _ = run("verify", EXAMPLE, "--collateral", str(where), "--time", "1")
+    end = out[out.index("verdict      REFUSED"):]
+    assert code == 1 and "FAIL  tcb_info_time" in end
+    assert out.count("FAIL  tcb_info_time") == 2 and "ok  " not in end
+    # A platform that is not behind lacks nothing.
+    assert "short  " not in run("verify", EXAMPLE, "--collateral", str(where), "--time",
+                                str(now))[1]
+
+
+def test_what_is_short_is_named(tmp_path):
+    with open(os.path.join(DCAP, "MANIFEST.json")) as f:
+        entries = json.load(f)["positive"]
+    behind = next(e for e in entries if e["id"] == "pos0000")
+    for key, name in (("tcb_info", "tcb_info.json"), ("qe_identity", "qe_identity.json"),
+                      ("pck_crl", "pck_crl.der"), ("root_ca_crl", "root_ca_crl.der"),
+                      ("tcb_signing_chain", "tcb_signing_chain.pem"),
+                      ("pck_crl_issuer_chain", "pck_crl_issuer_chain.pem")):
+        shutil.copy(os.path.join(DCAP, behind[key]), tmp_path / name)
+    code, out, _ = run("verify", os.path.join(DCAP, behind["quote"]), "--collateral",
+                       str(tmp_path), "--time", str(behind["now"]))
+    assert code == 1 and "TCB status   OutOfDate" in out
+    end = out[out.index("TCB status"):]
+    assert "short        " in end and ", an up-to-date platform has " in end
+    assert "FAIL  policy_tcb_status" in end
 
 
 def test_measurements_and_diff(tmp_path):

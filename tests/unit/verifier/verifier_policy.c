@@ -513,6 +513,87 @@ static void each_allocation_fails_once(void **state)
 	assert_true(refused > 0);
 }
 
+/* Each bit of the attributes under the default, and under a policy that names it. */
+static void named_attributes(void **state)
+{
+	static const char *const words[] = {"allowed", "required", "refused"};
+	struct tdxv_collateral *mine;
+	struct forge g;
+	struct forged y;
+	char json[120], why[2048];
+	unsigned bit, w;
+
+	(void)state;
+	for (bit = 0; bit < 64; bit++) {
+		const char *word = tdxv_td_attribute_name(bit);
+		bool fine = word && strchr("LPKS", word[0]) && strcmp(word, "PERFMON") != 0 &&
+			    strcmp(word, "PERF_PROF") != 0 && strcmp(word, "PMT_PROF") != 0;
+
+		forge_init(&g);
+		g.body[TDXV_TD_TDATTRIBUTES + bit / 8] |= (uint8_t)(1u << bit % 8);
+		forge_build(&y, &g);
+		forged_verify(&v, &mine, &y, NULL, FORGE_NOW);
+		assert_int_equal(v.accepted, fine);
+		tdxv_verdict_summary(why, sizeof why, &v);
+		if (!fine && word && bit > 7)
+			assert_non_null(strstr(why, word));
+		tdxv_collateral_free(mine);
+		for (w = 0; word && w < 3; w++) {
+			snprintf(json, sizeof json, "{\"td_attribute_bits\":{\"%s\":\"%s\"}}", word,
+				 words[w]);
+			assert_int_equal(tdxv_policy_parse(&p, json, strlen(json), NULL), TDXV_OK);
+			forged_verify(&v, &mine, &y, &p, FORGE_NOW);
+			assert_int_equal(v.accepted, w != 2);
+			tdxv_collateral_free(mine);
+		}
+		forged_free(&y);
+	}
+	/* What is required and absent. */
+	forge_init(&g);
+	g.body[TDXV_TD_TDATTRIBUTES + 3] = 0;
+	forge_build(&y, &g);
+	forged_verify(&v, &mine, &y, NULL, FORGE_NOW);
+	tdxv_verdict_summary(why, sizeof why, &v);
+	assert_false(v.accepted);
+	assert_true(v.authentic);
+	assert_non_null(strstr(why, "no SEPT_VE_DISABLE"));
+	tdxv_collateral_free(mine);
+	forged_free(&y);
+	for (w = 0; w < 4; w++) {
+		static const char *const bad[] = {"{\"td_attribute_bits\":{\"TPB\":\"allowed\"}}",
+						  "{\"td_attribute_bits\":{\"TPA\":\"yes\"}}",
+						  "{\"td_attribute_bits\":{\"TPA\":true}}",
+						  "{\"td_attribute_bits\":[]}"};
+
+		assert_int_equal(tdxv_policy_parse(&p, bad[w], strlen(bad[w]), NULL),
+				 TDXV_ERR_POLICY_FORMAT);
+	}
+}
+
+/* The file that is shipped says in full what the default is. */
+static void the_shipped_example_is_as_strict(void **state)
+{
+	const char *source = getenv("SOURCE_DIR");
+	static char text[8192];
+	struct tdxv_policy strict;
+	char path[4096];
+	size_t n;
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/config/policy.example.json", source ? source : ".");
+	f = fopen(path, "rb");
+	assert_non_null(f);
+	n = fread(text, 1, sizeof text, f);
+	fclose(f);
+	assert_int_equal(tdxv_policy_parse(&p, text, n, NULL), TDXV_OK);
+	tdxv_policy_default(&strict);
+	assert_true(p.td_allowed == strict.td_allowed && p.td_required == strict.td_required);
+	assert_int_equal(p.accepted_statuses, strict.accepted_statuses);
+	assert_false(p.allow_debug || p.allow_reserved_attributes);
+	assert_int_equal(p.n_images, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -525,6 +606,8 @@ int main(void)
 	    cmocka_unit_test(threads_share),
 	    cmocka_unit_test(warm_path_allocates_nothing),
 	    cmocka_unit_test(each_allocation_fails_once),
+	    cmocka_unit_test(named_attributes),
+	    cmocka_unit_test(the_shipped_example_is_as_strict),
 	};
 
 	if (CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) != 1)

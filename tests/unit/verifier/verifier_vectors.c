@@ -140,7 +140,7 @@ static const struct {
     {"neg_tcb_body_whitespace", C(TCB_INFO_SIGNATURE), "9.2.4: the exact bytes are signed"},
     {"neg_tcb_body_pretty", C(TCB_INFO_SIGNATURE), "9.2.4: the exact bytes are signed"},
     {"neg_qe_body_whitespace", C(QE_IDENTITY_SIGNATURE), "9.2.4: the exact bytes are signed"},
-    {"syn_ti_pretty_signed", TDXV_CHECK_COUNT, "9.2.4: the exact bytes are signed"},
+    {"syn_ti_pretty_signed", C(TCB_INFO_FORMAT), "2.3: not the spelling that is verified there"},
     {"syn_lvl_dup_key", C(TCB_INFO_FORMAT), "9.2.4: duplicate keys"},
     {"syn_ti_issue_future", C(TCB_INFO_TIME), "9.2.6: issued in the future"},
     {"syn_pck_not_yet", C(PCK_CHAIN_TIME), "9.2.6: not valid yet"},

@@ -135,6 +135,14 @@ static void test_show_verdict(void **state)
 	assert_null(strstr(said[0], "chain"));
 	SHOWS(show_verdict, "{\"answer\":\"retry\"}", "quote     -\n", "answer    retry, ");
 	assert_null(strstr(said[0], "TCB"));
+	SHOWS(show_verdict,
+	      "{\"answer\":\"refused\",\"reason\":\"RTMR1 differs\",\"verdict\":{"
+	      "\"tcb_status\":\"NotEvaluated\",\"collateral_valid_to\":\"1970\",\"checks\":["
+	      "{\"check\":\"chain\",\"status\":\"pass\"},{\"check\":\"tcb\",\"status\":\"not_run\"}"
+	      "]}}",
+	      "reason    RTMR1 differs\n", "checks    none of Intel's failed\n");
+	assert_null(strstr(said[0], "1970\n"));
+	assert_null(strstr(said[0], "failed checks"));
 }
 
 /* ---- the client, in a thread of its own; the daemon's loop turns here ---- */

@@ -4,7 +4,7 @@
 #include "coordinator/config/config.h"
 #include "coordinator/daemon.h"
 #include "coordinator/fetch_collateral.h"
-#include "coordinator/provers/quote_check.h"
+#include "coordinator/verdicts/quote_check.h"
 #include "verifier/tools/quote_text.h"
 
 #include <ctype.h>

@@ -19,12 +19,12 @@
 
 #include "coordinator/collateral/collateral.h"
 #include "coordinator/inputs/inputs.h"
+#include "coordinator/inputs/serve.h"
+#include "coordinator/proofs/proofs.h"
 #include "coordinator/provers/quotes.h"
 #include "coordinator/provers/setup.h"
 #include "coordinator/server/session.h"
 #include "coordinator/transactions/agenda.h"
-#include "coordinator/work/proofs.h"
-#include "coordinator/work/serve.h"
 
 #include <uv.h>
 

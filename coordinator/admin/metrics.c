@@ -165,8 +165,8 @@ static void write_attestation(struct out *o, const struct admin_parts *d)
 	head(o, "quotes_total", "counter", "Quotes that provers offered, by verdict.");
 	for (v = 0; v <= QUOTES_RETRY; v++)
 		labelled(o, "quotes_total", "verdict", verdicts[v], c->verdicts[v]);
-	plain(o, "quotes_remembered_total", "counter", "Known, good or bad, and not looked at again.",
-	      c->remembered);
+	plain(o, "quotes_remembered_total", "counter",
+	      "Known, good or bad, and not looked at again.", c->remembered);
 	plain(o, "quotes_penalised_total", "counter",
 	      "Not looked at, since their source had offered bad ones.", c->penalties);
 	plain(o, "quote_rechecks_total", "counter", "Kept quotes verified again.", c->rechecks);

@@ -9,9 +9,9 @@
 #ifndef COORDINATOR_INPUTS_INPUTS_H
 #define COORDINATOR_INPUTS_INPUTS_H
 
+#include "coordinator/inputs/commit_hash.h"
 #include "coordinator/store/input_file.h"
 #include "coordinator/store/store.h"
-#include "coordinator/work/commit_hash.h"
 #include "coordinator/work/work.h"
 
 #include <uv.h>

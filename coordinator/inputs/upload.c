@@ -5,7 +5,7 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/inputs/internal.h"
-#include "coordinator/work/serve.h"
+#include "coordinator/inputs/serve.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

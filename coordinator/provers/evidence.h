@@ -4,8 +4,8 @@
 #ifndef COORDINATOR_PROVERS_EVIDENCE_H
 #define COORDINATOR_PROVERS_EVIDENCE_H
 
-#include "coordinator/provers/quote_check.h"
 #include "coordinator/provers/registrar.h"
+#include "coordinator/verdicts/quote_check.h"
 
 struct evidence {
 	struct eth_address signer;

@@ -17,7 +17,7 @@
 #include "coordinator/base/wake.h"
 #include "coordinator/l1/facts.h"
 #include "coordinator/provers/evidence.h"
-#include "coordinator/provers/verdicts.h"
+#include "coordinator/verdicts/verdicts.h"
 #include "encoding/bytes.h"
 #include "encoding/why.h"
 #include "ethereum/address.h"

@@ -7,8 +7,8 @@
 #ifndef COORDINATOR_PROVERS_QUOTES_INTERNAL_H
 #define COORDINATOR_PROVERS_QUOTES_INTERNAL_H
 
-#include "coordinator/provers/policy.h"
 #include "coordinator/provers/quotes.h"
+#include "coordinator/verdicts/policy.h"
 
 enum quote_phase {
 	PHASE_OWN,   /* in the pool: what needs no collateral */

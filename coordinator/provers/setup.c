@@ -3,8 +3,8 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
-#include "coordinator/provers/quote_check.h"
 #include "coordinator/provers/rows.h"
+#include "coordinator/verdicts/quote_check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,7 +93,7 @@ static void refuse(struct visit *v, enum registrar_answer a, const char *sentenc
 	char name[65]; /* under which `explain` finds the verdict */
 
 	quote_check_keys(&keys, &q, buf_span(&v->payload));
-	hex_encode(name, whole.sha256, sizeof whole.sha256);
+	hex_encode(name, keys.whole.sha256, sizeof keys.whole.sha256);
 	v->setup->counters[a]++;
 	log_limited(LOG_WARN, "setup_refused", code_of(a) == SETUP_REFUSED ? "refused" : "retry",
 		    v->source, log_str("source", v->source), log_u64("bytes", v->payload.len),

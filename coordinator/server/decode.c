@@ -1,6 +1,6 @@
 #include "coordinator/server/decode.h"
 
-#include "coordinator/work/proofs.h"
+#include "coordinator/proofs/proofs.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,10 +8,10 @@
 #ifndef COORDINATOR_SERVER_SESSION_H
 #define COORDINATOR_SERVER_SESSION_H
 
+#include "coordinator/inputs/serve.h"
+#include "coordinator/proofs/proofs.h"
 #include "coordinator/provers/setup.h"
 #include "coordinator/server/server.h"
-#include "coordinator/work/proofs.h"
-#include "coordinator/work/serve.h"
 
 struct session;
 

@@ -5,7 +5,7 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/l1/call.h"
-#include "coordinator/work/proofs.h"
+#include "coordinator/proofs/proofs.h"
 #include "ethereum/abi.h"
 
 #include <inttypes.h>

@@ -224,6 +224,14 @@ bool slot_is_contested(const struct work *w, const struct slot *s);
 uint64_t pass_over_ms(const struct work *w, const struct slot *s, const struct source *source);
 
 /* candidate.c */
+/* So that candidate_set_state() cannot fail, for one more. */
+bool candidate_reserve(struct work *w);
+/* Puts a new candidate, in state RESERVED, everywhere it belongs. False: out of memory. */
+bool candidate_link(struct work *w, struct batch *b, struct candidate *c, const char *source);
+/* looked: it was judged, and so waits no more. */
+void candidate_set_state(struct work *w, struct candidate *c, enum work_state state, bool looked);
+/* Of one source: those that take up room. NULL: none. */
+unsigned slot_unjudged_of(const struct slot *s, const struct source *source);
 void candidate_unlink(struct work *w, struct candidate *c);
 /* Their commitment is no more: those that are not bad become REVERTED. Does not refresh the batch.
  */

@@ -26,7 +26,7 @@ def test_every_error_code_is_in_the_protocol_page():
     listed = [code for row in rows for code in re.findall(r"`(\w+)`", row)]
     assert len(listed) == len(set(listed)) > 20
     source = {name: (REPO / name).read_text() for name in ("protocol/proofdata.h", "coordinator/server/server.c",
-                                                           "coordinator/server/session.c", "coordinator/work/proofs.c")}
+                                                           "coordinator/server/session.c", "coordinator/proofs/proofs.c")}
     of_messages = set(re.findall(r'X\(PROTO_\w+, "(\w+)"\)', source["protocol/proofdata.h"]))
     of_connections = set(re.findall(r'\[SERVER_BAD_\w+\] = "(\w+)"', source["coordinator/server/server.c"]))
     assert len(of_messages) > 5 and len(of_connections) > 5

@@ -6,7 +6,7 @@
  * put into a call of register(); what does not pass has a sentence.
  */
 #include "coordinator/dcap/quote_call.h"
-#include "coordinator/provers/quote_check.h"
+#include "coordinator/verdicts/quote_check.h"
 #include "tests/fuzz/coordinator/edits.h"
 #include "tests/unit/verifier/forge.h"
 

@@ -175,7 +175,8 @@ static void test_collateral(void **state)
 	admin_world_get(x, &a, "/api/v1/tcb-status");
 	assert_int_equal(a.status, 200);
 	has_keys(a.json, "provers platforms on_chain");
-	has_keys(json_object_get(a.json, "on_chain"), "stack wanted_evaluation_number at verdict items");
+	has_keys(json_object_get(a.json, "on_chain"),
+		 "stack wanted_evaluation_number at verdict items");
 	answer_free(&a);
 	/* What time it is, L1 has not said yet. */
 	admin_world_post(x, &a, "/api/v1/collateral/refresh");

@@ -1,8 +1,8 @@
 /* A stranger's quote becomes a verdict: the pool, the collateral, what is remembered, and looking
  * again. With the collateral client's own world; L1 says what the test wants. */
 #include "collateral_world.h"
-#include "coordinator/provers/policy.h"
 #include "coordinator/provers/quotes.h"
+#include "coordinator/verdicts/policy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

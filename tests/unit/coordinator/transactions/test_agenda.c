@@ -1,9 +1,9 @@
 /* What goes to L1 next: with a real store, sender and client, and an L1 of a few variables. */
 #include "../l1/l1_world.h"
 #include "coordinator/base/clock.h"
+#include "coordinator/proofs/proofs.h"
 #include "coordinator/provers/quotes.h"
 #include "coordinator/transactions/agenda.h"
-#include "coordinator/work/proofs.h"
 #include "ethereum/abi.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "coordinator/provers/refusals.h"
+#include "coordinator/verdicts/refusals.h"
 
 #include "coordinator/base/retry.h"
 

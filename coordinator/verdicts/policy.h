@@ -2,8 +2,8 @@
  * policy.h -- the measurement policy of a file, shared with jobs that outlive a reload. Not for
  * several threads: counted on the loop.
  */
-#ifndef COORDINATOR_PROVERS_POLICY_H
-#define COORDINATOR_PROVERS_POLICY_H
+#ifndef COORDINATOR_VERDICTS_POLICY_H
+#define COORDINATOR_VERDICTS_POLICY_H
 
 #include "encoding/why.h"
 #include "verifier/include/tdxverify.h"

@@ -5,8 +5,8 @@
  * never on that path. When its batch is committed it is judged: TDX by rebuilding the public inputs
  * and recovering the signer, Exec by itself, other types by the dry run of their transaction.
  */
-#ifndef COORDINATOR_WORK_PROOFS_H
-#define COORDINATOR_WORK_PROOFS_H
+#ifndef COORDINATOR_PROOFS_PROOFS_H
+#define COORDINATOR_PROOFS_PROOFS_H
 
 #include "coordinator/base/wake.h"
 #include "coordinator/l1/commitments.h"

@@ -1,8 +1,8 @@
 /* InputRequest: with a real store, real files and a real book of work. */
 #include "coordinator/base/clock.h"
+#include "coordinator/inputs/serve.h"
 #include "coordinator/inputs/upload.h"
 #include "coordinator/provers/registrar.h"
-#include "coordinator/work/serve.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

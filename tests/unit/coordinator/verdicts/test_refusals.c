@@ -1,5 +1,5 @@
 /* refusals: what is remembered of quotes and of sources, for how long, within which bounds. */
-#include "coordinator/provers/refusals.h"
+#include "coordinator/verdicts/refusals.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

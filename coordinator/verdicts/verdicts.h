@@ -4,8 +4,8 @@
  * Bounded: the oldest makes room. Each is also a fact in the store, lazily written, under
  * "verdict/" and the SHA-256 of the quote's declared bytes.
  */
-#ifndef COORDINATOR_PROVERS_VERDICTS_H
-#define COORDINATOR_PROVERS_VERDICTS_H
+#ifndef COORDINATOR_VERDICTS_VERDICTS_H
+#define COORDINATOR_VERDICTS_VERDICTS_H
 
 #include "coordinator/store/store.h"
 #include "encoding/bytes.h"

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "coordinator/work/commit_hash.h"
+#include "coordinator/inputs/commit_hash.h"
 #include "protocol/proofdata.h"
 
 static void test_pattern(void **state)

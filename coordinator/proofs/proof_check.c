@@ -1,5 +1,5 @@
 /*~ Stop 7 of the tour: a signature becomes a verdict, without gas and without asking anybody. */
-#include "coordinator/work/proof_check.h"
+#include "coordinator/proofs/proof_check.h"
 
 #include "ethereum/key.h"
 

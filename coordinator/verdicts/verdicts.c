@@ -1,4 +1,4 @@
-#include "coordinator/provers/verdicts.h"
+#include "coordinator/verdicts/verdicts.h"
 
 #include "coordinator/store/store.h"
 

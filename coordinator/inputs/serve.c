@@ -1,4 +1,4 @@
-#include "coordinator/work/serve.h"
+#include "coordinator/inputs/serve.h"
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"

@@ -1,8 +1,8 @@
 /*
  * commit_hash.h -- which commit hashes there can be: a pattern of the operator's.
  */
-#ifndef COORDINATOR_WORK_COMMIT_HASH_H
-#define COORDINATOR_WORK_COMMIT_HASH_H
+#ifndef COORDINATOR_INPUTS_COMMIT_HASH_H
+#define COORDINATOR_INPUTS_COMMIT_HASH_H
 
 #include "encoding/why.h"
 

@@ -9,8 +9,8 @@
  * Public values that a prover sent along (p1..p5) are never trusted: the contract does not see
  * them.
  */
-#ifndef COORDINATOR_WORK_PROOF_CHECK_H
-#define COORDINATOR_WORK_PROOF_CHECK_H
+#ifndef COORDINATOR_PROOFS_PROOF_CHECK_H
+#define COORDINATOR_PROOFS_PROOF_CHECK_H
 
 #include "encoding/why.h"
 #include "ethereum/public_inputs.h"

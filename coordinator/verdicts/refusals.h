@@ -11,8 +11,8 @@
  *
  * Pure. Both tables are bounded: the entry unused for longest makes room.
  */
-#ifndef COORDINATOR_PROVERS_REFUSALS_H
-#define COORDINATOR_PROVERS_REFUSALS_H
+#ifndef COORDINATOR_VERDICTS_REFUSALS_H
+#define COORDINATOR_VERDICTS_REFUSALS_H
 
 #include "encoding/bytes.h"
 #include "encoding/why.h"

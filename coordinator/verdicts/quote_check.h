@@ -6,12 +6,12 @@
  * what the TDXVerifier would refuse become one answer with one sentence for each thing that is
  * wrong.
  */
-#ifndef COORDINATOR_PROVERS_QUOTE_CHECK_H
-#define COORDINATOR_PROVERS_QUOTE_CHECK_H
+#ifndef COORDINATOR_VERDICTS_QUOTE_CHECK_H
+#define COORDINATOR_VERDICTS_QUOTE_CHECK_H
 
 #include "coordinator/collateral/collateral.h"
 #include "coordinator/dcap/contract_fit.h"
-#include "coordinator/provers/refusals.h"
+#include "coordinator/verdicts/refusals.h"
 #include "encoding/bytes.h"
 #include "ethereum/address.h"
 

@@ -1,6 +1,6 @@
 /* quote_checked: quotes of a make-believe Intel against a contract's image, collateral and policy.
  */
-#include "coordinator/provers/quote_check.h"
+#include "coordinator/verdicts/quote_check.h"
 #include "tests/unit/verifier/forge.h"
 
 #include <setjmp.h>

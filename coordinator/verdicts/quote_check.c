@@ -1,5 +1,5 @@
 /*~ Stop 3 of the tour: here a stranger's bytes become a fact. Nothing of it costs gas. */
-#include "coordinator/provers/quote_check.h"
+#include "coordinator/verdicts/quote_check.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* judge: whose signature is it, and does the contract accept it? */
-#include "coordinator/work/proof_check.h"
+#include "coordinator/proofs/proof_check.h"
 
 #include "encoding/bytes.h"
 #include "ethereum/key.h"

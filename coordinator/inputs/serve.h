@@ -2,11 +2,11 @@
  * serve.h -- InputRequest: which input a prover gets, its lease, and what becomes of it when the
  * bytes do not arrive.
  */
-#ifndef COORDINATOR_WORK_SERVE_H
-#define COORDINATOR_WORK_SERVE_H
+#ifndef COORDINATOR_INPUTS_SERVE_H
+#define COORDINATOR_INPUTS_SERVE_H
 
+#include "coordinator/inputs/commit_hash.h"
 #include "coordinator/store/store.h"
-#include "coordinator/work/commit_hash.h"
 #include "coordinator/work/work.h"
 #include "protocol/proofdata.h"
 

@@ -1,4 +1,4 @@
-#include "coordinator/provers/policy.h"
+#include "coordinator/verdicts/policy.h"
 
 #include "coordinator/base/file.h"
 

@@ -1,5 +1,5 @@
 /* verdicts: kept newest first, within a bound, and written where a restart finds them. */
-#include "coordinator/provers/verdicts.h"
+#include "coordinator/verdicts/verdicts.h"
 
 #include "coordinator/store/store.h"
 

@@ -1,10 +1,10 @@
 /*~ Stop 6 of the tour: persist, then speak. The ACK is sent from the callback of the commit. */
-#include "coordinator/work/proofs.h"
+#include "coordinator/proofs/proofs.h"
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
+#include "coordinator/proofs/proof_check.h"
 #include "coordinator/provers/rows.h"
-#include "coordinator/work/proof_check.h"
 
 #include <inttypes.h>
 #include <openssl/evp.h>

@@ -1,4 +1,4 @@
-#include "coordinator/work/commit_hash.h"
+#include "coordinator/inputs/commit_hash.h"
 
 #include "protocol/proofdata.h"
 

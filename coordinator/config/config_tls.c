@@ -1,5 +1,7 @@
 #include "coordinator/config/config_tls.h"
 
+#include "coordinator/config/internal.h"
+
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,13 +42,19 @@ struct certificates_options config_certificates(const struct config *c)
 					     .client_keys = c->tls_client_keys};
 }
 
+static bool has_a_key(const struct config *c)
+{
+	return config_is_key(c->tls_listen) || config_is_key(c->tls_certificate_file) ||
+	       config_is_key(c->tls_key_file) || config_is_key(c->tls_client_ca_file);
+}
+
 bool config_check_tls(struct config *c, bool files, struct why *why)
 {
 	const struct certificates_options options = config_certificates(c);
 	struct certificates *tried;
 	struct tls_pins pins;
 
-	if (!c->tls_listen[0])
+	if (!c->tls_listen[0] || has_a_key(c)) /* such a value was refused already, unseen */
 		return true;
 	if (!parse_listen(c, why))
 		return false;

@@ -115,8 +115,7 @@ static void check_file(struct loader *l, const char *name, const char *path, siz
 	struct why why = {""};
 	struct buf text;
 
-	/* A value that is a key has been refused already, unseen. */
-	if (!*path || config_is_key(path))
+	if (!*path)
 		return;
 	buf_init(&text, max);
 	if (access(path, R_OK))
@@ -157,7 +156,7 @@ static void check_files(struct loader *l)
 
 	check_file(l, "POLICY_FILE", c->policy_file, POLICY_BYTES, policy_ok);
 	check_file(l, "COLLATERAL_CA_FILE", c->collateral_ca_file, CA_FILE_BYTES, ca_ok);
-	if (!c->dcap_root_file[0] || config_is_key(c->dcap_root_file))
+	if (!c->dcap_root_file[0])
 		return;
 	if (access(c->dcap_root_file, R_OK))
 		config_mistake(l, P "DCAP_ROOT_FILE: cannot read \"%s\": %s",
@@ -191,8 +190,6 @@ static void check_data_dir(struct loader *l)
 	struct stat st;
 	struct why why;
 
-	if (config_is_key(c->data_dir))
-		return;
 	snprintf(parent, sizeof parent, "%s", c->data_dir);
 	if (!c->data_dir[0] || strlen(c->data_dir) > DATA_DIR_MAX) {
 		config_mistake(l, P "DATA_DIR: the path is %s",
@@ -237,12 +234,9 @@ static void check_listeners(struct loader *l)
 	char shown[CONFIG_SHOWN_SIZE];
 	struct why why;
 
-	if (!config_is_key(c->listen_address) &&
-	    !listen_at_ip(&provers, c->listen_address, (uint16_t)c->listen_port, &why))
+	if (!listen_at_ip(&provers, c->listen_address, (uint16_t)c->listen_port, &why))
 		config_mistake(l, P "LISTEN_ADDRESS: \"%s\": %s",
 			       config_shown(shown, c->listen_address), why.text);
-	if (!c->admin_listen[0] || config_is_key(c->admin_listen))
-		return;
 	if (!listen_at_local(&admin, c->admin_listen, &why))
 		config_mistake(l, P "ADMIN_LISTEN: \"%s\": %s",
 			       config_shown(shown, c->admin_listen), why.text);
@@ -257,9 +251,8 @@ static void default_admin_listen(struct loader *l)
 {
 	struct config *c = l->c;
 
-	if (!c->admin_listen[0] && !config_is_key(c->data_dir) &&
-	    snprintf(c->admin_listen, sizeof c->admin_listen, "unix:%.1000s/admin.sock",
-		     c->data_dir) > 112)
+	if (!c->admin_listen[0] && snprintf(c->admin_listen, sizeof c->admin_listen,
+					    "unix:%.1000s/admin.sock", c->data_dir) > 112)
 		config_mistake(l, P "ADMIN_LISTEN: the data directory's path is too long for a "
 				    "Unix socket; set one");
 	else

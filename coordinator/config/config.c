@@ -315,14 +315,18 @@ static void store_row(struct loader *l, size_t row)
 
 	if (!r->name || !text)
 		return;
-	if (config_is_key(text) && !config_row_is_secret(r))
+	/* It goes no further: nobody who quotes a value can quote this one. */
+	if (config_is_key(text) && !config_row_is_secret(r) && r->type != TYPE_HASHES) {
 		config_mistake(l, "%s is %s, which this setting does not take", r->name,
 			       config_shown(shown, text));
+		return;
+	}
 	switch (r->type) {
 	case TYPE_TEXT:
 	case TYPE_SECRET:
 	case TYPE_URLS:
-	case TYPE_SOURCES: snprintf(at, CONFIG_TEXT_MAX, "%s", text); break;
+	case TYPE_SOURCES:
+	case TYPE_HASHES: snprintf(at, CONFIG_TEXT_MAX, "%s", text); break;
 	case TYPE_U64: {
 		uint64_t v;
 
@@ -349,7 +353,7 @@ static void store_row(struct loader *l, size_t row)
 	case TYPE_ADDRESS:
 		if (eth_address_parse((struct eth_address *)(void *)at, text, &why))
 			*((bool *)((char *)l->c + r->has)) = true;
-		else if (!config_is_key(text))
+		else
 			config_mistake(l, "%s: %s", r->name, why.text);
 		break;
 	case TYPE_KEY:

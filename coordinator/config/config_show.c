@@ -11,7 +11,8 @@ static size_t row_size(const struct config_row *r)
 	case TYPE_TEXT:
 	case TYPE_SECRET:
 	case TYPE_URLS:
-	case TYPE_SOURCES: return CONFIG_TEXT_MAX;
+	case TYPE_SOURCES:
+	case TYPE_HASHES: return CONFIG_TEXT_MAX;
 	case TYPE_U64: return sizeof(uint64_t);
 	case TYPE_BOOL: return sizeof(bool);
 	case TYPE_ADDRESS: return sizeof(struct eth_address);
@@ -96,6 +97,7 @@ static void row_text(char *out, size_t n, const struct config *c, const struct c
 		memcpy(&b, at, sizeof b);
 		snprintf(out, n, "%s", b ? "true" : "false");
 		break;
+	case TYPE_HASHES: snprintf(out, n, "%s", at); break;
 	case TYPE_URLS: show_urls(out, n, at); break;
 	case TYPE_SOURCES:
 		if (strcmp(at, r->fallback) == 0)

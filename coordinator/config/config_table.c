@@ -45,7 +45,7 @@ const struct config_row config_rows[] = {
 	TEXT(P "TLS_CERTIFICATE_FILE", NULL, "proof-coordinator.tls-certificate-file", tls_certificate_file, "", true, "PEM file of its certificate, and of the chain after it"),
 	TEXT(P "TLS_KEY_FILE", NULL, "proof-coordinator.tls-key-file", tls_key_file, "", true, "PEM file of its private key"),
 	TEXT(P "TLS_CLIENT_CA_FILE", NULL, "proof-coordinator.tls-client-ca-file", tls_client_ca_file, "", true, "PEM file of the authority whose certificates give provers an identity"),
-	TEXT(P "TLS_CLIENT_KEYS", NULL, "proof-coordinator.tls-client-keys", tls_client_keys, "", true, "keys that are an identity: SHA-256 of their SubjectPublicKeyInfo in hex, comma separated"),
+	{NULL, P "TLS_CLIENT_KEYS", NULL, "proof-coordinator.tls-client-keys", TYPE_HASHES, AT(tls_client_keys), 0, 0, 0, "", true, "keys that are an identity: SHA-256 of their SubjectPublicKeyInfo in hex, comma separated"},
 
 	GROUP("Work"),
 	NUM(P "PROVER_TIMEOUT", "proof-coordinator.prover-timeout", prover_timeout_ms, 1000, 24 * HOUR_MS, "600000", false, "ms after which an unanswered batch is handed out again"),

@@ -10,6 +10,7 @@
 
 static bool parse_listen(struct config *c, struct why *why)
 {
+	char shown[CONFIG_SHOWN_SIZE];
 	const char *text = c->tls_listen, *colon = strrchr(text, ':');
 	const bool v6 = text[0] == '[';
 	size_t n = colon ? (size_t)(colon - text) : 0;
@@ -30,7 +31,7 @@ static bool parse_listen(struct config *c, struct why *why)
 			return true;
 	}
 	why_set(why, P "LISTEN: \"%.100s\" is not a numeric ADDRESS:PORT or [IPv6]:PORT",
-		c->tls_listen);
+		config_shown(shown, c->tls_listen));
 	return false;
 }
 

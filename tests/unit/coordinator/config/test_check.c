@@ -237,7 +237,7 @@ static void test_a_key_in_any_other_setting(void **state)
 		const struct config_row *r = &config_rows[i];
 		const char *was;
 
-		if (!r->name || config_row_is_secret(r))
+		if (!r->name || config_row_is_secret(r) || r->type == TYPE_HASHES)
 			continue;
 		was = getenv(r->name);
 		was = was ? strdup(was) : NULL;
@@ -249,6 +249,14 @@ static void test_a_key_in_any_other_setting(void **state)
 			setenv(r->name, was, 1);
 		free((char *)was);
 	}
+}
+
+/* SHA-256 of a public key looks like a private one, and is none. */
+static void test_hashes_are_no_keys(void **state)
+{
+	(void)state;
+	accepted(P "TLS_CLIENT_KEYS", KEY);
+	expect_said(P "TLS_CLIENT_KEYS=" KEY "\n");
 }
 
 static void test_a_secret_instead_of_its_file(void **state)
@@ -298,6 +306,7 @@ static void test_secrets_in_urls(void **state)
 	    {P "REGISTER_ROUTE", "https://u:hunter2@data.example/"},
 	    {P "ADMIN_LISTEN", "https://u:hunter2@data.example/"},
 	    {P "POLICY_FILE", "https://u:hunter2@data.example/"},
+	    {P "TLS_LISTEN", "https://u:hunter2@data.example/"},
 	    {P "RPC_MAX_IN_FLIGHT", "https://u:hunter2@data.example/"},
 	};
 	size_t i;
@@ -410,6 +419,7 @@ int main(void)
 	    TEST(test_files),
 	    TEST(test_data_directory),
 	    TEST(test_a_key_in_any_other_setting),
+	    TEST(test_hashes_are_no_keys),
 	    TEST(test_a_secret_instead_of_its_file),
 	    TEST(test_a_key_in_flags),
 	    TEST(test_secrets_in_urls),

@@ -10,7 +10,7 @@ impl Random {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn word(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -18,7 +18,7 @@ impl Random {
     }
 
     pub fn below(&mut self, n: u64) -> u64 {
-        (self.next() >> 11) % n
+        (self.word() >> 11) % n
     }
 
     pub fn id(&mut self) -> u64 {
@@ -26,13 +26,13 @@ impl Random {
             0 => 0,
             1 => u64::MAX,
             2 => 1 << 53 | 1, // what a double cannot hold
-            _ => self.next() >> self.below(64),
+            _ => self.word() >> self.below(64),
         }
     }
 
     pub fn bytes(&mut self) -> Vec<u8> {
         let longest = [1, 66, 300, 5001][self.below(4) as usize];
-        (0..self.below(longest)).map(|_| self.next() as u8).collect()
+        (0..self.below(longest)).map(|_| self.word() as u8).collect()
     }
 
     pub fn commit_hash(&mut self) -> String {
@@ -45,7 +45,7 @@ impl Random {
             0 => Value::Null,
             1 => json!(self.below(2) == 0),
             2 => json!(self.id()),
-            3 => json!(-((self.next() >> 2) as i64)),
+            3 => json!(-((self.word() >> 2) as i64)),
             4 => json!((0..self.below(12)).map(|_| self.character()).collect::<String>()),
             5 => (0..self.below(4)).map(|_| self.value(depth + 1)).collect(),
             _ => Value::Object(

@@ -131,7 +131,9 @@ static void a_refused_input_is_the_inputs_fault(void **state)
 		snprintf(script, sizeof script,
 			 "cat; echo first >&2; echo block 7: why >&2; exit %d", cases[i].status);
 		snprintf(words, sizeof words, "exit status %d%s: block 7: why", cases[i].status,
-			 cases[i].rc == EXECUTOR_REFUSED ? ")" : "");
+			 cases[i].rc == EXECUTOR_REFUSED
+			     ? ")"
+			     : ", limits 4294967296 bytes of memory and 60000 ms");
 		refused(script, 100, 60000, words);
 		assert_int_equal(last, cases[i].rc);
 	}

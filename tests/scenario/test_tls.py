@@ -150,8 +150,11 @@ def test_two_keys_behind_one_address(world, tls):
     c.enroll(key)
     assert first.submit(2, world.proof(key, 2)) is True
     assert second.submit(3, world.proof(key, 3)) is True
+    # One that is decoded aside keeps its whole name.
+    assert second.submit(999, bytes(400_000), "SP1")["Error"]["code"]
     log = c.log()
     assert f"source={a.source}" in log and f"source={b.source}" in log
+    assert re.search(rf"batch=999 .*source={b.source}|source={b.source} .*bytes=[0-9]{{6}}", log)
 
 
 # --- stunnel4 ---

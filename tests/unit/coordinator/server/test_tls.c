@@ -135,6 +135,42 @@ static void test_large_messages(void **state)
 	tls_world_free(t);
 }
 
+static void refuse_beginning(void *arg, struct conn *conn, struct span beginning,
+			     const char *source)
+{
+	struct world *w = arg;
+
+	assert_true(beginning.n >= 64 * 1024);
+	snprintf(w->source, sizeof w->source, "%s", source);
+	conn_reply(conn, span_of("\"no\"", 4));
+}
+
+/* Refused by its beginning: the answer is heard behind what was on its way. */
+static void test_a_long_message_that_is_not_wanted(void **state)
+{
+	struct tls_world *t = tls_world_new();
+	struct party who = party_new((struct party_options){.name = "x", .issuer = &t->authority});
+	const size_t n = 900 * 1024;
+	char *message = malloc(n), want[SERVER_SOURCE_TEXT];
+	struct peer p;
+
+	(void)state;
+	t->w->options.on_beginning = refuse_beginning;
+	tls_world_start(t);
+	memset(message, 'x', n);
+	message[0] = message[n - 1] = '"';
+	p = peer_connect(t, &who);
+	peer_send(t, &p, message, n);
+	peer_expect(t, &p, "\"no\"");
+	assert_string_equal(t->w->source, party_source(&who, want));
+	WORLD_UNTIL(t->w, world_counters(t->w)->connections == 0);
+	assert_int_equal(world_counters(t->w)->messages, 0);
+	assert_int_equal(world_counters(t->w)->buffered, 0);
+	party_free(&who);
+	free(message);
+	tls_world_free(t);
+}
+
 /* What the TLS listener accepts has the least send buffer that there is. */
 static void little_room(struct tls_world *t)
 {
@@ -831,6 +867,7 @@ int main(void)
 	    TEST(test_messages_that_end_too_early),
 	    TEST(test_byte_by_byte),
 	    TEST(test_large_messages),
+	    TEST(test_a_long_message_that_is_not_wanted),
 	    TEST(test_no_room_for_the_end),
 	    TEST(test_a_file),
 	    TEST(test_stopped_in_the_middle),

@@ -337,6 +337,11 @@ bool registrar_check(const struct registrar *r, struct span payload,
 		*p = *known;
 	else
 		p->first_seen_ms = now_ms;
+	/* A payload can be replayed by anybody: its source stays whoever came with it first. */
+	if (!known || !span_eq(known->payload, payload)) {
+		memset(p->source, 0, sizeof p->source);
+		memcpy(p->source, source, strnlen(source, sizeof p->source - 1));
+	}
 	p->signer = signer;
 	p->kind = is_quote ? REGISTRAR_QUOTE : REGISTRAR_DEV;
 	p->fit = REGISTRAR_FIT;
@@ -344,8 +349,6 @@ bool registrar_check(const struct registrar *r, struct span payload,
 	p->payload = payload;
 	p->last_seen_ms = now_ms;
 	p->refused.text[0] = '\0';
-	memset(p->source, 0, sizeof p->source);
-	memcpy(p->source, source, strnlen(source, sizeof p->source - 1));
 	return true;
 }
 

@@ -66,7 +66,7 @@ struct registrar_prover {
 	struct eth_address signer;
 	enum registrar_payload_kind kind;
 	struct span payload; /* the registrar's, valid until the prover is forgotten */
-	char source[REGISTRAR_SOURCE_SIZE]; /* of the last ProverSetup */
+	char source[REGISTRAR_SOURCE_SIZE]; /* that came with this payload first */
 	uint64_t first_seen_ms, last_seen_ms;
 	uint64_t last_proof_ms; /* 0: none shown */
 	uint64_t proofs;        /* shown */

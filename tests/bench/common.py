@@ -140,7 +140,7 @@ def fill_with_batches(directory, first, count, body=b"{}"):
     (directory / "data" / "inputs" / name).write_bytes(body)
     database = next((directory / "data").glob("*.db"))
     with contextlib.closing(sqlite3.connect(database)) as db:
-        db.executemany("INSERT INTO input VALUES (?, 'abc1234', ?, ?, 0)",
+        db.executemany("INSERT INTO input VALUES (?, 'abc1234', ?, ?, 0, 0)",
                        ((i, bytes.fromhex(name), len(body)) for i in range(first, first + count)))
         db.commit()
 

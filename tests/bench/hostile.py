@@ -56,7 +56,7 @@ class Floodgate:
 
 
 def one_run(programs, args, templates, where, seconds, attacked):
-    """(batches verified, the daemon's CPU seconds, what the generators counted)"""
+    """(batches verified, batches proven, the daemon's CPU seconds, what the generators counted)"""
     from world import World
 
     # The L1 node and the prover run where there is room.
@@ -77,14 +77,15 @@ def one_run(programs, args, templates, where, seconds, attacked):
         world.feed(coordinator, BATCHES)
         files = write_messages(where, quote, args.kinds)
         with Process(programs / "bench_echo_floor") as echo:
-            before, cpu = world.verified, cpu_of(coordinator.process.pid)
+            before, proven, cpu = world.verified, len(prover.processed()), cpu_of(coordinator.process.pid)
             flood = Floodgate(programs, coordinator.port if attacked else echo.port, seconds + 1, files)
             time.sleep(1)
             prover.signal(signal.SIGCONT)
             time.sleep(seconds)
             done, cpu = world.verified - before, cpu_of(coordinator.process.pid) - cpu
+            proven = len(prover.processed()) - proven
             assert coordinator.alive, coordinator.log()[-2000:]
-            return done, cpu, flood.counts()
+            return done, proven, cpu, flood.counts()
     finally:
         world.close()
 
@@ -106,10 +107,12 @@ def hostile(programs, args):
                 seen[attacked].append(one_run(programs, args, templates, Path(name) / f"{i}{attacked}", seconds,
                                               attacked))
     among, alone = (sum(r[0] for r in seen[k]) for k in (True, False))
-    for kind, n in seen[True][-1][2].items():
+    for kind, n in seen[True][-1][3].items():
         print(f"  {kind:16} {n['answered']:8.0f} answered {n['refused']:8.0f} refused {n['failed']:8.0f} failed")
     ratio = among / max(alone, 1)
     row(f"honest prover among {SOURCES} hostile, batches/{rounds * seconds} s", among, alone, f"{ratio:.2f}", ">= 0.80",
         ratio >= 0.80)
-    cpu, base = (sum(r[1] for r in seen[k]) for k in (True, False))
+    among, alone = (sum(r[1] for r in seen[k]) for k in (True, False))
+    row("  proven by it", among, alone, f"{among / max(alone, 1):.2f}", "-", None)
+    cpu, base = (sum(r[2] for r in seen[k]) for k in (True, False))
     row("  the daemon's CPU seconds", f"{cpu:.1f}", f"{base:.1f}", "-", "-", None)

@@ -556,6 +556,26 @@ static void a_restart_remembers(void **state)
 	registrar_free(r);
 }
 
+/* A quote is public: who replays it takes neither its place nor its source's privileges. */
+static void whoever_replays_a_payload_is_not_its_source(void **state)
+{
+	struct registrar_settings s = settings();
+	struct registrar *r = registrar_new(&s);
+	struct eth_address one = key(1);
+	struct registrar_check check;
+	struct why why;
+
+	(void)state;
+	registrar_set_contract(r, &verifier, true);
+	assert_true(registrar_check(r, span_of(one.b, 20), NULL, "10.0.0.1", 1, &check, &why));
+	assert_true(registrar_setup(r, &check, &why));
+	assert_true(registrar_check(r, span_of(one.b, 20), NULL, "10.6.6.6", 2, &check, &why));
+	assert_true(registrar_setup(r, &check, &why));
+	assert_string_equal(registrar_at(r, 0)->source, "10.0.0.1");
+	assert_int_equal(registrar_at(r, 0)->last_seen_ms, 2);
+	registrar_free(r);
+}
+
 static void another_verifier_holds_another_key(void **state)
 {
 	struct registrar *r = world(settings(), 1);
@@ -653,6 +673,7 @@ int main(void)
 	    cmocka_unit_test(mined_and_yet_another_key_is_a_failure),
 	    cmocka_unit_test(gas_per_day_is_a_budget),
 	    cmocka_unit_test(a_restart_remembers),
+	    cmocka_unit_test(whoever_replays_a_payload_is_not_its_source),
 	    cmocka_unit_test(another_verifier_holds_another_key),
 	    cmocka_unit_test(the_table_keeps_who_matters),
 	    cmocka_unit_test(provers_are_described),

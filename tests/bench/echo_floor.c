@@ -25,7 +25,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	uv_buf_t out = uv_buf_init(buf->base, (unsigned)(n > 0 ? n : 0));
 
-	/* What is compared is smaller than any socket buffer; of a longer message the echo has gaps. */
+	/* What is compared is smaller than any socket buffer; of a longer message the echo has
+	 * gaps. */
 	if (n < 0 || (n > 0 && uv_try_write(stream, &out, 1) < 0 &&
 		      uv_try_write(stream, &out, 1) != UV_EAGAIN))
 		uv_close((uv_handle_t *)stream, on_closed);

@@ -94,9 +94,10 @@ static void revoke_key(struct admin_request *r, const struct eth_address *signer
 {
 	const struct admin_parts *d = &r->admin->p;
 	const bool promoted = registrar_promoted(d->registrar) != NULL;
-	struct store_change change;
-	char text[ETH_ADDRESS_TEXT_SIZE];
+	char text[ETH_ADDRESS_TEXT_SIZE], fact[PROVER_REVOKED_SIZE];
+	struct store_change change[2];
 	struct why why = {""};
+	size_t n = 0;
 
 	if (!registrar_revoke(d->registrar, signer, &why)) {
 		admin_reply(r, MHD_HTTP_CONFLICT, "not_revoked", "%s", why.text);
@@ -106,10 +107,14 @@ static void revoke_key(struct admin_request *r, const struct eth_address *signer
 	log_event(LOG_WARN, "prover_revoked", log_str("signer", text));
 	if (promoted && !registrar_promoted(d->registrar))
 		prover_promoted_drop(d->store);
-	prover_row_put(&change, registrar_find(d->registrar, signer));
+	prover_revoked_put(&change[n++], fact, signer);
+	if (registrar_find(d->registrar, signer))
+		prover_row_put(&change[n++], registrar_find(d->registrar, signer));
 	registrar_describe(d->registrar, signer, clock_wall_ms(), &why);
-	admin_reply(r, MHD_HTTP_OK, "revoked", "%s: %s", text, why.text);
-	admin_commit(r, &change, 1);
+	admin_reply(r, MHD_HTTP_OK, "revoked",
+		    "%s: %s; see `proof-coordinator provers` for a key to promote in its place",
+		    text, why.text);
+	admin_commit(r, change, n);
 	wake_up(d->wake);
 }
 

@@ -32,6 +32,9 @@ struct registrar {
 	struct eth_address registering_key;
 	uint64_t registering_gas;
 
+	struct eth_address *revoked;
+	size_t revoked_n;
+
 	uint64_t gas_day, gas_used;
 	unsigned failures;
 	uint64_t retry_at_ms;
@@ -59,6 +62,8 @@ struct registrar {
 struct registrar_prover *prover_find(const struct registrar *r, const struct eth_address *signer);
 /* Copies the payload. False: out of memory, or no place; the table is as it was. */
 bool prover_put(struct registrar *r, const struct registrar_prover *row);
+/* Does the contract hold a key that the operator revoked? */
+bool active_is_revoked(const struct registrar *r);
 bool prover_is_active(const struct registrar *r, const struct registrar_prover *p);
 
 /* registrar_next.c */

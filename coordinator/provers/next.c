@@ -52,6 +52,18 @@ void registrar_set_verify_in_flight(struct registrar *r, bool in_flight)
 	r->verify_in_flight = in_flight;
 }
 
+static void revoked_say(const struct registrar *r, struct why *why)
+{
+	char text[ETH_ADDRESS_TEXT_SIZE];
+
+	eth_address_print(text, &r->signer);
+	why_set(
+	    why,
+	    "nothing is sent with proofs of the registered key %s, which is revoked: another has "
+	    "to be registered (start a prover, or promote one)",
+	    text);
+}
+
 bool registrar_may_verify(const struct registrar *r, struct why *why)
 {
 	char text[ETH_ADDRESS_TEXT_SIZE];
@@ -61,6 +73,8 @@ bool registrar_may_verify(const struct registrar *r, struct why *why)
 		why_set(why, "verifyBatches waits for the registration of %s", text);
 	else if (r->reading_back)
 		why_set(why, "verifyBatches waits until the registration of %s is read back", text);
+	else if (active_is_revoked(r) && !r->aside)
+		revoked_say(r, why);
 	else if (r->hold_verify || r->aside)
 		why_set(why, "verifyBatches waits for a registration that is about to be sent");
 	else
@@ -162,7 +176,11 @@ static const struct registrar_prover *target_when_none(const struct registrar *r
 
 		if (!can_be_registered(r, p))
 			continue;
-		if (best && (best_lately != lately ? best_lately : best_heard >= heard))
+		/* What passes here may fail on chain again and again: others first. */
+		if (best && p->failures > best->failures)
+			continue;
+		if (best && p->failures == best->failures &&
+		    (best_lately != lately ? best_lately : best_heard >= heard))
 			continue;
 		best = p;
 		best_lately = lately;
@@ -184,7 +202,8 @@ static const struct registrar_prover *best_standby(const struct registrar *r, ui
 
 		if (can_be_registered(r, p) &&
 		    (bare || (p->proofs && p->last_proof_ms > since_ms)) &&
-		    (!best || p->last_proof_ms > best->last_proof_ms))
+		    (!best || p->failures < best->failures ||
+		     (p->failures == best->failures && p->last_proof_ms > best->last_proof_ms)))
 			best = p;
 	}
 	return best;
@@ -197,11 +216,13 @@ static bool active_must_go(const struct registrar *r, const struct registrar_pro
 	const struct registrar_prover *active = prover_find(r, &r->signer);
 	char text[ETH_ADDRESS_TEXT_SIZE];
 
-	if (!active || (!active->revoked && active->fit != REGISTRAR_UNFIT))
+	const bool revoked = active_is_revoked(r);
+
+	if (!revoked && (!active || active->fit != REGISTRAR_UNFIT))
 		return false;
 	eth_address_print(text, &r->signer);
-	*best = best_standby(r, 0, active->revoked);
-	if (!*best && active->revoked)
+	*best = best_standby(r, 0, revoked);
+	if (!*best && revoked)
 		why_set(why,
 			"the registered key %s is revoked, but there is no other to replace it",
 			text);
@@ -262,7 +283,7 @@ static bool drained(struct registrar *r, const struct registrar_prover *target, 
 		    struct registrar_step *out, struct why *why)
 {
 	r->drain_to = target->signer;
-	if (!registrar_signer(r) || r->unverified == 0 || r->aside)
+	if (!registrar_signer(r) || r->unverified == 0 || r->aside || active_is_revoked(r))
 		return true;
 	if (!r->draining) {
 		r->draining = true;
@@ -404,7 +425,7 @@ bool registrar_register_begin(struct registrar *r, const struct eth_address *sig
 		why_set(why, "the key to be registered is now %s", text);
 		return false;
 	}
-	if (registrar_signer(r) && r->unverified && !r->aside) {
+	if (registrar_signer(r) && r->unverified && !r->aside && !active_is_revoked(r)) {
 		why_set(why, "%zu batches proven with the old key are not verified yet",
 			r->unverified);
 		return false;
@@ -448,6 +469,8 @@ void registrar_register_failed(struct registrar *r, const struct eth_address *si
 	if (r->registering && eth_address_equal(&r->registering_key, signer))
 		r->registering = false;
 	failed(r, reason, now_ms);
+	if (p)
+		p->failures++;
 	if (refused && p)
 		why_set(&p->refused, "%s", reason);
 }
@@ -483,7 +506,8 @@ enum registrar_signer_change registrar_set_signer(struct registrar *r,
 	eth_address_print(was, &r->signer);
 	eth_address_print(mine, &r->registering_key);
 	r->reading_back = false;
-	if (r->mined && ours) {
+	/* Once: later readings of the same key say nothing of another's registration. */
+	if (r->mined && ours && (read_back || !eth_address_equal(&r->signer, signer))) {
 		r->failures = 0;
 		r->retry_at_ms = 0;
 	}

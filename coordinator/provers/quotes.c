@@ -107,7 +107,7 @@ static void end_job(struct quote_job *job, enum quotes_rc rc, const char *senten
 		quote_job_keep_verdict(job, "attested", "");
 		break;
 	case QUOTES_REFUSED:
-		refusals_blame(a->refusals, job->source, clock_wall_ms());
+		refusals_blame(a->refusals, job->source, clock_mono_ms());
 		remember_refusal(job);
 		quote_job_keep_verdict(job, "refused", sentence);
 		break;
@@ -296,24 +296,23 @@ static bool is_remembered(struct quotes *a, struct span quote, struct quotes_res
 bool quotes_verify(struct quotes *a, struct span quote, const char *source, quotes_cb *cb,
 		   void *arg, struct quotes_result *out)
 {
-	const uint64_t now = clock_wall_ms(), wait = refusals_wait_ms(a->refusals, source, now);
+	const uint64_t now = clock_mono_ms(), wait = refusals_wait_ms(a->refusals, source, now);
 	struct why why = {""};
 	struct quote_job *job;
 
 	*out = (struct quotes_result){.rc = QUOTES_RETRY, .sentence = a->answer};
-	if (wait) {
+	if (is_remembered(a, quote, out)) {
+		a->counters.remembered++;
+		return false;
+	}
+	/* An address is not an identity: where one key does well, another's quote is looked at. */
+	if (wait && !registrar_source_attested(a->p.registrar, source)) {
 		a->counters.penalties++;
 		snprintf(
 		    a->answer, sizeof a->answer,
 		    "quotes from %s were refused one after the other: the next is looked at in "
 		    "%" PRIu64 " s",
 		    source, (wait + 999) / 1000);
-		return false;
-	}
-	if (is_remembered(a, quote, out)) {
-		a->counters.remembered++;
-		if (out->rc == QUOTES_REFUSED)
-			refusals_blame(a->refusals, source, now);
 		return false;
 	}
 	if (a->n_jobs >= a->o.max_verifications) {
@@ -398,7 +397,7 @@ bool quotes_new(struct quotes **out, const struct quotes_parts *parts,
 					     .max_sources = SOURCES_MAX,
 					     .free_refusals = 8,
 					     .first_wait_ms = 1000,
-					     .max_wait_ms = 600000,
+					     .max_wait_ms = 10000,
 					     .forget_ms = 60000};
 	struct quotes *a = calloc(1, sizeof *a);
 

@@ -36,6 +36,7 @@ void registrar_free(struct registrar *r)
 		free((void *)r->provers[i].payload.p);
 	free(r->provers);
 	free(r->keys);
+	free(r->revoked);
 	free(r);
 }
 
@@ -96,6 +97,28 @@ static const struct registrar_prover *prover_to_evict(const struct registrar *r,
 	return new_one ? new_one : old_one;
 }
 
+#define CROWD_MIN 8
+
+/* Whoever sends many keys that never show a proof pushes out his own: the least recently heard of,
+ * once they are a quarter of the table, and eight. NULL: they are not. */
+static const struct registrar_prover *prover_of_crowd(const struct registrar *r, const char *source)
+{
+	const struct registrar_prover *oldest = NULL;
+	size_t i, n = 0, most = r->settings.max_provers / 4;
+
+	for (i = 0; i < r->n; i++) {
+		const struct registrar_prover *p = &r->provers[i];
+
+		if (p->proofs || strncmp(p->source, source, sizeof p->source - 1) != 0)
+			continue;
+		n++;
+		if (prover_may_go(r, p) &&
+		    (!oldest || prover_last_heard(p) < prover_last_heard(oldest)))
+			oldest = p;
+	}
+	return n >= CROWD_MIN && n >= most ? oldest : NULL;
+}
+
 static void prover_remove(struct registrar *r, const struct registrar_prover *p)
 {
 	size_t i = (size_t)(p - r->provers);
@@ -135,6 +158,9 @@ bool registrar_restore(struct registrar *r, const struct registrar_prover *prove
 	struct registrar_prover row = *prover;
 
 	row.fit = row.kind == REGISTRAR_QUOTE ? REGISTRAR_FIT_UNKNOWN : REGISTRAR_FIT;
+	if (row.revoked && !registrar_revoke(r, &row.signer, NULL))
+		return false;
+	row.revoked = registrar_is_revoked(r, &row.signer);
 	if (prover_find(r, &prover->signer) || !prover_put(r, &row))
 		return false;
 	if (r->signer_known && eth_address_equal(&r->signer, &prover->signer))
@@ -202,9 +228,16 @@ bool registrar_signer_known(const struct registrar *r)
 	return r->signer_known;
 }
 
+bool active_is_revoked(const struct registrar *r)
+{
+	return registrar_signer(r) && registrar_is_revoked(r, &r->signer);
+}
+
 const struct eth_address *registrar_counting_signer(const struct registrar *r)
 {
-	return r->aside ? &r->drain_to : registrar_signer(r);
+	if (r->aside)
+		return &r->drain_to;
+	return active_is_revoked(r) ? NULL : registrar_signer(r);
 }
 
 /* ---- ProverSetup ---- */
@@ -287,6 +320,20 @@ static enum registrar_answer check_payload(const struct registrar *r, struct spa
 	return answer;
 }
 
+/* Header and body, which the quoting enclave signed: of v4 to the end of the TD report; of v5 at
+ * least that far. */
+#define QUOTE_SIGNED_MIN 632
+
+/* Is it the same quote with other bytes around what is signed? Whoever has somebody's quote can
+ * make such copies, and one of them may be refused on chain: the one that is kept stays. */
+static bool is_copy_of_kept(const struct registrar_prover *known, struct span payload)
+{
+	return known && known->kind == REGISTRAR_QUOTE && known->fit != REGISTRAR_UNFIT &&
+	       known->refused.text[0] == '\0' && known->failures == 0 &&
+	       known->payload.n >= QUOTE_SIGNED_MIN && payload.n >= QUOTE_SIGNED_MIN &&
+	       memcmp(known->payload.p, payload.p, QUOTE_SIGNED_MIN) == 0;
+}
+
 bool registrar_check(const struct registrar *r, struct span payload,
 		     const struct eth_address *attested, const char *source, uint64_t now_ms,
 		     struct registrar_check *out, struct why *why)
@@ -310,7 +357,7 @@ bool registrar_check(const struct registrar *r, struct span payload,
 	else
 		memcpy(signer.b, payload.p, sizeof signer.b);
 	known = prover_find(r, &signer);
-	if (known && known->revoked) {
+	if (registrar_is_revoked(r, &signer)) {
 		eth_address_print(text, &signer);
 		why_set(why, "the operator revoked the key %s", text);
 		out->answer = REGISTRAR_REFUSE;
@@ -321,7 +368,8 @@ bool registrar_check(const struct registrar *r, struct span payload,
 		out->answer = REGISTRAR_REFUSE;
 		return false;
 	}
-	if (!known && r->n == r->settings.max_provers) {
+	evict = known ? NULL : prover_of_crowd(r, source);
+	if (!known && !evict && r->n == r->settings.max_provers) {
 		evict = prover_to_evict(r, now_ms);
 		if (!evict) {
 			why_set(why,
@@ -330,13 +378,19 @@ bool registrar_check(const struct registrar *r, struct span payload,
 			out->answer = REGISTRAR_RETRY;
 			return false;
 		}
+	}
+	if (evict) {
 		out->has_evicted = true;
 		out->evicted = evict->signer;
 	}
+	if (is_quote && is_copy_of_kept(known, payload))
+		payload = known->payload;
 	if (known)
 		*p = *known;
 	else
 		p->first_seen_ms = now_ms;
+	if (known && !span_eq(known->payload, payload))
+		p->failures = 0;
 	/* A payload can be replayed by anybody: its source stays whoever came with it first. */
 	if (!known || !span_eq(known->payload, payload)) {
 		memset(p->source, 0, sizeof p->source);
@@ -363,11 +417,15 @@ bool registrar_setup(struct registrar *r, const struct registrar_check *check, s
 		row.proofs = known->proofs;
 		row.last_proof_ms = known->last_proof_ms;
 		row.revoked = known->revoked;
-	} else if (r->n == r->settings.max_provers && check->has_evicted) {
+	} else if (check->has_evicted) {
 		evict = prover_find(r, &check->evicted);
 	}
 	if (evict && prover_may_go(r, evict))
 		prover_remove(r, evict);
+	/* What the chain was prepared for, and what is registered, are bytes, not a key. */
+	if (known && r->prepared && eth_address_equal(&r->prepared_key, &row.signer) &&
+	    !span_eq(known->payload, row.payload))
+		r->prepared = false;
 	if (prover_put(r, &row))
 		return true;
 	eth_address_print(text, &row.signer);
@@ -485,17 +543,36 @@ const struct eth_address *registrar_promoted(const struct registrar *r)
 	return r->promoted ? &r->promoted_key : NULL;
 }
 
+bool registrar_is_revoked(const struct registrar *r, const struct eth_address *signer)
+{
+	size_t i;
+
+	for (i = 0; i < r->revoked_n; i++)
+		if (eth_address_equal(&r->revoked[i], signer))
+			return true;
+	return false;
+}
+
 bool registrar_revoke(struct registrar *r, const struct eth_address *signer, struct why *why)
 {
 	struct registrar_prover *p = prover_find(r, signer);
-	char text[ETH_ADDRESS_TEXT_SIZE];
+	struct eth_address *more;
 
-	eth_address_print(text, signer);
-	if (!p) {
-		why_set(why, "%s is not registered here", text);
-		return false;
+	if (!registrar_is_revoked(r, signer)) {
+		if (r->revoked_n == REGISTRAR_REVOKED_MAX) {
+			why_set(why, "%zu keys are revoked: that is the limit", r->revoked_n);
+			return false;
+		}
+		more = realloc(r->revoked, (r->revoked_n + 1) * sizeof *more);
+		if (!more) {
+			why_set(why, "out of memory");
+			return false;
+		}
+		r->revoked = more;
+		r->revoked[r->revoked_n++] = *signer;
 	}
-	p->revoked = true;
+	if (p)
+		p->revoked = true;
 	if (r->promoted && eth_address_equal(&r->promoted_key, signer))
 		r->promoted = false;
 	return true;

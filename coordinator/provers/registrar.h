@@ -71,9 +71,11 @@ struct registrar_prover {
 	uint64_t last_proof_ms; /* 0: none shown */
 	uint64_t proofs;        /* shown */
 	struct why refused;     /* empty: not refused */
+	unsigned failures;      /* registrations of this payload that failed; of this run */
 	enum registrar_fit fit;
 	struct why unfit; /* why, where it is */
-	bool revoked;     /* by the operator: never registered again */
+	bool revoked;     /* by the operator: never registered again; also of no row, see
+			     registrar_revoke() */
 };
 
 /* ---- what the chain says ---- */
@@ -162,8 +164,11 @@ bool registrar_promote(struct registrar *r, const struct eth_address *signer, st
 void registrar_restore_promoted(struct registrar *r, const struct eth_address *signer);
 /* NULL: none. */
 const struct eth_address *registrar_promoted(const struct registrar *r);
-/* This key is never registered again; where the contract holds it, any fit key replaces it. */
+/* This key, known or not, is never registered again, nothing is sent with its proofs from now on,
+ * and where the contract holds it, any fit key replaces it. False: REGISTRAR_REVOKED_MAX are. */
+#define REGISTRAR_REVOKED_MAX 4096
 bool registrar_revoke(struct registrar *r, const struct eth_address *signer, struct why *why);
+bool registrar_is_revoked(const struct registrar *r, const struct eth_address *signer);
 
 /* At the start, for each stored row. A quote's fitness is unknown then. False: out of memory, the
  * table is full, or it is there. */

@@ -1,5 +1,6 @@
 #include "coordinator/provers/rows.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { ROW_USUAL, ROW_REVOKED }; /* store_prover.state */
@@ -121,13 +122,39 @@ void prover_promoted_drop(struct store *store)
 	store_drop_fact(store, PROVER_PROMOTED_FACT);
 }
 
+void prover_revoked_put(struct store_change *out, char key_text[PROVER_REVOKED_SIZE],
+			const struct eth_address *signer)
+{
+	char address[ETH_ADDRESS_TEXT_SIZE];
+
+	eth_address_print(address, signer);
+	snprintf(key_text, PROVER_REVOKED_SIZE, PROVER_REVOKED_FACT "%s", address);
+	*out = (struct store_change){
+	    .kind = CHANGE_FACT_PUT,
+	    .fact = {.key = text(key_text), .value = span_of(signer->b, sizeof signer->b)}};
+}
+
+static bool is_revocation(const struct store_fact *row)
+{
+	const struct span prefix = text(PROVER_REVOKED_FACT);
+
+	return row->key.n > prefix.n && memcmp(row->key.p, prefix.p, prefix.n) == 0;
+}
+
 bool prover_fact_get(struct registrar *r, const struct store_fact *row)
 {
-	struct eth_address promoted;
+	struct eth_address promoted; /* or revoked */
 
 	if (span_eq(row->key, text(PROVER_GAS_FACT))) {
 		if (row->value.n == 16)
 			registrar_restore_gas(r, get_u64(row->value.p), get_u64(row->value.p + 8));
+		return true;
+	}
+	if (is_revocation(row)) {
+		if (row->value.n == sizeof promoted.b) {
+			memcpy(promoted.b, row->value.p, sizeof promoted.b);
+			registrar_revoke(r, &promoted, NULL);
+		}
 		return true;
 	}
 	if (!span_eq(row->key, text(PROVER_PROMOTED_FACT)))

@@ -31,7 +31,14 @@ void prover_gas_keep(struct store *store, const struct registrar *r, uint64_t no
 void prover_promoted_put(struct store_change *out, const struct eth_address *signer);
 void prover_promoted_drop(struct store *store);
 
-/* At the start: either fact. False: another one. What is not well formed is passed over. */
+/* That a key is revoked, whether it has a row or not: never dropped. key_text: room for the fact's
+ * key, which change borrows. */
+#define PROVER_REVOKED_FACT "revoked/"
+#define PROVER_REVOKED_SIZE (sizeof PROVER_REVOKED_FACT + ETH_ADDRESS_TEXT_SIZE)
+void prover_revoked_put(struct store_change *out, char key_text[PROVER_REVOKED_SIZE],
+			const struct eth_address *signer);
+
+/* At the start: any of these facts. False: another one. What is not well formed is passed over. */
 bool prover_fact_get(struct registrar *r, const struct store_fact *row);
 
 #endif

@@ -239,8 +239,16 @@ static void the_operator_revokes(void **state)
 	prepared(1);
 	registered(1, 11);
 	shown(1, 12);
-	assert_false(registrar_revoke(r, &nine, &why));
+	/* One that has no row is not to get one either. */
+	assert_true(registrar_revoke(r, &nine, &why));
+	assert_int_equal(setup(9, 12), REGISTRAR_REFUSE);
+	assert_true(registrar_may_verify(r, &why));
 	assert_true(registrar_revoke(r, &one, &why));
+	/* Its proofs are of no use from now on. */
+	assert_null(registrar_counting_signer(r));
+	assert_false(registrar_may_verify(r, &why));
+	assert_non_null(strstr(why.text, "revoked"));
+	registrar_set_unverified(r, 2);
 	next_is(13, REGISTRAR_NOTHING, 0);
 	assert_non_null(strstr(why.text, "no other"));
 	assert_int_equal(setup(1, 14), REGISTRAR_REFUSE);
@@ -252,6 +260,125 @@ static void the_operator_revokes(void **state)
 	assert_true(registrar_revoke(r, &two, &why));
 	assert_null(registrar_promoted(r));
 	next_is(17, REGISTRAR_NOTHING, 0);
+}
+
+/* The row of a revoked key may be pushed out; that it is revoked stays. */
+static void a_revocation_outlives_its_row(void **state)
+{
+	const struct eth_address one = key(1), two = key(2);
+	uint8_t k;
+
+	(void)state;
+	setup(1, 10);
+	assert_true(registrar_revoke(r, &one, &why));
+	for (k = 2; k < 10; k++)
+		setup(k, 10 + k);
+	assert_null(registrar_find(r, &one));
+	assert_int_equal(setup(1, 30), REGISTRAR_REFUSE);
+	assert_non_null(strstr(why.text, "revoked"));
+	assert_true(registrar_is_revoked(r, &one) && !registrar_is_revoked(r, &two));
+}
+
+static void a_revoked_active_is_replaced_without_waiting_for_its_proofs(void **state)
+{
+	const struct eth_address one = key(1);
+
+	(void)state;
+	setup(1, 10);
+	prepared(1);
+	registered(1, 11);
+	shown(1, 12);
+	setup(2, 13);
+	registrar_set_unverified(r, 5);
+	assert_true(registrar_revoke(r, &one, &why));
+	next_is(14, REGISTRAR_PREPARE, 2);
+	prepared(2);
+	registered(2, 15);
+	assert_true(registrar_may_verify(r, &why));
+}
+
+static void one_that_fails_on_chain_does_not_block_the_others(void **state)
+{
+	const struct eth_address two = key(2);
+
+	(void)state;
+	setup(1, 10);
+	setup(2, 11);
+	next_is(12, REGISTRAR_PREPARE, 2);
+	registrar_register_failed(r, &two, "reverted", false, 0, 12);
+	next_is(200, REGISTRAR_PREPARE, 1);
+}
+
+static void readings_of_our_key_do_not_shorten_the_wait_of_another(void **state)
+{
+	const struct eth_address one = key(1), two = key(2);
+	uint64_t now;
+
+	(void)state;
+	setup(1, 10);
+	prepared(1);
+	registered(1, 11);
+	setup(2, 12);
+	assert_true(registrar_promote(r, &two, &why));
+	for (now = 1000; now < 1350; now += 10) {
+		if (now == 1000)
+			registrar_register_failed(r, &two, "reverted", false, 0, now);
+		registrar_set_signer(r, &one, now, &why);
+		next_is(now, now < 1100 ? REGISTRAR_NOTHING : REGISTRAR_PREPARE, 2);
+	}
+}
+
+/* The same header and body, and other bytes around them: anybody can make that of a quote. */
+static void a_copy_does_not_take_the_place_of_a_kept_quote(void **state)
+{
+	const struct eth_address one = key(1);
+	struct registrar_check check;
+	struct registrar_step step;
+	uint8_t copy[700];
+
+	(void)state;
+	setup(1, 10);
+	memcpy(copy, quote_of(1).p, sizeof copy);
+	copy[650] ^= 1;
+	assert_true(registrar_check(r, span_of(copy, sizeof copy), &one, "x", 11, &check, &why));
+	assert_true(registrar_setup(r, &check, &why));
+	assert_true(span_eq(registrar_find(r, &one)->payload, quote_of(1)));
+	/* Another quote does, and the chain was not prepared for it. */
+	prepared(1);
+	copy[100] ^= 1;
+	assert_true(registrar_check(r, span_of(copy, sizeof copy), &one, "x", 12, &check, &why));
+	assert_true(registrar_setup(r, &check, &why));
+	registrar_next(r, 13, &step, &why);
+	assert_int_equal(step.action, REGISTRAR_PREPARE);
+	assert_true(span_eq(step.payload, span_of(copy, sizeof copy)));
+	/* Where the kept one failed, a copy may do better. */
+	registrar_register_failed(r, &one, "reverted", false, 0, 13);
+	copy[650] ^= 1;
+	assert_true(registrar_check(r, span_of(copy, sizeof copy), &one, "x", 14, &check, &why));
+	assert_true(registrar_setup(r, &check, &why));
+	assert_int_equal(registrar_find(r, &one)->payload.p[650], copy[650]);
+}
+
+static void whoever_sends_many_keys_pushes_out_his_own(void **state)
+{
+	struct registrar_settings s = settings();
+	const struct eth_address honest = key(200), first = key(1);
+	struct registrar_check check;
+	uint8_t k;
+
+	(void)state;
+	registrar_free(r);
+	s.max_provers = 16;
+	r = registrar_new(&s);
+	registrar_set_contract(r, &verifier, false);
+	registrar_set_signer(r, &nobody, 1, NULL);
+	assert_true(registrar_check(r, quote_of(200), &honest, "honest", 1, &check, &why));
+	assert_true(registrar_setup(r, &check, &why));
+	for (k = 1; k < 60; k++)
+		setup(k, 10 + k);
+	assert_int_equal(registrar_count(r), 9);
+	assert_non_null(registrar_find(r, &honest));
+	assert_null(registrar_find(r, &first));
 }
 
 static void an_external_route_holds_nothing_back(void **state)
@@ -294,6 +421,12 @@ int main(void)
 	    TEST(a_restored_quote_waits_for_its_verification),
 	    TEST(the_operator_promotes),
 	    TEST(the_operator_revokes),
+	    TEST(a_revocation_outlives_its_row),
+	    TEST(a_revoked_active_is_replaced_without_waiting_for_its_proofs),
+	    TEST(one_that_fails_on_chain_does_not_block_the_others),
+	    TEST(readings_of_our_key_do_not_shorten_the_wait_of_another),
+	    TEST(a_copy_does_not_take_the_place_of_a_kept_quote),
+	    TEST(whoever_sends_many_keys_pushes_out_his_own),
 	    TEST(an_external_route_holds_nothing_back),
 	    TEST(preparing_spends_the_same_budget),
 	};

@@ -510,6 +510,7 @@ static void test_rows_come_back_as_they_went(void **state)
 	const struct registrar_prover *p;
 	struct registrar *again = registrar_new(&rs);
 	struct store_change change, promoted;
+	char fact[PROVER_REVOKED_SIZE];
 	struct store_fact other = {span_of("verdict/x", 9), span_of("y", 1)};
 	struct why why = {""};
 
@@ -530,6 +531,10 @@ static void test_rows_come_back_as_they_went(void **state)
 	assert_true(prover_fact_get(again, &promoted.fact));
 	assert_true(eth_address_equal(registrar_promoted(again), &p->signer));
 	assert_false(prover_fact_get(again, &other));
+	prover_revoked_put(&promoted, fact, &p->signer);
+	assert_true(prover_fact_get(again, &promoted.fact));
+	assert_true(registrar_is_revoked(again, &p->signer));
+	prover_promoted_put(&promoted, &p->signer);
 	/* What is not well formed is passed over. */
 	promoted.fact.value.n = 3;
 	assert_true(prover_fact_get(again, &promoted.fact));

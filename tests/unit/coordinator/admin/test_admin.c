@@ -425,12 +425,14 @@ static void test_change_refusals(void **state)
 
 	meet(x);
 	post(x, &stranger, "promote", 409, "not_promoted");
-	post(x, &stranger, "revoke", 200, "revoked"); /* before it ever comes */
 	post(x, &key_a, "promote", 409, "not_promoted"); /* the contract's already */
 	post(x, &key_b, "forget", 404, "not_found");
 	refused(x, "POST", "/api/v1/provers/", WORLD_BEARER, 404, "not_found");
 	refused(x, "POST", "/api/v1/provers/0x12/promote", WORLD_BEARER, 400, "bad_address");
 	assert_int_equal(x->wakes, 0);
+	/* One that has not come yet may be revoked. */
+	post(x, &stranger, "revoke", 200, "revoked");
+	assert_true(registrar_is_revoked(x->p.registrar, &stranger));
 }
 
 struct found {

@@ -2,6 +2,7 @@
 //! one puts the checks into their order and names what does not hold.
 
 pub mod blob;
+pub mod cli;
 pub mod execute;
 pub mod input;
 pub mod messages;

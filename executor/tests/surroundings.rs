@@ -35,7 +35,7 @@ fn too_little_memory_for_its_stack() {
 /// An abort, of which quote-gen passes on the first line; the standard library adds a note about backtraces.
 #[test]
 fn too_little_memory_for_the_input() {
-    let codes = "0,".repeat(30 << 20);
+    let codes = "0,".repeat(34 << 20);
     let input = format!("{{\"blocks\":[],\"execution_witness\":{{\"codes\":[[{}0]]}}}}", codes);
     let ended = by_shell("ulimit -v 100000; exec \"$0\"", input.as_bytes());
 

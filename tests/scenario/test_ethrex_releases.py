@@ -1,7 +1,9 @@
 """Published releases of ethrex against ours: each one's own types ask a coordinator, read its answers and
-submit; each message goes through its code and through our protocol library, both ways. The table in
+submit; each message goes through its code and through our protocol library, both ways. The executor's
+sources, on the crates of 24 and of 31, give the same output for the inputs of either. The table in
 docs/EXECUTOR.md says what came out; CONFORMANCE_WRITE=1 (make conformance) writes it."""
 
+import functools
 import json
 import os
 import re
@@ -14,6 +16,7 @@ from process import BUILD
 from world import COMMIT_HASH, Key, until
 
 PROGRAMS = BUILD / "tests" / "ethrex"
+EXECUTORS = {24: PROGRAMS / "ethrex-executor-24", 31: BUILD / "quote-gen" / "ethrex-executor"}
 KEPT = REPO / "executor" / "tests" / "vectors" / "built.input.json"
 RELEASES = (17, 20, 24, 27, 29, 31)
 DAILY = (24, 31)
@@ -87,21 +90,39 @@ def a_prover_of_this_release(release, world):
     return "registers, asks, proves: verified on L1"
 
 
+@functools.cache
+def output(release, text):
+    done = subprocess.run([EXECUTORS[release]], input=text, capture_output=True, timeout=120)
+    assert done.returncode == 0, f"release {release}: {done.stderr.decode()}"
+    return done.stdout
+
+
+def executed_alike(release, text):
+    """Executed on this release's crates with the outcome of all others; False: it has no executor here."""
+    if release not in EXECUTORS:
+        return False
+    assert len({output(of, text) for of in EXECUTORS}) == 1
+    return True
+
+
 def inputs_of_2026_04(release):
     manifest = VECTORS / "ethrex" / "MANIFEST.json"
     if not manifest.exists():
         return None
     names = [entry["file"] for entry in json.loads(manifest.read_text())]
     for name in names:
-        client(release, "input", text=(VECTORS / "ethrex" / name).read_bytes())
-    return f"all {len(names)} read"
+        text = (VECTORS / "ethrex" / name).read_bytes()
+        client(release, "input", text=text)
+        executed = executed_alike(release, text)
+    return f"all {len(names)} read" + ", executed" * executed
 
 
 def test_what_it_reads_and_writes(release, world):
     kept = client(release, "input", text=KEPT.read_bytes()).decode().strip()
     last = json.loads((KEPT.parent / "built.summary.json").read_text())["lastBlockHash"]
     assert kept == f"2 blocks, 9 transactions, {last}"
-    cells = [random_messages_both_ways(release), a_prover_of_this_release(release, world), "read", inputs_of_2026_04(release)]
+    cells = [random_messages_both_ways(release), a_prover_of_this_release(release, world),
+             "read" + ", executed" * executed_alike(release, KEPT.read_bytes()), inputs_of_2026_04(release)]
     held_against_the_table(release, cells)
 
 

@@ -470,10 +470,10 @@ def test_an_executor_without_memory_is_named(running):
 
 
 def test_an_input_for_which_memory_does_not_suffice(running):
-    """Its stack fits the limit, the input does not; the next batch is proved."""
+    """Its stack fits the limit, the input (a list that has to grow to 64 MiB) does not; the next batch is proved."""
     executor()
     whole = json.loads(l2_input())
-    whole["execution_witness"]["codes"] = [[0] * (30 << 20)]
+    whole["execution_witness"]["codes"] = [[0] * (34 << 20)]
     large = batch(3, json.dumps(whole, separators=(",", ":")).encode())
     coordinator = running(Coordinator(InputRequest=[large, batch(4, l2_input())]))
     limit = 100 << 20

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #define PASS_OVER_MIN_MS  2000 /* provers ask every few seconds */
-#define PATIENCE_MIN_MS   2000
+#define PATIENCE_MIN_MS   500
 #define PATIENCE_FIRST_MS 60000 /* before any proof of a TEE or Exec prover was good */
 
 struct claim *claim_find(const struct slot *s, const struct source *source)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from l1 import REPO, cast
-from process import program
+from process import PATIENCE, program
 from standins import make_pki
 from world import Key, until
 
@@ -255,7 +255,8 @@ def test_a_bad_policy_file_stops_the_start(world, pccs):
     policy = world.dir / "policy.json"
     policy.write_text('{"accepted_tcb_statuses": ["Revoked"]}')
     c = production(world, pccs, POLICY_FILE=policy).start(ready=False)
-    c.saw(r"event=start_failed .*policy")
+    assert c.process.wait(PATIENCE) == 78
+    assert re.search(r"POLICY_FILE: policy, byte 36: Revoked cannot be accepted", c.log()), c.log()
 
 
 TROUBLES = [

@@ -261,6 +261,20 @@ static void judging_end(struct judging *j)
 	free(j);
 }
 
+/* The public inputs were rebuilt, as this signer shows: what recovers to nobody's key is no proof,
+ * and no dry run is paid for it. */
+static void condemn_undecided(struct proofs *p, uint64_t batch)
+{
+	struct work_candidate c[WORK_CANDIDATES_MAX];
+	size_t n = work_candidates(p->p.work, batch, PROVER_TDX, c, WORK_CANDIDATES_MAX), i;
+
+	for (i = 0; i < n && i < WORK_CANDIDATES_MAX; i++)
+		if (c[i].state == WORK_UNDECIDED)
+			proofs_verdict(p, c[i].id, WORK_BAD, c[i].has_signer ? &c[i].signer : NULL,
+				       "recovers to nobody's key, and another proof of this batch "
+				       "shows what is signed");
+}
+
 static void judge_with(struct judging *j, const struct batch_commitment *commitment)
 {
 	struct proofs *p = j->proofs;
@@ -277,6 +291,7 @@ static void judge_with(struct judging *j, const struct batch_commitment *commitm
 		registrar_proof_shown(p->p.registrar, &signer, clock_wall_ms());
 		prover_keep(p->p.store, p->p.registrar, &signer);
 		proofs_verdict(p, j->c.id, WORK_GOOD, &signer, why.text);
+		condemn_undecided(p, j->c.batch);
 		break;
 	case PROOF_CHECK_UNKNOWN_SIGNER:
 		proofs_verdict(p, j->c.id,
@@ -391,6 +406,9 @@ bool proofs_restore(struct proofs *p, const struct store_proof *row, struct why 
 				.type = (enum prover_type)row->prover_type,
 				.source = source,
 				.size = row->bytes.n + row->public_values.n};
+	/* Who is known now may be others, and another proof may show more: it is judged again. */
+	const bool again = row->state == WORK_UNDECIDED && row->prover_type == PROVER_TDX;
+	const enum work_state state = again ? WORK_CANDIDATE : (enum work_state)row->state;
 	bool ok = true;
 
 	memcpy(signer.b, row->signer, 20);
@@ -403,8 +421,8 @@ bool proofs_restore(struct proofs *p, const struct store_proof *row, struct why 
 		    wp.sha256, row->bytes,
 		    span_of(row->public_values.p, row->public_values.p ? row->public_values.n : 0));
 	if (ok && row->prover_type >= 0 && row->prover_type < PROVER_TYPES &&
-	    work_restore_candidate(p->p.work, row->id, &wp, (enum work_state)row->state,
-				   row->has_signer ? &signer : NULL))
+	    work_restore_candidate(p->p.work, row->id, &wp, state,
+				   row->has_signer && !again ? &signer : NULL))
 		return true;
 	why_set(why, "the stored proof %" PRIu64 " of batch %" PRIu64 " cannot be taken over",
 		row->id, row->batch);

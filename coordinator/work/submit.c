@@ -296,7 +296,7 @@ bool work_restore_candidate(struct work *w, uint64_t id, const struct work_proof
 		free(c);
 		return false;
 	}
-	c->trusted = true; /* it was acknowledged */
+	c->trusted = source_is_trusted(c->source, false);
 	c->has_signer = signer != NULL;
 	if (signer)
 		c->signer = *signer;

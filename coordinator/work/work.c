@@ -128,8 +128,15 @@ bool candidate_counts(const struct work *w, const struct candidate *c)
 	return false;
 }
 
+/* Its source is known to do well, now or when it came. */
+static bool candidate_is_trusted(const struct candidate *c)
+{
+	return source_is_trusted(c->source, c->trusted);
+}
+
 bool slot_satisfied(const struct work *w, const struct slot *s, enum prover_type type)
 {
+	bool undecided = false, rebuilt = false;
 	const struct candidate *c;
 
 	for (c = s ? s->first : NULL; c; c = c->next) {
@@ -138,14 +145,17 @@ bool slot_satisfied(const struct work *w, const struct slot *s, enum prover_type
 		/* Until its batch is committed nobody can judge it, and a stranger's may be
 		 * anything: others go on proving. */
 		if (c->state == WORK_REVERTED ||
-		    (c->state == WORK_CANDIDATE && (c->trusted || batch_is_committed(w, c->batch))))
+		    (c->state == WORK_CANDIDATE &&
+		     (candidate_is_trusted(c) || batch_is_committed(w, c->batch))))
 			return true;
 		/* Only a dry run tells whether it is good, and that may be hours away. For TDX a
-		 * well-formed signature by an unknown key costs nothing to make. */
-		if (c->state == WORK_UNDECIDED && (type != PROVER_TDX || c->trusted))
-			return true;
+		 * well-formed signature by an unknown key costs nothing to make, and where another
+		 * signer is known it is nobody's. */
+		if (c->state == WORK_UNDECIDED && (type != PROVER_TDX || candidate_is_trusted(c)))
+			undecided = true;
+		rebuilt |= c->state == WORK_GOOD && type == PROVER_TDX;
 	}
-	return false;
+	return undecided && !rebuilt;
 }
 
 /* One of the two sets of the batch's versions. inserting never fails: room was reserved with the

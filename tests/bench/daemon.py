@@ -1,12 +1,14 @@
 """The real daemon: what an operation costs it, with a backlog, with streams, with large messages."""
 import contextlib
 import os
+import re
 import statistics
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-from common import CLIENT, Process, cost, daemon, load, on_core, row, values
+from common import CLIENT, ROOT, SERVER, Process, cost, daemon, load, on_core, row, values
 
 ASK = '{"InputRequest":{"commit_hash":"abc1234","prover_type":"Exec"}}'
 # p3..p5 name no type: the first batch, and no lease is taken.
@@ -106,3 +108,17 @@ def decode(programs, args):
     out = values(subprocess.run([programs / "bench_decode", "11"], capture_output=True, text=True, check=True).stdout)
     row("11 MB proof: CPU ms of scan and decoder", f"{out['both_ms']:.1f}", "-", "-", "-", None)
     row("  scan, decoder", f"{out['scan_ms']:.1f}", f"{out['decode_ms']:.1f}", "-", "-", None)
+
+
+def verified(programs, args):
+    """All of the backlog is verified in one look: how long the loop stands still, as a client of /healthz sees it."""
+    env = {**os.environ, "BACKLOG": str(5000 if args.quick else BACKLOG), "BUILD_DIR": str(args.build)}
+    with on_core(SERVER):
+        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-k", "backlog",
+                               ROOT / "tests" / "scenario" / "test_retention.py"], env=env, capture_output=True, text=True)
+    found = re.search(r"longest ([0-9.]+) ms, p99 .* was ([0-9.]+) ms", done.stdout)
+    if done.returncode or not found:
+        raise SystemExit(done.stdout + done.stderr)
+    longest, quiet = map(float, found.groups())
+    row(f"{env['BACKLOG']} batches verified in one look, longest wait ms", f"{longest:.1f}", f"{quiet:.1f}",
+        f"{longest / quiet:.2f}", "<= 50 ms", longest <= 50)

@@ -130,11 +130,22 @@ def test_nothing_acknowledged_is_lost(new_world):
     assert total >= CYCLES
 
 
-def test_nothing_acknowledged_is_lost_to_a_node_that_lies(new_world):
-    """Beside the kills one node, alone or the first of two, says now and then that other batches are verified."""
+def stranger(c):
+    """Takes leases and sends junk, from any of forty addresses."""
+    def attack():
+        source = f"127.0.1.{random.randint(1, 40)}"
+        number, _ = c.request(source=source)
+        c.submit(number or random.randint(1, BATCHES), os.urandom(64) + b"\x1b", source=source)
+    return Background(attack)
+
+
+def test_nothing_acknowledged_is_lost_to_strangers_and_a_node_that_lies(new_world):
+    """Beside the kills one node, alone or the first of two, says now and then that other batches are verified,
+    and strangers take leases and send junk."""
     print(f"KILL9_SEED={SEED}")
     rng, done, total = random.Random(SEED), 0, 0
-    while done < CYCLES // 4:
+    cycles = CYCLES if CYCLES >= 1000 else CYCLES // 4
+    while done < cycles:
         world = new_world()
         liar, honest = Liar(world.l1), Liar(world.l1)
 
@@ -146,10 +157,13 @@ def test_nothing_acknowledged_is_lost_to_a_node_that_lies(new_world):
 
         lies = Background(lie)
         urls = [liar.url, honest.url][: rng.randint(1, 2)]
-        now = min(CYCLES_A_WORLD, CYCLES // 4 - done)
-        acked = torture(world, rng, now, world.coordinator(
-            ETHREX_ETH_RPC_URL=",".join(urls), PROVER_TIMEOUT=1000, CANDIDATES_PER_BATCH=16, CANDIDATES_PER_SOURCE=10000))
-        lies.stop()
+        now = min(CYCLES_A_WORLD, cycles - done)
+        c = world.coordinator(ETHREX_ETH_RPC_URL=",".join(urls), PROVER_TIMEOUT=1000, CANDIDATES_PER_BATCH=16,
+                              CANDIDATES_PER_SOURCE=10000)
+        strangers = stranger(c)
+        acked = torture(world, rng, now, c)
+        for part in (lies, strangers):
+            part.stop()
         done, total = done + now, total + len(acked)
         world.close()
         liar.close()

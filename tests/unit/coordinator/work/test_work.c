@@ -774,6 +774,7 @@ static void candidates_come_back_after_a_restart(void **state)
 	uint64_t id;
 
 	(void)state;
+	chain(w, 2, 0);
 	p.sha256[0] = 1;
 	assert_true(work_restore_candidate(w, 41, &p, WORK_CANDIDATE, NULL));
 	assert_false(work_restore_candidate(w, 41, &p, WORK_CANDIDATE, NULL));

@@ -5,6 +5,8 @@
 
 #define LEASE_MS 600000
 
+static const struct eth_address nobody_key = {{0xee}};
+
 static struct work_limits long_leases(void)
 {
 	struct work_limits l = limits();
@@ -338,6 +340,39 @@ static void no_dry_run_is_paid_for_what_a_recover_refuses(void **state)
 	work_free(w);
 }
 
+/* Junk that was kept before a restart is not worth more after it. */
+static void a_restart_lends_no_trust(void **state)
+{
+	struct work *w = open_world(2);
+	struct work_proof p = {.batch = 1, .type = PROVER_TDX, .source = "liar", .size = 65};
+	uint64_t n;
+
+	(void)state;
+	for (n = 1; n <= 3; n++) {
+		p.sha256[0] = (uint8_t)n;
+		assert_true(work_restore_candidate(w, n, &p, WORK_UNDECIDED, &key_b));
+	}
+	assert_int_equal(ask(w, &tdx, "honest", 0), 1);
+	work_free(w);
+}
+
+/* What nobody will dry-run keeps nobody from proving. */
+static void what_is_nobodys_does_not_satisfy(void **state)
+{
+	struct work *w = open_world(1);
+	struct work_grant g;
+	uint64_t id;
+
+	(void)state;
+	assert_int_equal(ask_attested(w, "a", 0, &g), WORK_GRANT);
+	id = keep(w, 1, PROVER_TDX, "a", 1);
+	assert_true(work_judged(w, id, WORK_GOOD, &key_b, 0, NULL));
+	id = keep(w, 1, PROVER_TDX, "a", 2); /* of a source that does well */
+	assert_true(work_judged(w, id, WORK_UNDECIDED, &nobody_key, 0, NULL));
+	assert_int_equal(ask(w, &tdx, "b", 0), 1);
+	work_free(w);
+}
+
 /* ---- what is offered again is judged again ---- */
 
 static void a_proof_condemned_once_is_judged_again(void **state)
@@ -377,6 +412,8 @@ int main(void)
 	    cmocka_unit_test(what_one_key_did_is_not_held_against_its_neighbour),
 	    cmocka_unit_test(the_bad_are_not_forgotten_for_being_many),
 	    cmocka_unit_test(no_dry_run_is_paid_for_what_a_recover_refuses),
+	    cmocka_unit_test(a_restart_lends_no_trust),
+	    cmocka_unit_test(what_is_nobodys_does_not_satisfy),
 	    cmocka_unit_test(a_proof_condemned_once_is_judged_again),
 	};
 

@@ -32,6 +32,20 @@ static bool has_no_room(const struct work *w, const struct slot *s, const struct
 	return !a->trusted && slot_places_taken(s) >= w->limits.max_candidates;
 }
 
+/* A stranger's zero-knowledge proof of what it was granted, which only a dry run can judge: work
+ * done twice is dear, so it holds the batch as long as a lease would. */
+static bool waits_for_a_dry_run(const struct work *w, const struct slot *s, enum prover_type type,
+				uint64_t now_ms)
+{
+	const struct candidate *c = s && type != PROVER_TDX ? s->first : NULL;
+
+	for (; c; c = c->next)
+		if (c->state == WORK_UNDECIDED && c->took_ms &&
+		    now_ms < s->granted_ms + work_patience_ms(w, type))
+			return true;
+	return false;
+}
+
 static struct batch *oldest_open(const struct work *w, enum prover_type type, const struct asker *a)
 {
 	const struct order *open = &a->version->open[type];
@@ -40,7 +54,8 @@ static struct batch *oldest_open(const struct work *w, enum prover_type type, co
 	for (i = 0; i < end; i++) {
 		struct batch *b = order_at(open, i).item;
 
-		if (!is_passed_over(b->slot[type], a) && !has_no_room(w, b->slot[type], a))
+		if (!is_passed_over(b->slot[type], a) && !has_no_room(w, b->slot[type], a) &&
+		    !waits_for_a_dry_run(w, b->slot[type], type, a->now_ms))
 			return b;
 	}
 	return NULL;

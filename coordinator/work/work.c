@@ -148,11 +148,10 @@ bool slot_satisfied(const struct work *w, const struct slot *s, enum prover_type
 		    (c->state == WORK_CANDIDATE &&
 		     (candidate_is_trusted(c) || batch_is_committed(w, c->batch))))
 			return true;
-		/* Only a dry run tells whether it is good, and that may be hours away. For TDX a
-		 * well-formed signature by an unknown key costs nothing to make, and where another
-		 * signer is known it is nobody's. */
-		if (c->state == WORK_UNDECIDED && (type != PROVER_TDX || candidate_is_trusted(c)))
-			undecided = true;
+		/* Only a dry run tells whether it is good, and that may be hours away: a stranger's
+		 * may be anything. Where another TDX signer is known, one by nobody's key is none.
+		 */
+		undecided |= c->state == WORK_UNDECIDED && candidate_is_trusted(c);
 		rebuilt |= c->state == WORK_GOOD && type == PROVER_TDX;
 	}
 	return undecided && !rebuilt;

@@ -355,12 +355,18 @@ static void an_undecided_tdx_proof_by_a_stranger_holds_nothing_back(void **state
 	assert_true(work_judged(w, id, WORK_UNDECIDED, &key_b, 100, NULL));
 	assert_int_equal(ask(w, &tdx, "a", 500), 0); /* not at once again */
 	assert_int_equal(ask(w, &tdx, "b", 500), 1);
-	/* For a zero-knowledge proof only the dry run tells, hours later perhaps. */
-	id = keep(w, 1, PROVER_SP1, "a", 2);
+	/* For a zero-knowledge proof only the dry run tells, hours later perhaps: of what a
+	 * stranger was granted, it holds the batch as long as its lease would have; unasked for, it
+	 * does not.
+	 */
+	id = keep(w, 1, PROVER_SP1, "x", 2);
 	assert_true(work_judged(w, id, WORK_UNDECIDED, NULL, 100, NULL));
-	assert_int_equal(ask(w, &sp1, "b", 999999), 0);
-	assert_true(work_judged(w, id, WORK_BAD, NULL, 100, NULL));
-	assert_int_equal(ask(w, &sp1, "b", 999999), 1);
+	assert_int_equal(ask(w, &sp1, "a", 500), 1);
+	assert_int_equal(offer_at(w, 1, PROVER_SP1, "a", 3, 600, &id), WORK_ACCEPT);
+	assert_true(work_kept(w, id, 600));
+	assert_true(work_judged(w, id, WORK_UNDECIDED, NULL, 700, NULL));
+	assert_int_equal(ask(w, &sp1, "b", 1499), 0);
+	assert_int_equal(ask(w, &sp1, "b", 1500), 1);
 	work_free(w);
 }
 

@@ -121,8 +121,7 @@ static bool could_be_good(const struct world *o, uint64_t batch, enum prover_typ
 
 		if (!p->there || p->batch != batch || p->type != type)
 			continue;
-		if (counts(o, p) || p->state == WORK_REVERTED ||
-		    (p->state == WORK_UNDECIDED && type != PROVER_TDX))
+		if (counts(o, p) || p->state == WORK_REVERTED)
 			return true;
 		if (p->state == WORK_CANDIDATE && (perhaps || batch <= o->chain.committed))
 			return true;

@@ -405,6 +405,7 @@ bool proofs_restore(struct proofs *p, const struct store_proof *row, struct why 
 	struct work_proof wp = {.batch = row->batch,
 				.type = (enum prover_type)row->prover_type,
 				.source = source,
+				.received_ms = clock_mono_ms(),
 				.size = row->bytes.n + row->public_values.n};
 	/* Who is known now may be others, and another proof may show more: it is judged again. */
 	const bool again = row->state == WORK_UNDECIDED && row->prover_type == PROVER_TDX;

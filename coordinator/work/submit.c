@@ -302,7 +302,7 @@ bool work_restore_candidate(struct work *w, uint64_t id, const struct work_proof
 		c->signer = *signer;
 	candidate_set_state(w, c, state, false);
 	if (state == WORK_GOOD)
-		source_did_well(&w->sources, c->source, 0);
+		source_did_well(&w->sources, c->source, proof->received_ms);
 	if (state == WORK_REVERTED || state == WORK_ASIDE)
 		b->blameless = true;
 	if (id >= w->next_id)

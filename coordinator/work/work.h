@@ -252,7 +252,8 @@ bool work_kept(struct work *w, uint64_t id, uint64_t now_ms);
 /* It could not be made durable. An id that is gone is fine. */
 void work_release(struct work *w, uint64_t id);
 
-/* At the start, for each stored proof, whatever the limits say; ids handed out later are larger.
+/* At the start, for each stored proof, whatever the limits say; ids handed out later are larger. A
+ * good one speaks for its source as if it came now.
  * signer: NULL if none. False: out of memory, an id that exists, or state RESERVED. */
 bool work_restore_candidate(struct work *w, uint64_t id, const struct work_proof *proof,
 			    enum work_state state, const struct eth_address *signer);

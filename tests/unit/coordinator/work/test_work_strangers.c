@@ -340,6 +340,23 @@ static void no_dry_run_is_paid_for_what_a_recover_refuses(void **state)
 	work_free(w);
 }
 
+/* What a source did well before a restart still speaks for it, hours after the machine's start. */
+static void a_restart_takes_no_trust_away(void **state)
+{
+	const uint64_t now = 50 * 3600000ull;
+	struct work *w = open_world(2);
+	struct work_proof p = {
+	    .batch = 1, .type = PROVER_TDX, .source = "nat", .received_ms = now, .size = 65};
+	uint64_t id;
+
+	(void)state;
+	assert_true(work_restore_candidate(w, 7, &p, WORK_GOOD, &key_a));
+	id = keep(w, 2, PROVER_TDX, "nat", 1);
+	assert_true(work_judged(w, id, WORK_BAD, NULL, now + 10, NULL));
+	assert_int_equal(offer_at(w, 2, PROVER_TDX, "nat", 2, now + 20, &id), WORK_ACCEPT);
+	work_free(w);
+}
+
 /* Junk that was kept before a restart is not worth more after it. */
 static void a_restart_lends_no_trust(void **state)
 {
@@ -412,6 +429,7 @@ int main(void)
 	    cmocka_unit_test(what_one_key_did_is_not_held_against_its_neighbour),
 	    cmocka_unit_test(the_bad_are_not_forgotten_for_being_many),
 	    cmocka_unit_test(no_dry_run_is_paid_for_what_a_recover_refuses),
+	    cmocka_unit_test(a_restart_takes_no_trust_away),
 	    cmocka_unit_test(a_restart_lends_no_trust),
 	    cmocka_unit_test(what_is_nobodys_does_not_satisfy),
 	    cmocka_unit_test(a_proof_condemned_once_is_judged_again),

@@ -140,8 +140,11 @@ def stranger(c):
     """Takes leases and sends junk, from any of forty addresses."""
     def attack():
         source = f"127.0.1.{random.randint(1, 40)}"
-        number, _ = c.request(source=source)
-        c.submit(number or random.randint(1, BATCHES), os.urandom(64) + b"\x1b", source=source)
+        try:
+            number, _ = c.request(source=source)
+            c.submit(number or random.randint(1, BATCHES), os.urandom(64) + b"\x1b", source=source)
+        except ValueError:
+            pass  # a reply that a kill cut short
     return Background(attack)
 
 

@@ -45,7 +45,7 @@ void refusals_add(struct refusals *r, const struct refusal_key *key, bool lastin
 /* NULL: not refused before, or in a former epoch. The sentence is good until the next call. */
 const char *refusals_find(struct refusals *r, const struct refusal_key *key);
 
-/* The source offered a bad quote (known or not). */
+/* The source offered a bad quote that had to be looked at. */
 void refusals_blame(struct refusals *r, const char *source, uint64_t now_ms);
 /* A good one: its refusals are forgotten. */
 void refusals_absolve(struct refusals *r, const char *source);

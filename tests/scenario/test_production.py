@@ -474,10 +474,10 @@ def test_a_reorg_that_drops_the_registration(world, pccs, qe):
 def test_two_hostile_clients_flood_setups(world, pccs, qe):
     c = production(world, pccs, MAX_VERIFICATIONS=4).start()
     c.saw("event=l1_read")
-    bad = [qe.quote(Key().payload, "--break", "signature") for _ in range(6)]
-    bad += [qe.quote(Key().payload, "--rtmr1", f"{n:02x}" * 48) for n in range(6)]
+    bad = [qe.quote(Key().payload, "--break", "signature") for _ in range(12)]
+    bad += [qe.quote(Key().payload, "--rtmr1", f"{n:02x}" * 48) for n in range(12)]
     answers = []
-    for n in range(60):
+    for n in range(72):
         answer = c.setup(bad[n % len(bad)], source=f"127.0.0.{2 + n % 2}")
         answers.append(answer["Error"]["message"])
     assert any("one after the other" in a for a in answers), answers[-1]

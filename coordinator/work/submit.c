@@ -158,6 +158,13 @@ static enum work_submit_rc submit_again(struct work *w, struct candidate *c, boo
 	return WORK_AGAIN;
 }
 
+/* Verified for good, and gone from here. Within the retention it may be one node's word, on which
+ * no proof is dropped. */
+static bool is_over(const struct work *w, const struct batch *b, uint64_t batch)
+{
+	return w->chain_known && batch <= w->chain.final && (!b || !b->inputs);
+}
+
 /* A byte takes four characters of a JSON array at most; the rest is for what is around it. */
 #define TEXT_OF(bytes) (4 * (bytes) + 65536)
 
@@ -166,7 +173,7 @@ enum work_submit_rc work_submit_wanted(struct work *w, uint64_t batch, enum prov
 {
 	const struct batch *b = work_batch(w, batch);
 
-	if (w->chain_known && batch <= w->chain.final)
+	if (is_over(w, b, batch))
 		return WORK_ACCEPT; /* a duplicate */
 	if (!b || !b->inputs) {
 		why_set(why, "batch %" PRIu64 " is not known: no input is stored for it", batch);
@@ -239,8 +246,7 @@ enum work_submit_rc work_submit_check(struct work *w, const struct work_proof *p
 	enum work_submit_rc rc;
 
 	*id = 0;
-	/* Before that is confirmed it is one node's word, on which no proof is dropped. */
-	if (w->chain_known && proof->batch <= w->chain.final)
+	if (is_over(w, b, proof->batch))
 		return WORK_DUPLICATE;
 	rc = submit_decide(w, b, proof, id, why);
 	if (rc == WORK_DUPLICATE || rc == WORK_AGAIN)

@@ -390,6 +390,20 @@ static void what_is_nobodys_does_not_satisfy(void **state)
 	work_free(w);
 }
 
+/* One node may lie, for as long as it likes: what it calls final is kept until it is dropped. */
+static void a_proof_of_what_one_node_calls_verified_is_kept(void **state)
+{
+	const struct work_chain says = {2, 1, 1};
+	struct work *w = open_world(2);
+	uint64_t id;
+
+	(void)state;
+	work_set_chain(w, &says, &(struct why){""});
+	assert_int_equal(offer(w, 1, PROVER_TDX, "a", 1, &id), WORK_ACCEPT);
+	assert_true(work_kept(w, id, 0));
+	work_free(w);
+}
+
 /* ---- what is offered again is judged again ---- */
 
 static void a_proof_condemned_once_is_judged_again(void **state)
@@ -432,6 +446,7 @@ int main(void)
 	    cmocka_unit_test(a_restart_takes_no_trust_away),
 	    cmocka_unit_test(a_restart_lends_no_trust),
 	    cmocka_unit_test(what_is_nobodys_does_not_satisfy),
+	    cmocka_unit_test(a_proof_of_what_one_node_calls_verified_is_kept),
 	    cmocka_unit_test(a_proof_condemned_once_is_judged_again),
 	};
 

@@ -3,18 +3,6 @@
 
 #include "ethereum/key.h"
 
-const char *proof_check_result_name(enum proof_check_result verdict)
-{
-	switch (verdict) {
-	case PROOF_CHECK_GOOD: return "good";
-	case PROOF_CHECK_OTHER_SIGNER: return "other_signer";
-	case PROOF_CHECK_UNKNOWN_SIGNER: return "unknown_signer";
-	case PROOF_CHECK_MALFORMED: return "malformed";
-	case PROOF_CHECK_NO_MEMORY: return "no_memory";
-	}
-	return "?";
-}
-
 static bool is_known(const struct proof_check_keys *keys, const struct eth_address *signer)
 {
 	size_t i;

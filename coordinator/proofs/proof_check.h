@@ -1,5 +1,5 @@
 /*
- * judge.h -- is this TDX proof good for this batch?
+ * proof_check.h -- is this TDX proof good for this batch?
  *
  * A TDX proof is a signature over the batch's public inputs, which the contract rebuilds from the
  * batch's commitment. The same is done here, as soon as the batch is committed: no gas, no call.
@@ -22,7 +22,6 @@ enum proof_check_result {
 	PROOF_CHECK_MALFORMED,      /* final: no contract accepts these bytes as a signature */
 	PROOF_CHECK_NO_MEMORY,      /* nothing was decided */
 };
-const char *proof_check_result_name(enum proof_check_result verdict);
 
 struct proof_check_keys {
 	const struct eth_address *authorized; /* the contract's key; NULL: not known, or none */

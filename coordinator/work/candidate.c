@@ -230,7 +230,7 @@ static void source_learn(struct work *w, struct slot *s, struct candidate *c, ui
 			    c->source->in_good ? now_ms + pass_over_ms(w, s, c->source) : patience);
 		break;
 	case WORK_UNDECIDED:
-		if (!slot_satisfied(w, s, c->type))
+		if (!slot_satisfied(w, s))
 			claim_avoid(w, s, c->source, patience);
 		break;
 	case WORK_RESERVED:
@@ -293,15 +293,31 @@ void slot_revert(struct work *w, struct batch *b, struct slot *s)
 	}
 }
 
+bool slot_has_good(const struct work *w, const struct slot *s)
+{
+	const struct candidate *c;
+
+	for (c = s ? s->first : NULL; c; c = c->next)
+		if (candidate_counts(w, c))
+			return true;
+	return false;
+}
+
+bool slot_is_rebuilt(const struct slot *s)
+{
+	const struct candidate *c;
+
+	for (c = s ? s->first : NULL; c; c = c->next)
+		if (c->type == PROVER_TDX && c->state == WORK_GOOD)
+			return true;
+	return false;
+}
+
 bool work_is_rebuilt(const struct work *w, uint64_t batch)
 {
 	const struct batch *b = work_batch(w, batch);
-	const struct candidate *c = b && b->slot[PROVER_TDX] ? b->slot[PROVER_TDX]->first : NULL;
 
-	for (; c; c = c->next)
-		if (c->state == WORK_GOOD)
-			return true;
-	return false;
+	return b && slot_is_rebuilt(b->slot[PROVER_TDX]);
 }
 
 void slot_set_aside(struct work *w, struct slot *s)

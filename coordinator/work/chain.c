@@ -213,12 +213,9 @@ static const struct candidate *pick_one(const struct picker *p, const struct slo
 		if (picker_takes(p, c))
 			return c;
 	/* No dry run for what a recover refuses; and who may be trusted goes first. */
-	for (c = s && p->with_undecided ? s->first : NULL; c; c = c->next) {
-		if (c->state == WORK_GOOD && c->type == PROVER_TDX)
-			return NULL;
+	for (c = s && p->with_undecided && !slot_is_rebuilt(s) ? s->first : NULL; c; c = c->next)
 		if (c->state == WORK_UNDECIDED && (!best || (c->trusted && !best->trusted)))
 			best = c;
-	}
 	return best;
 }
 

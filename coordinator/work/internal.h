@@ -189,7 +189,7 @@ bool batch_is_verified(const struct work *w, const struct batch *b);
 bool batch_is_committed(const struct work *w, const struct batch *b);
 /* Of a good candidate: does it count with the key that the contract holds? */
 bool candidate_counts(const struct work *w, const struct candidate *c);
-bool slot_satisfied(const struct work *w, const struct slot *s, enum prover_type type);
+bool slot_satisfied(const struct work *w, const struct slot *s);
 /* To be called after anything that decides whether the batch wants, or can be handed out for, a
  * type. */
 void batch_refresh(struct work *w, struct batch *b, enum prover_type type);
@@ -238,6 +238,10 @@ void candidate_unlink(struct work *w, struct candidate *c);
 void slot_revert(struct work *w, struct batch *b, struct slot *s);
 /* Their input is no more: those that no commitment has confirmed become ASIDE. As above. */
 void slot_set_aside(struct work *w, struct slot *s);
+/* Has it a good one that counts? */
+bool slot_has_good(const struct work *w, const struct slot *s);
+/* See work_is_rebuilt(). */
+bool slot_is_rebuilt(const struct slot *s);
 /* By unjudged proofs, of the places that are open to all. */
 unsigned slot_places_taken(const struct slot *s);
 

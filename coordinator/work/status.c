@@ -31,16 +31,6 @@ static void slot_count(const struct slot *s, unsigned n[WORK_STATES])
 		n[c->state]++;
 }
 
-static bool slot_is_ready(const struct work *w, const struct slot *s)
-{
-	const struct candidate *c;
-
-	for (c = s ? s->first : NULL; c; c = c->next)
-		if (candidate_counts(w, c))
-			return true;
-	return false;
-}
-
 static void say_leased(const struct work *w, const struct batch *b, enum prover_type type,
 		       uint64_t now_ms, struct why *why)
 {
@@ -123,7 +113,7 @@ bool work_oldest_waiting(const struct work *w, uint64_t now_ms, uint64_t *batch,
 		if (b->number != number)
 			break;
 		for (t = 0; t < PROVER_TYPES; t++) {
-			if (!(w->needed & PROVER_TYPE_BIT(t)) || slot_is_ready(w, b->slot[t]))
+			if (!(w->needed & PROVER_TYPE_BIT(t)) || slot_has_good(w, b->slot[t]))
 				continue;
 			*batch = number;
 			say_why_waiting(w, b, (enum prover_type)t, now_ms, why);
@@ -171,7 +161,7 @@ bool work_next_batch(const struct work *w, uint64_t from, uint64_t now_ms,
 		struct work_type_info *info = &out->type[t];
 
 		info->needed = w->needed_known && w->needed & PROVER_TYPE_BIT(t);
-		info->satisfied = slot_satisfied(w, s, (enum prover_type)t);
+		info->satisfied = slot_satisfied(w, s);
 		slot_count(s, info->candidates);
 		if (s && s->lease.ticket && s->lease.expires_ms > now_ms) {
 			info->leased = true;

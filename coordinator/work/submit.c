@@ -15,16 +15,6 @@ static struct candidate *slot_same_proof(const struct slot *s, const uint8_t sha
 	return NULL;
 }
 
-static bool slot_has_good(const struct work *w, const struct slot *s)
-{
-	const struct candidate *c;
-
-	for (c = s ? s->first : NULL; c; c = c->next)
-		if (candidate_counts(w, c))
-			return true;
-	return false;
-}
-
 /* A place of its own: a trusted source's, in a batch that it was granted. */
 static bool has_own_place(const struct slot *s, const struct source *src, bool attested)
 {
@@ -258,6 +248,7 @@ bool work_kept(struct work *w, uint64_t id, uint64_t now_ms)
 {
 	struct candidate *c = order_find(&w->candidates, id);
 	struct slot *s;
+	bool satisfied;
 
 	if (!c)
 		return false;
@@ -265,10 +256,11 @@ bool work_kept(struct work *w, uint64_t id, uint64_t now_ms)
 		return true;
 	candidate_set_state(w, c, WORK_CANDIDATE, false);
 	s = c->batch->slot[c->type];
+	satisfied = slot_satisfied(w, s);
 	/* A stranger's proof for a batch that nobody can judge yet frees nobody else. */
-	if (s->lease.ticket && (s->lease.source == c->source || slot_satisfied(w, s, c->type)))
+	if (s->lease.ticket && (s->lease.source == c->source || satisfied))
 		lease_end(w, s);
-	if (!slot_satisfied(w, s, c->type))
+	if (!satisfied)
 		claim_avoid(w, s, c->source, now_ms + work_patience_ms(w, c->type));
 	batch_refresh(w, c->batch, c->type);
 	return true;

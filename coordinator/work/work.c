@@ -134,9 +134,9 @@ static bool candidate_is_trusted(const struct candidate *c)
 	return source_is_trusted(c->source, c->trusted);
 }
 
-bool slot_satisfied(const struct work *w, const struct slot *s, enum prover_type type)
+bool slot_satisfied(const struct work *w, const struct slot *s)
 {
-	bool undecided = false, rebuilt = false;
+	bool undecided = false;
 	const struct candidate *c;
 
 	for (c = s ? s->first : NULL; c; c = c->next) {
@@ -152,9 +152,8 @@ bool slot_satisfied(const struct work *w, const struct slot *s, enum prover_type
 		 * may be anything. Where another TDX signer is known, one by nobody's key is none.
 		 */
 		undecided |= c->state == WORK_UNDECIDED && candidate_is_trusted(c);
-		rebuilt |= c->state == WORK_GOOD && type == PROVER_TDX;
 	}
-	return undecided && !rebuilt;
+	return undecided && !slot_is_rebuilt(s);
 }
 
 /* One of the two sets of the batch's versions. inserting never fails: room was reserved with the
@@ -185,8 +184,8 @@ void batch_refresh(struct work *w, struct batch *b, enum prover_type type)
 {
 	unsigned bit = PROVER_TYPE_BIT(type);
 	const struct slot *s = b->slot[type];
-	bool wants = w->needed_known && w->needed & bit && !batch_is_verified(w, b) &&
-		     !slot_satisfied(w, s, type);
+	bool wants =
+	    w->needed_known && w->needed & bit && !batch_is_verified(w, b) && !slot_satisfied(w, s);
 	bool leased = s && s->lease.ticket;
 	const struct input *in;
 

@@ -116,6 +116,10 @@ static void close_handles(struct daemon *d, done_cb *done)
 	d->store = NULL;
 	for (i = 0; i < sizeof handles / sizeof *handles; i++)
 		uv_close(handles[i], on_handle_closed);
+	/* Nobody handles them any more: one that comes while all is tidied up must not kill. */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 }
 
 static void close_next(void *arg)

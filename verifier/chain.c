@@ -8,7 +8,7 @@ void tdxv__chain_release(struct verified_chain *chain)
 {
 	if (!chain || atomic_fetch_sub(&chain->references, 1) != 1)
 		return;
-	tdxv__key_free(chain->key);
+	tdxv__key_clear(&chain->key);
 	free(chain);
 }
 
@@ -45,9 +45,10 @@ static bool judge_signatures(struct tdxv_verdict *v, struct verified_chain *k,
 {
 	const struct cert *leaf = &k->chain.cert[0], *ca = &k->chain.cert[1],
 			  *root = &k->chain.cert[2], *known_ca = &c->pck_ca.chain.cert[0];
-	struct evp_pkey_st *ca_key = NULL;
+	struct key fresh = {.table = NULL};
+	const struct key *ca_key = c->pck_ca.key;
 	/* The issuers of another leaf whose chain held: only this leaf is new. */
-	bool cached = cache && tdxv__cache_has_issuer(cache, &k->chain, c->root.key), known, ok;
+	bool cached = cache && tdxv__cache_has_issuer(cache, &k->chain, c->root.key.xy), known, ok;
 
 	ok = judge(
 	    v, TDXV_CHECK_PCK_ROOT_TRUSTED,
@@ -59,18 +60,18 @@ static bool judge_signatures(struct tdxv_verdict *v, struct verified_chain *k,
 	ok = judge(v, TDXV_CHECK_PCK_CA_SIGNATURE,
 		   known || cached
 		       ? NULL
-		       : tdxv__issue_wrong(ca, root, c->root.pkey, &v->ecdsa_operations));
+		       : tdxv__issue_wrong(ca, root, &c->root.key, &v->ecdsa_operations));
 	if (!ok)
 		goto out;
-	ca_key = known ? tdxv__key_share(c->pck_ca.key) : tdxv__key_like(c->root.pkey, ca->key);
+	if (!known)
+		ca_key = tdxv__key_load(&fresh, ca->key) ? &fresh : NULL;
 	ok = judge(v, TDXV_CHECK_PCK_LEAF_SIGNATURE,
 		   ca_key ? tdxv__issue_wrong(leaf, ca, ca_key, &v->ecdsa_operations)
 			  : "the PCK CA's key is unusable, or memory is short");
-	tdxv__key_free(ca_key);
+	tdxv__key_clear(&fresh);
 	if (!ok)
 		goto out;
-	k->key = tdxv__key_like(c->root.pkey, leaf->key);
-	if (!k->key)
+	if (!tdxv__key_load(&k->key, leaf->key))
 		ok = judge(v, TDXV_CHECK_PCK_LEAF_SIGNATURE,
 			   "the PCK key is not on the curve, or memory is short");
 out:
@@ -134,7 +135,7 @@ struct verified_chain *tdxv__pck_chain(struct tdxv_verdict *v, const struct tdxv
 {
 	struct verified_chain *k;
 
-	k = cache ? tdxv__cache_get(cache, v->quote.cert_data, c->root.key) : NULL;
+	k = cache ? tdxv__cache_get(cache, v->quote.cert_data, c->root.key.xy) : NULL;
 	if (k) {
 		pass_all(v, k);
 		judge_times(v, &k->chain);
@@ -154,6 +155,6 @@ struct verified_chain *tdxv__pck_chain(struct tdxv_verdict *v, const struct tdxv
 	}
 	judge_times(v, &k->chain);
 	if (cache)
-		tdxv__cache_put(cache, v->quote.cert_data, c->root.key, k);
+		tdxv__cache_put(cache, v->quote.cert_data, c->root.key.xy, k);
 	return k;
 }

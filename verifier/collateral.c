@@ -25,7 +25,7 @@ const char *tdxv__root_wrong(const struct root *root, const struct cert *cert,
 
 	if (!tdxv__bytes_are(cert->common_name, root_name))
 		return "the root has another name";
-	if (memcmp(cert->key, root->key, 64) != 0)
+	if (memcmp(cert->key, root->key.xy, 64) != 0)
 		return "the root has another key than the trusted one";
 	if (!cert->is_ca || !(cert->usage & USAGE_CERT_SIGN))
 		return "the root certificate is not a CA's";
@@ -37,13 +37,13 @@ const char *tdxv__root_wrong(const struct root *root, const struct cert *cert,
 	if (memcmp(hash, intel_root_sha256, sizeof hash) == 0)
 		return NULL;
 	++*operations;
-	return tdxv__verify(root->pkey, cert->tbs, cert->signature)
+	return tdxv__verify(&root->key, cert->tbs, cert->signature)
 		   ? NULL
 		   : "the root's own signature does not hold";
 }
 
 const char *tdxv__issue_wrong(const struct cert *cert, const struct cert *issuer,
-			      struct evp_pkey_st *issuer_key, unsigned *operations)
+			      const struct key *issuer_key, unsigned *operations)
 {
 	if (!tdxv__bytes_eq(cert->issuer, issuer->subject))
 		return "it names another issuer";
@@ -86,7 +86,7 @@ static const char *signer_wrong(struct tdxv_collateral *c, const struct cert *le
 		if (leaf->is_ca || !(leaf->usage & USAGE_SIGN))
 			return "the certificate is a CA's, or may not sign";
 	}
-	return tdxv__issue_wrong(leaf, root, c->root.pkey, &c->ecdsa_operations);
+	return tdxv__issue_wrong(leaf, root, &c->root.key, &c->ecdsa_operations);
 }
 
 /* False only for want of memory. */
@@ -106,9 +106,9 @@ static bool load_signer(struct tdxv_collateral *c, struct signing_chain *s, stru
 	tdxv__got(check(c, id), "certificate", tdxv__text_bytes(leaf->common_name));
 	if (wrong)
 		return true;
-	s->key = tdxv__key_like(c->root.pkey, leaf->key);
-	if (!s->key) /* a signed key off the curve, or no memory: neither can go on */
-		return false;
+	if (!tdxv__key_load(&s->own, leaf->key))
+		return false; /* a signed key off the curve, or no memory: neither can go on */
+	s->key = &s->own;
 	return true;
 }
 
@@ -141,7 +141,7 @@ static void check_root_crl(struct tdxv_collateral *c)
 		return;
 	c->ecdsa_operations++;
 	tdxv__judge(check(c, TDXV_CHECK_ROOT_CRL_SIGNATURE),
-		    tdxv__verify(c->root.pkey, c->root_crl.tbs, c->root_crl.signature),
+		    tdxv__verify(&c->root.key, c->root_crl.tbs, c->root_crl.signature),
 		    "the signature does not hold");
 }
 
@@ -229,9 +229,9 @@ static void load_qe_identity(struct tdxv_collateral *c, const struct signing_cha
 
 static enum tdxv_error load_root(struct root *root, struct tdxv_bytes pem, struct tdxv_why *why)
 {
+	const uint8_t *key = intel_root_key;
 	struct chain chain;
 
-	memcpy(root->key, intel_root_key, 64);
 	if (pem.n) {
 		if (!tdxv__chain_parse(&chain, pem, 1, why)) {
 			tdxv__why_prefix(why, "root to trust: ");
@@ -241,10 +241,9 @@ static enum tdxv_error load_root(struct root *root, struct tdxv_bytes pem, struc
 			tdxv__why(why, "root to trust: it is not issued by itself");
 			return TDXV_ERR_CERT_FORMAT;
 		}
-		memcpy(root->key, chain.cert[0].key, 64);
+		key = chain.cert[0].key;
 	}
-	root->pkey = tdxv__key_new(root->key);
-	if (root->pkey)
+	if (tdxv__key_load(&root->key, key))
 		return TDXV_OK;
 	tdxv__why(why, "the root's key is not on the curve, or memory is short");
 	return pem.n ? TDXV_ERR_CERT_FORMAT : TDXV_ERR_NO_MEMORY;
@@ -258,9 +257,7 @@ static bool load_qe_signer(struct tdxv_collateral *c, const struct tdxv_collater
 		return load_signer(c, &c->qe_signer, in->qe_identity_signing_chain,
 				   TDXV_CHECK_QE_SIGNING_CHAIN, false);
 	*check(c, TDXV_CHECK_QE_SIGNING_CHAIN) = *check(c, TDXV_CHECK_TCB_SIGNING_CHAIN);
-	c->qe_signer.key = tdxv__key_share(c->tcb_signer.key);
-	if (c->tcb_signer.key && !c->qe_signer.key)
-		return false;
+	c->qe_signer.key = c->tcb_signer.key;
 	c->qe_signer.chain.n = c->tcb_signer.chain.n;
 	c->qe_signer.chain.cert[0] = c->tcb_signer.chain.cert[0];
 	c->qe_signer.chain.cert[1] = c->tcb_signer.chain.cert[1];
@@ -347,10 +344,10 @@ void tdxv_collateral_free(struct tdxv_collateral *c)
 {
 	if (!c)
 		return;
-	tdxv__key_free(c->root.pkey);
-	tdxv__key_free(c->tcb_signer.key);
-	tdxv__key_free(c->qe_signer.key);
-	tdxv__key_free(c->pck_ca.key);
+	tdxv__key_clear(&c->root.key);
+	tdxv__key_clear(&c->tcb_signer.own);
+	tdxv__key_clear(&c->qe_signer.own);
+	tdxv__key_clear(&c->pck_ca.own);
 	free(c->bytes);
 	free(c);
 }

@@ -1,102 +1,153 @@
-#include "verifier/internal.h"
+/* Of OpenSSL's low-level calls only SHA256_* are deprecated: those that took their place look the
+ * algorithm up by name each time, and load every algorithm for the first. */
+#define OPENSSL_API_COMPAT 0x10101000L
 
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
+#include "verifier/internal.h"
+#include "verifier/p256.h"
+
+#include <openssl/ec.h>
+#include <openssl/obj_mac.h>
 #include <openssl/sha.h>
+#include <pthread.h>
 #include <string.h>
 
 void tdxv__sha256(uint8_t out[32], struct tdxv_bytes a, struct tdxv_bytes b)
 {
-	uint8_t joined[64 + 65536];
+	SHA256_CTX ctx;
 
-	/* One call over adjacent bytes: b is at most the QE's authentication data (16-bit size). */
-	if (b.n == 0) {
-		SHA256(a.p, a.n, out);
-		return;
+	SHA256_Init(&ctx);
+	SHA256_Update(&ctx, a.p, a.n);
+	SHA256_Update(&ctx, b.p, b.n);
+	SHA256_Final(out, &ctx);
+}
+
+/* Made once, never changed: any number of threads reads it. NULL when memory was short. */
+static EC_GROUP *curve;
+
+static void make_curve(void)
+{
+	curve = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+}
+
+static const EC_GROUP *p256(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, make_curve);
+	return curve;
+}
+
+/* NULL when it is not on the curve or memory is short. */
+static EC_POINT *point_new(const uint8_t xy[64])
+{
+	uint8_t octets[65] = {POINT_CONVERSION_UNCOMPRESSED};
+	EC_POINT *point = p256() ? EC_POINT_new(p256()) : NULL;
+
+	memcpy(octets + 1, xy, 64);
+	if (point && EC_POINT_oct2point(p256(), point, octets, sizeof octets, NULL) != 1) {
+		EC_POINT_free(point);
+		point = NULL;
 	}
-	memcpy(joined, a.p, a.n);
-	memcpy(joined + a.n, b.p, b.n);
-	SHA256(joined, a.n + b.n, out);
+	return point;
 }
 
-struct evp_pkey_st *tdxv__key_new(const uint8_t xy[64])
+bool tdxv__key_load(struct key *k, const uint8_t xy[64])
 {
-	char group[] = "P-256";
-	uint8_t point[65] = {4};
-	OSSL_PARAM params[3];
-	EVP_PKEY_CTX *ctx;
-	EVP_PKEY *key = NULL;
-
-	memcpy(point + 1, xy, 64);
-	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0);
-	params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point);
-	params[2] = OSSL_PARAM_construct_end();
-	ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-	if (ctx && EVP_PKEY_fromdata_init(ctx) == 1 &&
-	    EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-		key = NULL;
-	EVP_PKEY_CTX_free(ctx);
-	return key;
+	memcpy(k->xy, xy, sizeof k->xy);
+	k->table = tdxv__p256_table(xy);
+	k->point = k->table ? NULL : point_new(xy);
+	return k->table || k->point;
 }
 
-struct evp_pkey_st *tdxv__key_like(struct evp_pkey_st *model, const uint8_t xy[64])
+void tdxv__key_clear(struct key *k)
 {
-	uint8_t point[65] = {4};
-	EVP_PKEY *key = EVP_PKEY_dup(model);
-
-	memcpy(point + 1, xy, 64);
-	if (key && EVP_PKEY_set1_encoded_public_key(key, point, sizeof point) != 1) {
-		EVP_PKEY_free(key);
-		key = NULL;
-	}
-	return key;
+	EC_POINT_free(k->point);
+	*k = (struct key){.table = NULL};
 }
 
-void tdxv__key_free(struct evp_pkey_st *k)
+/* Of a verification, as FIPS 186-5, section 6.4.2, names them; owned by a BN_CTX. */
+struct numbers {
+	const BIGNUM *n;
+	BIGNUM *r, *s, *e, *u1, *u2, *x;
+};
+
+static bool is_scalar(const BIGNUM *a, const BIGNUM *n)
 {
-	EVP_PKEY_free(k);
+	return !BN_is_zero(a) && BN_cmp(a, n) < 0;
 }
 
-struct evp_pkey_st *tdxv__key_share(struct evp_pkey_st *k)
+static bool prepare(struct numbers *a, BN_CTX *ctx, struct tdxv_bytes message, const uint8_t rs[64])
 {
-	return k && EVP_PKEY_up_ref(k) == 1 ? k : NULL;
-}
+	uint8_t digest[32];
+	BIGNUM *inverse;
 
-static size_t put_scalar(uint8_t *out, const uint8_t s[32])
-{
-	size_t skip = 0, n;
-
-	while (skip < 31 && s[skip] == 0)
-		skip++;
-	n = 32 - skip;
-	out[0] = DER_INTEGER;
-	if (s[skip] & 0x80) {
-		out[1] = (uint8_t)(n + 1);
-		out[2] = 0;
-		memcpy(out + 3, s + skip, n);
-		return n + 3;
-	}
-	out[1] = (uint8_t)n;
-	memcpy(out + 2, s + skip, n);
-	return n + 2;
-}
-
-bool tdxv__verify(struct evp_pkey_st *k, struct tdxv_bytes message, const uint8_t rs[64])
-{
-	uint8_t digest[32], der[72];
-	EVP_PKEY_CTX *ctx;
-	size_t n = 2;
-	bool ok;
-
-	n += put_scalar(der + n, rs);
-	n += put_scalar(der + n, rs + 32);
-	der[0] = DER_SEQUENCE;
-	der[1] = (uint8_t)(n - 2);
+	a->n = p256() ? EC_GROUP_get0_order(p256()) : NULL;
+	a->r = BN_CTX_get(ctx);
+	a->s = BN_CTX_get(ctx);
+	a->e = BN_CTX_get(ctx);
+	a->u1 = BN_CTX_get(ctx);
+	a->u2 = BN_CTX_get(ctx);
+	inverse = BN_CTX_get(ctx);
+	a->x = BN_CTX_get(ctx); /* NULL when any before it is */
 	tdxv__sha256(digest, message, tdxv__bytes(NULL, 0));
-	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k, NULL);
-	ok = ctx && EVP_PKEY_verify_init(ctx) == 1 &&
-	     EVP_PKEY_verify(ctx, der, n, digest, sizeof digest) == 1;
-	EVP_PKEY_CTX_free(ctx);
+	return a->n && a->x && BN_bin2bn(rs, 32, a->r) && BN_bin2bn(rs + 32, 32, a->s) &&
+	       is_scalar(a->r, a->n) && is_scalar(a->s, a->n) &&
+	       BN_bin2bn(digest, sizeof digest, a->e) && BN_mod_inverse(inverse, a->s, a->n, ctx) &&
+	       BN_mod_mul(a->u1, a->e, inverse, a->n, ctx) &&
+	       BN_mod_mul(a->u2, a->r, inverse, a->n, ctx);
+}
+
+static bool limbs(uint64_t out[4], const BIGNUM *a)
+{
+	uint8_t octets[32];
+	int i, k;
+
+	if (BN_bn2lebinpad(a, octets, sizeof octets) != sizeof octets)
+		return false;
+	for (i = 0; i < 4; i++)
+		for (out[i] = 0, k = 7; k >= 0; k--)
+			out[i] = out[i] << 8 | octets[8 * i + k];
+	return true;
+}
+
+static enum p256_answer by_table(const struct numbers *a, const struct p256_table *table)
+{
+	uint64_t u1[4], u2[4], r[4];
+
+	if (!table || !limbs(u1, a->u1) || !limbs(u2, a->u2) || !limbs(r, a->r))
+		return P256_UNKNOWN;
+	return tdxv__p256_sum_is(&tdxv__p256_generator, u1, table, u2, r);
+}
+
+static bool by_openssl(const struct numbers *a, BN_CTX *ctx, const struct key *k)
+{
+	EC_POINT *sum = EC_POINT_new(p256()), *own = k->point ? NULL : point_new(k->xy);
+	const EC_POINT *point = k->point ? k->point : own;
+	bool ok = sum && point && EC_POINT_mul(p256(), sum, a->u1, point, a->u2, ctx) == 1 &&
+		  !EC_POINT_is_at_infinity(p256(), sum) &&
+		  EC_POINT_get_affine_coordinates(p256(), sum, a->x, NULL, ctx) == 1 &&
+		  BN_nnmod(a->x, a->x, a->n, ctx) == 1 && BN_cmp(a->x, a->r) == 0;
+
+	EC_POINT_free(sum);
+	EC_POINT_free(own);
+	return ok;
+}
+
+bool tdxv__verify(const struct key *k, struct tdxv_bytes message, const uint8_t rs[64])
+{
+	enum p256_answer answer;
+	struct numbers a;
+	BN_CTX *ctx = BN_CTX_new();
+	bool ok = false;
+
+	if (!ctx)
+		return false;
+	BN_CTX_start(ctx);
+	if (prepare(&a, ctx, message, rs)) {
+		answer = by_table(&a, k->table);
+		ok = answer == P256_YES || (answer == P256_UNKNOWN && by_openssl(&a, ctx, k));
+	}
+	BN_CTX_end(ctx);
+	BN_CTX_free(ctx);
 	return ok;
 }

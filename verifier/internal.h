@@ -132,18 +132,20 @@ bool tdxv__crl_has(const struct crl *c, struct tdxv_bytes serial);
 
 /* -- ecdsa.c: P-256 and SHA-256 ---------------------------------------------------------------- */
 
-struct evp_pkey_st;
+struct key { /* a public one, on the curve; good for any number of threads */
+	uint8_t xy[64];
+	const struct p256_table *table; /* or NULL, then there is the point */
+	struct ec_point_st *point;
+};
 
 void tdxv__sha256(uint8_t out[32], struct tdxv_bytes a, struct tdxv_bytes b);
-/* NULL when the point is not on the curve or memory is short. */
-struct evp_pkey_st *tdxv__key_new(const uint8_t xy[64]);
-/* The same from a key that exists already, at a quarter of the cost: the group is not set up anew.
- */
-struct evp_pkey_st *tdxv__key_like(struct evp_pkey_st *model, const uint8_t xy[64]);
-void tdxv__key_free(struct evp_pkey_st *k);
-/* Takes another reference; safe between threads. */
-struct evp_pkey_st *tdxv__key_share(struct evp_pkey_st *k);
-bool tdxv__verify(struct evp_pkey_st *k, struct tdxv_bytes message, const uint8_t rs[64]);
+/* False when the point is not on the curve or memory is short. */
+bool tdxv__key_load(struct key *k, const uint8_t xy[64]);
+/* Fine for one that is all zero, or was not loaded. */
+void tdxv__key_clear(struct key *k);
+/* r and s of 1 to n - 1, and the signature holds. A key of p256_tables.c is verified out of its
+ * table, in half the time; the answer is the same. */
+bool tdxv__verify(const struct key *k, struct tdxv_bytes message, const uint8_t rs[64]);
 
 /* -- json.c: a reader of JSON over the raw bytes ----------------------------------------------- */
 
@@ -281,14 +283,15 @@ enum tdxv_tcb_status tdxv__relaunch(enum tdxv_tcb_status launch, enum tdxv_tcb_s
 
 struct signing_chain { /* leaf and root */
 	struct chain chain;
-	struct evp_pkey_st *key; /* of the leaf; NULL until the chain is trusted */
+	struct key own;
+	const struct key
+	    *key; /* of the leaf, own or another chain's; NULL until the chain is trusted */
 };
 
 extern const char tdxv__platform_ca[]; /* common name */
 
 struct root { /* the trust anchor: a key, under the name "Intel SGX Root CA" */
-	uint8_t key[64];
-	struct evp_pkey_st *pkey;
+	struct key key;
 };
 
 struct tdxv_collateral {
@@ -312,7 +315,7 @@ const char *tdxv__root_wrong(const struct root *root, const struct cert *cert,
 			     const struct cert *known, unsigned *operations);
 /* By name, by the issuer's right to sign, and by signature. NULL, or what is wrong. */
 const char *tdxv__issue_wrong(const struct cert *cert, const struct cert *issuer,
-			      struct evp_pkey_st *issuer_key, unsigned *operations);
+			      const struct key *issuer_key, unsigned *operations);
 
 /* -- chain.c, cache.c -------------------------------------------------------------------------- */
 
@@ -320,7 +323,7 @@ struct verified_chain { /* a PCK chain whose signatures hold; shared, never chan
 	atomic_uint references;
 	struct chain chain;
 	struct tdxv_pck pck;
-	struct evp_pkey_st *key;
+	struct key key; /* of the leaf */
 };
 
 /* On success returns the chain, to be given back with tdxv__chain_release(). On failure NULL, and

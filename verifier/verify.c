@@ -174,18 +174,18 @@ static void judge_qe(struct tdxv_verdict *v, const struct tdxv_collateral *c)
 	tdxv__want(check, "identity", tdxv__number(id->isvprodid));
 }
 
-static void judge_signatures(struct tdxv_verdict *v, const struct tdxv_collateral *c,
-			     const struct verified_chain *k)
+static void judge_signatures(struct tdxv_verdict *v, const struct verified_chain *k)
 {
 	const struct tdxv_quote *q = &v->quote;
-	struct evp_pkey_st *key;
+	struct key key;
+	bool on_curve;
 	struct tdxv_check *check;
 	uint8_t hash[32];
 
 	if (k) {
 		v->ecdsa_operations++;
 		tdxv__judge(at(v, TDXV_CHECK_QE_REPORT_SIGNATURE),
-			    tdxv__verify(k->key, q->qe_report, q->qe_report_signature.p),
+			    tdxv__verify(&k->key, q->qe_report, q->qe_report_signature.p),
 			    "the signature does not hold under the PCK certificate's key");
 	}
 	tdxv__sha256(hash, q->attestation_key, q->qe_auth_data);
@@ -193,16 +193,16 @@ static void judge_signatures(struct tdxv_verdict *v, const struct tdxv_collatera
 			    memcmp(hash, q->qe_report.p + QE_REPORTDATA, 32) == 0,
 			    "the report data is not the hash of key and authentication data");
 	tdxv__got(check, "report data", tdxv__hex(q->qe_report.p + QE_REPORTDATA, 32));
-	key = tdxv__key_like(c->root.pkey, q->attestation_key.p);
-	tdxv__judge(at(v, TDXV_CHECK_QUOTE_KEY), key != NULL,
+	on_curve = tdxv__key_load(&key, q->attestation_key.p);
+	tdxv__judge(at(v, TDXV_CHECK_QUOTE_KEY), on_curve,
 		    "the point is not on the curve, or memory is short");
-	if (!key)
+	if (!on_curve)
 		return;
 	v->ecdsa_operations++;
 	tdxv__judge(at(v, TDXV_CHECK_QUOTE_SIGNATURE),
-		    tdxv__verify(key, q->signed_part, q->signature.p),
+		    tdxv__verify(&key, q->signed_part, q->signature.p),
 		    "the signature does not hold under the attestation key");
-	tdxv__key_free(key);
+	tdxv__key_clear(&key);
 }
 
 static void judge_module(struct tdxv_verdict *v, const struct tcb_info *t)
@@ -432,7 +432,7 @@ void tdxv_verify(struct tdxv_verdict *v, const uint8_t *quote, size_t n,
 		judge_revocation(v, c, k);
 	judge_bindings(v, c);
 	judge_qe(v, c);
-	judge_signatures(v, c, k);
+	judge_signatures(v, k);
 	judge_tcb(v, c);
 	tdxv__policy_apply(v, policy ? policy : &strict, now);
 	conclude(v);

@@ -6,8 +6,10 @@
  * so that a single run says everything that is wrong.
  *
  * The library is pure. It opens nothing, reads no clock, no environment and no locale, and keeps no
- * global mutable state. The time is an argument, in seconds since 1970-01-01T00:00:00Z. The only
- * dependency is OpenSSL's libcrypto.
+ * global mutable state: OpenSSL's description of the curve P-256 is set up once, by whichever
+ * thread needs it first, and never changed; tables of multiples of Intel's keys are constants. The
+ * time is an argument, in seconds since 1970-01-01T00:00:00Z. The only dependency is OpenSSL's
+ * libcrypto.
  *
  * Rules that hold for every function:
  *  1. Arguments come in the order: outputs, object worked on, inputs, time, sentence. A length

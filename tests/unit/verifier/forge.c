@@ -746,10 +746,15 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 	f->qe_report_signer = KEY_PCK;
 }
 
+void forge_public_key(uint8_t point[64], enum forge_key k)
+{
+	key(k);
+	memcpy(point, keys[k].point + 1, 64);
+}
+
 void forge_root_key(uint8_t point[64])
 {
-	key(KEY_ROOT);
-	memcpy(point, keys[KEY_ROOT].point + 1, 64);
+	forge_public_key(point, KEY_ROOT);
 }
 
 void forge_init(struct forge *f)

@@ -114,7 +114,9 @@ void forged_input(struct tdxv_collateral_input *in, const struct forged *x);
 /* The whole way: collateral, verification, verdict. The collateral goes to *c. */
 void forged_verify(struct tdxv_verdict *v, struct tdxv_collateral **c, const struct forged *x,
 		   const struct tdxv_policy *policy, int64_t now);
-/* The root's public key, x||y. */
+/* A public key, x||y. */
+void forge_public_key(uint8_t point[64], enum forge_key k);
+/* The root's. */
 void forge_root_key(uint8_t point[64]);
 void forge_keys_free(void);
 

@@ -4,6 +4,7 @@
  */
 #include "tests/unit/verifier/forge.h"
 #include "tests/unit/verifier/mutations.h"
+#include "tests/unit/verifier/tables.h"
 
 #include <openssl/x509.h>
 #include <setjmp.h>
@@ -310,8 +311,19 @@ int main(void)
 	    cmocka_unit_test(every_byte_counts),
 	    cmocka_unit_test(every_byte_of_collateral_counts),
 	};
-	int failures = cmocka_run_group_tests(tests, NULL, NULL);
+	uint8_t xy[64];
+	int failures, k;
 
+	tables_on = false;
+	failures = cmocka_run_group_tests_name("without tables", tests, NULL, NULL);
+	/* All the same where every signer has a table. */
+	tables_on = true;
+	for (k = 0; k < KEYS; k++) {
+		forge_public_key(xy, (enum forge_key)k);
+		tables_add(xy);
+	}
+	failures += cmocka_run_group_tests_name("with tables", tests, NULL, NULL);
+	tables_free();
 	forge_keys_free();
 	return failures;
 }

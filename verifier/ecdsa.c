@@ -65,89 +65,50 @@ void tdxv__key_clear(struct key *k)
 	*k = (struct key){.table = NULL};
 }
 
-/* Of a verification, as FIPS 186-5, section 6.4.2, names them; owned by a BN_CTX. */
-struct numbers {
-	const BIGNUM *n;
-	BIGNUM *r, *s, *e, *u1, *u2, *x;
-};
-
-static bool is_scalar(const BIGNUM *a, const BIGNUM *n)
-{
-	return !BN_is_zero(a) && BN_cmp(a, n) < 0;
-}
-
-static bool prepare(struct numbers *a, BN_CTX *ctx, struct tdxv_bytes message, const uint8_t rs[64])
-{
-	uint8_t digest[32];
-	BIGNUM *inverse;
-
-	a->n = p256() ? EC_GROUP_get0_order(p256()) : NULL;
-	a->r = BN_CTX_get(ctx);
-	a->s = BN_CTX_get(ctx);
-	a->e = BN_CTX_get(ctx);
-	a->u1 = BN_CTX_get(ctx);
-	a->u2 = BN_CTX_get(ctx);
-	inverse = BN_CTX_get(ctx);
-	a->x = BN_CTX_get(ctx); /* NULL when any before it is */
-	tdxv__sha256(digest, message, tdxv__bytes(NULL, 0));
-	return a->n && a->x && BN_bin2bn(rs, 32, a->r) && BN_bin2bn(rs + 32, 32, a->s) &&
-	       is_scalar(a->r, a->n) && is_scalar(a->s, a->n) &&
-	       BN_bin2bn(digest, sizeof digest, a->e) && BN_mod_inverse(inverse, a->s, a->n, ctx) &&
-	       BN_mod_mul(a->u1, a->e, inverse, a->n, ctx) &&
-	       BN_mod_mul(a->u2, a->r, inverse, a->n, ctx);
-}
-
-static bool limbs(uint64_t out[4], const BIGNUM *a)
+static bool bignum(BIGNUM *out, const uint64_t limbs[4])
 {
 	uint8_t octets[32];
-	int i, k;
+	int i;
 
-	if (BN_bn2lebinpad(a, octets, sizeof octets) != sizeof octets)
-		return false;
-	for (i = 0; i < 4; i++)
-		for (out[i] = 0, k = 7; k >= 0; k--)
-			out[i] = out[i] << 8 | octets[8 * i + k];
-	return true;
+	for (i = 0; i < 32; i++)
+		octets[i] = (uint8_t)(limbs[i / 8] >> i % 8 * 8);
+	return BN_lebin2bn(octets, sizeof octets, out) != NULL;
 }
 
-static enum p256_answer by_table(const struct numbers *a, const struct p256_table *table)
+static bool by_openssl(const struct p256_factors *f, const struct key *k)
 {
-	uint64_t u1[4], u2[4], r[4];
-
-	if (!table || !limbs(u1, a->u1) || !limbs(u2, a->u2) || !limbs(r, a->r))
-		return P256_UNKNOWN;
-	return tdxv__p256_sum_is(&tdxv__p256_generator, u1, table, u2, r);
-}
-
-static bool by_openssl(const struct numbers *a, BN_CTX *ctx, const struct key *k)
-{
-	EC_POINT *sum = EC_POINT_new(p256()), *own = k->point ? NULL : point_new(k->xy);
+	BN_CTX *ctx = BN_CTX_new();
+	BIGNUM *n[4] = {BN_new(), BN_new(), BN_new(), BN_new()};
+	EC_POINT *sum = p256() ? EC_POINT_new(p256()) : NULL;
+	EC_POINT *own = k->point ? NULL : point_new(k->xy);
 	const EC_POINT *point = k->point ? k->point : own;
-	bool ok = sum && point && EC_POINT_mul(p256(), sum, a->u1, point, a->u2, ctx) == 1 &&
-		  !EC_POINT_is_at_infinity(p256(), sum) &&
-		  EC_POINT_get_affine_coordinates(p256(), sum, a->x, NULL, ctx) == 1 &&
-		  BN_nnmod(a->x, a->x, a->n, ctx) == 1 && BN_cmp(a->x, a->r) == 0;
+	const bool ok = ctx && sum && point && n[0] && n[1] && n[2] && n[3] &&
+			bignum(n[0], f->u1) && bignum(n[1], f->u2) && bignum(n[2], f->r) &&
+			EC_POINT_mul(p256(), sum, n[0], point, n[1], ctx) == 1 &&
+			!EC_POINT_is_at_infinity(p256(), sum) &&
+			EC_POINT_get_affine_coordinates(p256(), sum, n[3], NULL, ctx) == 1 &&
+			BN_nnmod(n[3], n[3], EC_GROUP_get0_order(p256()), ctx) == 1 &&
+			BN_cmp(n[3], n[2]) == 0;
+	int i;
 
+	for (i = 0; i < 4; i++)
+		BN_free(n[i]);
 	EC_POINT_free(sum);
 	EC_POINT_free(own);
+	BN_CTX_free(ctx);
 	return ok;
 }
 
 bool tdxv__verify(const struct key *k, struct tdxv_bytes message, const uint8_t rs[64])
 {
-	enum p256_answer answer;
-	struct numbers a;
-	BN_CTX *ctx = BN_CTX_new();
-	bool ok = false;
+	enum p256_answer answer = P256_UNKNOWN;
+	struct p256_factors f;
+	uint8_t digest[32];
 
-	if (!ctx)
+	tdxv__sha256(digest, message, tdxv__bytes(NULL, 0));
+	if (!tdxv__p256_factors(&f, digest, rs))
 		return false;
-	BN_CTX_start(ctx);
-	if (prepare(&a, ctx, message, rs)) {
-		answer = by_table(&a, k->table);
-		ok = answer == P256_YES || (answer == P256_UNKNOWN && by_openssl(&a, ctx, k));
-	}
-	BN_CTX_end(ctx);
-	BN_CTX_free(ctx);
-	return ok;
+	if (k->table)
+		answer = tdxv__p256_sum_is(&tdxv__p256_generator, k->table, &f);
+	return answer == P256_YES || (answer == P256_UNKNOWN && by_openssl(&f, k));
 }

@@ -6,56 +6,19 @@
  * Numbers modulo p are four limbs, lowest first, in Montgomery form (times 2^256), below p.
  */
 #include "verifier/p256.h"
+#include "verifier/p256_limbs.h"
 
 #include <string.h>
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-
-__extension__ typedef unsigned __int128 u128;
 
 #define P0 0xffffffffffffffffu
 #define P1 0x00000000ffffffffu
 #define P2 0x0000000000000000u
 #define P3 0xffffffff00000001u
 
-typedef uint64_t number[4];
-
 static const number two_512 = {0x0000000000000003u, 0xfffffffbffffffffu, 0xfffffffffffffffeu,
 			       0x00000004fffffffdu};
 static const number order = {0xf3b9cac2fc632551u, 0xbce6faada7179e84u, 0xffffffffffffffffu,
 			     0xffffffff00000000u};
-
-/* out = a + b + carry; what is carried on. */
-static inline uint64_t add_carry(uint64_t *out, uint64_t a, uint64_t b, uint64_t carry)
-{
-#ifdef __x86_64__ /* compilers do not see by themselves what adc and sbb are for */
-	unsigned long long sum;
-
-	carry = _addcarry_u64((unsigned char)carry, a, b, &sum);
-	*out = sum;
-	return carry;
-#else
-	uint64_t sum, first = __builtin_add_overflow(a, b, &sum);
-
-	return first | __builtin_add_overflow(sum, carry, out);
-#endif
-}
-
-static inline uint64_t sub_borrow(uint64_t *out, uint64_t a, uint64_t b, uint64_t borrow)
-{
-#ifdef __x86_64__
-	unsigned long long difference;
-
-	borrow = _subborrow_u64((unsigned char)borrow, a, b, &difference);
-	*out = difference;
-	return borrow;
-#else
-	uint64_t difference, first = __builtin_sub_overflow(a, b, &difference);
-
-	return first | __builtin_sub_overflow(difference, borrow, out);
-#endif
-}
 
 /* Of high 2^256 + t, below 2p, what remains modulo p. */
 static inline void reduce_once(number r, const number t, uint64_t high)
@@ -215,9 +178,8 @@ static bool x_is(const struct sum *s, const number value)
 	return memcmp(t, s->x, sizeof t) == 0;
 }
 
-enum p256_answer tdxv__p256_sum_is(const struct p256_table *g, const uint64_t u1[4],
-				   const struct p256_table *q, const uint64_t u2[4],
-				   const uint64_t r[4])
+enum p256_answer tdxv__p256_sum_is(const struct p256_table *g, const struct p256_table *q,
+				   const struct p256_factors *f)
 {
 	static const number p = {P0, P1, P2, P3};
 	struct sum s = {{0}, {0}, {0}};
@@ -225,15 +187,15 @@ enum p256_answer tdxv__p256_sum_is(const struct p256_table *g, const uint64_t u1
 	uint64_t carry = 0, borrow = 0;
 	int i;
 
-	if (!add_multiple(&s, g, u1) || !add_multiple(&s, q, u2))
+	if (!add_multiple(&s, g, f->u1) || !add_multiple(&s, q, f->u2))
 		return P256_UNKNOWN;
 	if (is_zero(s.z))
 		return P256_NO;
-	if (x_is(&s, r))
+	if (x_is(&s, f->r))
 		return P256_YES;
 	/* x is below p, which is above n: r + n may be it. */
 	for (i = 0; i < 4; i++)
-		carry = add_carry(&more[i], r[i], order[i], carry);
+		carry = add_carry(&more[i], f->r[i], order[i], carry);
 	for (i = 0; i < 4; i++)
 		borrow = sub_borrow(&unused[i], more[i], p[i], borrow);
 	return !carry && borrow && x_is(&s, more) ? P256_YES : P256_NO;

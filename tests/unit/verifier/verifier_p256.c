@@ -268,6 +268,54 @@ static void limbs(uint64_t out[4], BN_ULONG word, const BIGNUM *a)
 	out[0] = word;
 }
 
+/* e / s and r / s beside OpenSSL's, for s at random, small, near n, and with long runs of zeros. */
+static void inverses(void **state)
+{
+	enum { ROUNDS = 20000 };
+	BIGNUM *e = BN_new(), *r = BN_new(), *s = BN_new(), *inverse = BN_new(), *u = BN_new();
+	uint8_t digest[32], rs[64];
+	uint64_t want[4];
+	struct p256_factors f;
+	int i;
+
+	(void)state;
+	for (i = 0; i < ROUNDS; i++) {
+		BN_rand_range(r, n);
+		BN_rand(e, 256, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY);
+		BN_rand_range(s, n);
+		if (i % 4 == 1)
+			BN_rand(s, 1 + i % 255, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY);
+		else if (i % 4 == 2)
+			BN_sub(s, n, s);
+		else if (i % 4 == 3) {
+			BN_rand(s, 1 + i % 40, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY);
+			BN_lshift(s, s, i % 215);
+			if (i % 8 == 3)
+				BN_sub(s, n, s);
+		}
+		if (BN_is_zero(s) || BN_is_zero(r))
+			continue;
+		put(digest, e);
+		put(rs, r);
+		put(rs + 32, s);
+		assert_true(tdxv__p256_factors(&f, digest, rs));
+		assert_non_null(BN_mod_inverse(inverse, s, n, ctx));
+		BN_mod_mul(u, e, inverse, n, ctx);
+		limbs(want, 0, u);
+		assert_memory_equal(f.u1, want, sizeof want);
+		BN_mod_mul(u, r, inverse, n, ctx);
+		limbs(want, 0, u);
+		assert_memory_equal(f.u2, want, sizeof want);
+		limbs(want, 0, r);
+		assert_memory_equal(f.r, want, sizeof want);
+	}
+	BN_free(e);
+	BN_free(r);
+	BN_free(s);
+	BN_free(inverse);
+	BN_free(u);
+}
+
 /* The sum itself: what p256.c cannot say is said to be unknown, and the sum of nothing is none. */
 static void the_formulas_end(void **state)
 {
@@ -282,7 +330,7 @@ static void the_formulas_end(void **state)
 	const struct p256_table *g = &tdxv__p256_generator;
 	EC_POINT *p = EC_POINT_new(group);
 	BIGNUM *a = BN_new(), *b = BN_new(), *x = BN_new();
-	uint64_t u1[4], u2[4], r[4];
+	struct p256_factors f;
 	size_t i;
 
 	(void)state;
@@ -293,19 +341,19 @@ static void the_formulas_end(void **state)
 			BN_sub(a, n, a);
 		if (cases[i].u2 < 0)
 			BN_sub(b, n, b);
-		limbs(u1, 0, a);
-		limbs(u2, 0, b);
+		limbs(f.u1, 0, a);
+		limbs(f.u2, 0, b);
 		BN_mod_add(a, a, b, n, ctx);
 		EC_POINT_mul(group, p, a, NULL, NULL, ctx);
-		limbs(r, 1, NULL);
+		limbs(f.r, 1, NULL);
 		if (!EC_POINT_is_at_infinity(group, p)) {
 			EC_POINT_get_affine_coordinates(group, p, x, NULL, ctx);
 			BN_nnmod(x, x, n, ctx);
-			limbs(r, 0, x);
+			limbs(f.r, 0, x);
 		}
-		assert_int_equal(tdxv__p256_sum_is(g, u1, g, u2, r), cases[i].answer);
-		r[0] ^= 1;
-		assert_int_equal(tdxv__p256_sum_is(g, u1, g, u2, r),
+		assert_int_equal(tdxv__p256_sum_is(g, g, &f), cases[i].answer);
+		f.r[0] ^= 1;
+		assert_int_equal(tdxv__p256_sum_is(g, g, &f),
 				 cases[i].answer == P256_YES ? P256_NO : cases[i].answer);
 	}
 	BN_free(a);
@@ -384,9 +432,13 @@ static void tables_of_intel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(signatures_at_random),      cmocka_unit_test(numbers_at_the_edge),
-	    cmocka_unit_test(equal_and_opposite_points), cmocka_unit_test(the_formulas_end),
-	    cmocka_unit_test(x_above_the_order),         cmocka_unit_test(tables_of_intel),
+	    cmocka_unit_test(signatures_at_random),
+	    cmocka_unit_test(numbers_at_the_edge),
+	    cmocka_unit_test(equal_and_opposite_points),
+	    cmocka_unit_test(the_formulas_end),
+	    cmocka_unit_test(inverses),
+	    cmocka_unit_test(x_above_the_order),
+	    cmocka_unit_test(tables_of_intel),
 	};
 	int failed;
 

@@ -29,6 +29,8 @@ static bool decode_hex(struct buf *out, const uint8_t *p, size_t n)
 	unsigned have = 0;
 	uint8_t byte;
 
+	if (n && hex_decode_buf(out, (const char *)p, n)) /* as most of them are */
+		return true;
 	if (n > 2 && p[0] == '0' && (p[1] | 0x20) == 'x') {
 		p += 2;
 		n -= 2;

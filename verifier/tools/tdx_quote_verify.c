@@ -12,11 +12,9 @@ static bool load_policy(struct tdxv_policy *p, const char *path)
 	struct buf text;
 	bool ok;
 
-	tdxv_policy_default(p);
-	if (!path)
-		return true;
 	if (!read_file(&text, path))
 		return false;
+	tdxv_policy_default(p);
 	ok = tdxv_policy_parse(p, (const char *)text.p, text.len, &why) == TDXV_OK;
 	if (!ok)
 		complain("%s: %s", path, why.text);
@@ -26,7 +24,7 @@ static bool load_policy(struct tdxv_policy *p, const char *path)
 
 /* What decided, once more where the eye ends up. */
 static void print_end(const struct tdxv_verdict *v, const struct tdxv_collateral *c,
-		      const struct tdxv_policy *policy)
+		      bool images_compared)
 {
 	struct tdxv_shortfall lacks[SHORTFALLS];
 	char line[1024];
@@ -38,8 +36,8 @@ static void print_end(const struct tdxv_verdict *v, const struct tdxv_collateral
 		printf("short        %s: %u, an up-to-date platform has %u\n", lacks[k].what,
 		       lacks[k].have, lacks[k].need);
 	if (v->accepted) {
-		puts(policy->n_images ? "verdict      accepted"
-				      : "verdict      genuine; image not compared");
+		puts(images_compared ? "verdict      accepted"
+				     : "verdict      genuine; image not compared");
 		return;
 	}
 	puts("verdict      REFUSED");
@@ -96,6 +94,7 @@ int verb_verify(const struct options *o)
 {
 	static struct tdxv_policy policy;
 	static struct tdxv_verdict v;
+	const struct tdxv_policy *asked = o->policy ? &policy : NULL;
 	struct tdxv_collateral *c = NULL;
 	struct input in = {.is_report = false};
 	int status = EXIT_TROUBLE;
@@ -105,16 +104,16 @@ int verb_verify(const struct options *o)
 		complain("verify needs --collateral DIR");
 		return EXIT_TROUBLE;
 	}
-	if (!chosen_time(&now, o->time) || !load_policy(&policy, o->policy) ||
+	if (!chosen_time(&now, o->time) || (asked && !load_policy(&policy, o->policy)) ||
 	    !read_input(&in, o->file[0], false))
 		goto out;
 	c = load_collateral(o->collateral, o->root);
 	if (!c)
 		goto out;
-	tdxv_verify(&v, in.bytes.p, in.bytes.len, c, &policy, NULL, now);
+	tdxv_verify(&v, in.bytes.p, in.bytes.len, c, asked, NULL, now);
 	if (!o->json) {
 		print_checks(&v);
-		print_end(&v, c, &policy);
+		print_end(&v, c, asked && asked->n_images);
 	} else if (!print_json(&v)) {
 		goto out;
 	}

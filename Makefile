@@ -43,9 +43,10 @@ bench: build ## ratios against floors measured in the same run
 	@scripts/build release test_programs
 	@tests/bench/run --build build/release
 
-bench-peers: build ## cold verification beside dcap-qvl, which cargo fetches from crates.io
-	@scripts/install-deps test
-	@scripts/build release bench_real
+bench-peers: build ## cold verification beside dcap-qvl and go-tdx-guest, fetched from crates.io and Go's proxy
+	@scripts/install-deps rust
+	@scripts/install-deps go
+	@scripts/build release bench_real tdx-quote
 	@tests/bench/peers/run --build build/release
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)

@@ -1,6 +1,6 @@
 /*
- * bench_verifier [ROUNDS] -- what a verification costs beside the bare ECDSA that it must do, in
- * the same run: rounds of each are interleaved and the median of each is compared.
+ * bench_verifier [ROUNDS] -- what a verification costs beside the bare ECDSA that it must do, by
+ * OpenSSL's EVP_PKEY_verify, in the same run: rounds of each are interleaved and the median of each is compared.
  *
  * bench_verifier --warm N | --parse N | --cold N runs that alone, N times, for callgrind.
  */
@@ -200,7 +200,8 @@ int main(int argc, char **argv)
 	cold();
 	/* Nine signatures are needed: the self-signature of a root whose key is pinned, which this
 	 * make-believe root makes a tenth, is not. Five keys must be imported: root, TCB signing,
-	 * PCK CA, PCK, attestation, and no other. */
+	 * PCK CA, PCK, attestation, and no other. These are not Intel's keys: none has a table, so
+	 * this is the slow way (bench_real shows the other). */
 	floor_cold = 9 * median[0];
 	printf("cold: %u ECDSA operations; %.3f x nine alone, %.3f x with 5 key imports\n",
 	       v.ecdsa_operations, median[3] / floor_cold,

@@ -254,18 +254,23 @@ static bool address_of(const struct answer *a, struct eth_address *out)
 	return !eth_address_is_zero(out);
 }
 
+static bool is_zero(const struct answer *a)
+{
+	static const uint8_t zero[32];
+
+	return a->kind == PCCS_OK && a->n == sizeof zero && memcmp(a->data, zero, sizeof zero) == 0;
+}
+
 /* "pccsRouter() of 0x...: it reverts: ..." */
 static void fail(struct pccs *p, enum pccs_step_kind kind, size_t i, const char *consequence)
 {
-	static const uint8_t zero[32];
 	const struct read *r = &p->read[i];
 	const char *said = r->answer.text;
 	char to[ETH_ADDRESS_TEXT_SIZE];
 
 	if (r->answer.kind == PCCS_OK)
-		said = r->answer.n == sizeof zero && memcmp(r->answer.data, zero, sizeof zero) == 0
-			   ? "it names the zero address, which is no contract"
-			   : "an answer that makes no sense";
+		said = is_zero(&r->answer) ? "it names the zero address, which is no contract"
+					   : "an answer that makes no sense";
 	eth_address_print(to, &r->to);
 	pccs_end(p, kind, "%s of %s: %s%s%s", r->signature, to, said, consequence ? "; " : "",
 		 consequence ? consequence : "");
@@ -334,6 +339,11 @@ static void take_router(struct pccs *p)
 	     has_numbers = address_of(&p->read[3].answer, &numbers);
 	char router[ETH_ADDRESS_TEXT_SIZE];
 
+	for (size_t i = 0; i < p->n_reads; i++)
+		if (is_zero(&p->read[i].answer)) {
+			fail(p, PCCS_REFUSED, i, "its owner must set it");
+			return;
+		}
 	if (!address_of(&p->read[2].answer, &pcs)) {
 		fail(p, PCCS_REFUSED, 2, "as a PCCS router " NAMES_NO_STACK);
 		return;

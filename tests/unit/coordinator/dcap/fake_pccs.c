@@ -193,7 +193,8 @@ static enum pccs_answer call_router(struct fake_pccs *f, struct span c, struct b
 	if (calls(c, "pcsDaoAddr()"))
 		return give_address(out, at(f, pcs));
 	if (calls(c, "qeIdDaoAddr()") && (!one || f->both_routers))
-		return give_address(out, at(f, qe));
+		return give_address(out,
+				    f->no_identity_dao ? (struct eth_address){{0}} : at(f, qe));
 	if (calls(c, "fmspcTcbDaoAddr()") && (!one || f->both_routers))
 		return give_address(out, at(f, tcb));
 	if (!one)

@@ -269,7 +269,16 @@ def test_a_module_that_v10_does_not_know_costs_nothing(old):
     assert re.search('Intel\'s verdict is UpToDate, that of this contract with tcbEvaluationDataNumber 17 would not be: '
                      'Automata v1.0: "TDXModule check failed", because it knows no TDX module of version 0', text), text
     assert sent(old) == 0 and not uploads(c)
-    assert re.search(r"verdict: 0x\w+: Intel's verdict is UpToDate, that of this contract", c.verb("tcb-status").stdout)
+    words = "Intel's verdict is UpToDate, that of this contract"
+    assert re.search(rf"verdict: 0x\w+: {words}", c.verb("tcb-status").stdout)
+    assert words in c.verb("provers").stdout
+    (prover,) = c.provers().values()
+    quote = prover["evidence"]["quote_sha256"]
+    assert f"contract  {words}" in c.verb("explain", quote).stdout
+    c.kill()
+    c.start()
+    c.saw("event=l1_read", start=c.log().rfind("event=ready"))
+    assert f"contract  {words}" in c.verb("explain", quote).stdout
 
 
 def test_what_is_still_good_is_not_replaced(old):

@@ -54,6 +54,20 @@ static void ask_u64(struct pccs *p, const struct eth_address *to, const char *si
 	ask(p, to, signature, &arg, 1);
 }
 
+static void ask_multicall(struct pccs *p)
+{
+	struct read *r = &p->read[p->n_reads];
+	struct buf b;
+
+	buf_init(&b, CALL_MAX);
+	if (pccs_multicall_probe(&b)) {
+		*r = (struct read){.to = *pccs_multicall(), .n = b.len, .signature = "aggregate3"};
+		memcpy(r->calldata, b.p, b.len);
+		p->n_reads++;
+	}
+	buf_free(&b);
+}
+
 static void ask_key(struct pccs *p, enum item_id id)
 {
 	const struct eth_address *dao = &p->item[id].dao;
@@ -195,6 +209,7 @@ void pccs_ask(struct pccs *p)
 		ask_plain(p, &p->entry, "takesLeafOnly()");
 		ask_plain(p, &p->entry, "getBp()");
 		ask_u64(p, &p->entry, "quoteVerifiers(uint16)", QUOTE_VERSION);
+		ask_multicall(p);
 		break;
 	case STAGE_VERIFIER: ask_plain(p, &p->verifier, "pccsRouter()"); break;
 	case STAGE_ROUTER:
@@ -314,6 +329,8 @@ static void take_entry(struct pccs *p)
 	}
 	if (own)
 		p->stack = PCCS_STACK_OWN;
+	p->multicall = p->n_reads > 4 && ok(p, 4) &&
+		       pccs_multicall_is_there(p->read[4].answer.data, p->read[4].answer.n);
 	p->leaf_only = own && number_of(&p->read[1].answer, 0, &leaf) && leaf == 1;
 	p->stage = STAGE_VERIFIER;
 }

@@ -10,7 +10,7 @@ import time
 import pytest
 from l1 import REPO, cast
 from process import PATIENCE, program
-from standins import make_pki
+from standins import make_pki, put_multicall3
 from world import Key, until
 
 DAY = 86400
@@ -73,6 +73,16 @@ def test_a_quote_becomes_a_registered_key_and_batches_are_verified(world, pccs, 
     assert prover.address in text.lower() and "active" in text and "UpToDate" in text, text
     text = c.verb("tcb-status").stdout
     assert "DcapVerifier" in text or "not read yet" in text, text
+
+
+def test_uploads_in_one_transaction(world, pccs, qe):
+    put_multicall3(world.l1)
+    c = production(world, pccs).start()
+    c.saw("event=l1_read")
+    key = Key()
+    assert c.setup(qe.quote(key.payload)) is True and world.signer == key.address
+    assert [e["what"] for e in c.events("collateral_uploaded")] == ["root CA certificate and 6 more"]
+    assert gas_paid(world) == 2
 
 
 def gas_paid(world):

@@ -4,6 +4,7 @@
 #include "coordinator/config/config.h"
 #include "coordinator/daemon.h"
 #include "coordinator/fetch_collateral.h"
+#include "coordinator/provers/revocations.h"
 #include "coordinator/verdicts/quote_check.h"
 #include "verifier/tools/quote_text.h"
 
@@ -27,6 +28,8 @@ static int verb_tcb_status(int argc, char **argv);
 static int verb_collateral(int argc, char **argv);
 static int verb_promote(int argc, char **argv);
 static int verb_revoke(int argc, char **argv);
+static int verb_unrevoke(int argc, char **argv);
+static int verb_revocations(int argc, char **argv);
 static int verb_resume(int argc, char **argv);
 static int verb_metrics(int argc, char **argv);
 static int verb_healthcheck(int argc, char **argv);
@@ -52,7 +55,11 @@ static const struct verb {
     {"collateral", verb_collateral, "[refresh|fetch QUOTE|--json] [SETTINGS]",
      "what is cached from which source; refresh: fetch it anew; fetch: a quote's, as one file"},
     {"promote", verb_promote, "ADDRESS [SETTINGS]", "register this key next"},
-    {"revoke", verb_revoke, "ADDRESS [SETTINGS]", "never register this key again"},
+    {"revoke", verb_revoke, "NAME [SETTINGS]",
+     "never use this key again, or what has this: ADDRESS, ppid:HEX, fmspc:HEX, mrtd:HEX, "
+     "rtmr0:HEX.."},
+    {"unrevoke", verb_unrevoke, "NAME [SETTINGS]", "take that back"},
+    {"revocations", verb_revocations, "[--json] [SETTINGS]", "what is revoked, since when"},
     {"resume", verb_resume, "[SETTINGS]", "send again after a transaction that had no effect"},
     {"metrics", verb_metrics, "[SETTINGS]", "its numbers (Prometheus text)"},
     {"healthcheck", verb_healthcheck, "[SETTINGS]", "exit 0 if provers are served"},
@@ -210,29 +217,64 @@ static int verb_collateral(int argc, char **argv)
 	return client_verb(argc, argv, "/api/v1/collateral", show_collateral);
 }
 
-static int change_prover(int argc, char **argv, const char *verb)
+static int verb_promote(int argc, char **argv)
 {
 	char path[128];
 
 	if (argc < 1 || strlen(argv[0]) + 1 != ETH_ADDRESS_TEXT_SIZE) {
-		fprintf(stderr,
-			"usage: proof-coordinator %s ADDRESS [SETTINGS]; the address is 0x and 40 "
-			"hex digits\n",
-			verb);
+		fputs("usage: proof-coordinator promote ADDRESS [SETTINGS]; the address is 0x and "
+		      "40 hex digits\n",
+		      stderr);
 		return USAGE_ERROR;
 	}
-	snprintf(path, sizeof path, "/api/v1/provers/%s/%s", argv[0], verb);
+	snprintf(path, sizeof path, "/api/v1/provers/%s/promote", argv[0]);
 	return client_post_verb(argc - 1, argv + 1, path);
 }
 
-static int verb_promote(int argc, char **argv)
+/* The URL of what is named. False: told why not. */
+static bool revocation_path(char out[256], int argc, char **argv, const char *verb)
 {
-	return change_prover(argc, argv, "promote");
+	char name[REVOCATION_TEXT_SIZE];
+	struct revocation what;
+	struct why why;
+
+	why_set(&why, "what?");
+	if (argc < 1 || !revocation_parse(&what, argv[0], &why)) {
+		fprintf(stderr, "usage: proof-coordinator %s NAME [SETTINGS]: %s\n", verb,
+			why.text);
+		return false;
+	}
+	revocation_print(name, &what);
+	snprintf(out, 256, "/api/v1/revocations/%s", name);
+	return true;
 }
 
 static int verb_revoke(int argc, char **argv)
 {
-	return change_prover(argc, argv, "revoke");
+	char path[256];
+
+	if (!revocation_path(path, argc, argv, "revoke"))
+		return USAGE_ERROR;
+	return client_post_verb(argc - 1, argv + 1, path);
+}
+
+static int verb_unrevoke(int argc, char **argv)
+{
+	static struct config c;
+	char path[256];
+	int code = EXIT_CONFIG;
+
+	if (!revocation_path(path, argc, argv, "unrevoke"))
+		return USAGE_ERROR;
+	if (load_for_client(&c, argc - 1, argv + 1))
+		code = client_delete(&c, path);
+	config_wipe(&c);
+	return code;
+}
+
+static int verb_revocations(int argc, char **argv)
+{
+	return client_verb(argc, argv, "/api/v1/revocations", show_revocations);
 }
 
 static int verb_resume(int argc, char **argv)

@@ -39,7 +39,7 @@ struct admin_parts {
 	const struct serve *serve;
 	const struct proofs *proofs;
 	struct registrar *registrar;
-	const struct quotes *quotes;
+	struct quotes *quotes;
 	const struct verdicts *verdicts;
 	const struct setup *setup;
 	struct collateral *collateral;

@@ -194,17 +194,23 @@ static bool input_path(char *out, size_t size, const char *batch, const char *co
 	return ok;
 }
 
-int client_drop_input(const struct config *c, const char *batch, const char *commit_hash)
+int client_delete(const struct config *c, const char *path)
 {
 	struct exchange x;
-	char path[512];
 
-	if (!input_path(path, sizeof path, batch, commit_hash))
-		return REFUSED;
 	if (!exchange_open(&x, c, path, ANSWER_MS))
 		return UNREACHABLE;
 	curl_easy_setopt(x.curl, CURLOPT_CUSTOMREQUEST, "DELETE");
 	return exchange_run(&x, c, SENTENCE, NULL);
+}
+
+int client_drop_input(const struct config *c, const char *batch, const char *commit_hash)
+{
+	char path[512];
+
+	if (!input_path(path, sizeof path, batch, commit_hash))
+		return REFUSED;
+	return client_delete(c, path);
 }
 
 int client_put_input(const struct config *c, const char *batch, const char *commit_hash,

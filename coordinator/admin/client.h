@@ -14,6 +14,8 @@
 int client_get(const struct config *c, const char *path, void (*show)(const json_t *));
 /* POST without a body; the answer's sentence is printed. */
 int client_post(const struct config *c, const char *path);
+/* DELETE; the answer's sentence is printed. */
+int client_delete(const struct config *c, const char *path);
 /* Uploads a file ("-": stdin is not a file and is refused) as the input of a batch. */
 int client_put_input(const struct config *c, const char *batch, const char *commit_hash,
 		     const char *file);

@@ -89,6 +89,12 @@ json_t *admin_address(const struct eth_address *a);
 /* provers.c: what is behind these URLs; rest is what follows the prefix. */
 void admin_provers(struct admin_request *r, const char *rest);
 void admin_change_prover(struct admin_request *r, const char *rest);
+/* revocations.c; a name is one of revocations.h's. */
+struct revocation;
+void admin_revoke(struct admin_request *r, const struct revocation *what);
+void admin_revocations(struct admin_request *r, const char *rest);
+void admin_revoke_named(struct admin_request *r, const char *rest);
+void admin_unrevoke(struct admin_request *r, const char *rest);
 void admin_verdicts(struct admin_request *r, const char *rest);
 void admin_tcb(struct admin_request *r, const char *rest);
 void admin_collateral(struct admin_request *r, const char *rest);

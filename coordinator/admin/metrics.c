@@ -132,7 +132,7 @@ static void write_l1(struct out *o, const struct admin_parts *d)
 	plain(o, "last_committed_batch", "gauge", "lastCommittedBatch().", f ? f->committed : 0);
 	plain(o, "last_verified_batch", "gauge", "lastVerifiedBatch().", f ? f->verified : 0);
 	head(o, "transactions_total", "counter", "L1 transactions, by outcome.");
-	for (i = 0; i <= SENDER_CANCELLED; i++)
+	for (i = 0; i < SENDER_OUTCOMES; i++)
 		labelled(o, "transactions_total", "outcome",
 			 sender_outcome_text((enum sender_outcome)i),
 			 agenda_counters(d->agenda)->txs[i]);

@@ -33,12 +33,29 @@ static json_t *evidence_json(const struct evidence *s)
 {
 	if (!s)
 		return json_null();
-	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:o}", "ahead", s->early, "tcb_status",
-			 tdxv_tcb_status_name(s->tcb_status), "tcb_date", time_json(s->tcb_date),
-			 "valid_to", time_json(s->valid_to), "tcb_evaluation_number",
-			 (json_int_t)s->evaluation_number, "fmspc",
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:o, s:o}", "ahead", s->early, "contract",
+			 s->contract, "tcb_status", tdxv_tcb_status_name(s->tcb_status), "tcb_date",
+			 time_json(s->tcb_date), "valid_to", time_json(s->valid_to),
+			 "tcb_evaluation_number", (json_int_t)s->evaluation_number, "fmspc",
 			 hex_json(s->platform.fmspc, sizeof s->platform.fmspc), "quote_sha256",
 			 hex_json(s->quote_sha256, sizeof s->quote_sha256));
+}
+
+/* As `revoke` takes them: the key, and what its quote says. */
+static json_t *names_json(const struct registrar_prover *p)
+{
+	char text[REVOCATION_TEXT_SIZE];
+	json_t *list = json_array();
+	struct revocation name;
+	int kind;
+
+	for (kind = 0; kind < REVOCATION_KINDS; kind++) {
+		if (!traits_at(&p->traits, (enum revocation_kind)kind, &name))
+			continue;
+		revocation_print(text, &name);
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
 }
 
 static json_t *prover_json(const struct admin_parts *d, const struct registrar_prover *p)
@@ -49,12 +66,13 @@ static json_t *prover_json(const struct admin_parts *d, const struct registrar_p
 
 	registrar_describe(d->registrar, &p->signer, clock_wall_ms(), &why);
 	return json_pack(
-	    "{s:o, s:b, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "signer",
+	    "{s:o, s:b, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "signer",
 	    admin_address(&p->signer), "active", active && eth_address_equal(active, &p->signer),
 	    "state", why.text, "payload", kinds[p->kind], "source", p->source, "first_seen_ms",
 	    (json_int_t)p->first_seen_ms, "last_seen_ms", (json_int_t)p->last_seen_ms,
 	    "last_proof_ms", (json_int_t)p->last_proof_ms, "proofs", (json_int_t)p->proofs,
-	    "evidence", evidence_json(quotes_evidence(d->quotes, &p->signer)));
+	    "evidence", evidence_json(quotes_evidence(d->quotes, &p->signer)), "names",
+	    names_json(p));
 }
 
 void admin_provers(struct admin_request *r, const char *rest)
@@ -90,39 +108,12 @@ static void promote_key(struct admin_request *r, const struct eth_address *signe
 	wake_up(d->wake);
 }
 
-static void revoke_key(struct admin_request *r, const struct eth_address *signer)
-{
-	const struct admin_parts *d = &r->admin->p;
-	const bool promoted = registrar_promoted(d->registrar) != NULL;
-	char text[ETH_ADDRESS_TEXT_SIZE], fact[PROVER_REVOKED_SIZE];
-	struct store_change change[2];
-	struct why why = {""};
-	size_t n = 0;
-
-	if (!registrar_revoke(d->registrar, signer, &why)) {
-		admin_reply(r, MHD_HTTP_CONFLICT, "not_revoked", "%s", why.text);
-		return;
-	}
-	eth_address_print(text, signer);
-	log_event(LOG_WARN, "prover_revoked", log_str("signer", text));
-	if (promoted && !registrar_promoted(d->registrar))
-		prover_promoted_drop(d->store);
-	prover_revoked_put(&change[n++], fact, signer);
-	if (registrar_find(d->registrar, signer))
-		prover_row_put(&change[n++], registrar_find(d->registrar, signer));
-	registrar_describe(d->registrar, signer, clock_wall_ms(), &why);
-	admin_reply(r, MHD_HTTP_OK, "revoked",
-		    "%s: %s; see `proof-coordinator provers` for a key to promote in its place",
-		    text, why.text);
-	admin_commit(r, change, n);
-	wake_up(d->wake);
-}
-
 void admin_change_prover(struct admin_request *r, const char *rest)
 {
 	char address[ETH_ADDRESS_TEXT_SIZE];
 	const char *verb = strchr(rest, '/');
 	struct eth_address signer;
+	struct revocation what;
 	struct why why = {""};
 	size_t n = verb ? (size_t)(verb - rest) : 0;
 
@@ -138,10 +129,11 @@ void admin_change_prover(struct admin_request *r, const char *rest)
 		admin_reply(r, MHD_HTTP_BAD_REQUEST, "bad_address", "%s", why.text);
 		return;
 	}
+	what = revocation_of_key(&signer);
 	if (strcmp(verb, "/promote") == 0)
 		promote_key(r, &signer);
 	else
-		revoke_key(r, &signer);
+		admin_revoke(r, &what);
 }
 
 /* ---- verdicts ---- */

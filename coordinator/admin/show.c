@@ -46,6 +46,22 @@ static void show_list(const json_t *list, const char *nothing, void (*show)(cons
 		show(row);
 }
 
+/* Of the names by which it can be revoked those that fit a line. */
+static void show_names(const json_t *names)
+{
+	const json_t *name;
+	const char *text;
+	size_t i, n = 0;
+
+	json_array_foreach (names, i, name) {
+		text = json_string_value(name);
+		if (text && (strncmp(text, "ppid:", 5) == 0 || strncmp(text, "fmspc:", 6) == 0))
+			printf("%s%s", n++ ? ", " : "    platform ", text);
+	}
+	if (n)
+		putchar('\n');
+}
+
 static void show_prover(const json_t *p)
 {
 	const json_t *evidence = json_object_get(p, "evidence");
@@ -61,8 +77,24 @@ static void show_prover(const json_t *p)
 		       text_of(evidence, "tcb_status"), text_of(evidence, "tcb_date"),
 		       number_of(evidence, "tcb_evaluation_number"), text_of(evidence, "fmspc"),
 		       text_of(evidence, "valid_to"), text_of(evidence, "quote_sha256"));
+	if (*text_of(evidence, "contract") != '-')
+		printf("    %s\n", text_of(evidence, "contract"));
+	show_names(json_object_get(p, "names"));
 	if (*text_of(evidence, "ahead") != '-')
 		printf("    at the next TCB recovery: %s\n", text_of(evidence, "ahead"));
+}
+
+static void show_revocation(const json_t *row)
+{
+	char at[24];
+
+	printf("%s  %s, keys kept here: %zu\n", text_of(row, "what"),
+	       age(at, number_of(row, "at_ms")), json_array_size(json_object_get(row, "keys")));
+}
+
+void show_revocations(const json_t *answer)
+{
+	show_list(json_object_get(answer, "revocations"), "nothing is revoked", show_revocation);
 }
 
 void show_provers(const json_t *answer)
@@ -175,6 +207,8 @@ void show_verdict(const json_t *answer)
 	printf("key       %s\n", text_of(answer, "signer"));
 	if (*text_of(answer, "reason") != '-')
 		printf("reason    %s\n", text_of(answer, "reason"));
+	if (*text_of(answer, "contract") != '-')
+		printf("contract  %s\n", text_of(answer, "contract"));
 	if (!json_is_object(verdict))
 		return;
 	if (strcmp(text_of(verdict, "tcb_status"), "NotEvaluated") != 0)

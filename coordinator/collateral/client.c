@@ -405,11 +405,6 @@ bool collateral_at(const struct collateral *c, size_t i, struct collateral_info 
 	return true;
 }
 
-size_t collateral_source_count(const struct collateral *c)
-{
-	return c->s.n_sources;
-}
-
 bool collateral_source_at(const struct collateral *c, size_t i, struct collateral_source_info *out)
 {
 	const struct collateral_standing *st;

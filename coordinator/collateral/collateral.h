@@ -204,7 +204,7 @@ struct collateral_source_info {
 	const char *last_failure;
 };
 
-size_t collateral_source_count(const struct collateral *c);
+/* False: there is no source of that number. */
 bool collateral_source_at(const struct collateral *c, size_t i, struct collateral_source_info *out);
 
 #endif

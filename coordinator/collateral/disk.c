@@ -160,33 +160,10 @@ size_t collateral_disk_keys(struct collateral_key *keys, size_t max, const char 
 
 static bool write_file(const char *dir, const char *name, const void *p, size_t n, struct why *why)
 {
-	char path[PATH_SIZE + 64], tmp[PATH_SIZE + 64];
-	size_t done = 0;
-	ssize_t k = 0;
-	int fd;
+	char path[PATH_SIZE + 64];
 
 	snprintf(path, sizeof path, "%s/%s", dir, name);
-	snprintf(tmp, sizeof tmp, "%s/%s.new", dir, name);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		why_set(why, "cannot create %s: %s", tmp, strerror(errno));
-		return false;
-	}
-	while (done < n && (k = write(fd, (const uint8_t *)p + done, n - done)) > 0)
-		done += (size_t)k;
-	if (done < n || fsync(fd)) {
-		why_set(why, "cannot write %s: %s", tmp, strerror(errno));
-		close(fd);
-		unlink(tmp);
-		return false;
-	}
-	close(fd);
-	if (rename(tmp, path)) {
-		why_set(why, "cannot rename %s: %s", tmp, strerror(errno));
-		unlink(tmp);
-		return false;
-	}
-	return true;
+	return file_write_whole(path, span_of(p, n), 0600, why);
 }
 
 static bool write_numbers(const char *dir, const struct collateral_set *set, struct why *why)

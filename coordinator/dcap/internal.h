@@ -117,7 +117,11 @@ struct pccs {
 	struct pccs_lack lack;
 	char number_text[200];
 
-	enum item_id sending;
+	/* What is due, in order; the first n_sending of it are with the caller. */
+	enum item_id sending[ITEMS];
+	size_t n_sending;
+	bool multicall;      /* several may go in one transaction: */
+	size_t together_max; /* at most so many */
 	unsigned order, of;
 	struct buf calldata; /* of the upload */
 };
@@ -130,7 +134,19 @@ void pccs_end(struct pccs *p, enum pccs_step_kind kind, const char *fmt, ...)
 /* pccs_pieces.c */
 /* False: the job is over. */
 bool pccs_take_pieces(struct pccs *p, const struct pccs_job *job);
-bool pccs_upload_calldata(struct pccs *p, const struct item *item, struct why *why);
+/* Appends the call that uploads ours. */
+bool pccs_upload_calldata(struct buf *out, const struct pccs *p, const struct item *item,
+			  struct why *why);
+
+/* pccs_batch.c */
+const struct eth_address *pccs_multicall(void);
+/* Appends a call that asks nothing of it. */
+bool pccs_multicall_probe(struct buf *out);
+bool pccs_multicall_is_there(const uint8_t *answer, size_t n);
+/* Fills calldata with as many of those that are due as go together, and sets n_sending. */
+bool pccs_batch_calldata(struct pccs *p, struct why *why);
+/* True: fewer of them are to be tried, and nothing is known of any yet. */
+bool pccs_batch_smaller(struct pccs *p, enum pccs_sent sent);
 
 /* pccs_find.c */
 /* Queues the reads of the stage; when there are none the stage has moved on. */
@@ -144,7 +160,7 @@ void pccs_take_held(struct item *item, struct span data);
 /* pccs_judge.c */
 /* Chooses the next upload, or ends the job. */
 void pccs_decide(struct pccs *p, int64_t now);
-/* The answer to the upload of p->sending. */
-void pccs_upload_reverted(struct pccs *p, struct span data);
+/* The answer to the upload of the one that was sent. */
+void pccs_upload_reverted(struct pccs *p, struct item *item, struct span data);
 
 #endif

@@ -63,7 +63,9 @@ static void forget(struct pccs *p)
 	p->asked = false;
 	p->n_reads = 0;
 	p->stack = PCCS_STACK_UNKNOWN;
-	p->leaf_only = p->async_upload = false;
+	p->leaf_only = p->async_upload = p->multicall = false;
+	p->together_max = ITEMS;
+	p->n_sending = 0;
 	p->choice = CHOICE_FIXED;
 	p->number = p->counts = 0;
 	p->lack = (struct pccs_lack){0};
@@ -103,15 +105,20 @@ static void show_reads(const struct pccs *p, struct pccs_step *step, struct why 
 
 static void show_send(const struct pccs *p, struct pccs_step *step, struct why *why)
 {
-	const struct item *item = &p->item[p->sending];
+	const struct item *item = &p->item[p->sending[0]];
 
 	step->kind = PCCS_SEND;
-	step->to = item->dao;
+	step->to = p->n_sending > 1 ? *pccs_multicall() : item->dao;
 	step->calldata = buf_span(&p->calldata);
-	memcpy(step->name, item->name, sizeof step->name);
+	step->pieces = (unsigned)p->n_sending;
+	if (p->n_sending > 1)
+		snprintf(step->name, sizeof step->name, "%.40s and %u more", item->name,
+			 step->pieces - 1);
+	else
+		memcpy(step->name, item->name, sizeof step->name);
 	step->order = p->order;
 	step->of = p->of;
-	why_set(why, "the %s is to be uploaded (%u of %u)", item->name, p->order, p->of);
+	why_set(why, "the %s: to be uploaded (%u of %u)", step->name, p->order, p->of);
 }
 
 static bool all_answered(const struct pccs *p)
@@ -181,24 +188,37 @@ void pccs_answer(struct pccs *p, size_t i, enum pccs_answer answer, struct span 
 	}
 }
 
+/* Whatever happened: the chain is asked what it holds now. New evaluation numbers may mean other
+ * DAOs, or other documents in one. */
+static void read_again(struct pccs *p, bool count)
+{
+	p->stage = STAGE_STATE;
+	p->asked = false;
+	for (size_t i = 0; i < p->n_sending; i++) {
+		struct item *item = &p->item[p->sending[i]];
+
+		item->sends += count;
+		item->read = false;
+		if (p->sending[i] != ITEM_NUMBERS)
+			continue;
+		p->item[ITEM_IDENTITY].read = p->item[ITEM_TCB].read = false;
+		p->stage = STAGE_NUMBER;
+	}
+}
+
 void pccs_sent(struct pccs *p, enum pccs_sent sent, struct span data, const char *sentence)
 {
-	struct item *item = &p->item[p->sending];
+	struct item *item = &p->item[p->sending[0]];
 
 	if (p->stage != STAGE_SEND)
 		return;
 	buf_free(&p->calldata);
-	item->sends++;
-	/* Whatever happened: the chain is asked what it holds now. New evaluation numbers may mean
-	 * other DAOs, or other documents in one. */
-	item->read = false;
-	if (p->sending == ITEM_NUMBERS)
-		p->item[ITEM_IDENTITY].read = p->item[ITEM_TCB].read = false;
-	p->stage = p->sending == ITEM_NUMBERS ? STAGE_NUMBER : STAGE_STATE;
-	p->asked = false;
+	read_again(p, !pccs_batch_smaller(p, sent));
+	if (p->n_sending > 1 && sent != PCCS_SEND_FAILED)
+		return;
 	switch (sent) {
 	case PCCS_MINED: break;
-	case PCCS_SEND_REVERTED: pccs_upload_reverted(p, data); break;
+	case PCCS_SEND_REVERTED: pccs_upload_reverted(p, item, data); break;
 	case PCCS_SEND_DOES_NOT_FIT:
 		item->permanent = true;
 		why_set(&item->blocked,

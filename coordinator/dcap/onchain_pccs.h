@@ -6,7 +6,7 @@
  * asks for exactly the uploads that are missing, expired, about to expire, or of a lower evaluation
  * number than what the caller has, in the order in which the contracts take them. What is still
  * good is left alone though ours is newer, until the caller insists: the contracts' verdict needs
- * it.
+ * it. Where the chain has Multicall3 as many as fit go up in one transaction.
  *
  * Pure: the caller makes the calls and sends the transactions. One job at a time:
  *
@@ -89,8 +89,9 @@ struct pccs_step {
 	/* SEND */
 	struct eth_address to;
 	struct span calldata;
-	char name[PCCS_NAME_MAX]; /* "TCB info of FMSPC b0c06f000000" */
-	unsigned order, of;       /* this is upload number order of those known to be due */
+	char name[PCCS_NAME_MAX]; /* "TCB info of FMSPC b0c06f000000", "root CA CRL and 5 more" */
+	unsigned pieces;          /* that go up with it */
+	unsigned order, of;       /* its first is upload number order of those known to be due */
 };
 
 /* Returns step->kind. Every kind has a sentence. Spans are the machine's, good until the next call

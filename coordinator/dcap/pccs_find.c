@@ -54,6 +54,20 @@ static void ask_u64(struct pccs *p, const struct eth_address *to, const char *si
 	ask(p, to, signature, &arg, 1);
 }
 
+static void ask_multicall(struct pccs *p)
+{
+	struct read *r = &p->read[p->n_reads];
+	struct buf b;
+
+	buf_init(&b, CALL_MAX);
+	if (pccs_multicall_probe(&b)) {
+		*r = (struct read){.to = *pccs_multicall(), .n = b.len, .signature = "aggregate3"};
+		memcpy(r->calldata, b.p, b.len);
+		p->n_reads++;
+	}
+	buf_free(&b);
+}
+
 static void ask_key(struct pccs *p, enum item_id id)
 {
 	const struct eth_address *dao = &p->item[id].dao;
@@ -195,6 +209,7 @@ void pccs_ask(struct pccs *p)
 		ask_plain(p, &p->entry, "takesLeafOnly()");
 		ask_plain(p, &p->entry, "getBp()");
 		ask_u64(p, &p->entry, "quoteVerifiers(uint16)", QUOTE_VERSION);
+		ask_multicall(p);
 		break;
 	case STAGE_VERIFIER: ask_plain(p, &p->verifier, "pccsRouter()"); break;
 	case STAGE_ROUTER:
@@ -254,18 +269,23 @@ static bool address_of(const struct answer *a, struct eth_address *out)
 	return !eth_address_is_zero(out);
 }
 
+static bool is_zero(const struct answer *a)
+{
+	static const uint8_t zero[32];
+
+	return a->kind == PCCS_OK && a->n == sizeof zero && memcmp(a->data, zero, sizeof zero) == 0;
+}
+
 /* "pccsRouter() of 0x...: it reverts: ..." */
 static void fail(struct pccs *p, enum pccs_step_kind kind, size_t i, const char *consequence)
 {
-	static const uint8_t zero[32];
 	const struct read *r = &p->read[i];
 	const char *said = r->answer.text;
 	char to[ETH_ADDRESS_TEXT_SIZE];
 
 	if (r->answer.kind == PCCS_OK)
-		said = r->answer.n == sizeof zero && memcmp(r->answer.data, zero, sizeof zero) == 0
-			   ? "it names the zero address, which is no contract"
-			   : "an answer that makes no sense";
+		said = is_zero(&r->answer) ? "it names the zero address, which is no contract"
+					   : "an answer that makes no sense";
 	eth_address_print(to, &r->to);
 	pccs_end(p, kind, "%s of %s: %s%s%s", r->signature, to, said, consequence ? "; " : "",
 		 consequence ? consequence : "");
@@ -309,6 +329,8 @@ static void take_entry(struct pccs *p)
 	}
 	if (own)
 		p->stack = PCCS_STACK_OWN;
+	p->multicall = p->n_reads > 4 && ok(p, 4) &&
+		       pccs_multicall_is_there(p->read[4].answer.data, p->read[4].answer.n);
 	p->leaf_only = own && number_of(&p->read[1].answer, 0, &leaf) && leaf == 1;
 	p->stage = STAGE_VERIFIER;
 }
@@ -334,6 +356,11 @@ static void take_router(struct pccs *p)
 	     has_numbers = address_of(&p->read[3].answer, &numbers);
 	char router[ETH_ADDRESS_TEXT_SIZE];
 
+	for (size_t i = 0; i < p->n_reads; i++)
+		if (is_zero(&p->read[i].answer)) {
+			fail(p, PCCS_REFUSED, i, "its owner must set it");
+			return;
+		}
 	if (!address_of(&p->read[2].answer, &pcs)) {
 		fail(p, PCCS_REFUSED, 2, "as a PCCS router " NAMES_NO_STACK);
 		return;

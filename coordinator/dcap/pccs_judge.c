@@ -297,10 +297,11 @@ static void note_lack(struct pccs *p, const struct item *item)
 void pccs_decide(struct pccs *p, int64_t now)
 {
 	struct why note, left_alone = {{0}};
-	int first = ITEMS, due = 0, sent = 0;
+	int due = 0, sent = 0;
 	enum verdict v;
 
 	p->counts = will_count(p, now);
+	p->n_sending = 0;
 	for (int i = 0; i < ITEMS; i++) {
 		struct item *item = &p->item[i];
 
@@ -325,8 +326,7 @@ void pccs_decide(struct pccs *p, int64_t now)
 			break;
 		case UPLOAD:
 			due++;
-			if (first == ITEMS)
-				first = i;
+			p->sending[p->n_sending++] = (enum item_id)i;
 			break;
 		case STUCK: /* then nothing is uploaded at all: it would be gas for nothing */
 			note_lack(p, item);
@@ -337,24 +337,23 @@ void pccs_decide(struct pccs *p, int64_t now)
 	}
 	/* The number follows from the list: only another list can help. */
 	if (p->stack == PCCS_STACK_AUTOMATA_V1_1 && p->number == 0 &&
-	    (first == ITEMS || judge(p, &p->item[ITEM_NUMBERS], now, &note) != UPLOAD)) {
+	    (p->n_sending == 0 || judge(p, &p->item[ITEM_NUMBERS], now, &note) != UPLOAD)) {
 		pccs_end(p, PCCS_WAIT,
 			 "the router does not say with which tcbEvaluationDataNumber the contracts "
 			 "verify (%s)",
 			 p->number_text);
 		return;
 	}
-	if (first == ITEMS) {
+	if (p->n_sending == 0) {
 		ready(p, &left_alone);
 		return;
 	}
-	p->sending = (enum item_id)first;
 	p->order = (unsigned)sent + 1;
 	p->of = (unsigned)(sent + due);
-	if (pccs_upload_calldata(p, &p->item[first], &note))
+	if (pccs_batch_calldata(p, &note))
 		p->stage = STAGE_SEND;
 	else
-		pccs_end(p, PCCS_WAIT, "%s: %s", p->item[first].name, note.text);
+		pccs_end(p, PCCS_WAIT, "%s: %s", p->item[p->sending[0]].name, note.text);
 }
 
 struct span pccs_tcb_info(const struct pccs *p, uint32_t *number)
@@ -402,9 +401,8 @@ static const struct {
     {"ParsingFailed()", NEVER},
 };
 
-void pccs_upload_reverted(struct pccs *p, struct span data)
+void pccs_upload_reverted(struct pccs *p, struct item *item, struct span data)
 {
-	struct item *item = &p->item[p->sending];
 	enum effect effect = NOT_NOW;
 	struct eth_revert r;
 

@@ -214,7 +214,8 @@ bool pccs_take_pieces(struct pccs *p, const struct pccs_job *job)
 	       take_json(p, ITEM_TCB, in->tcb_info, "tcbInfo", "TDX");
 }
 
-bool pccs_upload_calldata(struct pccs *p, const struct item *item, struct why *why)
+bool pccs_upload_calldata(struct buf *out, const struct pccs *p, const struct item *item,
+			  struct why *why)
 {
 	struct abi_value der = abi_bytes(buf_span(&item->exact)), document[2], args[3];
 	const char *signature = NULL;
@@ -264,5 +265,5 @@ bool pccs_upload_calldata(struct pccs *p, const struct item *item, struct why *w
 		break;
 	case ITEMS: break;
 	}
-	return abi_encode_call(&p->calldata, signature, args, n, why) == ETH_OK;
+	return abi_encode_call(out, signature, args, n, why) == ETH_OK;
 }

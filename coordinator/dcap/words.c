@@ -4,6 +4,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#define CHAIN_DOES_NOT_VERIFY                                                                      \
+	"the PCK chain does not verify: a signature, a date, a revoked certificate, or an "        \
+	"authority key identifier that is not the issuer's subject key identifier"
+
 static const struct {
 	const char *reason, *words;
 } table[] = {
@@ -28,7 +32,7 @@ static const struct {
     {"QEVE", "the quoting enclave does not vouch for the attestation key, or is not the one of the "
 	     "QE identity"},
     {"QEIDVE", "the QE identity is missing on the PCCS, or has expired"},
-    {"X509VE", "the PCK chain does not verify: a signature, a date, or a revoked certificate"},
+    {"X509VE", CHAIN_DOES_NOT_VERIFY},
     {"ATTVE", "the signature of the quote or of its QE report does not hold"},
     {"TCBCH", "the TCB info's hash is not the one of the zero-knowledge proof"},
     {"QEIDCH", "the QE identity's hash is not the one of the zero-knowledge proof"},
@@ -58,8 +62,7 @@ static const struct {
 			       "knows none of version 0"},
     {"Verification failed by QEIdentity check",
      "the quoting enclave is not the one of the QE identity, or revoked"},
-    {"Failed to verify X509 Chain",
-     "the PCK chain does not verify: a signature, a date, or a revoked certificate"},
+    {"Failed to verify X509 Chain", CHAIN_DOES_NOT_VERIFY},
     {"Failed to verify attestation and/or qe report signatures",
      "the signature of the quote or of its QE report does not hold"},
 };

@@ -66,6 +66,8 @@ void evidence_put(struct evidence_book *b, const struct quote_checked *r,
 		memset(e, 0, sizeof *e);
 	}
 	collateral_set_unref(e->collateral);
+	if (memcmp(e->quote_sha256, r->keys.whole.sha256, 32) != 0)
+		e->contract[0] = '\0';
 	e->signer = r->signer;
 	e->tcb_status = r->tcb_status;
 	e->tcb_date = r->tcb_date;

@@ -7,6 +7,8 @@
 #include "coordinator/provers/registrar.h"
 #include "coordinator/verdicts/quote_check.h"
 
+#define EVIDENCE_CONTRACT_MAX 512
+
 struct evidence {
 	struct eth_address signer;
 	enum tdxv_tcb_status tcb_status;
@@ -19,6 +21,8 @@ struct evidence {
 	/* With Intel's early TCB info: what the next TCB recovery will make of it. Empty: no
 	 * trouble in sight, or not looked at. */
 	char early[QUOTE_CHECK_SENTENCE_MAX];
+	/* What the contract that is faced says of that quote; empty: it was not asked yet. */
+	char contract[EVIDENCE_CONTRACT_MAX];
 	/* Kept alive by the evidence; NULL while the quote has not been verified. */
 	const struct collateral_set *collateral;
 };

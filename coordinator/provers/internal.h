@@ -32,8 +32,7 @@ struct registrar {
 	struct eth_address registering_key;
 	uint64_t registering_gas;
 
-	struct eth_address *revoked;
-	size_t revoked_n;
+	struct revocations revoked;
 
 	uint64_t gas_day, gas_used;
 	unsigned failures;

@@ -152,9 +152,10 @@ static bool can_be_registered(const struct registrar *r, const struct registrar_
 	/* The kind must be the contract's: a quote's header is no address, an address no quote. */
 	enum registrar_payload_kind kind = r->dev_mode ? REGISTRAR_DEV : REGISTRAR_QUOTE;
 
-	return p->kind == kind && p->refused.text[0] == '\0' && !p->revoked &&
-	       p->fit == REGISTRAR_FIT && !eth_address_equal(&p->signer, &r->signer) &&
-	       (!r->dev_mode || r->settings.allow_dev_mode);
+	return p->kind == kind && p->refused.text[0] == '\0' && p->fit == REGISTRAR_FIT &&
+	       !eth_address_equal(&p->signer, &r->signer) &&
+	       (!r->dev_mode || r->settings.allow_dev_mode) &&
+	       !revocations_find(&r->revoked, &p->traits);
 }
 
 /* With no key on chain: who was heard of last, but whoever has lately shown a proof goes first. */
@@ -274,6 +275,12 @@ const struct registrar_prover *registrar_target(const struct registrar *r, uint6
 		why_set(why, "the registered key %s has not shown a proof, but neither has another",
 			text);
 	return NULL;
+}
+
+const struct registrar_prover *registrar_successor(const struct registrar *r, uint64_t now_ms,
+						   struct why *why)
+{
+	return registrar_target(r, now_ms, why);
 }
 
 /* ---- the next step ---- */

@@ -76,16 +76,16 @@ void quote_job_keep_verdict(const struct quote_job *job, const char *answer, con
 	verdicts_keep(job->a->p.verdicts, job->a->p.store, &note);
 }
 
-static void remember_refusal(const struct quote_job *job)
+static void remember_refusal(const struct quote_job *job, const char *sentence)
 {
 	const struct quote_checked *r = &job->result;
 
-	refusals_add(job->a->refusals, &r->keys.whole, r->lasting, r->sentence);
+	refusals_add(job->a->refusals, &r->keys.whole, r->lasting, sentence);
 	/* Whoever comes with the same again is refused the same, whatever he did to the rest. */
 	if (r->authentic_bytes)
 		refusals_add(job->a->refusals,
 			     r->signed_part_refused ? &r->keys.signed_part : &r->keys.judged, false,
-			     r->sentence);
+			     sentence);
 }
 
 /* Consumes the job. */
@@ -108,7 +108,7 @@ static void end_job(struct quote_job *job, enum quotes_rc rc, const char *senten
 		break;
 	case QUOTES_REFUSED:
 		refusals_blame(a->refusals, job->source, clock_mono_ms());
-		remember_refusal(job);
+		remember_refusal(job, sentence);
 		quote_job_keep_verdict(job, "refused", sentence);
 		break;
 	case QUOTES_RETRY: break;
@@ -188,6 +188,7 @@ static void after_pool(uv_work_t *work, int status)
 {
 	struct quote_job *job = work->data;
 	struct quotes *a = job->a;
+	struct why revoked;
 
 	(void)status;
 	a->in_pool--;
@@ -207,6 +208,9 @@ static void after_pool(uv_work_t *work, int status)
 		fetch(job);
 	else if (!job->cb)
 		quotes_look_ahead(job);
+	else if (registrar_refuses(a->p.registrar, &job->result.signer, buf_span(&job->quote),
+				   &revoked))
+		end_job(job, QUOTES_REFUSED, revoked.text);
 	else
 		end_job(job, QUOTES_ATTESTED, "");
 }
@@ -284,6 +288,8 @@ static bool is_remembered(struct quotes *a, struct span quote, struct quotes_res
 		refused = refusals_find(a->refusals, &keys.signed_part);
 	if (!refused && a->has_image && l1_time(a->p.l1, a->o.max_clock_skew_s, &now, &why))
 		good = evidence_of_quote(a->evidence, keys.whole.sha256, a->generation, now);
+	if (good && registrar_refuses(a->p.registrar, &good->signer, quote, &why))
+		good = NULL;
 	if (refused) {
 		snprintf(a->answer, sizeof a->answer, "refused before: %s", refused);
 		out->rc = QUOTES_REFUSED;
@@ -383,6 +389,16 @@ const struct quotes_counters *quotes_counters(const struct quotes *a)
 const struct evidence *quotes_evidence(const struct quotes *a, const struct eth_address *signer)
 {
 	return evidence_find(a->evidence, signer);
+}
+
+void quotes_note_contract(struct quotes *a, const struct eth_address *signer, const char *words)
+{
+	struct evidence *e = evidence_find(a->evidence, signer);
+
+	if (!e)
+		return;
+	snprintf(e->contract, sizeof e->contract, "%s", words);
+	verdicts_note_contract(a->p.verdicts, a->p.store, e->quote_sha256, words);
 }
 
 int64_t quotes_seconds_left(const struct quotes *a, int64_t now)

@@ -89,6 +89,10 @@ bool quotes_reload(struct quotes *a, const struct quotes_options *options, struc
 /* NULL: no verification of that key's quote has passed here. */
 const struct evidence *quotes_evidence(const struct quotes *a, const struct eth_address *signer);
 
+/* What the contract that is faced says of that key's quote, beside Intel's verdict: kept with both
+ * evidence and verdict. */
+void quotes_note_contract(struct quotes *a, const struct eth_address *signer, const char *words);
+
 struct quotes_counters {
 	uint64_t verdicts[QUOTES_RETRY + 1]; /* of quotes that provers offered, by rc */
 	uint64_t remembered;                 /* answered without looking again */

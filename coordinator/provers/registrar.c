@@ -36,7 +36,7 @@ void registrar_free(struct registrar *r)
 		free((void *)r->provers[i].payload.p);
 	free(r->provers);
 	free(r->keys);
-	free(r->revoked);
+	revocations_free(&r->revoked);
 	free(r);
 }
 
@@ -150,6 +150,8 @@ bool prover_put(struct registrar *r, const struct registrar_prover *row)
 	}
 	*p = *row;
 	p->payload = span_of(payload, row->payload.n);
+	traits_of(&p->traits, &p->signer,
+		  p->kind == REGISTRAR_QUOTE ? p->payload : span_of(NULL, 0));
 	return true;
 }
 
@@ -158,9 +160,6 @@ bool registrar_restore(struct registrar *r, const struct registrar_prover *prove
 	struct registrar_prover row = *prover;
 
 	row.fit = row.kind == REGISTRAR_QUOTE ? REGISTRAR_FIT_UNKNOWN : REGISTRAR_FIT;
-	if (row.revoked && !registrar_revoke(r, &row.signer, NULL))
-		return false;
-	row.revoked = registrar_is_revoked(r, &row.signer);
 	if (prover_find(r, &prover->signer) || !prover_put(r, &row))
 		return false;
 	if (r->signer_known && eth_address_equal(&r->signer, &prover->signer))
@@ -191,7 +190,8 @@ bool registrar_source_attested(const struct registrar *r, const char *source)
 	for (i = 0; i < r->n; i++) {
 		const struct registrar_prover *p = &r->provers[i];
 
-		if (p->kind == REGISTRAR_QUOTE && p->fit == REGISTRAR_FIT && !p->revoked &&
+		if (p->kind == REGISTRAR_QUOTE && p->fit == REGISTRAR_FIT &&
+		    !revocations_find(&r->revoked, &p->traits) &&
 		    strncmp(p->source, source, sizeof p->source - 1) == 0)
 			return true;
 	}
@@ -230,7 +230,7 @@ bool registrar_signer_known(const struct registrar *r)
 
 bool active_is_revoked(const struct registrar *r)
 {
-	return registrar_signer(r) && registrar_is_revoked(r, &r->signer);
+	return registrar_signer(r) && registrar_revoked_by(r, &r->signer);
 }
 
 const struct eth_address *registrar_counting_signer(const struct registrar *r)
@@ -342,7 +342,6 @@ bool registrar_check(const struct registrar *r, struct span payload,
 	const struct registrar_prover *known, *evict;
 	struct registrar_prover *p = &out->prover;
 	struct eth_address signer;
-	char text[ETH_ADDRESS_TEXT_SIZE];
 
 	*out = (struct registrar_check){.answer = check_payload(r, payload, why)};
 	if (out->answer != REGISTRAR_ACK_STANDBY)
@@ -357,9 +356,7 @@ bool registrar_check(const struct registrar *r, struct span payload,
 	else
 		memcpy(signer.b, payload.p, sizeof signer.b);
 	known = prover_find(r, &signer);
-	if (registrar_is_revoked(r, &signer)) {
-		eth_address_print(text, &signer);
-		why_set(why, "the operator revoked the key %s", text);
+	if (registrar_refuses(r, &signer, is_quote ? payload : span_of(NULL, 0), why)) {
 		out->answer = REGISTRAR_REFUSE;
 		return false;
 	}
@@ -416,7 +413,6 @@ bool registrar_setup(struct registrar *r, const struct registrar_check *check, s
 	if (known) {
 		row.proofs = known->proofs;
 		row.last_proof_ms = known->last_proof_ms;
-		row.revoked = known->revoked;
 	} else if (check->has_evicted) {
 		evict = prover_find(r, &check->evicted);
 	}
@@ -448,10 +444,8 @@ enum registrar_answer registrar_answer(const struct registrar *r, const struct e
 		why_set(why, "%s", p->refused.text);
 		return REGISTRAR_REFUSE;
 	}
-	if (p->revoked) {
-		why_set(why, "the operator revoked the key %s", text);
+	if (registrar_refuses(r, signer, p->payload, why))
 		return REGISTRAR_REFUSE;
-	}
 	if (!r->signer_known) {
 		why_set(why, "L1 has not yet said which key the TDXVerifier holds");
 		return REGISTRAR_RETRY;
@@ -511,20 +505,29 @@ void registrar_describe(const struct registrar *r, const struct eth_address *sig
 			uint64_t now_ms, struct why *out)
 {
 	const struct registrar_prover *p = prover_find(r, signer);
+	const struct revocation *revoked = registrar_revoked_by(r, signer);
 	uint64_t proofs = p ? p->proofs : 0;
+	char text[REVOCATION_TEXT_SIZE];
 	struct why shown = {{0}};
 
+	if (revoked)
+		revocation_print(text, revoked);
 	if (proofs == 0)
 		why_set(&shown, "no proof shown");
 	else
 		why_set(&shown, "%" PRIu64 " proof%s shown", proofs, proofs == 1 ? "" : "s");
-	if (!p)
+	if (!p && !revoked)
 		why_set(out, "not registered here");
-	else if (p->refused.text[0])
+	else if (p && p->refused.text[0])
 		why_set(out, "refused: %.400s", p->refused.text);
-	else if (p->revoked)
-		why_set(out, "revoked by the operator%s, %.60s",
-			prover_is_active(r, p) ? ", but still on chain" : "", shown.text);
+	else if (revoked)
+		why_set(out, "revoked by the operator%s%.120s%s, %.60s",
+			revoked->kind == REVOCATION_KEY ? "" : " with ",
+			revoked->kind == REVOCATION_KEY ? "" : text,
+			active_is_revoked(r) && eth_address_equal(&r->signer, signer)
+			    ? ", but still on chain"
+			    : "",
+			shown.text);
 	else if (p->fit == REGISTRAR_UNFIT)
 		why_set(out, "%s, %.60s, but its quote no longer passes: %.300s",
 			prover_is_active(r, p) ? "active" : "standby", shown.text, p->unfit.text);

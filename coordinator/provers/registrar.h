@@ -13,7 +13,7 @@
  *   - a quote counts only while it is fit (verified here, and still so with today's collateral); an
  *     active whose quote no longer is yields to a fit key that has shown a proof;
  *   - before a quote is registered the chain is prepared for it: its collateral is uploaded first;
- *   - the operator may promote a key, or revoke one for good.
+ *   - the operator may promote a key, or revoke one, and whole platforms or images (revocations.h).
  * A key has shown a proof when a proof for a committed batch recovers to it.
  *
  * Pure, as work.h: time is an argument, the caller makes changes durable and then tells.
@@ -21,6 +21,7 @@
 #ifndef COORDINATOR_PROVERS_REGISTRAR_H
 #define COORDINATOR_PROVERS_REGISTRAR_H
 
+#include "coordinator/provers/revocations.h"
 #include "encoding/bytes.h"
 #include "encoding/why.h"
 #include "ethereum/address.h"
@@ -73,9 +74,8 @@ struct registrar_prover {
 	struct why refused;     /* empty: not refused */
 	unsigned failures;      /* registrations of this payload that failed; of this run */
 	enum registrar_fit fit;
-	struct why unfit; /* why, where it is */
-	bool revoked;     /* by the operator: never registered again; also of no row, see
-			     registrar_revoke() */
+	struct why unfit;     /* why, where it is */
+	struct traits traits; /* of key and payload; the registrar's to fill */
 };
 
 /* ---- what the chain says ---- */
@@ -164,11 +164,25 @@ bool registrar_promote(struct registrar *r, const struct eth_address *signer, st
 void registrar_restore_promoted(struct registrar *r, const struct eth_address *signer);
 /* NULL: none. */
 const struct eth_address *registrar_promoted(const struct registrar *r);
-/* This key, known or not, is never registered again, nothing is sent with its proofs from now on,
- * and where the contract holds it, any fit key replaces it. False: REGISTRAR_REVOKED_MAX are. */
-#define REGISTRAR_REVOKED_MAX 4096
-bool registrar_revoke(struct registrar *r, const struct eth_address *signer, struct why *why);
-bool registrar_is_revoked(const struct registrar *r, const struct eth_address *signer);
+/* A key to which this applies, known or not, is never registered again, nothing is sent with its
+ * proofs from now on, and where the contract holds it, any fit key replaces it. A key on chain
+ * whose quote never was shown here can be revoked by its address only. False: as
+ * revocations_add(). */
+bool registrar_revoke(struct registrar *r, const struct revocation *what, struct why *why);
+/* It no longer applies. False with the sentence: it did not. */
+bool registrar_unrevoke(struct registrar *r, const struct revocation *what, struct why *why);
+/* In order; NULL when i is too large. */
+const struct revocation *registrar_revocation_at(const struct registrar *r, size_t i);
+/* By what this key is revoked; NULL: it is not. */
+const struct revocation *registrar_revoked_by(const struct registrar *r,
+					      const struct eth_address *signer);
+/* The same of a key with a quote that need not be kept here; with the sentence. */
+const struct revocation *registrar_refuses(const struct registrar *r,
+					   const struct eth_address *signer, struct span payload,
+					   struct why *why);
+/* Who is registered next, as far as is known now. NULL with the sentence: nobody. */
+const struct registrar_prover *registrar_successor(const struct registrar *r, uint64_t now_ms,
+						   struct why *why);
 
 /* At the start, for each stored row. A quote's fitness is unknown then. False: out of memory, the
  * table is full, or it is there. */

@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROW_USUAL, ROW_REVOKED }; /* store_prover.state */
-
 static struct span text(const char *s)
 {
 	return span_of(s, strlen(s));
@@ -31,7 +29,6 @@ void prover_row_put(struct store_change *out, const struct registrar_prover *p)
 					    .last_seen_ms = p->last_seen_ms,
 					    .last_proof_ms = p->last_proof_ms,
 					    .proofs_good = p->proofs,
-					    .state = p->revoked ? ROW_REVOKED : ROW_USUAL,
 					    .reason = text(p->refused.text)};
 	memcpy(out->prover.signer, p->signer.b, 20);
 }
@@ -43,8 +40,7 @@ bool prover_row_get(struct registrar *r, const struct store_prover *row, struct 
 				     .first_seen_ms = row->first_seen_ms,
 				     .last_seen_ms = row->last_seen_ms,
 				     .last_proof_ms = row->last_proof_ms,
-				     .proofs = row->proofs_good,
-				     .revoked = row->state == ROW_REVOKED};
+				     .proofs = row->proofs_good};
 
 	memcpy(p.signer.b, row->signer, 20);
 	text_of(p.source, sizeof p.source, row->source);
@@ -122,16 +118,37 @@ void prover_promoted_drop(struct store *store)
 	store_drop_fact(store, PROVER_PROMOTED_FACT);
 }
 
-void prover_revoked_put(struct store_change *out, char key_text[PROVER_REVOKED_SIZE],
-			const struct eth_address *signer)
+void prover_revoked_put(struct store_change *out, struct prover_revoked_row *room,
+			const struct revocation *what)
 {
-	char address[ETH_ADDRESS_TEXT_SIZE];
-
-	eth_address_print(address, signer);
-	snprintf(key_text, PROVER_REVOKED_SIZE, PROVER_REVOKED_FACT "%s", address);
+	snprintf(room->key, sizeof room->key, "%s", PROVER_REVOKED_FACT);
+	revocation_print(room->key + strlen(PROVER_REVOKED_FACT), what);
+	put_u64(room->value, what->at_ms);
 	*out = (struct store_change){
 	    .kind = CHANGE_FACT_PUT,
-	    .fact = {.key = text(key_text), .value = span_of(signer->b, sizeof signer->b)}};
+	    .fact = {.key = text(room->key), .value = span_of(room->value, sizeof room->value)}};
+}
+
+void prover_revoked_drop(struct store_change *out, struct prover_revoked_row *room,
+			 const struct revocation *what)
+{
+	prover_revoked_put(out, room, what);
+	out->kind = CHANGE_FACT_DEL;
+}
+
+/* What stands behind the prefix is the revocation as the operator writes it; the value is when. */
+static void get_revocation(struct registrar *r, const struct store_fact *row)
+{
+	const size_t prefix = strlen(PROVER_REVOKED_FACT);
+	char name[REVOCATION_TEXT_SIZE];
+	struct revocation what;
+	struct why why;
+
+	text_of(name, sizeof name, span_of(row->key.p + prefix, row->key.n - prefix));
+	if (!revocation_parse(&what, name, &why))
+		return;
+	what.at_ms = row->value.n == 8 ? get_u64(row->value.p) : 0;
+	registrar_revoke(r, &what, NULL);
 }
 
 static bool is_revocation(const struct store_fact *row)
@@ -143,7 +160,7 @@ static bool is_revocation(const struct store_fact *row)
 
 bool prover_fact_get(struct registrar *r, const struct store_fact *row)
 {
-	struct eth_address promoted; /* or revoked */
+	struct eth_address promoted;
 
 	if (span_eq(row->key, text(PROVER_GAS_FACT))) {
 		if (row->value.n == 16)
@@ -151,10 +168,7 @@ bool prover_fact_get(struct registrar *r, const struct store_fact *row)
 		return true;
 	}
 	if (is_revocation(row)) {
-		if (row->value.n == sizeof promoted.b) {
-			memcpy(promoted.b, row->value.p, sizeof promoted.b);
-			registrar_revoke(r, &promoted, NULL);
-		}
+		get_revocation(r, row);
 		return true;
 	}
 	if (!span_eq(row->key, text(PROVER_PROMOTED_FACT)))

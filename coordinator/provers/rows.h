@@ -31,12 +31,16 @@ void prover_gas_keep(struct store *store, const struct registrar *r, uint64_t no
 void prover_promoted_put(struct store_change *out, const struct eth_address *signer);
 void prover_promoted_drop(struct store *store);
 
-/* That a key is revoked, whether it has a row or not: never dropped. key_text: room for the fact's
- * key, which change borrows. */
+/* What the operator revoked: never dropped but at his word. out borrows from room. */
 #define PROVER_REVOKED_FACT "revoked/"
-#define PROVER_REVOKED_SIZE (sizeof PROVER_REVOKED_FACT + ETH_ADDRESS_TEXT_SIZE)
-void prover_revoked_put(struct store_change *out, char key_text[PROVER_REVOKED_SIZE],
-			const struct eth_address *signer);
+struct prover_revoked_row {
+	char key[sizeof PROVER_REVOKED_FACT + REVOCATION_TEXT_SIZE];
+	uint8_t value[8];
+};
+void prover_revoked_put(struct store_change *out, struct prover_revoked_row *room,
+			const struct revocation *what);
+void prover_revoked_drop(struct store_change *out, struct prover_revoked_row *room,
+			 const struct revocation *what);
 
 /* At the start: any of these facts. False: another one. What is not well formed is passed over. */
 bool prover_fact_get(struct registrar *r, const struct store_fact *row);

@@ -379,19 +379,6 @@ bool sender_resume(struct sender *s, struct sender_intent *intent, uint64_t now_
 	return true;
 }
 
-bool sender_cancel(struct sender *s, uint64_t now_ms, struct sender_actions *out)
-{
-	out->n = 0;
-	out->wake_at_ms = s->wake_at;
-	if (s->phase == PH_IDLE || s->exposed)
-		return false;
-	why_set(&s->note, "cancelled after %llu ms, before anything was sent",
-		(unsigned long long)(now_ms - s->started_ms));
-	sender_finish(s, SENDER_CANCELLED, out);
-	out->wake_at_ms = s->wake_at;
-	return true;
-}
-
 /* ---- events ---- */
 
 static void failed(struct sender *s, const char *sentence, uint64_t now, struct sender_actions *out)

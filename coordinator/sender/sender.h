@@ -53,14 +53,14 @@ enum sender_kind { SENDER_VERIFY, SENDER_REGISTER, SENDER_UPLOAD /* collateral *
 	X(SENDER_FAILED_ON_CHAIN, "failed on chain")                                               \
 	X(SENDER_TOO_BIG, "too big for one transaction") /* bytes or gas: the owner may bisect */  \
 	X(SENDER_NO_FUNDS, "not enough funds")                                                     \
-	X(SENDER_GAVE_UP, "gave up") /* before anything was sent; the sentence says why */         \
-	X(SENDER_CANCELLED, "cancelled")
+	X(SENDER_GAVE_UP, "gave up") /* before anything was sent; the sentence says why */
 
 enum sender_outcome {
 #define X(name, text) name,
 	SENDER_OUTCOME_LIST(X)
 #undef X
 };
+#define SENDER_OUTCOMES (SENDER_GAVE_UP + 1)
 const char *sender_outcome_text(enum sender_outcome o);
 
 /* ---- the intent: what is persisted ---- */
@@ -273,10 +273,6 @@ bool sender_wish(struct sender *s, const struct sender_wish *wish, uint64_t now_
  * broadcast: it is followed as if it had. False as for sender_wish. */
 bool sender_resume(struct sender *s, struct sender_intent *intent, uint64_t now_ms,
 		   struct sender_actions *out, struct why *why);
-
-/* False when it is too late (something may have been broadcast) or nothing is open. Else the
- * action is FINISHED with SENDER_CANCELLED. */
-bool sender_cancel(struct sender *s, uint64_t now_ms, struct sender_actions *out);
 
 /* Events with an old ticket are ignored. now_ms is monotonic. */
 void sender_step(struct sender *s, const struct sender_event *event, uint64_t now_ms,

@@ -342,16 +342,6 @@ bool sender_io_resume(struct sender_io *io, struct sender_intent *intent, struct
 	return true;
 }
 
-bool sender_io_cancel(struct sender_io *io)
-{
-	struct sender_actions actions;
-
-	if (!sender_cancel(io->sender, now_ms(), &actions))
-		return false;
-	run(io, &actions);
-	return true;
-}
-
 void sender_io_answer(struct sender_io *io, const struct sender_event *event)
 {
 	struct sender_actions actions;

@@ -40,8 +40,6 @@ struct sender_io *sender_io_new(uv_loop_t *loop, struct rpc *rpc,
 
 bool sender_io_wish(struct sender_io *io, const struct sender_wish *wish, struct why *why);
 bool sender_io_resume(struct sender_io *io, struct sender_intent *intent, struct why *why);
-/* As sender_cancel(); finished() is called before it returns true. */
-bool sender_io_cancel(struct sender_io *io);
 /* The owner's answer; what the event points to is used during the call only. */
 void sender_io_answer(struct sender_io *io, const struct sender_event *event);
 

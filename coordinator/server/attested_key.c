@@ -26,8 +26,8 @@ bool attested_key(const struct registrar *r, const uint8_t hash[TLS_KEY_HASH])
 	size_t i;
 
 	for (i = 0; (p = registrar_at(r, i)); i++)
-		if (p->kind == REGISTRAR_QUOTE && !p->revoked && p->fit != REGISTRAR_UNFIT &&
-		    names(p->payload, hash))
+		if (p->kind == REGISTRAR_QUOTE && p->fit != REGISTRAR_UNFIT &&
+		    !registrar_revoked_by(r, &p->signer) && names(p->payload, hash))
 			return true;
 	return false;
 }

@@ -4,6 +4,7 @@
 #include "coordinator/base/log.h"
 #include "coordinator/provers/rows.h"
 #include "coordinator/transactions/addresses.h"
+#include "coordinator/transactions/fixed_number.h"
 #include "coordinator/transactions/funds.h"
 #include "coordinator/transactions/prepare.h"
 #include "coordinator/transactions/register.h"
@@ -18,6 +19,7 @@ struct agenda {
 	struct why now;
 	struct outbox *outbox;
 	struct addresses *addresses;
+	struct fixed_number *fixed_number;
 	struct funds *funds;
 	struct verify *verify;
 	struct prepare *prepare;
@@ -92,6 +94,7 @@ void agenda_next(struct agenda *a)
 
 	if (!f || !l1_is_fresh(a->p.l1) || a->stopped)
 		return;
+	fixed_number_pump(a->fixed_number);
 	funds_pump(a->funds);
 	outbox_watch(a->outbox);
 	if (verify_is_busy(a->verify) || !outbox_is_free(a->outbox))
@@ -219,8 +222,10 @@ bool agenda_new(struct agenda **out, const struct agenda_parts *parts,
 	if (!outbox_new(&a->outbox, &op, &options->outbox, &events, why))
 		goto failed;
 	a->desk = (struct desk){&a->p, &a->o, a->outbox, &a->now};
-	if (!addresses_new(&a->addresses, &a->desk, why) || !funds_new(&a->funds, &a->desk, why) ||
-	    !verify_new(&a->verify, &a->desk, why) || !prepare_new(&a->prepare, &a->desk, why))
+	if (!addresses_new(&a->addresses, &a->desk, why) ||
+	    !fixed_number_new(&a->fixed_number, &a->desk, why) ||
+	    !funds_new(&a->funds, &a->desk, why) || !verify_new(&a->verify, &a->desk, why) ||
+	    !prepare_new(&a->prepare, &a->desk, why))
 		goto failed;
 	*out = a;
 	return true;
@@ -247,6 +252,7 @@ void agenda_free(struct agenda *a)
 	verify_free(a->verify);
 	addresses_free(a->addresses);
 	funds_free(a->funds);
+	fixed_number_free(a->fixed_number);
 	outbox_free(a->outbox);
 	free(a);
 }

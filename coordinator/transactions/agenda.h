@@ -43,7 +43,7 @@ const struct funds *agenda_funds(const struct agenda *a);
 const struct prepare *agenda_prepare(const struct agenda *a);
 
 struct agenda_counters {
-	uint64_t txs[SENDER_CANCELLED + 1]; /* by enum sender_outcome */
+	uint64_t txs[SENDER_OUTCOMES]; /* by enum sender_outcome */
 	uint64_t gas_verify, gas_register, gas_upload;
 };
 const struct agenda_counters *agenda_counters(const struct agenda *a);

@@ -24,7 +24,7 @@ struct agenda_parts {
 	struct registrar *registrar;
 	struct work *work;
 	struct proofs *proofs;
-	const struct quotes *quotes;
+	struct quotes *quotes;
 	struct collateral *collateral; /* what quotes are judged with; NULL: as the settings say */
 	struct wake *wake;
 };

@@ -156,6 +156,7 @@ static void tell_verdict(struct prepare *prep, const char *words)
 
 	eth_address_print(signer, &prep->signer);
 	snprintf(prep->verdict, sizeof prep->verdict, "%s: %s", signer, words);
+	quotes_note_contract(prep->desk->p->quotes, &prep->signer, words);
 }
 
 /* Whether the contract agrees with Intel's UpToDate, by the TCB info that it will judge with. Where
@@ -392,7 +393,6 @@ void prepare_upload_over(struct prepare *prep, const struct sender_action *a)
 		break;
 	case SENDER_NO_FUNDS:
 	case SENDER_GAVE_UP:
-	case SENDER_CANCELLED:
 		pccs_sent(prep->pccs, PCCS_SEND_FAILED, span_of(NULL, 0), a->sentence);
 		break;
 	}

@@ -438,7 +438,6 @@ void verify_over(struct verify *v, const struct sender_action *a)
 		break;
 	case SENDER_NO_FUNDS:
 	case SENDER_GAVE_UP:
-	case SENDER_CANCELLED:
 		log_event(LOG_WARN, "verify_given_up", log_str("reason", a->sentence));
 		v->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
 		break;

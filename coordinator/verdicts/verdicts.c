@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FACT "verdict/" /* and 64 hex digits */
+#define FACT     "verdict/" /* and 64 hex digits */
+#define CONTRACT "contract"
 
 struct kept {
 	char hex[65]; /* empty: free */
@@ -55,19 +56,28 @@ static struct kept *newest(const struct verdicts *v, size_t i)
 	return i < v->n ? &v->kept[(v->next + 2 * v->max - 1 - i) % v->max] : NULL;
 }
 
-/* Takes json over. *forgotten: the key that made room, or "". */
-static void put(struct verdicts *v, const char *hex, json_t *json, char forgotten[65])
+static struct kept *find(const struct verdicts *v, const char *hex)
 {
 	struct kept *k;
 	size_t i;
 
-	forgotten[0] = '\0';
 	for (i = 0; (k = newest(v, i)); i++)
-		if (strcmp(k->hex, hex) == 0) {
-			json_decref(k->json);
-			k->json = json;
-			return;
-		}
+		if (strcmp(k->hex, hex) == 0)
+			return k;
+	return NULL;
+}
+
+/* Takes json over. *forgotten: the key that made room, or "". */
+static void put(struct verdicts *v, const char *hex, json_t *json, char forgotten[65])
+{
+	struct kept *k = find(v, hex);
+
+	forgotten[0] = '\0';
+	if (k) {
+		json_decref(k->json);
+		k->json = json;
+		return;
+	}
 	k = &v->kept[v->next];
 	if (v->n == v->max) {
 		memcpy(forgotten, k->hex, 65);
@@ -80,11 +90,21 @@ static void put(struct verdicts *v, const char *hex, json_t *json, char forgotte
 	v->next = (v->next + 1) % v->max;
 }
 
+static void store_json(struct store *store, const char *hex, const json_t *j)
+{
+	char key[sizeof FACT + 64], *text = json_dumps(j, JSON_COMPACT);
+
+	fact_key(key, hex);
+	if (text)
+		store_put_fact(store, key, text, strlen(text));
+	free(text);
+}
+
 void verdicts_keep(struct verdicts *v, struct store *store, const struct verdict_note *note)
 {
 	char hex[65], forgotten[65], key[sizeof FACT + 64], signer[ETH_ADDRESS_TEXT_SIZE];
 	json_t *verdict = json_loadb((const char *)note->json.p, note->json.n, 0, NULL), *j;
-	char *text;
+	const struct kept *former;
 
 	hex_encode(hex, note->sha256, 32);
 	if (note->signer)
@@ -94,19 +114,30 @@ void verdicts_keep(struct verdicts *v, struct store *store, const struct verdict
 		      "reason", note->sentence, "signer",
 		      note->signer ? json_string(signer) : json_null(), "verdict",
 		      verdict ? verdict : json_null());
-	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-	if (!text) {
-		json_decref(j);
+	if (!j)
 		return;
-	}
+	former = find(v, hex);
+	if (former)
+		json_object_set(j, CONTRACT, json_object_get(former->json, CONTRACT));
 	put(v, hex, j, forgotten);
-	fact_key(key, hex);
-	store_put_fact(store, key, text, strlen(text));
-	free(text);
+	store_json(store, hex, j);
 	if (forgotten[0]) {
 		fact_key(key, forgotten);
 		store_drop_fact(store, key);
 	}
+}
+
+void verdicts_note_contract(struct verdicts *v, struct store *store, const uint8_t sha256[32],
+			    const char *words)
+{
+	const struct kept *k;
+	char hex[65];
+
+	hex_encode(hex, sha256, 32);
+	k = find(v, hex);
+	if (!k || json_object_set_new(k->json, CONTRACT, json_string(words)) != 0)
+		return;
+	store_json(store, hex, k->json);
 }
 
 bool verdicts_fact_get(struct verdicts *v, const struct store_fact *row)

@@ -28,6 +28,10 @@ struct verdicts *verdicts_new(size_t max);
 void verdicts_free(struct verdicts *v);
 /* Replaces a former verdict on the same quote. Without memory it is dropped. */
 void verdicts_keep(struct verdicts *v, struct store *store, const struct verdict_note *note);
+/* What the contract that is faced says of a quote whose verdict is kept. It stays when that verdict
+ * is replaced. Nothing to do where none is kept. */
+void verdicts_note_contract(struct verdicts *v, struct store *store, const uint8_t sha256[32],
+			    const char *words);
 /* At the start: the row of a verdict that an earlier run kept. False: another fact. What cannot be
  * read is passed over. */
 bool verdicts_fact_get(struct verdicts *v, const struct store_fact *row);

@@ -133,6 +133,15 @@ def collateral_calls(pccs, fmspc="90c06f000000", ca="platform"):
     ]
 
 
+MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
+
+
+def put_multicall3(l1):
+    """From now on this chain has it where most have."""
+    code = l1.rpc("eth_getCode", l1.deploy("Multicall"), "latest")
+    l1.rpc("anvil_setCode", MULTICALL3, code)
+
+
 def upload_collateral(l1, dcap, pccs, **platform):
     """Uploads what the chain does not have yet; returns the gas of each upload."""
     gas = {}

@@ -9,7 +9,7 @@ import urllib.parse
 
 import pytest
 from l1 import Reverted, cast
-from standins import collateral_calls, make_pki, signed_json
+from standins import collateral_calls, make_pki, put_multicall3, signed_json
 from test_production import DAY, prove_until, production, refused
 from world import EVALUATION_NUMBER, FMSPC, L1_KEY, TDX_KEY, Key, automata, until
 
@@ -124,6 +124,30 @@ def test_v10_from_nothing_to_verified_batches(old):
     c.verb("revoke", prover.address)
     until("registered", lambda: c.setup(qe.quote(key.payload)) is True and old.signer == key.address, 60, 1)
     assert set(uploads(c)[7:]) <= {*JSON, "PCK CRL of the Platform CA", "root CA CRL"}, uploads(c)
+
+
+def test_uploads_go_together_where_the_chain_has_multicall3(old):
+    """Two blocks to a registered key instead of eight; a stranger's upload in between is no harm."""
+    put_multicall3(old.l1)
+    pccs, qe = old.pccs(), old.software_qe()
+    c = production(old, pccs).start()
+    c.saw("event=l1_read")
+    key = Key()
+    assert c.setup(qe.quote(key.payload)) is True and old.signer == key.address
+    assert uploads(c) == ["root CA certificate and 6 more"] and sent(old) == 2
+    # What another has put there already is left out, and one alone goes to its DAO.
+    daos = Daos(old.l1, old.dcap)
+    old.pki("--evaluation", "18", "--age", DAY)
+    for what, data in collateral_calls(pccs):
+        if what == "QE identity":
+            old.l1.transact({"from": old.l1.accounts[9], "to": daos.v10[0], "data": data})
+    assert c.verb("collateral", "refresh").returncode == 0
+    c.saw("event=collateral .*evaluation=18")
+    other = Key()
+    assert c.setup(qe.quote(other.payload)) is True
+    assert c.verb("promote", other.address).returncode == 0
+    until("the other is registered", lambda: old.signer == other.address, 60)
+    assert "TCB info of FMSPC 90c06f000000" in uploads(c)[-1], uploads(c)
 
 
 def test_v10_would_verify_with_what_has_expired(old):
@@ -269,7 +293,16 @@ def test_a_module_that_v10_does_not_know_costs_nothing(old):
     assert re.search('Intel\'s verdict is UpToDate, that of this contract with tcbEvaluationDataNumber 17 would not be: '
                      'Automata v1.0: "TDXModule check failed", because it knows no TDX module of version 0', text), text
     assert sent(old) == 0 and not uploads(c)
-    assert re.search(r"verdict: 0x\w+: Intel's verdict is UpToDate, that of this contract", c.verb("tcb-status").stdout)
+    words = "Intel's verdict is UpToDate, that of this contract"
+    assert re.search(rf"verdict: 0x\w+: {words}", c.verb("tcb-status").stdout)
+    assert words in c.verb("provers").stdout
+    (prover,) = c.provers().values()
+    quote = prover["evidence"]["quote_sha256"]
+    assert f"contract  {words}" in c.verb("explain", quote).stdout
+    c.kill()
+    c.start()
+    c.saw("event=l1_read", start=c.log().rfind("event=ready"))
+    assert f"contract  {words}" in c.verb("explain", quote).stdout
 
 
 def test_what_is_still_good_is_not_replaced(old):

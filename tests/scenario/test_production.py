@@ -10,7 +10,7 @@ import time
 import pytest
 from l1 import REPO, cast
 from process import PATIENCE, program
-from standins import make_pki
+from standins import make_pki, put_multicall3
 from world import Key, until
 
 DAY = 86400
@@ -75,6 +75,16 @@ def test_a_quote_becomes_a_registered_key_and_batches_are_verified(world, pccs, 
     assert "DcapVerifier" in text or "not read yet" in text, text
 
 
+def test_uploads_in_one_transaction(world, pccs, qe):
+    put_multicall3(world.l1)
+    c = production(world, pccs).start()
+    c.saw("event=l1_read")
+    key = Key()
+    assert c.setup(qe.quote(key.payload)) is True and world.signer == key.address
+    assert [e["what"] for e in c.events("collateral_uploaded")] == ["root CA certificate and 6 more"]
+    assert gas_paid(world) == 2
+
+
 def gas_paid(world):
     """What the sender of registrations has sent so far, in transactions."""
     sender = cast("wallet", "address", "--private-key", world.dir.joinpath("tdx.key").read_text().strip())
@@ -117,6 +127,23 @@ def test_a_verifier_that_goes_by_the_standard_number(new_world):
     assert int(world.l1.call(world.dcap, "evaluationNumber()"), 16) == 18
     names = [e["what"] for e in c.events("collateral_uploaded")][8:]
     assert names[-3:] == ["list of TCB evaluation numbers", "TD_QE identity", "TCB info of FMSPC 90c06f000000"], names
+
+
+def test_a_verifier_that_goes_by_a_fixed_number(world):
+    """It is asked at the start: the quote is judged with that number's collateral, not with the standard one, by which
+    the platform is OutOfDate; and also where the chain lacks nothing."""
+    fixed = make_pki(world.dir / "fixed", "--evaluation", "17", "--age", 40 * DAY)
+    world.pki("--evaluation", "18", "--tcb-status", "OutOfDate", "--age", 10 * DAY)
+    pccs, qe = world.pccs("--dir", world.pki(), "--dir", fixed), world.software_qe()
+    source = world.pccs("--dir", fixed, name="fixed")
+    world.upload_collateral(source)
+    c = production(world, pccs).start()
+    c.saw("event=evaluation_number_fixed number=17")
+    key = Key()
+    assert c.setup(qe.quote(key.payload)) is True and world.signer == key.address
+    asked = [r for r in pccs.requests() if "/tdx/" in r and "tcbevaluation" not in r]
+    assert asked and all("tcbEvaluationDataNumber=17" in r for r in asked if "update=early" not in r), asked
+    assert not c.events("collateral_uploaded")
 
 
 def test_a_verifier_that_goes_by_the_early_number(new_world):
@@ -391,6 +418,32 @@ def test_failover_among_three(world, pccs, qe):
     c.start()
     c.saw("event=l1_read", start=c.log().rfind("event=ready"))
     assert "revoked" in refused(c, qe.quote(keys[2].payload))
+
+
+def test_a_platform_is_revoked_and_taken_back(world, pccs, qe):
+    c = production(world, pccs).start()
+    c.saw("event=l1_read")
+    active, other = Key(), Key()
+    assert c.setup(qe.quote(active.payload)) is True
+    ppid = next(n for n in c.provers()[active.address]["names"] if n.startswith("ppid:"))
+    assert f"platform {ppid}, fmspc:" in c.verb("provers").stdout
+    done = c.verb("revoke", ppid)
+    assert done.returncode == 0 and "no other key here can take its place" in done.stdout, done
+    assert "promote" in done.stdout
+    assert "but still on chain" in c.provers()[active.address]["state"]
+    # All of that machine's keys, known or not, and after a crash.
+    c.kill()
+    c.start()
+    c.saw("event=l1_read", start=c.log().rfind("event=ready"))
+    assert f"the operator revoked {ppid}, and the quote of" in refused(c, qe.quote(other.payload))
+    (verdict,) = [v for v in json.loads(c.admin("GET", "/api/v1/verdicts")[1])["verdicts"] if v["answer"] == "refused"]
+    assert f"the operator revoked {ppid}" in c.verb("explain", verdict["quote_sha256"]).stdout
+    assert f"{ppid}  " in c.verb("revocations").stdout
+    done = c.verb("unrevoke", ppid)
+    assert done.returncode == 0 and "revoked no more" in done.stdout, done
+    assert c.verb("unrevoke", ppid).returncode == 1 and c.verb("revoke", "ppid:12").returncode == 64
+    assert c.setup(qe.quote(other.payload)) is True
+    assert "nothing is revoked" in c.verb("revocations").stdout
 
 
 def test_a_tcb_recovery_makes_a_registered_key_unfit(world, pccs, qe):

@@ -214,12 +214,12 @@ static void platform_entries(struct buf *list, uint8_t oid[11])
 
 static void sgx_extension(struct buf *out, const struct forge *f)
 {
-	uint8_t oid[11] = {0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01}, ppid[16] = {7};
+	uint8_t oid[11] = {0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01};
 	struct buf list = fresh(), tcb = fresh(), tcb_seq = fresh(), entry;
 	unsigned i;
 
 	oid[9] = 1;
-	sgx_entry(&list, oid, 10, 0x04, ppid, 16);
+	sgx_entry(&list, oid, 10, 0x04, f->ppid, 16);
 	oid[9] = 2;
 	for (i = 1; i <= 17; i++) {
 		if (i == f->no_tcb_entry)
@@ -686,6 +686,7 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 					false,
 					0,
 					{NULL, 0}};
+	f->ppid[0] = 7;
 	memcpy(f->fmspc, "\x90\xc0\x6f\x00\x00\x00", 6);
 	memset(f->comp_svn, 5, 16);
 	f->pcesvn = 11;

@@ -55,7 +55,7 @@ struct forge {
 	struct forge_cert root, ca, pck, tcb;
 	struct forge_crl root_crl, pck_crl;
 	/* SGX extension */
-	uint8_t fmspc[6], pceid[2], comp_svn[16];
+	uint8_t ppid[16], fmspc[6], pceid[2], comp_svn[16];
 	unsigned pcesvn;
 	unsigned no_tcb_entry;       /* the one of 1 to 18 that is left out, or 0 */
 	bool no_fmspc, has_platform; /* has_platform: the entries that only a Platform CA writes */

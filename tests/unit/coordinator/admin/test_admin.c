@@ -414,7 +414,7 @@ static void test_provers(void **state)
 	list = json_object_get(a.json, "provers");
 	assert_int_equal(json_array_size(list), 2);
 	has_keys(json_array_get(list, 0), "signer active state payload source first_seen_ms "
-					  "last_seen_ms last_proof_ms proofs evidence");
+					  "last_seen_ms last_proof_ms proofs evidence names");
 	answer_free(&a);
 }
 
@@ -432,11 +432,12 @@ static void test_change_refusals(void **state)
 	assert_int_equal(x->wakes, 0);
 	/* One that has not come yet may be revoked. */
 	post(x, &stranger, "revoke", 200, "revoked");
-	assert_true(registrar_is_revoked(x->p.registrar, &stranger));
+	assert_non_null(registrar_revoked_by(x->p.registrar, &stranger));
 }
 
 struct found {
 	bool promoted, revoked;
+	struct registrar *registrar;
 };
 
 static bool on_fact(void *arg, const struct store_fact *row, struct why *why)
@@ -446,37 +447,29 @@ static bool on_fact(void *arg, const struct store_fact *row, struct why *why)
 	(void)why;
 	if (span_eq(row->key, span_of(PROVER_PROMOTED_FACT, strlen(PROVER_PROMOTED_FACT))))
 		f->promoted = row->value.n == 20 && memcmp(row->value.p, key_b.b, 20) == 0;
-	return true;
-}
-
-/* As an earlier run left it: a registrar that reads the row knows. */
-static bool on_prover(void *arg, const struct store_prover *row, struct why *why)
-{
-	const struct registrar_settings rs = {.max_provers = 8, .allow_dev_mode = true};
-	struct registrar *r = registrar_new(&rs);
-	struct found *f = arg;
-
-	assert_true(prover_row_get(r, row, why));
-	f->revoked = memcmp(row->signer, key_a.b, 20) == 0 && registrar_find(r, &key_a)->revoked;
-	registrar_free(r);
+	/* As an earlier run left it: a registrar that reads the row knows. */
+	else if (prover_fact_get(f->registrar, row))
+		f->revoked |= registrar_revoked_by(f->registrar, &key_a) != NULL;
 	return true;
 }
 
 static void look_after(struct admin_world *x, struct found *out)
 {
-	const struct store_visitor visitor = {.fact = on_fact, .prover = on_prover};
+	const struct store_visitor visitor = {.fact = on_fact};
+	const struct registrar_settings rs = {.max_provers = 8, .allow_dev_mode = true};
 	const struct store_options so = {.dir = x->dir};
 	struct why why = {""};
 	struct store *store;
 	uv_loop_t loop;
 
-	*out = (struct found){0};
+	*out = (struct found){.registrar = registrar_new(&rs)};
 	uv_loop_init(&loop);
 	assert_int_equal(store_open(&store, &loop, &so, &why), STORE_OK);
 	assert_int_equal(store_load(store, &visitor, out, &why), STORE_OK);
 	store_close(store, NULL, NULL);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&loop), 0);
+	registrar_free(out->registrar);
 }
 
 static void test_promote_and_revoke_last(void **state)
@@ -490,13 +483,51 @@ static void test_promote_and_revoke_last(void **state)
 	post(&x, &key_b, "promote", 200, "promoted");
 	assert_true(eth_address_equal(registrar_promoted(x.p.registrar), &key_b));
 	post(&x, &key_a, "revoke", 200, "revoked");
-	assert_true(registrar_find(x.p.registrar, &key_a)->revoked);
+	assert_non_null(registrar_revoked_by(x.p.registrar, &key_a));
 	assert_true(x.wakes > 0);
 	admin_world_close(&x);
 	look_after(&x, &found);
 	assert_true(found.promoted);
 	assert_true(found.revoked);
 	admin_world_remove(&x);
+}
+
+static void call_revocation(struct admin_world *x, const char *method, const char *name, int status,
+			    const char *code)
+{
+	char url[192];
+
+	snprintf(url, sizeof url, "/api/v1/revocations/%s", name);
+	refused(x, method, url, WORLD_BEARER, status, code);
+}
+
+static void test_revocations(void **state)
+{
+	static const char ppid[] = "ppid:00112233445566778899aabbccddeeff";
+	struct admin_world *x = *state;
+	char key[ETH_ADDRESS_TEXT_SIZE];
+	const json_t *list;
+	struct answer a;
+
+	meet(x);
+	eth_address_print(key, &key_a);
+	call_revocation(x, "POST", "ppid:0011", 400, "bad_revocation");
+	call_revocation(x, "DELETE", "serial:1", 400, "bad_revocation");
+	call_revocation(x, "DELETE", ppid, 404, "not_revoked");
+	call_revocation(x, "POST", ppid, 200, "revoked");
+	call_revocation(x, "POST", key, 200, "revoked");
+	admin_world_get(x, &a, "/api/v1/revocations");
+	assert_int_equal(a.status, 200);
+	list = json_object_get(a.json, "revocations");
+	assert_int_equal(json_array_size(list), 2);
+	has_keys(json_array_get(list, 0), "what at_ms keys");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "what")),
+			    key);
+	assert_int_equal(json_array_size(json_object_get(json_array_get(list, 0), "keys")), 1);
+	assert_int_equal(json_array_size(json_object_get(json_array_get(list, 1), "keys")), 0);
+	answer_free(&a);
+	call_revocation(x, "DELETE", key, 200, "unrevoked");
+	assert_null(registrar_revoked_by(x->p.registrar, &key_a));
 }
 
 static void test_revoking_the_promoted(void **state)
@@ -550,6 +581,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_host_on_tcp, begin_tcp, end),
 	    TEST(test_provers),
 	    TEST(test_change_refusals),
+	    TEST(test_revocations),
 	    cmocka_unit_test(test_promote_and_revoke_last),
 	    cmocka_unit_test(test_revoking_the_promoted),
 	    TEST(test_a_disk_that_refuses),

@@ -78,6 +78,16 @@ static void test_show_provers(void **state)
 {
 	(void)state;
 	SHOWS(show_provers, "{\"provers\":[]}", "no prover has registered here");
+	SHOWS(show_provers,
+	      "{\"provers\":[{\"names\":[\"0xab\",\"ppid:0011\",\"fmspc:22\",\"mrtd:33\"]}]}",
+	      "platform ppid:0011, fmspc:22\n");
+	SHOWS(show_provers, "{\"provers\":[{\"evidence\":{\"contract\":\"OutOfDate there\"}}]}",
+	      "    OutOfDate there\n");
+	SHOWS(show_verdict, "{\"contract\":\"OutOfDate there\"}", "contract  OutOfDate there\n");
+	SHOWS(show_revocations, "{\"revocations\":[]}", "nothing is revoked");
+	SHOWS(show_revocations,
+	      "{\"revocations\":[{\"what\":\"ppid:0011\",\"at_ms\":0,\"keys\":[\"0xab\"]}]}",
+	      "ppid:0011  never, keys kept here: 1");
 	SHOWS(show_provers, "{}", "no prover has registered here");
 	SHOWS(show_provers,
 	      "{\"provers\":[{\"signer\":\"0xAb\",\"state\":\"active\",\"source\":\"10.0.0.7\","

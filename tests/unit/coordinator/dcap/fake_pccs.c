@@ -16,7 +16,10 @@
 
 const struct eth_address fake_entry = {{0xe0}};
 static const struct eth_address verifier = {{0xe1}}, router = {{0xe2}}, pcs = {{0xd1}},
-				qe = {{0xd2}}, tcb = {{0xd3}}, numbers = {{0xd4}};
+				qe = {{0xd2}}, tcb = {{0xd3}}, numbers = {{0xd4}},
+				multicall3 = {{0xca, 0x11, 0xbd, 0xe0, 0x59, 0x77, 0xb3,
+					       0x63, 0x11, 0x67, 0x02, 0x88, 0x62, 0xbe,
+					       0x2a, 0x17, 0x39, 0x76, 0xca, 0x11}};
 
 void fake_pccs_init(struct fake_pccs *f, enum pccs_stack stack, int64_t now)
 {
@@ -193,7 +196,8 @@ static enum pccs_answer call_router(struct fake_pccs *f, struct span c, struct b
 	if (calls(c, "pcsDaoAddr()"))
 		return give_address(out, at(f, pcs));
 	if (calls(c, "qeIdDaoAddr()") && (!one || f->both_routers))
-		return give_address(out, at(f, qe));
+		return give_address(out,
+				    f->no_identity_dao ? (struct eth_address){{0}} : at(f, qe));
 	if (calls(c, "fmspcTcbDaoAddr()") && (!one || f->both_routers))
 		return give_address(out, at(f, tcb));
 	if (!one)
@@ -289,6 +293,10 @@ enum pccs_answer fake_pccs_call(struct fake_pccs *f, const struct eth_address *t
 	f->reads++;
 	if (f->down)
 		return PCCS_FAILED;
+	if (is(to, multicall3) && f->multicall) {
+		give_u64(out, 32);
+		return give_u64(out, 0);
+	}
 	if (is(to, fake_entry))
 		a = call_entry(f, c, out);
 	if (a != PCCS_OK && is(to, at(f, verifier)) && calls(c, "pccsRouter()"))
@@ -456,6 +464,35 @@ static uint32_t number_in(const char *json)
 	return (uint32_t)strtoul(strchr(json, ':') + 1, NULL, 10);
 }
 
+/* All, or none. */
+static enum pccs_sent send_many(struct fake_pccs *f, struct span c, struct buf *out)
+{
+	struct fake_pccs before = *f;
+	enum pccs_sent sent = PCCS_MINED;
+	struct eth_address to;
+	struct abi_value *v, *call;
+
+	assert_true(f->multicall && calls(c, "aggregate3((address,bool,bytes)[])"));
+	assert_int_equal(
+	    abi_decode(&v, "((address,bool,bytes)[])", span_of(c.p + 4, c.n - 4), NULL), ETH_OK);
+	if (f->multicall_lies) {
+		abi_value_free(v);
+		return PCCS_MINED;
+	}
+	if (f->multicall_max && v->items.p[0].items.n > f->multicall_max)
+		sent = PCCS_SEND_DOES_NOT_FIT;
+	for (size_t i = 0; sent == PCCS_MINED && i < v->items.p[0].items.n; i++) {
+		call = v->items.p[0].items.p[i].items.p;
+		assert_true(abi_to_address(&to, &call[0]) && !abi_is_true(&call[1]));
+		sent = fake_pccs_send(f, &to, call[2].bytes, out);
+	}
+	abi_value_free(v);
+	if (sent != PCCS_MINED)
+		*f = before;
+	out->len = 0; /* the inner reason is not passed on */
+	return sent;
+}
+
 enum pccs_sent fake_pccs_send(struct fake_pccs *f, const struct eth_address *to, struct span c,
 			      struct buf *out)
 {
@@ -464,6 +501,8 @@ enum pccs_sent fake_pccs_send(struct fake_pccs *f, const struct eth_address *to,
 	struct upload u;
 	uint32_t json_number;
 
+	if (is(to, multicall3))
+		return send_many(f, c, out);
 	if (!decode(f, to, c, &u))
 		return PCCS_SEND_REVERTED;
 	assert_true(f->n_log < FAKE_LOG);
@@ -522,6 +561,7 @@ void fake_pccs_do(struct fake_pccs *f, struct pccs *p, const struct pccs_step *s
 	if (step->kind == PCCS_SEND) {
 		assert_true(step->order >= 1 && step->order <= step->of);
 		sent = fake_pccs_send(f, &step->to, step->calldata, &out);
+		f->transactions += sent == PCCS_MINED;
 		pccs_sent(p, sent, buf_span(&out), NULL);
 	}
 	for (size_t i = 0; i < step->n_reads; i++) {

@@ -25,7 +25,12 @@ struct fake_pccs {
 	uint32_t number;      /* the one that counts; known while the list of numbers is there */
 	uint32_t next_number; /* not 0: the standard one after the next list */
 	uint64_t fee_bp, own_version;
-	bool attester, async, no_verifier, no_versioned, both_routers, no_router, down;
+	bool attester, async, no_verifier, no_versioned, both_routers, no_router, no_identity_dao,
+	    down;
+	bool multicall;       /* Multicall3 is there */
+	bool multicall_lies;  /* and does nothing */
+	size_t multicall_max; /* not 0: more calls than that do not fit */
+	unsigned transactions;
 	bool deaf;               /* takes uploads and stores nothing */
 	const char *revert_with; /* every upload: an error without arguments; "": no data */
 

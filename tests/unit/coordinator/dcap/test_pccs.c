@@ -92,13 +92,86 @@ static void steps(void **state)
 		fake_pccs_do(&w->chain, w->p, &step);
 	}
 	assert_int_equal(sends, 7);
-	/* entry 4, verifier 1, router 4, keys 7 and one, state 14 and two documents, then one piece
-	 * after each send */
-	assert_int_equal(reads, 4 + 1 + 4 + 8 + 16 + 7 * 2 + 2);
+	/* entry 4 and Multicall3, verifier 1, router 4, keys 7 and one, state 14 and two documents,
+	 * then one piece after each send */
+	assert_int_equal(reads, 5 + 1 + 4 + 8 + 16 + 7 * 2 + 2);
 	/* Out of turn: nothing happens. */
 	pccs_sent(w->p, PCCS_SEND_FAILED, span_of(NULL, 0), "late");
 	pccs_answer(w->p, 0, PCCS_FAILED, span_of(NULL, 0), "late");
 	assert_int_equal(pccs_next(w->p, FORGE_NOW, &step, NULL), PCCS_READY);
+	world_free(w);
+}
+
+/* Seven blocks become one, where anybody may upload. */
+static void together_where_the_chain_can(void **state)
+{
+	static const struct {
+		enum pccs_stack stack;
+		uint64_t choice;
+		unsigned transactions;
+	} cases[] = {{PCCS_STACK_AUTOMATA_V1_0, 2, 1},
+		     {PCCS_STACK_OWN, 2, 1},
+		     {PCCS_STACK_OWN, 0, 1},
+		     {PCCS_STACK_AUTOMATA_V1_1, 2, 8}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		for (int multicall = 0; multicall < 2; multicall++) {
+			struct world *w = world_new(cases[i].stack, NULL);
+			const bool list =
+			    cases[i].choice == 0 || cases[i].stack == PCCS_STACK_AUTOMATA_V1_1;
+
+			w->chain.choice = cases[i].choice;
+			w->chain.multicall = multicall;
+			w->job.listed_standard = 17;
+			assert_int_equal(run(w), PCCS_READY);
+			assert_uploads(w, list ? "root,root crl,platform,signing,pck "
+						 "crl,numbers,identity,tcb"
+					       : "root,root crl,platform,signing,pck "
+						 "crl,identity,tcb");
+			assert_int_equal(w->chain.transactions,
+					 multicall ? cases[i].transactions : 7u + list);
+			world_free(w);
+		}
+}
+
+static void fewer_together_where_they_do_not_fit(void **state)
+{
+	struct world *w = world_new(PCCS_STACK_AUTOMATA_V1_0, NULL);
+
+	(void)state;
+	w->chain.multicall = true;
+	w->chain.multicall_max = 4;
+	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, "root,root crl,platform,signing,pck crl,identity,tcb");
+	assert_int_equal(w->chain.transactions, 3); /* of 7: 3, 3 and 1 */
+	world_free(w);
+}
+
+/* One that is refused is found by itself, and the others go up. */
+static void one_of_many_is_refused(void **state)
+{
+	struct world *w = world_new(PCCS_STACK_AUTOMATA_V1_0, NULL);
+
+	(void)state;
+	w->chain.multicall = true;
+	w->chain.revert_with = "Root_Key_Mismatch()";
+	assert_int_equal(run(w), PCCS_REFUSED);
+	assert_says(w, "root CA certificate: it is not on the PCCS: the contract refuses it");
+	assert_int_equal(w->chain.transactions, 0);
+	world_free(w);
+}
+
+/* What is there is something else: it costs one transaction. */
+static void another_contract_at_that_address(void **state)
+{
+	struct world *w = world_new(PCCS_STACK_AUTOMATA_V1_0, NULL);
+
+	(void)state;
+	w->chain.multicall = w->chain.multicall_lies = true;
+	assert_int_equal(run(w), PCCS_READY);
+	assert_uploads(w, "root,root crl,platform,signing,pck crl,identity,tcb");
+	assert_int_equal(w->chain.transactions, 1 + 7);
 	world_free(w);
 }
 
@@ -497,6 +570,10 @@ int main(void)
 	    cmocka_unit_test(before_a_job),
 	    cmocka_unit_test(an_empty_chain_gets_all),
 	    cmocka_unit_test(steps),
+	    cmocka_unit_test(together_where_the_chain_can),
+	    cmocka_unit_test(fewer_together_where_they_do_not_fit),
+	    cmocka_unit_test(one_of_many_is_refused),
+	    cmocka_unit_test(another_contract_at_that_address),
 	    cmocka_unit_test(exact_bytes),
 	    cmocka_unit_test(only_what_is_older_is_uploaded),
 	    cmocka_unit_test(expiry),

@@ -70,6 +70,9 @@ static void choose_chain(struct world *w)
 	w->chain.now += ((int64_t)below(5) - 2) * 10 * FORGE_DAY;
 	w->chain.attester = chance(80);
 	w->chain.async = chance(10);
+	w->chain.multicall = chance(50);
+	w->chain.multicall_lies = chance(10);
+	w->chain.multicall_max = below(4);
 	w->chain.deaf = chance(5);
 	w->chain.number = chance(80) ? 17 : 18;
 	w->chain.revert_with = chance(10) ? errors[below(6)] : NULL;

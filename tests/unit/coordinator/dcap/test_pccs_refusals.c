@@ -216,6 +216,12 @@ static void the_zero_address(void **state)
 	assert_int_equal(run(w), PCCS_REFUSED);
 	assert_says(w, "pccsRouter() of ");
 	assert_says(w, "it names the zero address, which is no contract");
+	/* A DAO that was never set is not one that is missing. */
+	w->chain.no_router = false;
+	w->chain.no_identity_dao = true;
+	assert_int_equal(run(w), PCCS_REFUSED);
+	assert_says(w, "qeIdDaoAddr() of ");
+	assert_says(w, "it names the zero address, which is no contract; its owner must set it");
 	world_free(w);
 }
 

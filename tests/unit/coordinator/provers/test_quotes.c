@@ -371,6 +371,34 @@ static void test_a_refusal_is_remembered(void **state)
 	assert_int_equal(x->got.rc, QUOTES_ATTESTED);
 }
 
+/* It is the operator's word, and not of the quote's bytes: the verdict says so, and it can be taken
+ * back. */
+static void test_a_revoked_platform(void **state)
+{
+	struct fixture *x = *state;
+	struct revocation fmspc;
+	struct traits traits;
+	struct why why = {""};
+
+	quotes_on_facts(x->quotes);
+	assert_true(offer(x));
+	await(x, 1);
+	assert_int_equal(x->got.rc, QUOTES_ATTESTED);
+	traits_of(&traits, &x->signer, buf_span(&x->w->good.quote));
+	assert_true(traits_at(&traits, REVOCATION_FMSPC, &fmspc));
+	assert_true(registrar_revoke(x->registrar, &fmspc, &why));
+	assert_true(offer(x)); /* that it was good counts no more */
+	await(x, 2);
+	assert_int_equal(x->got.rc, QUOTES_REFUSED);
+	assert_non_null(strstr(x->sentence, "the operator revoked fmspc:"));
+	expect_now(x, QUOTES_REFUSED, "the operator revoked fmspc:");
+	assert_true(registrar_unrevoke(x->registrar, &fmspc, &why));
+	quotes_changed(x->quotes);
+	assert_true(offer(x));
+	await(x, 3);
+	assert_int_equal(x->got.rc, QUOTES_ATTESTED);
+}
+
 static void test_a_source_of_bad_quotes_waits(void **state)
 {
 	const struct eth_address neighbour = {{7}};
@@ -516,6 +544,7 @@ int main(void)
 	    TEST(test_before_l1_has_spoken),
 	    TEST(test_too_many_at_once),
 	    TEST(test_a_refusal_is_remembered),
+	    TEST(test_a_revoked_platform),
 	    TEST(test_a_source_of_bad_quotes_waits),
 	    TEST(test_a_recheck),
 	    TEST(test_no_collateral),

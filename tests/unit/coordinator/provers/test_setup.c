@@ -510,7 +510,8 @@ static void test_rows_come_back_as_they_went(void **state)
 	const struct registrar_prover *p;
 	struct registrar *again = registrar_new(&rs);
 	struct store_change change, promoted;
-	char fact[PROVER_REVOKED_SIZE];
+	struct prover_revoked_row room;
+	struct revocation what;
 	struct store_fact other = {span_of("verdict/x", 9), span_of("y", 1)};
 	struct why why = {""};
 
@@ -522,7 +523,7 @@ static void test_rows_come_back_as_they_went(void **state)
 	assert_string_equal(registrar_at(again, 0)->source, "10.0.0.5");
 	assert_true(span_eq(registrar_at(again, 0)->payload, p->payload));
 	assert_int_equal(registrar_at(again, 0)->first_seen_ms, p->first_seen_ms);
-	assert_false(registrar_at(again, 0)->revoked);
+	assert_null(registrar_revoked_by(again, &p->signer));
 	change.prover.signer[0] ^= 1;
 	assert_false(prover_row_get(again, &change.prover, &why));
 	assert_non_null(strstr(why.text, "MAX_PROVERS"));
@@ -531,9 +532,15 @@ static void test_rows_come_back_as_they_went(void **state)
 	assert_true(prover_fact_get(again, &promoted.fact));
 	assert_true(eth_address_equal(registrar_promoted(again), &p->signer));
 	assert_false(prover_fact_get(again, &other));
-	prover_revoked_put(&promoted, fact, &p->signer);
+	what = revocation_of_key(&p->signer);
+	what.at_ms = 1234567890123;
+	prover_revoked_put(&promoted, &room, &what);
 	assert_true(prover_fact_get(again, &promoted.fact));
-	assert_true(registrar_is_revoked(again, &p->signer));
+	assert_int_equal(registrar_revoked_by(again, &p->signer)->at_ms, what.at_ms);
+	assert_true(revocation_parse(&what, "ppid:00112233445566778899aabbccddeeff", &why));
+	prover_revoked_put(&promoted, &room, &what);
+	assert_true(prover_fact_get(again, &promoted.fact));
+	assert_int_equal(registrar_revocation_at(again, 1)->kind, REVOCATION_PPID);
 	prover_promoted_put(&promoted, &p->signer);
 	/* What is not well formed is passed over. */
 	promoted.fact.value.n = 3;

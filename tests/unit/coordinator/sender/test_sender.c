@@ -263,30 +263,6 @@ static void test_fees_rise_to_the_maximum_and_stay(void **state)
 	world_free(&w);
 }
 
-static void test_cancel(void **state)
-{
-	struct sender_actions out;
-	struct world_options o;
-	struct world w;
-
-	(void)state;
-	calm(&o);
-	o.include_percent = 0;
-	world_init(&w, &o);
-	assert_true(sender_cancel(w.sender, w.now, &out));
-	assert_int_equal(out.a[0].outcome, SENDER_CANCELLED);
-	assert_true(out.wake_at_ms == UINT64_MAX);
-	assert_false(sender_cancel(w.sender, w.now, &out));
-	world_free(&w);
-
-	world_init(&w, &o);
-	while (!w.broadcasts)
-		world_run(&w, w.now + 100);
-	assert_false(sender_cancel(w.sender, w.now, &out));
-	assert_int_equal(out.n, 0);
-	world_free(&w);
-}
-
 static void test_foreign_transaction_is_waited_for_then_replaced(void **state)
 {
 	struct world_options o;
@@ -567,7 +543,6 @@ int main(void)
 	    cmocka_unit_test(test_gives_up_before_sending),
 	    cmocka_unit_test(test_never_gives_up_after_sending),
 	    cmocka_unit_test(test_fees_rise_to_the_maximum_and_stay),
-	    cmocka_unit_test(test_cancel),
 	    cmocka_unit_test(test_foreign_transaction_is_waited_for_then_replaced),
 	    cmocka_unit_test(test_a_nonce_far_too_high_once),
 	    cmocka_unit_test(test_a_nonce_far_too_low_abandons_nothing),

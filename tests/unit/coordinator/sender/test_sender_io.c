@@ -240,11 +240,25 @@ static void on_finished(void *arg, const struct sender_action *a)
 		memcpy(f->revert_data, a->revert_data.p, f->revert_n);
 }
 
+/* As a run of the daemon does. */
+static void begin(struct fixture *f)
+{
+	const struct sender_io_owner owner = {on_persist, on_sign, on_goal, on_finished, f};
+	struct sender_io_options options = {.fee_percentile = 50};
+	struct why why = {""};
+
+	sender_options_default(&options.sender);
+	options.sender.chain_id = 31337;
+	options.sender.poll_ms = 20;
+	options.sender.retry_min_ms = 10;
+	options.sender.resend_ms = 50;
+	f->io = sender_io_new(&f->loop, f->rpc, &options, &owner, &why);
+	assert_non_null(f->io);
+}
+
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
-	struct sender_io_options options = {.fee_percentile = 50};
-	struct sender_io_owner owner = {on_persist, on_sign, on_goal, on_finished, f};
 	struct rpc_options ro = {.n_urls = 1, .backoff_min_ms = 10, .backoff_max_ms = 50};
 	struct why why = {""};
 	const char *urls[1];
@@ -264,13 +278,7 @@ static int setup(void **state)
 	assert_true(eth_key_parse(&f->key, KEY, &why));
 	assert_true(eth_key_address(&f->address, &f->key));
 	buf_init(&f->stored, 1 << 18);
-	sender_options_default(&options.sender);
-	options.sender.chain_id = 31337;
-	options.sender.poll_ms = 20;
-	options.sender.retry_min_ms = 10;
-	options.sender.resend_ms = 50;
-	f->io = sender_io_new(&f->loop, f->rpc, &options, &owner, &why);
-	assert_non_null(f->io);
+	begin(f);
 	*state = f;
 	return 0;
 }
@@ -440,14 +448,12 @@ static void test_resume(void **state)
 	while (!f->n_persisted)
 		uv_run(&f->loop, UV_RUN_ONCE);
 	assert_int_equal(f->chain.n_raw, 0);
-	assert_true(sender_io_cancel(f->io));
-	assert_int_equal(f->outcome, SENDER_CANCELLED);
-	f->finished = false;
+	sender_io_close(f->io, NULL, NULL);
+	begin(f);
 	f->answer_later = false;
 	sender_intent_init(&in);
 	assert_true(sender_intent_decode(&in, buf_span(&f->stored), &why));
 	assert_true(sender_io_resume(f->io, &in, &why));
-	assert_false(sender_io_cancel(f->io));
 	run_until_finished(f);
 	assert_int_equal(f->outcome, SENDER_CONFIRMED);
 	assert_int_equal(f->chain.n_raw, 1);

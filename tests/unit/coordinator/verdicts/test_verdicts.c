@@ -91,6 +91,16 @@ static void a_restart_finds_them(void **state)
 	    again, &(struct store_fact){text("verdict/short"), buf_span(&kept_value)}));
 	verdicts_fact_get(again, &(struct store_fact){text(kept_key), span_of("{", 1)});
 	assert_string_equal(reason_of(again, "0700"), "RTMR1 differs");
+	/* What the contract says stays beside whatever is found here next. */
+	verdicts_note_contract(v, NULL, (const uint8_t[32]){9}, "of none");
+	assert_null(verdicts_find(v, "0900"));
+	verdicts_note_contract(v, NULL, (const uint8_t[32]){7}, "OutOfDate");
+	keep(v, 7, "RTMR2 differs");
+	verdicts_fact_get(again, &(struct store_fact){text(kept_key), buf_span(&kept_value)});
+	assert_string_equal(reason_of(again, "0700"), "RTMR2 differs");
+	assert_string_equal(
+	    json_string_value(json_object_get(verdicts_find(again, "0700"), "contract")),
+	    "OutOfDate");
 	assert_true(json_is_false(
 	    json_object_get(json_object_get(verdicts_find(again, "0700"), "verdict"), "accepted")));
 	verdicts_free(v);

@@ -1,7 +1,8 @@
 // A stand-in for ethrex's sequencer, for the devnet and the tests: gives each batch's input to
 // the coordinator (PUT) and then commits the batch on L1, as ethrex stores an input before it
 // commits. Batches come from the block builder (--builder), which executes them, or are made up
-// (batches.mjs); both are the same on every run, so it resumes wherever the chain is.
+// (batches.mjs); both are the same on every run, so it resumes wherever the chain is, and gives an
+// input once more when the coordinator says that its copy broke.
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { parseArgs } from "node:util";
@@ -19,6 +20,7 @@ const USAGE = `usage: sequencer.mjs --env FILE --admin URL --token-file FILE [op
   --builder PROGRAM    l2-block-builder of sequencer/ (default: made-up batches that nobody executed)
   --setup FILE         what genesis.mjs wrote, for --builder
   --blocks N, --load N blocks a batch, further transactions a block, for --builder (default: 2, 0)
+  --transactions KIND  what a block holds, for --builder: usual, none or full (default: usual)
   --rollup             each commit carries its batch as a blob, for --builder (default: validium)
   --batches N          stop after batch N (default: never)
   --max-unverified N   pause while N batches wait for verification, 0 = never (default: 32)
@@ -52,6 +54,7 @@ function options() {
 			setup: { type: "string" },
 			blocks: { type: "string", default: "2" },
 			load: { type: "string", default: "0" },
+			transactions: { type: "string", default: "usual" },
 			rollup: { type: "boolean", default: false },
 			batches: { type: "string", default: "Infinity" },
 			"max-unverified": { type: "string", default: "32" },
@@ -77,6 +80,8 @@ function options() {
 			values.blocks,
 			"--load",
 			values.load,
+			"--transactions",
+			values.transactions,
 			...(values.rollup ? ["--rollup"] : []),
 		],
 		bridge: env.ETHREX_WATCHER_BRIDGE_ADDRESS,
@@ -94,8 +99,9 @@ function options() {
 	};
 }
 
-/** One PUT; resolves to {status, text}. The token is read each time: the coordinator makes it. */
-function put(o, path, body) {
+/** One request to the admin listener; resolves to {status, text}. The token is read each time: the
+ * coordinator makes it. */
+function ask(o, method, path, body = Buffer.alloc(0)) {
 	const unix = o.admin.startsWith("unix:") ? o.admin.slice(5) : null;
 	const target = unix ? { socketPath: unix, path, host: "localhost" } : new URL(path, o.admin);
 	return new Promise((resolve, reject) => {
@@ -112,8 +118,8 @@ function put(o, path, body) {
 			reply.on("error", reject);
 		};
 		const call = unix
-			? request({ ...target, method: "PUT", headers, timeout: 60000 }, handle)
-			: request(target, { method: "PUT", headers, timeout: 60000 }, handle);
+			? request({ ...target, method, headers, timeout: 60000 }, handle)
+			: request(target, { method, headers, timeout: 60000 }, handle);
 		call.on("timeout", () => call.destroy(new Error("no answer within 60 s")));
 		call.on("error", reject);
 		call.end(body);
@@ -125,7 +131,7 @@ async function storeInput(o, batch) {
 	for (let said = ""; ; await sleep(RETRY_MS)) {
 		let trouble;
 		try {
-			const { status, text } = await put(o, path, batch.bytes);
+			const { status, text } = await ask(o, "PUT", path, batch.bytes);
 			if (status === 201 || status === 200) return status;
 			trouble = `${status} ${text}`;
 			// Only what may pass by itself is repeated: too many requests, no room, restarting.
@@ -137,6 +143,17 @@ async function storeInput(o, batch) {
 		}
 		if (trouble !== said) log(`batch ${batch.number}: input not stored yet: ${trouble}`);
 		said = trouble;
+	}
+}
+
+/** Batches whose inputs the coordinator had and cannot read any more; none while it does not answer. */
+async function brokenInputs(o) {
+	try {
+		const { status, text } = await ask(o, "GET", "/api/v1/status");
+		const broken = status === 200 ? JSON.parse(text).work.inputs_broken : [];
+		return broken.filter((b) => b.commit_hash === o.commitHash).map((b) => b.batch);
+	} catch {
+		return [];
 	}
 }
 
@@ -218,6 +235,8 @@ async function main() {
 	const source = o.builder ? new BuiltChain(o.builder, o) : madeUp(o);
 	const batchOf = async (n) => ({ ...(await source.batch(n)), number: n });
 	const read = (getter) => insist(getter, () => o.rpc.read(o.proposer, getter)).then(Number);
+	const again = async (n, why) =>
+		log(`batch ${n}: ${why}, input given again (${await storeInput(o, await batchOf(n))})`);
 
 	let seen = { committed: Infinity, verified: Infinity };
 	for (;;) {
@@ -226,10 +245,9 @@ async function main() {
 		// At the start, and when L1 went back: the coordinator may have lost or dropped these.
 		const wentBack = committed < seen.committed || verified < seen.verified;
 		if (wentBack) source.forget();
-		for (let n = verified + 1; wentBack && n <= committed; n++)
-			log(
-				`batch ${n}: already committed, input given again (${await storeInput(o, await batchOf(n))})`,
-			);
+		for (let n = verified + 1; wentBack && n <= committed; n++) await again(n, "already committed");
+		for (const n of await brokenInputs(o))
+			if (n > verified && n <= committed) await again(n, "broken in the coordinator");
 		seen = { committed, verified };
 		if (committed >= o.lastBatch) return source.close();
 		if (committed - verified >= o.maxUnverified) {

@@ -1,6 +1,8 @@
-//! The executor against the bare loop over `Evm::execute_block`, in one process: `cargo bench`.
-//! Prints, for each input, ms to parse, ms of the whole execution without parsing, ms of the bare loop,
-//! their ratio, and bytes of input per gas.
+//! The executor against the bare loop over `Evm::execute_block`, in one process: `make -C executor bench`.
+//! Arguments are inputs, each with what it is before it: `l1=FILE` or `l2=FILE` (the vectors', without any).
+//! A line for each: milliseconds to parse, of the whole execution without parsing, of the bare loop (each
+//! the best of the rounds), bytes of the input, its gas, and by how many bytes memory grew at most in a
+//! process that only reads and executes it.
 
 use ethrex_common::types::block_execution_witness::GuestProgramState;
 use ethrex_crypto::NativeCrypto;
@@ -9,7 +11,8 @@ use ethrex_executor::{
     input::{L1Input, ProverInputData, read},
 };
 use ethrex_vm::{Evm, GuestProgramStateWrapper};
-use std::path::Path;
+use std::fs::{self, File};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,7 +45,8 @@ fn bare(input: ProverInputData, l1: bool) {
     std::hint::black_box(db.state_trie_root().expect("a root"));
 }
 
-fn whole(text: &[u8], l1: bool) -> (Duration, Duration, u64) {
+/// Time to parse, time to execute, gas.
+fn whole(text: impl std::io::Read, l1: bool) -> (Duration, Duration, u64) {
     if l1 {
         let (parse, input) = timed(|| read::<L1Input>(text, MAX).expect("an input"));
         let (run, done) = timed(|| execute::l1(input).expect("a valid block"));
@@ -53,16 +57,40 @@ fn whole(text: &[u8], l1: bool) -> (Duration, Duration, u64) {
     (parse, run, done.1.gas)
 }
 
-fn bench(path: &Path, l1: bool) {
-    let Ok(text) = std::fs::read(path) else {
-        println!("SKIPPED: {} is absent (VECTORS_DIR)", path.display());
+/// Of this process, in bytes.
+fn memory(what: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("procfs");
+    let line = status.lines().find_map(|l| l.strip_prefix(what)).expect("such a line");
+
+    line.trim_matches([':', '\t', ' ', 'k', 'B']).parse::<u64>().expect("kB") * 1024
+}
+
+fn grows(path: &str, l1: bool) -> u64 {
+    let before = memory("VmRSS");
+
+    whole(File::open(path).expect("a file"), l1);
+    memory("VmHWM") - before
+}
+
+/// grows(), of a process that has done nothing else.
+fn peak(wanted: &str) -> u64 {
+    let myself = std::env::current_exe().expect("this program");
+    let out = Command::new(myself).args(["--peak", wanted]).output().expect("it starts");
+
+    String::from_utf8_lossy(&out.stdout).trim().parse().expect("bytes")
+}
+
+fn bench(wanted: &str) {
+    let (l1, path) = kind(wanted);
+    let Ok(text) = fs::read(path) else {
+        println!("SKIPPED: {path} is absent (VECTORS_DIR)");
         return;
     };
     let mut best = [Duration::MAX; 3];
     let mut gas = 0;
 
     for _ in 0..ROUNDS {
-        let (parse, run, used) = whole(&text, l1);
+        let (parse, run, used) = whole(&text[..], l1);
         let input = read(&text[..], MAX).expect("an input");
         let (floor, ()) = timed(|| bare(input, l1));
 
@@ -71,25 +99,43 @@ fn bench(path: &Path, l1: bool) {
         }
         gas = used;
     }
-    let ms = |d: Duration| d.as_secs_f64() * 1000.0;
+    let [parse, run, floor] = best.map(|d| d.as_secs_f64() * 1000.0);
     println!(
-        "{:<36} {:>8} bytes, parse {:6.2} ms, executor {:6.2} ms, bare {:6.2} ms, ratio {:.2}, {:.2} bytes per gas",
-        path.file_name().unwrap_or_default().to_string_lossy(),
+        "{path} parse_ms={parse:.3} executor_ms={run:.3} bare_ms={floor:.3} bytes={} gas={gas} peak_bytes={}",
         text.len(),
-        ms(best[0]),
-        ms(best[1]),
-        ms(best[2]),
-        ms(best[1]) / ms(best[2]),
-        text.len() as f64 / gas.max(1) as f64
+        peak(wanted)
     );
 }
 
-fn main() {
-    let directory = std::env::var("VECTORS_DIR").unwrap_or_else(|_| "../../shared/vectors".into());
-    let at = |name: &str| Path::new(&directory).join(name);
+fn kind(wanted: &str) -> (bool, &str) {
+    match wanted.split_once('=') {
+        Some(("l1", path)) => (true, path),
+        Some(("l2", path)) => (false, path),
+        _ => panic!("{wanted} is neither l1=FILE nor l2=FILE"),
+    }
+}
 
-    bench(&at("batch/hoodi-1265656.input.json"), true);
-    bench(&at("batch/ethrex-l2-two-blocks.input.json"), false);
-    bench(&at("ethrex/l2-rollup-batch55.input.json"), false);
-    bench(&at("ethrex/l2-rollup-batch57.input.json"), false);
+fn main() {
+    // Cargo says --bench, too.
+    let given: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+
+    if let [flag, wanted] = &given[..]
+        && flag == "--peak"
+    {
+        let (l1, path) = kind(wanted);
+        println!("{}", grows(path, l1));
+        return;
+    }
+    let directory = std::env::var("VECTORS_DIR").unwrap_or_else(|_| "../../shared/vectors".into());
+    let vectors = [
+        ("l1", "batch/hoodi-1265656.input.json"),
+        ("l2", "batch/ethrex-l2-two-blocks.input.json"),
+        ("l2", "ethrex/l2-rollup-batch55.input.json"),
+        ("l2", "ethrex/l2-rollup-batch57.input.json"),
+    ];
+
+    if given.is_empty() {
+        vectors.iter().for_each(|(kind, name)| bench(&format!("{kind}={directory}/{name}")));
+    }
+    given.iter().for_each(|wanted| bench(wanted));
 }

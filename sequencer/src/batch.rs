@@ -17,8 +17,32 @@ use crate::workload::User;
 
 const MAX_FEE: u64 = 10_000_000_000;
 
+/// What the blocks hold.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Kind {
+    Usual,
+    /// Deposits alone.
+    None,
+    /// The usual ones, and one that uses up what gas is left.
+    Full,
+}
+
+impl std::str::FromStr for Kind {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self, Error> {
+        match word {
+            "usual" => Ok(Self::Usual),
+            "none" => Ok(Self::None),
+            "full" => Ok(Self::Full),
+            _ => Err(format!("--transactions {word} is none of usual, none, full").into()),
+        }
+    }
+}
+
 pub struct Settings {
     pub blocks: u64,
+    pub transactions: Kind,
     pub load: u64,
     pub rollup: bool,
 }
@@ -64,6 +88,14 @@ pub struct Summary {
     last_block_hash: H256,
     non_privileged: usize,
     withdrawals: Vec<Withdrawal>,
+    #[serde(flatten)]
+    carried: Carried,
+}
+
+/// What a rollup's batch has on L1; nothing of a validium's.
+#[derive(Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Carried {
     blob: Option<BlobsBundle>,
     versioned_hash: H256,
 }
@@ -104,14 +136,18 @@ impl Builder {
                 transactions.extend(request.deposits.iter().map(|d| d.transaction(self.chain.chain_id)));
             }
             user.nonce = self.chain.nonce(user.address).await?;
-            if user.nonce == 0 {
-                transactions.push(user.create_token(self.token_code.clone()));
+            if self.settings.transactions != Kind::None {
+                if user.nonce == 0 {
+                    transactions.push(user.create_token(self.token_code.clone()));
+                }
+                transactions.extend(user.usual(self.chain.head.header.number + 1, self.settings.load));
+                if i + 1 == self.settings.blocks {
+                    transactions.push(user.withdraw(amount));
+                }
             }
-            transactions.extend(user.usual(self.chain.head.header.number + 1, self.settings.load));
-            if i + 1 == self.settings.blocks {
-                transactions.push(user.withdraw(amount));
-            }
-            let (block, of_block) = self.chain.extend(transactions).await?;
+            let full = self.settings.transactions == Kind::Full;
+            let last = |gas| full.then(|| user.use_up(gas));
+            let (block, of_block) = self.chain.extend(transactions, last).await?;
             blocks.push(block);
             receipts.extend(of_block);
         }
@@ -125,8 +161,7 @@ impl Builder {
             let bundle = blob_of(&input)?;
             input.blob_commitment = bundle.commitments[0];
             input.blob_proof = bundle.proofs[0];
-            summary.versioned_hash = bundle.generate_versioned_hashes()[0];
-            summary.blob = Some(bundle);
+            summary.carried = bundle.into();
         }
         Ok((summary, input))
     }
@@ -159,14 +194,17 @@ impl Builder {
         let hashes = inbound.iter().filter_map(|tx| tx.get_privileged_hash()).collect();
         let messages = get_block_l1_messages(receipts);
         let leaves: Vec<H256> = messages.iter().map(get_l1_message_hash).collect();
-        // The user's own is the last message; others come from deposits that were refused.
-        let last = leaves.len().checked_sub(1).ok_or("the withdrawal left no message")?;
-        let withdrawal = Withdrawal {
-            receiver,
-            amount,
-            id: messages[last].message_id,
-            proof: compute_merkle_proof(&leaves, last).unwrap_or_default(),
-        };
+        let mut withdrawals = Vec::new();
+        if self.settings.transactions != Kind::None {
+            // The user's own is the last message; others come from deposits that were refused.
+            let last = leaves.len().checked_sub(1).ok_or("the withdrawal left no message")?;
+            withdrawals.push(Withdrawal {
+                receiver,
+                amount,
+                id: messages[last].message_id,
+                proof: compute_merkle_proof(&leaves, last).unwrap_or_default(),
+            });
+        }
         let header = &self.chain.head.header;
         Ok(Summary {
             batch: self.batches,
@@ -179,10 +217,23 @@ impl Builder {
             privileged_digest: compute_privileged_transactions_hash(hashes)?,
             last_block_hash: self.chain.head.hash(),
             non_privileged: transactions.len() - inbound.len(),
-            withdrawals: vec![withdrawal],
-            blob: None,
-            versioned_hash: H256::zero(),
+            withdrawals,
+            carried: Carried::default(),
         })
+    }
+}
+
+impl Carried {
+    /// Of the batch whose input this is.
+    pub fn of(input: &ProverInputData) -> Result<Self, Error> {
+        Ok(blob_of(input)?.into())
+    }
+}
+
+impl From<BlobsBundle> for Carried {
+    /// One blob.
+    fn from(bundle: BlobsBundle) -> Self {
+        Self { versioned_hash: bundle.generate_versioned_hashes()[0], blob: Some(bundle) }
     }
 }
 

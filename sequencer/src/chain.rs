@@ -50,8 +50,13 @@ impl Chain {
         Ok(account.map_or(0, |account| account.nonce))
     }
 
-    /// Adds a block of these transactions, in this order; one that cannot be included is an error.
-    pub async fn extend(&mut self, transactions: Vec<Transaction>) -> Result<(Block, Vec<Receipt>), Error> {
+    /// Adds a block of these transactions, in this order; one that cannot be included is an error. The
+    /// last one is made when it is known how much gas is left for it.
+    pub async fn extend(
+        &mut self,
+        transactions: Vec<Transaction>,
+        last: impl FnOnce(u64) -> Option<Transaction>,
+    ) -> Result<(Block, Vec<Receipt>), Error> {
         let args = BuildPayloadArgs {
             parent: self.head.hash(),
             timestamp: self.head.header.timestamp + BLOCK_SECONDS,
@@ -69,9 +74,10 @@ impl Chain {
         let mut context = PayloadBuildContext::new(payload, &self.store, kind)?;
         // Not build_payload: it asks for requests, which an L2 has none of and its EVM refuses.
         for transaction in transactions {
-            let sender = transaction.sender(&NativeCrypto)?;
-            let tx = MempoolTransaction::new(transaction, sender);
-            self.blockchain.apply_tx_to_payload(HeadTransaction { tx, tip: U256::zero() }, &mut context)?;
+            self.include(transaction, &mut context)?;
+        }
+        if let Some(transaction) = last(context.remaining_gas) {
+            self.include(transaction, &mut context)?;
         }
         self.blockchain.finalize_payload(&mut context)?;
 
@@ -81,5 +87,11 @@ impl Chain {
         self.store.forkchoice_update(vec![], number, hash, None, None).await?;
         self.head = block.clone();
         Ok((block, context.receipts))
+    }
+
+    fn include(&self, transaction: Transaction, context: &mut PayloadBuildContext) -> Result<(), Error> {
+        let sender = transaction.sender(&NativeCrypto)?;
+        let tx = MempoolTransaction::new(transaction, sender);
+        Ok(self.blockchain.apply_tx_to_payload(HeadTransaction { tx, tip: U256::zero() }, context)?)
     }
 }

@@ -3,6 +3,8 @@
 //! A request is `{"batch":N,"deposits":[…]}`, N counting from 1 without gaps. The answer is two
 //! lines: what `commitBatch` and a claim need, then the prover's input (ProverInputData, JSON).
 //! Same genesis, same requests, same batches: a driver that starts again repeats them.
+//!
+//! `blob` makes anew, from the input of any rollup's batch, what L1 carried of it.
 mod batch;
 mod chain;
 mod workload;
@@ -12,27 +14,31 @@ use std::io::{BufRead, Write};
 type Error = Box<dyn std::error::Error>;
 
 const USAGE: &str = "usage: l2-block-builder SETUP genesis-root
-       l2-block-builder SETUP build [--blocks N] [--load N] [--rollup]
+       l2-block-builder SETUP build [--blocks N] [--transactions KIND] [--load N] [--rollup]
+       l2-block-builder blob    the blob that a prover's input from stdin has on L1
   SETUP       JSON file {genesis, token}: ethrex's genesis, creation code of DevnetToken
   --blocks N  blocks a batch (2)
+  --transactions usual|none|full
+              what the blocks hold: a few of each kind (usual), deposits alone, or so much beside the usual
+              ones that each block uses all of its gas
   --load N    transactions a block beside the usual ones, each of 50 storage slots (0)
   --rollup    each batch with the blob that L1 is to carry";
 
-struct Options {
-    setup: String,
-    build: bool,
-    settings: batch::Settings,
+enum Wanted {
+    GenesisRoot(String),
+    Batches(String, batch::Settings),
+    Blob,
 }
 
-fn options() -> Result<Options, Error> {
+fn options() -> Result<Wanted, Error> {
     let mut args = std::env::args().skip(1);
-    let setup = args.next().ok_or(USAGE)?;
-    let build = match args.next().as_deref() {
-        Some("build") => true,
-        Some("genesis-root") => false,
+    let setup = match (args.next().ok_or(USAGE)?, args.next().as_deref()) {
+        (setup, Some("build")) => setup,
+        (setup, Some("genesis-root")) => return Ok(Wanted::GenesisRoot(setup)),
+        (word, None) if word == "blob" => return Ok(Wanted::Blob),
         _ => return Err(USAGE.into()),
     };
-    let mut settings = batch::Settings { blocks: 2, load: 0, rollup: false };
+    let mut settings = batch::Settings { blocks: 2, transactions: batch::Kind::Usual, load: 0, rollup: false };
     while let Some(flag) = args.next() {
         let mut number = |most: u64| -> Result<u64, Error> {
             let text = args.next().ok_or(format!("{flag} needs a number"))?;
@@ -43,24 +49,23 @@ fn options() -> Result<Options, Error> {
         };
         match flag.as_str() {
             "--blocks" => settings.blocks = number(1000)?.max(1),
+            "--transactions" => settings.transactions = args.next().unwrap_or_default().parse()?,
             "--load" => settings.load = number(12)?,
             "--rollup" => settings.rollup = true,
             _ => return Err(format!("unknown option {flag}\n{USAGE}").into()),
         }
     }
-    Ok(Options { setup, build, settings })
+    Ok(Wanted::Batches(setup, settings))
 }
 
-async fn run() -> Result<(), Error> {
-    let options = options()?;
-    let text = std::fs::read_to_string(&options.setup).map_err(|e| format!("{}: {e}", options.setup))?;
-    let setup: chain::Setup = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", options.setup))?;
-    if !options.build {
-        println!("{:#x}", setup.genesis.compute_state_root());
-        return Ok(());
-    }
+fn read(path: &str) -> Result<chain::Setup, Error> {
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
+    Ok(serde_json::from_str(&text).map_err(|e| format!("{path}: {e}"))?)
+}
+
+async fn build(setup: chain::Setup, settings: batch::Settings) -> Result<(), Error> {
     let chain = chain::Chain::new(setup.genesis).await?;
-    let mut builder = batch::Builder::new(chain, setup.token.0, options.settings);
+    let mut builder = batch::Builder::new(chain, setup.token.0, settings);
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for line in std::io::stdin().lock().lines() {
         let (summary, input) = builder.next(&serde_json::from_str(&line?)?).await?;
@@ -69,6 +74,18 @@ async fn run() -> Result<(), Error> {
         serde_json::to_writer(&mut out, &input)?;
         out.write_all(b"\n")?;
         out.flush()?;
+    }
+    Ok(())
+}
+
+async fn run() -> Result<(), Error> {
+    match options()? {
+        Wanted::Batches(setup, settings) => build(read(&setup)?, settings).await?,
+        Wanted::GenesisRoot(setup) => println!("{:#x}", read(&setup)?.genesis.compute_state_root()),
+        Wanted::Blob => {
+            let input = serde_json::from_reader(std::io::stdin().lock())?;
+            println!("{}", serde_json::to_string(&batch::Carried::of(&input)?)?);
+        }
     }
     Ok(())
 }

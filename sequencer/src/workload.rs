@@ -13,6 +13,8 @@ use crate::Error;
 const USER_KEY: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 const MAX_FEE: u64 = 10_000_000_000;
 const SLOTS_PER_CALL: u64 = 50;
+/// An instruction that is none: creation code of nothing, which takes all the gas there is.
+const INVALID: &[u8] = &[0xfe];
 
 pub struct User {
     key: SecretKey,
@@ -96,6 +98,11 @@ impl User {
             all.push(self.to(token, 0, data, 2_000_000));
         }
         all
+    }
+
+    /// Uses exactly this much gas.
+    pub fn use_up(&mut self, gas: u64) -> Transaction {
+        self.sign(TxKind::Create, U256::zero(), Bytes::from_static(INVALID), gas)
     }
 
     /// A withdrawal of `wei` to this user's own address on L1.

@@ -13,6 +13,8 @@ import time
 import pytest
 
 from l1 import CONTRACTS, L1, VECTORS, cast, compile_contracts
+from process import until
+from world import Key
 
 TOKEN = "a token"
 REAL_BLOCK = VECTORS / "batch" / "hoodi-1265656.input.json"
@@ -359,3 +361,17 @@ def test_list_roots_are_those_of_the_real_block():
     )
     header = json.loads(REAL_BLOCK.read_text())["blocks"][0]["header"]
     assert done.stdout.strip() == header["withdrawalsRoot"]
+
+
+def test_the_sequencer_gives_a_broken_input_again(world):
+    c = world.coordinator().start()
+    sequencer_ = world.sequencer(c, "--max-unverified", "2").start()
+    until("two batches", lambda: c.status()["l1"]["last_committed_batch"] == 2)
+    broken = next(p for p in (c.data / "inputs").iterdir() if p.read_bytes() == world.batch(1)["input"])
+    broken.write_bytes(broken.read_bytes().replace(b"{", b"[", 1))
+    sequencer_.saw(r"batch 1: broken in the coordinator, input given again \(201\)$")
+    assert c.status()["work"]["inputs_broken"] == []
+    key = Key()
+    c.enroll(key)
+    assert [world.prove(c, key) for _ in range(2)] == [1, 2]
+    until("both verified", lambda: world.verified >= 2)

@@ -22,6 +22,8 @@ struct registrar {
 	bool work_available;
 	uint64_t tick_ms, silent_ms;
 	uint64_t longest_ms; /* a good proof took; 0: not known */
+	bool successor; /* an attested new key came from the active's address since its last proof
+			 */
 
 	size_t unverified;
 	bool verify_in_flight;

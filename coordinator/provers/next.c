@@ -16,12 +16,12 @@ uint64_t registrar_silence_ms(const struct registrar *r)
 	const uint64_t most = r->settings.silence_ms;
 	uint64_t ms = r->longest_ms < most ? 3 * r->longest_ms : most;
 
-	/* Before any proof was good here, nothing says how long they take. */
-	if (r->longest_ms == 0)
-		return most;
 	if (ms < SILENCE_MIN_MS)
 		ms = SILENCE_MIN_MS;
-	return ms < most ? ms : most;
+	/* Before any proof was good here, nothing says how long they take. */
+	if (r->longest_ms == 0 || ms > most)
+		ms = most;
+	return r->successor ? ms / 2 : ms;
 }
 
 void registrar_tick(struct registrar *r, uint64_t now_ms)
@@ -491,6 +491,7 @@ static void signer_take(struct registrar *r, const struct eth_address *signer)
 	p = prover_find(r, signer);
 	r->active_proof_ms = p ? p->last_proof_ms : 0;
 	r->silent_ms = 0;
+	r->successor = false;
 	r->chosen = false;
 	r->prepared = false;
 	r->by_operator = r->promoted && eth_address_equal(&r->promoted_key, signer);
@@ -551,6 +552,7 @@ bool registrar_proof_shown(struct registrar *r, const struct eth_address *signer
 	if (active) {
 		r->active_proof_ms = now_ms;
 		r->silent_ms = 0;
+		r->successor = false;
 	}
 	/* Registered by somebody else: worth a row, so that a restart knows that it works. */
 	if (!p && active) {

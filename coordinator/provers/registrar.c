@@ -403,6 +403,18 @@ bool registrar_check(const struct registrar *r, struct span payload,
 	return true;
 }
 
+/* A guest that starts again has a new key, and comes from where the active one came from. It is no
+ * more than a hint, for another guest of the same host does so too; a payload that nobody verified
+ * is none. */
+static bool is_successor(const struct registrar *r, const struct registrar_prover *row)
+{
+	const struct registrar_prover *active = prover_find(r, &r->signer);
+
+	return r->signer_known && active && active->source[0] && row->kind == REGISTRAR_QUOTE &&
+	       row->fit == REGISTRAR_FIT &&
+	       strncmp(active->source, row->source, sizeof row->source - 1) == 0;
+}
+
 bool registrar_setup(struct registrar *r, const struct registrar_check *check, struct why *why)
 {
 	const struct registrar_prover *known = prover_find(r, &check->prover.signer), *evict = NULL;
@@ -416,6 +428,8 @@ bool registrar_setup(struct registrar *r, const struct registrar_check *check, s
 	} else if (check->has_evicted) {
 		evict = prover_find(r, &check->evicted);
 	}
+	if (!known && is_successor(r, &row))
+		r->successor = true;
 	if (evict && prover_may_go(r, evict))
 		prover_remove(r, evict);
 	/* What the chain was prepared for, and what is registered, are bytes, not a key. */

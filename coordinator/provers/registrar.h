@@ -106,7 +106,8 @@ const struct eth_address *registrar_counting_signer(const struct registrar *r);
 void registrar_set_work(struct registrar *r, bool available, uint64_t now_ms);
 /* What the slowest of the last good TDX proofs took; 0: none was seen. An active key is silent when
  * it has shown none for three times as long while there was work: for at least a minute, and never
- * longer than silence_ms. */
+ * longer than silence_ms. Half of that is enough once a new key with a verified quote came from its
+ * address after its last proof. */
 void registrar_set_pace(struct registrar *r, uint64_t longest_ms);
 /* Batches that can still be verified with proofs of the contract's signer: those in a row from the
  * first one that is not verified. What lies behind a batch that it did not prove is not waited for.

@@ -6,7 +6,8 @@ import threading
 import time
 import urllib.request
 
-from l1 import Strictness, cast
+from clients import BODY_LIMITS, Strictness
+from l1 import cast
 
 REVERT = cast("sig", "InvalidTdxProof()")
 
@@ -62,6 +63,8 @@ class Endpoint:
             return reply.read()
 
     def answer(self, body):
+        if self.strict and len(body) > BODY_LIMITS.get(self.strict.client, len(body)):
+            return 413, b"request entity too large"
         call = json.loads(body)
         method = call["method"]
         self.seen.append(method)
@@ -89,7 +92,7 @@ class Endpoint:
         except OSError:
             return 502, b"no node"
         if self.strict:
-            text = json.dumps(self.strict.reword(json.loads(text))).encode()
+            text = json.dumps(self.strict.reword(call, json.loads(text))).encode()
         if mood == "drop" and method == "eth_sendRawTransaction":
             return None  # it went out, and the sender is left in the dark
         if mood == "swallow" and method == "eth_sendRawTransaction":

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from clients import WORDS
 from endpoint import Endpoint
-from l1 import WORDS
 from world import L1_KEY, TDX_KEY, Key, cast, free_port, until
 
 

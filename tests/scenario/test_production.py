@@ -85,6 +85,26 @@ def test_uploads_in_one_transaction(world, pccs, qe):
     assert gas_paid(world) == 2
 
 
+def test_a_guest_that_starts_again_is_registered_sooner(world, pccs, qe):
+    """Its new key comes with a good quote from where the active one came from: half the silence is enough. Another
+    guest of that host, which is at work, is not mistaken for it."""
+    silence = 20
+    c = production(world, pccs, PROVER_SILENCE=1000 * silence).start()
+    first, neighbour, again = Key(), Key(), Key()
+    until("registered", lambda: c.setup(qe.quote(first.payload)) is True and world.signer == first.address, 60, 0.5)
+    assert c.setup(qe.quote(neighbour.payload)) is True
+    world.feed(c, 3)
+    for number in (1, 2):
+        assert c.submit(number, world.proof(first, number)) is True
+    world.until_verified(2)
+    began = time.monotonic()
+    assert c.setup(qe.quote(again.payload)) is True
+    # The neighbour shows nothing, and the one that died nothing more.
+    until("the switch", lambda: c.submit(3, world.proof(again, 3)) is True and world.signer == again.address, 60, 0.5)
+    assert silence / 2 - 2 < time.monotonic() - began < silence - 2
+    world.until_verified(3)
+
+
 def gas_paid(world):
     """What the sender of registrations has sent so far, in transactions."""
     sender = cast("wallet", "address", "--private-key", world.dir.joinpath("tdx.key").read_text().strip())

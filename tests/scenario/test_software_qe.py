@@ -11,7 +11,7 @@ import time
 import pytest
 
 from l1 import REPO
-from process import PATIENCE, Process, clean_env, program, until
+from process import BUILD, PATIENCE, Process, clean_env, program, until
 from standins import SoftwareQE, make_pki, software_qe_program
 
 
@@ -272,3 +272,97 @@ def test_nothing_of_it_is_installed(tmp_path):
     build = program("tests", "software-qe", "software-qe").parents[2]
     done = subprocess.run(["cmake", "--install", build, "--prefix", tmp_path], capture_output=True, check=True, timeout=120)
     assert b"quote-gen" in done.stdout and b"software-qe" not in done.stdout and b"pccs" not in done.stdout
+
+
+# ---- mounted: where requests are answered in the file operations themselves ----
+
+KERNEL = "/sys/kernel/config/tsm/report"
+TSM_PROVER = BUILD / "tests" / "software-qe" / "tsm-prover"
+# In namespaces of its own nobody needs to be root, and the place that the crate has by heart can be had.
+IN_NAMESPACES = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-ec"]
+MOUNTED = f"""
+mount -t tmpfs tmpfs /sys/kernel
+mkdir -p {KERNEL}
+"$QE" serve --pki "$PKI" --mount {KERNEL} $FLAGS >"$LOG" 2>&1 &
+until grep -q "NOTHING IS ATTESTED" "$LOG"; do sleep 0.02; kill -0 $!; done
+status=0
+sh -euc "$SCRIPT" || status=$?
+kill $!; wait $! || true
+exit $status
+"""
+
+
+def mounted(bench, script, *flags):
+    """The script's exit status and output (bytes), and what software-qe said, which is mounted for as long."""
+    probe = call(*IN_NAMESPACES, "mount -t tmpfs tmpfs /sys/kernel && exec <>/dev/fuse")
+    if probe.returncode != 0:
+        pytest.skip(f"SKIPPED: nothing can be mounted here: {probe.stderr.decode()[:200]}")
+    log = bench.dir / "mounted.log"
+    env = clean_env(SCRIPT=script, QE=software_qe_program(), PKI=bench.pki(), LOG=log, FLAGS=" ".join(flags),
+                    QUOTE_GEN=program("quote-gen", "quote-gen"), TSM_PROVER=TSM_PROVER)
+    done = subprocess.run([*IN_NAMESPACES, MOUNTED], capture_output=True, timeout=PATIENCE, env=env, check=False)
+    return done, log.read_text()
+
+
+def need_the_crate():
+    if not TSM_PROVER.exists():
+        pytest.skip(f"SKIPPED: {TSM_PROVER} is not built (scripts/build-rust)")
+
+
+def test_the_crate_of_ethrexs_provers_gets_its_quote(bench):
+    need_the_crate()
+    address = bytes(range(20))
+    done, said = mounted(bench, f'for i in 1 2 3; do "$TSM_PROVER" {address.hex()} >"$LOG.$i"; done')
+    assert done.returncode == 0, done.stderr
+    # Byte for byte the same directory each time, which the crate leaves behind: generations go on in it.
+    for i in (1, 2, 3):
+        made = (bench.dir / f"mounted.log.{i}").read_bytes()
+        assert address + bytes(44) in made and verdict(bench.pki(), made) == ("UpToDate", [])
+    assert len(re.findall("a quote of .* for report data 000102", said)) == 3
+
+
+@pytest.mark.parametrize("flags, words", [
+    (("--break", "provider"), "BadProvider(\"sev_guest\")"),
+    (("--break", "generation"), "Generation(1, 2)"),
+])
+def test_the_crate_sees_what_is_wrong(bench, flags, words):
+    need_the_crate()
+    done, _ = mounted(bench, f'"$TSM_PROVER" {"12" * 20}', *flags)
+    assert done.returncode != 0 and words in done.stderr.decode()
+
+
+def test_the_file_operations_of_configfs(bench):
+    """As drivers/virt/coco/guest/report.c has them."""
+    cases = r"""
+refuses() { if sh -c "$1" 2>/dev/null; then echo "this was not refused: $1" >&2; exit 1; fi; }
+cd /sys/kernel/config/tsm/report
+mkdir a
+[ "$(ls a | tr '\n' ' ')" = "generation inblob outblob provider " ]
+[ "$(cat a/provider a/generation | tr '\n' ' ')" = "tdx_guest 0 " ]
+refuses "cat a/outblob" # nothing was asked
+printf short >a/inblob
+[ "$(cat a/generation)" = 1 ]
+refuses "cat a/outblob" # TDX wants 64 bytes
+head -c 64 /dev/zero >a/inblob
+[ "$(cat a/generation)" = 2 ]
+cat a/outblob >"$LOG.1"
+cat a/outblob | cmp - "$LOG.1" # made once for a question
+for what in "head -c 65 /dev/zero >a/inblob" "echo x >a/provider" "echo x >a/new" "rm a/inblob" "mkdir a/b" "mkdir a"; do
+	refuses "$what"
+done
+mkdir b
+rmdir a # with all that is in it
+[ "$(ls)" = b ]
+"""
+    done, said = mounted(bench, cases.strip())
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert len(re.findall("a quote of", said)) == 1
+    made = (bench.dir / "mounted.log.1").read_bytes()
+    assert verdict(bench.pki(), made) == ("UpToDate", [])
+
+
+def test_quote_gen_asks_the_mounted_one_too(bench):
+    done, said = mounted(bench, 'timeout 3 "$QUOTE_GEN" >"$LOG.out" 2>&1 || true')
+    sent = re.search(r"^Sending quote ([0-9a-f]{41,})$", (bench.dir / "mounted.log.out").read_text(), re.M)
+    assert done.returncode == 0 and sent and "a quote of" in said
+    assert verdict(bench.pki(), bytes.fromhex(sent[1])) == ("UpToDate", [])

@@ -57,6 +57,37 @@ def test_a_standby_that_proves_the_same_batch_again_is_alive(world):
     assert c.stop() == 0
 
 
+def test_a_stranger_who_polls_delays_no_switch(world):
+    """Requests and setups prove nothing: from the active's own address they break no silence, and take no turn."""
+    silence = 3
+    c = world.coordinator(PROVER_TIMEOUT=2000, PROVER_SILENCE=1000 * silence).start()
+    active, standby = Key(), Key()
+    c.enroll(active)
+    c.enroll(standby)
+    world.feed(c, 1)
+    assert world.prove(c, active) == 1
+    world.until_verified(1)
+
+    def polls():
+        c.request()  # as the one that died would, and never a proof for it
+        c.setup(active.payload)
+        time.sleep(0.05)
+
+    stranger = Background(polls)
+    world.feed(c, 4)
+    # The standby shows that it works, with a batch that the stranger may well hold.
+    began = time.monotonic()
+    until("the switch", lambda: c.submit(2, world.proof(standby, 2)) is True and world.signer == standby.address.lower(),
+          60, 0.3)
+    took = time.monotonic() - began
+    for number in (3, 4):
+        assert c.submit(number, world.proof(standby, number)) is True
+    world.until_verified(4)
+    stranger.stop()
+    assert took < 5 * silence, f"{took:.1f} s"
+    assert c.stop() == 0
+
+
 def test_hostile_addresses_withhold_nothing(world):
     """Thirty addresses take every lease as soon as there is one; half keep still, half send junk."""
     c = world.coordinator(**DEFAULT, SEND_INTERVAL=500).start()

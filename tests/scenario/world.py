@@ -1,7 +1,7 @@
 """A whole world for one test: anvil with the contracts, coordinators, provers, a sequencer.
 
 Real processes on random loopback ports in one directory, which goes with the test. BUILD_DIR
-names the build whose programs are tried (default: build/release). L1_CLIENT names a client of l1.WORDS:
+names the build whose programs are tried (default: build/release). L1_CLIENT names a client of clients.WORDS:
 what stands between coordinators and anvil is then as strict and speaks as that one does.
 """
 

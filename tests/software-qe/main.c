@@ -14,7 +14,7 @@ struct args {
 	enum verb verb;
 	struct pki_wish wish;
 	struct qe qe;
-	const char *pki, *report_dir, *member;
+	const char *pki, *report_dir, *mount, *member;
 	uint8_t report_data[REPORT_DATA_SIZE];
 };
 
@@ -23,6 +23,8 @@ static const char usage[] =
     "collateral\n"
     "       software-qe serve --pki DIR --report-dir DIR [flags]    play "
     "/sys/kernel/config/tsm/report\n"
+    "       software-qe serve --pki DIR --mount DIR [flags]         the same, to the file "
+    "operation\n"
     "       software-qe quote --pki DIR [flags]                     one quote, to standard output\n"
     "       software-qe sign NAME           {\"NAME\":<standard input>,\"signature\":...}, as "
     "Intel "
@@ -158,6 +160,12 @@ static bool set_report_dir(struct args *a, const char *v)
 	return true;
 }
 
+static bool set_mount(struct args *a, const char *v)
+{
+	a->mount = v;
+	return true;
+}
+
 static bool set_report_data(struct args *a, const char *v)
 {
 	return hex_decode(a->report_data, REPORT_DATA_SIZE, v, strlen(v));
@@ -271,6 +279,7 @@ static const struct flag {
     {"--revoked", PKI, false, set_revoked},
     {"--pki", ANY_QUOTE, false, set_pki},
     {"--report-dir", SERVE, false, set_report_dir},
+    {"--mount", SERVE, false, set_mount},
     {"--report-data", QUOTE, false, set_report_data},
     {"--version", ANY_QUOTE, false, set_version},
     {"--mrtd", ANY_QUOTE, false, set_mrtd},
@@ -343,8 +352,10 @@ static bool read_flags(struct args *a, int argc, char **argv, struct why *why)
 		why_set(why, "--pki is needed: a directory that software-qe pki made");
 		return false;
 	}
-	if (a->verb == SERVE && !a->report_dir) {
-		why_set(why, "--report-dir is needed: the directory in which requests appear");
+	if (a->verb == SERVE && !a->report_dir == !a->mount) {
+		why_set(
+		    why,
+		    "--report-dir is needed, or --mount: the directory in which requests appear");
 		return false;
 	}
 	return true;
@@ -398,7 +409,9 @@ static bool run(struct args *a, struct why *why)
 	if (a->verb == SIGN)
 		return sign_json(a->member, why);
 	ok = pki_open(&a->qe, a->pki, why);
-	if (ok && a->verb == SERVE)
+	if (ok && a->mount)
+		ok = mount_serve(a->mount, &a->qe, &stop, why);
+	else if (ok && a->verb == SERVE)
 		ok = reports_serve(a->report_dir, &a->qe, &stop, why);
 	else if (ok)
 		ok = print_quote(a, why);

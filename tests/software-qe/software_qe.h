@@ -68,4 +68,9 @@ void qe_quote(struct buf *out, const struct qe *qe, const uint8_t report_data[RE
 bool reports_serve(const char *dir, const struct qe *qe, const volatile sig_atomic_t *stop,
 		   struct why *why);
 
+/* The same as a file system mounted on `dir`, in the very file operations that configfs answers in,
+ * for provers that do not wait. False with the sentence when it cannot be mounted. */
+bool mount_serve(const char *dir, const struct qe *qe, const volatile sig_atomic_t *stop,
+		 struct why *why);
+
 #endif

@@ -63,17 +63,22 @@ static struct span quote_of(uint8_t k)
 }
 
 /* A ProverSetup with a quote that was verified to vouch for key k. */
-static enum registrar_answer setup(uint8_t k, uint64_t now)
+static enum registrar_answer setup_from(const char *source, uint8_t k, uint64_t now)
 {
 	struct eth_address a = key(k);
 	struct registrar_check check;
 
 	assert_true(registrar_wants_attestation(r, quote_of(k)));
-	if (!registrar_check(r, quote_of(k), &a, "10.0.0.7", now, &check, &why))
+	if (!registrar_check(r, quote_of(k), &a, source, now, &check, &why))
 		return check.answer;
 	assert_int_equal(check.prover.kind, REGISTRAR_QUOTE);
 	assert_true(registrar_setup(r, &check, &why));
 	return registrar_answer(r, &a, now, &why);
+}
+
+static enum registrar_answer setup(uint8_t k, uint64_t now)
+{
+	return setup_from("10.0.0.7", k, now);
 }
 
 static void next_is(uint64_t now, enum registrar_action action, uint8_t k)
@@ -417,6 +422,83 @@ static void preparing_spends_the_same_budget(void **state)
 	assert_non_null(strstr(why.text, "budget"));
 }
 
+/* The active's last proof was now, key 2 has shown one since: how long until it takes over? */
+static uint64_t silence_until_switch(uint64_t now)
+{
+	const struct eth_address standby = key(2);
+	const uint64_t began = now;
+	struct registrar_step step;
+
+	shown(2, now + 1);
+	do {
+		registrar_set_work(r, true, now += 10);
+		registrar_next(r, now, &step, &why);
+	} while (step.action == REGISTRAR_NOTHING && now < began + 5000);
+	assert_true(eth_address_equal(&step.signer, &standby));
+	return now - began;
+}
+
+static void one_at_work(void)
+{
+	setup(1, 10);
+	prepared(1);
+	registered(1, 11);
+	registrar_set_work(r, true, 12);
+	shown(1, 12);
+}
+
+/* A guest that was started again: it needs half the silence, and a proof all the same. */
+static void a_new_key_from_the_actives_address_halves_the_silence(void **state)
+{
+	struct registrar_step step;
+	uint64_t now;
+
+	(void)state;
+	one_at_work();
+	assert_int_equal(setup(2, 13), REGISTRAR_ACK_STANDBY);
+	for (now = 20; now < 3000; now += 10) {
+		registrar_set_work(r, true, now);
+		registrar_next(r, now, &step, &why);
+		assert_int_equal(step.action, REGISTRAR_NOTHING);
+	}
+	shown(1, now);
+	assert_in_range(silence_until_switch(now), 1000, 1020); /* it was alive after all */
+	now += 5000;
+	shown(1, now);
+	setup(3, now); /* new, after the last proof */
+	assert_in_range(silence_until_switch(now), 500, 520);
+}
+
+static void from_elsewhere_or_again_it_halves_nothing(void **state)
+{
+	(void)state;
+	setup(2, 5); /* before there was an active */
+	one_at_work();
+	setup_from("10.0.0.8", 3, 13);
+	setup(2, 14); /* known: anybody can send it again */
+	setup(1, 15);
+	assert_in_range(silence_until_switch(12), 1000, 1020);
+}
+
+/* Both at work: whichever is registered, the other one's starting again disturbs nothing. */
+static void two_guests_of_one_address(void **state)
+{
+	struct registrar_step step;
+	uint64_t now;
+
+	(void)state;
+	one_at_work();
+	setup(2, 13);
+	for (now = 100; now < 6000; now += 100) {
+		registrar_set_work(r, true, now);
+		shown(2, now);
+		if (now % 400 == 0)
+			shown(1, now);
+		registrar_next(r, now, &step, &why);
+		assert_int_equal(step.action, REGISTRAR_NOTHING);
+	}
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, end)
@@ -436,6 +518,9 @@ int main(void)
 	    TEST(whoever_sends_many_keys_pushes_out_his_own),
 	    TEST(an_external_route_holds_nothing_back),
 	    TEST(preparing_spends_the_same_budget),
+	    TEST(a_new_key_from_the_actives_address_halves_the_silence),
+	    TEST(from_elsewhere_or_again_it_halves_nothing),
+	    TEST(two_guests_of_one_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

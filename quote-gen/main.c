@@ -136,6 +136,12 @@ static bool setup_once(struct prover *p)
 	buf_init(&m.payload, QUOTE_SIZE_MAX);
 	if (!quote_from_kernel(&m.payload, p->options.reports, report_data, &stop, &why)) {
 		printf("Error creating quote: %s\n", why.text);
+		if (strcmp(p->options.without_quote, OPTIONS_WAIT) == 0) {
+			buf_free(&m.payload);
+			return false;
+		}
+		puts("WARNING: without a quote the bare address is sent: only a verifier in "
+		     "development mode takes it.");
 		m.payload.len = 0;
 		buf_add(&m.payload, p->address.b, 20);
 	}

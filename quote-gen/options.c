@@ -56,6 +56,9 @@ static const struct option {
     {"--tsm-report-dir", "QUOTE_GEN_TSM_REPORT_DIR", TEXT_AT(reports), QUOTE_REPORTS,
      "where quotes come from: the kernel's configfs-tsm; a devnet without TDX names the "
      "directory of its stand-in"},
+    {"--without-quote", "QUOTE_GEN_WITHOUT_QUOTE", TEXT_AT(without_quote), OPTIONS_REGISTER,
+     "where the kernel gives no quote: \"register\" the bare address, which only a verifier in "
+     "development mode takes; \"wait\" and ask the kernel again"},
 };
 #define TABLE_SIZE (sizeof table / sizeof *table)
 
@@ -180,6 +183,13 @@ bool options_tls(const struct options *o)
 /* What no flag shows by itself. */
 static bool check_together(const struct options *o, struct why *why)
 {
+	if (strcmp(o->without_quote, OPTIONS_REGISTER) != 0 &&
+	    strcmp(o->without_quote, OPTIONS_WAIT) != 0) {
+		why_set(why,
+			"--without-quote: \"%s\" is neither " OPTIONS_REGISTER " nor " OPTIONS_WAIT,
+			o->without_quote);
+		return false;
+	}
 	if (!options_tls(o) && strcmp(o->tls_identity, OPTIONS_NONE) != 0) {
 		why_set(why, "--tls-identity needs TLS: give --tls-server-key or --tls-ca");
 		return false;

@@ -16,6 +16,7 @@ struct options {
 	uint64_t batches;             /* stop after so many; 0: never */
 	uint64_t input_max, output_max, executor_timeout_ms, executor_memory;
 	char reports[QUOTE_REPORTS_MAX];
+	char without_quote[16];                   /* OPTIONS_REGISTER or OPTIONS_WAIT */
 	char tls_server_keys[1024], tls_ca[1024]; /* both empty: plain TCP */
 	char tls_identity[1024];                  /* a path, OPTIONS_NONE or OPTIONS_ATTESTED */
 	uint64_t connect_timeout_ms, io_timeout_ms, setup_timeout_ms;
@@ -24,6 +25,10 @@ struct options {
 #define OPTIONS_NONE "none" /* nothing is executed: for the devnet, see devnet_executor.h */
 
 #define OPTIONS_ATTESTED "attested"
+
+/* Where the kernel gives no quote: send the bare address, or ask again. */
+#define OPTIONS_REGISTER "register"
+#define OPTIONS_WAIT     "wait"
 
 /* Does it speak TLS? */
 bool options_tls(const struct options *o);

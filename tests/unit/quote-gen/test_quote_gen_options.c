@@ -14,7 +14,7 @@ static const char *const names[] = {"ETHREX_TDX_DEV_MODE",      "ETHREX_PROOF_CO
 				    "QUOTE_GEN_INTERVAL",       "QUOTE_GEN_BATCHES",
 				    "QUOTE_GEN_TSM_REPORT_DIR", "VERGEN_GIT_SHA",
 				    "QUOTE_GEN_TLS_SERVER_KEY", "QUOTE_GEN_TLS_CA",
-				    "QUOTE_GEN_TLS_IDENTITY"};
+				    "QUOTE_GEN_TLS_IDENTITY",   "QUOTE_GEN_WITHOUT_QUOTE"};
 
 static int clean(void **state)
 {
@@ -55,6 +55,13 @@ static void where_the_coordinator_is(void **state)
 	assert_int_equal(o.prover_type, PROVER_TDX);
 	assert_int_equal(o.interval_ms, 5000);
 	assert_int_equal(strlen(o.commit_hash), 7);
+	assert_string_equal(o.without_quote, OPTIONS_REGISTER);
+	assert_int_equal(read_args(&o, &why, "--without-quote", OPTIONS_WAIT, NULL, NULL),
+			 OPTIONS_RUN);
+	assert_string_equal(o.without_quote, OPTIONS_WAIT);
+	assert_int_equal(read_args(&o, &why, "--without-quote", "yes", NULL, NULL), OPTIONS_WRONG);
+	assert_string_equal(why.text, "--without-quote: \"yes\" is neither register nor wait");
+	assert_int_equal(read_args(&o, &why, NULL, NULL, NULL, NULL), OPTIONS_RUN);
 	setenv("ETHREX_TDX_DEV_MODE", "false", 1); /* set to anything, as ethrex takes it */
 	assert_int_equal(read_args(&o, &why, NULL, NULL, NULL, NULL), OPTIONS_RUN);
 	assert_string_equal(o.host, "localhost");

@@ -1,0 +1,287 @@
+"""The measured guest: built twice and equal, booted in emulation, its proofs verified, tampered with.
+
+Emulation shows boot, dm-verity and what the guest does; nothing of trust domains, their memory, MRTD or quotes.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from guest import BOOT, ENTERED, EXECUTOR, GUEST, Machine, make_image, need_guest
+from l1 import REPO
+from process import BUILD, clean_env, until
+from test_make_init import Devnet
+from test_quote_gen import Coordinator, batch
+
+INPUT = (REPO / "executor" / "tests" / "vectors" / "built.input.json").read_bytes()
+SUMMARY = json.loads((REPO / "executor" / "tests" / "vectors" / "built.summary.json").read_text())
+
+
+@pytest.fixture(scope="module", name="image")
+def _image(tmp_path_factory):
+    """One that leads to no coordinator, and does not register without a quote."""
+    return make_image(tmp_path_factory.mktemp("image"), "coordinator=10.0.2.2:1", "without-quote=wait", "interval=500")
+
+
+@pytest.fixture(name="boot")
+def _boot(tmp_path):
+    machines = []
+
+    def boot(image, *flags):
+        machines.append(Machine(image, tmp_path / f"console-{len(machines)}", *flags))
+        return machines[-1]
+
+    yield boot
+    for machine in machines:
+        machine.stop()
+
+
+@pytest.fixture(name="coordinator")
+def _coordinator():
+    made = []
+
+    def new(**script):
+        made.append(Coordinator(**script))
+        return made[-1]
+
+    yield new
+    for c in made:
+        c.close()
+
+
+def test_built_twice_and_equal():
+    need_guest()
+    if not shutil.which("faketime"):
+        pytest.skip("SKIPPED: nothing was built twice: faketime is missing (scripts/install-deps guest)")
+    done = subprocess.run([GUEST / "reproduce", "static", "systemd"], env=clean_env(EXECUTOR=EXECUTOR), text=True,
+                          capture_output=True, timeout=500)
+    assert done.returncode == 0, done.stderr
+    said = done.stderr
+    assert len(re.findall(r"^reproduce: (?:static|systemd)/disk\.raw: the same \d+ bytes$", said, re.M)) == 2, said
+    surroundings = re.findall(r"^reproduce: in (\S+) at ([^,]+), on (\S+), umask (\d+)$", said, re.M)
+    assert len(surroundings) == 2 and all(a != b for a, b in zip(*surroundings)), surroundings
+
+
+def test_it_registers_with_a_devnet_and_gets_a_batch_verified(tmp_path):
+    env = need_guest()
+    if not (BUILD / "sequencer" / "l2-block-builder").exists():
+        pytest.skip("SKIPPED: no batch was proved in the guest: the block builder is not built (scripts/build-rust)")
+    d = Devnet(tmp_path / "devnet", PROVER="guest", EXECUTOR=env["EXECUTOR"], ETHREX_DEVNET_BATCHES=1,
+               ETHREX_DEVNET_DEADLINE=BOOT)
+    try:
+        d.run("up")
+        assert d.verified() >= 1
+        console = (d.dir / "logs" / "prover.log").read_text(errors="replace")
+    finally:
+        d.run("down")
+    for said in ("EMULATION: this is no trust domain", ENTERED, "Error creating quote: ", "WARNING: without a quote",
+                 "Executor: executed blocks 1 to 2, "):
+        assert said in console, console
+    assert re.search(r"^Processed batch 1\r?$", console, re.M), console
+
+
+def test_done_it_powers_off(boot, coordinator, tmp_path):
+    """A batch is executed inside; DHCP gives the address; an end with status 0 is the machine's."""
+    c = coordinator(InputRequest=[batch(7, INPUT)])
+    image = make_image(tmp_path / "image", f"coordinator=10.0.2.2:{c.port}", "without-quote=register", "interval=100",
+                       "batches=1", NET="dhcp")
+    console = boot(image, "--memory", "768M").ended()
+    assert "guest: eth0 has the address 10.0.2.15/24" in console, console
+    assert f"state root {SUMMARY['initialStateRoot']} to {SUMMARY['stateRoot']}" in console, console
+    assert "Processed batch 7" in console and "quote-gen ended with status 0: the machine powers off" in console
+    message, _ = c.next("ProofSubmit")
+    assert len(message["ProofSubmit"]["proof"]["Proof"]["proof"]) == 65
+
+
+def test_an_input_for_which_memory_does_not_suffice_is_refused_before_it_is_there(boot, coordinator, tmp_path):
+    sent = []
+
+    def endless(_message):
+        sent.append(1)
+        return b'{"InputResponse":{"id":1,"input":"' + b"x" * (64 << 20)
+
+    c = coordinator(InputRequest=[endless])
+    image = make_image(tmp_path / "image", f"coordinator=10.0.2.2:{c.port}", "without-quote=register", "interval=100")
+    machine = boot(image, "--memory", "512M")
+    most = int(machine.saw(r"guest: (\d+) MiB of memory are free: a batch input may have (\d+) bytes at most", BOOT)[2])
+    assert 1 << 20 < most < 64 << 20
+    assert int(machine.saw(r"^Error: the reply is longer than (\d+) bytes", BOOT)[1]) == most
+    assert sent
+
+
+def test_without_a_quote_a_production_image_waits(boot, image):
+    machine = boot(image)
+    until("it asks again", lambda: machine.log().count("Error creating quote: ") > 2, BOOT)
+    assert ENTERED in machine.log() and "no TDX module: this machine is no trust domain" in machine.log()
+    assert "Sending quote" not in machine.log() and "WARNING" not in machine.log()
+
+
+def test_systemd_starts_it_too(boot, tmp_path):
+    image = make_image(tmp_path / "image", "coordinator=10.0.2.2:1", "without-quote=register", "interval=500", flavour="systemd")
+    machine = boot(image)
+    machine.saw("^Error sending quote: .*Connection refused", BOOT)
+    assert ENTERED in machine.log() and "WARNING: without a quote the bare address is sent" in machine.log()
+
+
+def test_systemd_powers_off_where_a_setting_is_wrong(boot, tmp_path):
+    image = make_image(tmp_path / "image", "no-such-flag=1", flavour="systemd")
+    console = boot(image).ended()
+    assert ENTERED in console and '"--no-such-flag" is not a flag' in console, console
+
+
+def flipped(image, out, at):
+    """disk.raw with a bit of the byte at `at` flipped."""
+    data = bytearray((image / "disk.raw").read_bytes())
+    data[at] ^= 1
+    out.mkdir()
+    (out / "disk.raw").write_bytes(data)
+    return out
+
+
+def offsets(image):
+    """Where each partition begins: the order of the disk is the ESP, the root, its hash tree."""
+    said = subprocess.run(["/sbin/sfdisk", "--json", image / "disk.raw"], capture_output=True, text=True, check=True).stdout
+    return [part["start"] * 512 for part in json.loads(said)["partitiontable"]["partitions"]]
+
+
+@pytest.mark.parametrize("what", ["data", "last", "tree", "hash"])
+def test_a_flipped_bit_does_not_boot(boot, image, tmp_path, what):
+    _, root, tree = offsets(image)
+    size = (image / "root.img").stat().st_size
+    disk = (image / "disk.raw").read_bytes()
+    assert disk.count(b" roothash=") == 1
+    at = {"data": root + size // 2, "last": root + size - 1, "tree": tree + (image / "hash.img").stat().st_size // 2,
+          "hash": disk.index(b" roothash=") + len(b" roothash=")}[what]
+    if what == "hash":
+        assert disk[at:at + 1] in b"0123456789abcdef"
+    console = boot(flipped(image, tmp_path / "flipped", at)).ended()
+    assert "is corrupted" in console and "Kernel panic" in console, console
+    assert ENTERED not in console and "Error creating quote" not in console
+
+
+def test_a_command_line_that_says_nothing_does_not_boot(boot, tmp_path):
+    image = make_image(tmp_path / "image", NET="10.0.2.15")
+    console = boot(image).ended()
+    assert "guest: cannot start: the command line's guest.net=10.0.2.15 is not ADDRESS/PREFIX,GATEWAY or dhcp" in console
+    assert ENTERED not in console
+
+
+def test_a_software_tpm_keeps_what_was_measured(tmp_path):
+    if not shutil.which("swtpm"):
+        pytest.skip("SKIPPED: nothing was measured: swtpm is missing (scripts/install-deps guest)")
+    image = make_image(tmp_path / "image", "no-such-flag=1", EVENTS="serial")
+    log = tmp_path / "events"
+    machine = Machine(image, tmp_path / "console", "--tpm-log", log)
+    assert ENTERED in machine.ended()
+    events = log.read_bytes()
+    assert events[32:48] == b"Spec ID Event03\0"
+    # As the kernel's EFI stub measures it: UTF-16 with its NUL.
+    told = (image / "cmdline").read_text().encode("utf-16-le") + b"\0\0"
+    assert hashlib.sha384(told).digest() in events
+    pcrs = dict(line.split() for line in (tmp_path / "events.pcrs").read_text().splitlines())
+    assert len(pcrs) == 24 and {len(value) for value in pcrs.values()} == {96}
+    assert len({pcrs[n] for n in "0124579"}) >= 5, pcrs
+
+
+# --- what is fetched, and the commands around it ---
+
+
+def packages(tmp_path, line, *argv):
+    (tmp_path / "lock").write_text(line)
+    env = clean_env(GUEST_LOCK=tmp_path / "lock", GUEST_CACHE=tmp_path / "cache", DEBIAN_MIRROR=f"file://{tmp_path}/mirror")
+    return subprocess.run([GUEST / "packages", *argv], env=env, capture_output=True, text=True, timeout=60)
+
+
+def test_packages_are_held_to_their_hash(tmp_path):
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "a.deb").write_bytes(b"package")
+    good = subprocess.run(["sha256sum", tmp_path / "mirror" / "a.deb"], capture_output=True, text=True, check=True).stdout[:64]
+    line = "stub bookworm a 1.0 {} {}\n"
+    done = packages(tmp_path, line.format(good, "a.deb"), "fetch", "stub")
+    assert done.returncode == 0 and open(done.stdout.strip(), "rb").read() == b"package"
+    done = packages(tmp_path, line.format("0" * 64, "a.deb"), "fetch", "stub")
+    assert done.returncode == 1 and "is not the a 1.0 of the lock: its SHA-256 is not 000000" in done.stderr and not done.stdout
+    done = packages(tmp_path, line.format("1" * 64, "gone.deb"), "fetch", "stub")
+    assert done.returncode == 1 and "a 1.0 cannot be had from file://" in done.stderr
+    assert "guest/packages update moves the lock" in done.stderr
+    done = packages(tmp_path, "toolchain bookworm gcc-12 0.1 - -\n", "toolchain")
+    assert done.returncode == 0 and "the lock was written with 0.1: the image may have other bytes" in done.stderr
+
+
+def test_the_lock_has_all_that_is_fetched():
+    lines = [line.split() for line in (GUEST / "packages.lock").read_text().splitlines() if line[0] != "#"]
+    assert {line[0] for line in lines} == {"kernel", "stub", "ovmf", "edk2", "systemd", "toolchain"}
+    assert all(len(line) == 6 for line in lines)
+    assert all(re.fullmatch("[0-9a-f]{64}", line[4]) for line in lines if line[0] != "toolchain")
+
+
+def test_the_doctor_names_each_finding_and_its_remedy(tmp_path):
+    fake = tmp_path / "qemu"
+    fake.write_text("#!/bin/sh\necho '  tdx-guest'\n")
+    fake.chmod(0o755)
+
+    def doctor(**files):
+        root = tmp_path / f"root{len(list(tmp_path.glob('root*')))}"
+        for name, text in files.items():
+            path = root / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        done = subprocess.run([GUEST / "doctor"], env=clean_env(DOCTOR_ROOT=root, QEMU=fake), capture_output=True, text=True,
+                              timeout=60)
+        return done.stdout
+
+    able = {"proc__cpuinfo": "flags : vmx tdx_host_platform\n", "dev__kvm": "", "dev__vsock": "", "proc__7__comm": "qgs\n",
+            "sys__module__kvm_intel__parameters__tdx": "Y\n", "etc__sgx_default_qcnl.conf": "{}"}
+    said = doctor(**able)
+    assert "and booted as trust domains" in said or "tools are missing" in said, said
+    for name, words in (("proc__cpuinfo", "the kernel sees no TDX in the processor"), ("dev__kvm", "there is no /dev/kvm"),
+                        ("dev__vsock", "modprobe vhost_vsock"), ("proc__7__comm", "no quote generation service"),
+                        ("sys__module__kvm_intel__parameters__tdx", "Linux 6.16 or newer"),
+                        ("etc__sgx_default_qcnl.conf", "the quote provider library is not set up")):
+        said = doctor(**{k: v for k, v in able.items() if k != name})
+        assert words in said and "as trust domains" not in said.splitlines()[-1], said
+        lines = said.splitlines()
+        assert all(lines[i + 1].startswith("     -> ") for i, line in enumerate(lines) if line.startswith("NO "))
+    said = doctor(**{**able, "proc__cpuinfo": "flags : tdx_host_platform\n"})
+    assert "KVM by paravirtualisation (PVM), which cannot run a firmware" in said
+    said = doctor(**{**able, "sys__module__kvm_intel__parameters__tdx": "N\n"})
+    assert "options kvm_intel tdx=1" in said
+
+
+def test_no_vm_is_said_first():
+    lines = subprocess.run(["make", "--no-print-directory", "-n", "-C", REPO / "quote-gen", "run"], env=clean_env(), text=True,
+                           capture_output=True, check=True).stdout.splitlines()
+    assert re.fullmatch(r'echo "This is no VM: .* make -C quote-gen run VM=1"', lines[0]), lines[0]
+    said = subprocess.run(["make", "--no-print-directory", "-n", "-C", REPO / "quote-gen", "run", "VM=1"], text=True,
+                          env=clean_env(ETHREX_PROOF_COORDINATOR_URL="localhost:3911", VERGEN_GIT_SHA="abcdef0"),
+                          capture_output=True, check=True).stdout
+    assert "This is no VM" not in said and "coordinator=10.0.2.2:3911 commit-hash=abcdef0" in said and "run-qemu" in said
+
+
+def test_the_runner_is_not_taken_in_by_a_kvm(tmp_path):
+    """Without a host and a QEMU for TDX it emulates, and says so; asked for TDX it refuses."""
+    image = tmp_path / "disk.raw"
+    image.write_bytes(b"")
+    fake = tmp_path / "qemu"
+    fake.write_text('#!/bin/sh\n[ "$1" = -object ] && exit 0\necho "$@"\n')
+    fake.chmod(0o755)
+
+    def run(*argv):
+        return subprocess.run([GUEST / "run-qemu", "--firmware", image, *argv, image], env=clean_env(QEMU=fake), text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+
+    done = run()
+    assert done.returncode == 0 and "EMULATION: this is no trust domain" in done.stderr and "-accel tcg" in done.stdout
+    assert "-cpu max,-cx16" in done.stdout and done.stdout.count("romfile=") == 2 and "-accel kvm" not in done.stdout
+    done = run("--accel", "tdx")
+    assert done.returncode == 1 and "has no tdx-guest object" in done.stderr
+    done = run("--accel", "kvm")
+    assert "KVM WITHOUT TDX" in done.stderr and "-accel kvm" in done.stdout
+    fake.write_text('#!/bin/sh\n[ "$1" = -object ] && echo tdx-guest && exit 0\necho "$@"\n')
+    done = run("--accel", "tdx", "--qgs", "2:4051")
+    assert done.returncode == 0 and "confidential-guest-support=tdx" in done.stdout and '"port":"4051"' in done.stdout
+    assert "EMULATION" not in done.stderr

@@ -54,7 +54,9 @@ static int rtmr_of_pcr(unsigned pcr)
 		return EVENT_OF_MRTD;
 	if (pcr == 1 || pcr == 7)
 		return 0;
-	return pcr <= 6 ? 1 : 2;
+	if (pcr <= 6)
+		return 1;
+	return pcr >= 11 && pcr <= 13 ? EVENT_OF_TPM_ALONE : 2;
 }
 
 static bool place(struct event *e, enum event_log_kind kind, uint32_t number, size_t record,
@@ -120,13 +122,16 @@ cut:
 	return false;
 }
 
-/* What firmware leaves behind the last record. */
+/* What firmware leaves behind the last record: eight equal bytes, or as many as are left. */
 static bool is_padding(struct span bytes, size_t at)
 {
-	const uint8_t *p = bytes.p + at;
+	const size_t n = bytes.n - at < 8 ? bytes.n - at : 8;
+	size_t i;
 
-	return (le32(p) == UINT32_MAX && le32(p + 4) == UINT32_MAX) ||
-	       (le32(p) == 0 && le32(p + 4) == 0);
+	for (i = 0; i < n; i++)
+		if (bytes.p[at + i] != bytes.p[at] || (bytes.p[at] != 0 && bytes.p[at] != 0xff))
+			return false;
+	return true;
 }
 
 static bool parse_event(struct event *e, enum event_log_kind kind, const struct algorithms *a,
@@ -166,6 +171,16 @@ static bool add(struct event_log *log, const struct event *e, size_t *room)
 	return true;
 }
 
+static bool has_separator(const struct event_log *log, int rtmr)
+{
+	size_t i;
+
+	for (i = 0; i < log->n; i++)
+		if (log->events[i].rtmr == rtmr && log->events[i].type == EVENT_SEPARATOR)
+			return true;
+	return false;
+}
+
 bool event_log_parse(struct event_log *out, enum event_log_kind kind, struct span bytes,
 		     struct why *why)
 {
@@ -181,7 +196,7 @@ bool event_log_parse(struct event_log *out, enum event_log_kind kind, struct spa
 	}
 	if (!parse_first(&algorithms, bytes, &at, why))
 		return false;
-	for (record = 1; bytes.n - at >= 8 && !is_padding(bytes, at); record++) {
+	for (record = 1; !is_padding(bytes, at); record++) {
 		memset(&e, 0, sizeof e);
 		if (record > EVENT_LOG_MAX) {
 			why_set(why, "the event log has more than %u events", EVENT_LOG_MAX);
@@ -191,6 +206,9 @@ bool event_log_parse(struct event_log *out, enum event_log_kind kind, struct spa
 			goto fail;
 		if (e.type == EVENT_NO_ACTION)
 			continue; /* says something, extends nothing */
+		if (kind == EVENT_LOG_TPM && e.type == EVENT_SEPARATOR &&
+		    has_separator(out, e.rtmr))
+			e.rtmr = EVENT_OF_TPM_ALONE;
 		if (!add(out, &e, &room)) {
 			why_set(why, "no memory for %zu events", out->n + 1);
 			goto fail;
@@ -215,6 +233,6 @@ void event_log_replay(const struct event_log *log, uint8_t rtmr[RTMR_COUNT][DIGE
 
 	memset(rtmr, 0, RTMR_COUNT * DIGEST_SIZE);
 	for (i = 0; i < log->n; i++)
-		if (log->events[i].rtmr != EVENT_OF_MRTD)
+		if (log->events[i].rtmr >= 0)
 			digest_extend(rtmr[log->events[i].rtmr], log->events[i].digest);
 }

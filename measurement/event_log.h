@@ -18,7 +18,8 @@
 
 enum event_log_kind {
 	EVENT_LOG_TD,  /* registers by number: MRTD, RTMR0..3 */
-	EVENT_LOG_TPM, /* PCRs, told as the registers that take their place */
+	EVENT_LOG_TPM, /* PCRs, told as the registers that take their place; see EVENT_OF_TPM_ALONE
+			*/
 };
 
 /* Event types of the profile, section 10.4.1; the ones that are known by name here. */
@@ -39,11 +40,14 @@ enum event_type {
 	EVENT_EFI_VARIABLE_AUTHORITY = (int)0x800000e0,
 };
 
-#define EVENT_OF_MRTD    -1
-#define EVENT_WORDS_SIZE 256u /* enough for event_words() */
+#define EVENT_OF_MRTD -1
+/* In a TPM's log: what a TD's would not have. Each PCR has a separator, each register one; and
+ * systemd-stub 252..256 measures its sections into PCR 11..13, for it knows a TPM and no TD. */
+#define EVENT_OF_TPM_ALONE -2
+#define EVENT_WORDS_SIZE   256u /* enough for event_words() */
 
 struct event {
-	int rtmr;     /* 0..3, or EVENT_OF_MRTD */
+	int rtmr;     /* 0..3, EVENT_OF_MRTD or EVENT_OF_TPM_ALONE */
 	unsigned pcr; /* of a TPM's log */
 	uint32_t type;
 	uint8_t digest[DIGEST_SIZE];

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_MAX 160u
+#define TEXT_MAX 2048u /* a kernel's command line on x86 */
 
 /* Linux, drivers/firmware/efi/libstub: tags of what its EFI stub measures. */
 #define TAG_LINUX_INITRD  0x8f3b22ecu
@@ -52,8 +52,7 @@ static void tag_words(char *out, size_t size, struct span data)
 		snprintf(out, size, "the command line (the kernel's load options)");
 	else if (tag == TAG_LINUX_INITRD)
 		snprintf(out, size, "the initial RAM disk");
-	else if (memchr(data.p ? data.p : (const uint8_t *)"", 0, data.n) && data.n > 20 &&
-		 memcmp(data.p, "LOADED_IMAGE", 12) == 0)
+	else if (data.n >= 12 && memcmp(data.p, "LOADED_IMAGE", 12) == 0)
 		snprintf(out, size, "the command line (the kernel's load options)");
 	else
 		snprintf(out, size, "a tagged event 0x%08x", tag);
@@ -65,7 +64,9 @@ static void ipl_words(char *out, size_t size, struct span data)
 	const bool wide = looks_wide(data);
 
 	text_of(text, data, wide);
-	if (wide || strncmp(text, "kernel_cmdline: ", 16) == 0)
+	if (wide && text[0] == '.')
+		snprintf(out, size, "the stub's section \"%s\"", text);
+	else if (wide || strncmp(text, "kernel_cmdline: ", 16) == 0)
 		snprintf(out, size, "the command line \"%s\"", wide ? text : text + 16);
 	else
 		snprintf(out, size, "the boot loader's \"%s\"", text);

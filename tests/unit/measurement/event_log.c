@@ -160,19 +160,39 @@ static void other_digests_beside_ours_are_passed_over(void **state)
 
 static void a_tpm_s_registers_take_their_places(void **state)
 {
-	static const int place[] = {EVENT_OF_MRTD, 0, 1, 1, 1, 1, 1, 0, 2, 2};
+	static const int place[] = {EVENT_OF_MRTD,
+				    0,
+				    1,
+				    1,
+				    1,
+				    1,
+				    1,
+				    0,
+				    2,
+				    2,
+				    2,
+				    EVENT_OF_TPM_ALONE,
+				    EVENT_OF_TPM_ALONE,
+				    EVENT_OF_TPM_ALONE,
+				    2,
+				    2};
 	unsigned pcr;
 
 	(void)state;
 	begin(0x0c, 0);
-	for (pcr = 0; pcr < 10; pcr++)
-		put_event(pcr, EVENT_SEPARATOR, "x", 1);
+	for (pcr = 0; pcr < 16; pcr++)
+		put_event(pcr, EVENT_POST_CODE, "x", 1);
+	put_event(2, EVENT_SEPARATOR, "x", 1);
+	put_event(3, EVENT_SEPARATOR, "x", 1);
 	event_log_free(&entry);
 	assert_true(event_log_parse(&entry, EVENT_LOG_TPM, buf_span(&bytes), NULL));
-	for (pcr = 0; pcr < 10; pcr++) {
+	for (pcr = 0; pcr < 16; pcr++) {
 		assert_int_equal(entry.events[pcr].rtmr, place[pcr]);
 		assert_int_equal(entry.events[pcr].pcr, pcr);
 	}
+	/* One separator a register. */
+	assert_int_equal(entry.events[16].rtmr, 1);
+	assert_int_equal(entry.events[17].rtmr, EVENT_OF_TPM_ALONE);
 	refused(EVENT_LOG_TD, buf_span(&bytes), "is it a TPM's log?");
 }
 
@@ -201,9 +221,9 @@ static void what_is_no_log_is_said(void **state)
 	put32(0);
 	put32(0);
 	refused(EVENT_LOG_TD, buf_span(&bytes), "event 1 of the log has no SHA-384 digest");
-	/* Every length that cuts a record: from 8 bytes of it on, a record has begun. */
+	/* Every length that cuts the last record. */
 	a_small_log();
-	for (n = bytes.len - 1; n > bytes.len - 60; n--)
+	for (n = bytes.len - 1; n > bytes.len - 80; n--)
 		refused(EVENT_LOG_TD, span_of(bytes.p, n), "ends inside");
 	/* The ceilings. */
 	begin(0x0c, 0);

@@ -24,6 +24,16 @@ static const char usage[] =
     "  diff QUOTE|REPORT QUOTE|REPORT\n"
     "                               which measurement changed, and what usually causes it;\n"
     "                               exit 0 equal, 1 different\n"
+    "  measure IMAGE [--firmware FILE] [--memory SIZE] [--from-quote QUOTE | --learnt FILE]\n"
+    "                               what MRTD and RTMR0..2 of a TD that boots this disk will be, "
+    "with\n"
+    "                               the events that lead there; --json: measurements.json;\n"
+    "                               --policy-json, --solidity: of confirmed values, or with\n"
+    "                               --accept-unconfirmed\n"
+    "  replay EVENTLOG [--quote QUOTE] [--expect measurements.json|EVENTLOG] [--tpm]\n"
+    "                               the registers that a CCEL event log leads to, and the first "
+    "event\n"
+    "                               that differs; exit 0 equal, 1 different; --tpm: a TPM's log\n"
     "  collateral fetch QUOTE [SETTINGS] > FILE\n"
     "                               collateral for verify, from proof-coordinator's sources or "
     "cache\n"
@@ -63,6 +73,8 @@ static const struct verb {
     {"measurements", verb_measurements, 0, 1},
     {"report", verb_report, 0, 1},
     {"diff", verb_diff, 2, 2},
+    {"measure", verb_measure, 1, 1},
+    {"replay", verb_replay, 0, 1},
 };
 
 enum {
@@ -77,7 +89,15 @@ enum {
 	OPT_TIME,
 	OPT_LAYOUT,
 	OPT_NAME,
-	OPT_FMSPC
+	OPT_FMSPC,
+	OPT_QUOTE,
+	OPT_EXPECT,
+	OPT_TPM,
+	OPT_FIRMWARE,
+	OPT_MEMORY,
+	OPT_FROM_QUOTE,
+	OPT_LEARNT,
+	OPT_ACCEPT_UNCONFIRMED
 };
 
 static const struct option long_options[] = {
@@ -95,6 +115,14 @@ static const struct option long_options[] = {
     {"layout", required_argument, NULL, OPT_LAYOUT},
     {"name", required_argument, NULL, OPT_NAME},
     {"fmspc", required_argument, NULL, OPT_FMSPC},
+    {"quote", required_argument, NULL, OPT_QUOTE},
+    {"expect", required_argument, NULL, OPT_EXPECT},
+    {"tpm", no_argument, NULL, OPT_TPM},
+    {"firmware", required_argument, NULL, OPT_FIRMWARE},
+    {"memory", required_argument, NULL, OPT_MEMORY},
+    {"from-quote", required_argument, NULL, OPT_FROM_QUOTE},
+    {"learnt", required_argument, NULL, OPT_LEARNT},
+    {"accept-unconfirmed", no_argument, NULL, OPT_ACCEPT_UNCONFIRMED},
     {NULL, 0, NULL, 0},
 };
 
@@ -119,6 +147,14 @@ static int parse_options(struct options *o, int argc, char **argv)
 		case OPT_LAYOUT: o->layout = optarg; break;
 		case OPT_NAME: o->name = optarg; break;
 		case OPT_FMSPC: o->fmspc = optarg; break;
+		case OPT_QUOTE: o->quote = optarg; break;
+		case OPT_EXPECT: o->expect = optarg; break;
+		case OPT_TPM: o->tpm = true; break;
+		case OPT_FIRMWARE: o->firmware = optarg; break;
+		case OPT_MEMORY: o->memory = optarg; break;
+		case OPT_FROM_QUOTE: o->from_quote = optarg; break;
+		case OPT_LEARNT: o->learnt = optarg; break;
+		case OPT_ACCEPT_UNCONFIRMED: o->accept_unconfirmed = true; break;
 		default: fputs(usage, stderr); return EXIT_TROUBLE + 1;
 		}
 	}

@@ -13,8 +13,9 @@
 #define EXIT_TROUBLE  2 /* bad usage or unreadable input: nothing was judged */
 
 struct options {
-	bool json, solidity, policy_json, raw;
+	bool json, solidity, policy_json, raw, tpm, accept_unconfirmed;
 	const char *collateral, *policy, *root, *status, *time, *layout, *fmspc, *name;
+	const char *quote, *expect, *firmware, *memory, *from_quote, *learnt;
 	const char *file[2];
 	int n_files;
 };
@@ -36,6 +37,10 @@ bool read_input(struct input *in, const char *path, bool allow_report);
 
 struct tdxv_bytes body_field(const struct input *in, const char *name);
 void print_hex(struct tdxv_bytes b);
+/* As a JSON string, quotes and all. */
+void print_json_string(const char *s);
+/* Whether a policy takes it as an image's name: its reader takes no escapes. */
+bool is_image_name(const char *name);
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 int verb_inspect(const struct options *o);
@@ -43,6 +48,8 @@ int verb_verify(const struct options *o);
 int verb_measurements(const struct options *o);
 int verb_report(const struct options *o);
 int verb_diff(const struct options *o);
+int verb_measure(const struct options *o);
+int verb_replay(const struct options *o);
 
 /* Loads the pieces from a directory, or from one JSON file; see tdx-quote --help for the names.
  * NULL when nothing can be judged with them; stderr says why. */

@@ -89,6 +89,15 @@ void print_hex(struct tdxv_bytes b)
 		printf("%02x", b.p[i]);
 }
 
+void print_json_string(const char *s)
+{
+	json_t *j = json_string(s);
+
+	if (!j || json_dumpf(j, stdout, JSON_ENCODE_ANY) != 0)
+		fputs("null", stdout); /* not UTF-8 */
+	json_decref(j);
+}
+
 /* The pieces as files of a directory; an absent one is only warned about, none at all is not. */
 static bool read_directory(struct buf *piece, const char *dir)
 {

@@ -151,7 +151,7 @@ int verb_inspect(const struct options *o)
 static const char *const registers[] = {"mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3"};
 
 /* The policy's reader takes no escapes, so that a name means what it shows. */
-static bool is_image_name(const char *name)
+bool is_image_name(const char *name)
 {
 	size_t n = strlen(name), i;
 

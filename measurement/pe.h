@@ -1,0 +1,23 @@
+/*
+ * pe.h -- executables of firmware: what is measured of one, and its sections.
+ *
+ * Microsoft "PE Format"; the hash is that of "Windows Authenticode Portable Executable Signature
+ * Format", by which UEFI firmware measures a boot application (TCG PC Client Platform Firmware
+ * Profile, 3.3.4.1). Only x86-64 (PE32+) executables are read.
+ */
+#ifndef MEASUREMENT_PE_H
+#define MEASUREMENT_PE_H
+
+#include "encoding/why.h"
+#include "measurement/digest.h"
+
+#define PE_SECTIONS_MAX 96u
+
+/* The hash without the checksum, the entry of the certificate table, and the certificates. False
+ * with the sentence: not such an executable, or one whose parts lie outside it. */
+bool pe_authenticode(uint8_t out[DIGEST_SIZE], struct span image, struct why *why);
+
+/* A section's content, without the padding behind it. False with the sentence. */
+bool pe_section(struct span *out, struct span image, const char *name, struct why *why);
+
+#endif

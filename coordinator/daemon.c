@@ -259,7 +259,7 @@ static void announce(struct daemon *d)
 	snprintf(listen, sizeof listen, "%s:%u", c->listen_address, server_port(d->server));
 	if (d->certificates)
 		snprintf(tls, sizeof tls, "%s:%u", c->tls_address, server_tls_port(d->server));
-	log_event(LOG_INFO, "ready", log_str("version", VERSION), log_str("listen", listen),
+	log_event(LOG_INFO, "ready", log_str("version", program_version), log_str("listen", listen),
 		  log_str("tls", tls), log_str("admin", c->admin_listen),
 		  log_str("data_dir", c->data_dir), log_str("verify_from", l1),
 		  log_str("register_from", tdx),

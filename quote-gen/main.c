@@ -310,8 +310,8 @@ int main(int argc, char **argv)
 	switch (options_read(&p.options, argc, argv, &why)) {
 	case OPTIONS_EXIT: return EXIT_SUCCESS;
 	case OPTIONS_WRONG:
-		fprintf(stderr, "quote-gen: %s\n", why.text);
-		return 64; /* usage, sysexits.h */
+		fprintf(stderr, "quote-gen: %s; see quote-gen --help\n", why.text);
+		return CLI_USAGE;
 	case OPTIONS_RUN: break;
 	}
 	setrlimit(RLIMIT_CORE, &none);

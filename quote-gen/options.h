@@ -2,6 +2,7 @@
 #ifndef QUOTE_GEN_OPTIONS_H
 #define QUOTE_GEN_OPTIONS_H
 
+#include "cli/cli.h"
 #include "encoding/why.h"
 #include "protocol/proofdata.h"
 #include "quote-gen/quote.h"
@@ -27,6 +28,8 @@ struct options {
 
 /* Does it speak TLS? */
 bool options_tls(const struct options *o);
+
+extern const struct cli_program options_program; /* its command line */
 
 enum options_rc { OPTIONS_RUN, OPTIONS_EXIT, OPTIONS_WRONG };
 

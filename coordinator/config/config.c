@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -98,8 +99,10 @@ static void give_from_file(struct loader *l, size_t row, const char *path, enum 
 	char text[FILE_SETTING_MAX + 1];
 	struct why why = {""};
 
-	/* Overruled: a service has its keys from elsewhere than its file says. */
-	if (l->given[row].set && l->given[row].origin > o)
+	/* Overruled: a service has its keys from elsewhere than its file says. And who only talks
+	 * to the daemon may be somebody who cannot read them. */
+	if ((l->given[row].set && l->given[row].origin > o) ||
+	    (!l->need_chain && config_rows[row].type == TYPE_KEY))
 		return;
 	if (file_read_secret(text, sizeof text, path, &why))
 		give(l, row, text, o);
@@ -382,8 +385,13 @@ bool config_load(struct config *c, int argc, char **argv, bool need_chain, FILE 
 	read_environment(&l);
 	if (c->env_file[0])
 		config_read_env_file(&l, c->env_file);
-	for (i = 0; i < config_rows_count; i++)
+	c->place_by_default = !c->env_file[0];
+	for (i = 0; i < config_rows_count; i++) {
 		store_row(&l, i);
+		if (l.given[i].set && (config_rows[i].at == offsetof(struct config, data_dir) ||
+				       config_rows[i].at == offsetof(struct config, admin_listen)))
+			c->place_by_default = false;
+	}
 	config_check(&l);
 	secret_wipe(l.given, config_rows_count * sizeof *l.given);
 	free(l.given);

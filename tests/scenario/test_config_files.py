@@ -227,7 +227,7 @@ def test_the_unit_fits_the_program():
     drain_ms = int(effective()["ETHREX_PROOF_COORDINATOR_DRAIN_TIMEOUT"])
     assert int(unit["TimeoutStopSec"][0].removesuffix("s")) * 1000 > drain_ms
     assert int(unit["LimitNOFILE"][0]) > int(effective()["ETHREX_PROOF_COORDINATOR_MAX_CONNECTIONS"])
-    assert unit["RestartPreventExitStatus"] == [str(program("run").returncode)]
+    assert unit["RestartPreventExitStatus"] == [f"{program('run', '--nonsense').returncode} {program('run').returncode}"]
 
 
 @pytest.mark.skipif(not shutil.which("systemd-sysusers"), reason="SKIPPED: the account is not checked: systemd-sysusers is missing")

@@ -129,7 +129,7 @@ static void mistakes_are_named(void **state)
 	wrong("--coordinator", "host:", "is not HOST:PORT");
 	wrong("--coordinator", "host:65536", "is not HOST:PORT");
 	wrong("--coordinator", "host:39x0", "is not HOST:PORT");
-	wrong("--interval", "0", "\"0\" is not a whole number from 1");
+	wrong("--interval", "0", "\"0\" is not a whole number of milliseconds from 1");
 	wrong("--interval", "-5", "\"-5\"");
 	wrong("--interval", "1e3", "\"1e3\"");
 	wrong("--interval", "", "--interval");

@@ -13,7 +13,9 @@ if(NOT untagged AND described MATCHES "^v([0-9.]+)-([0-9]+)-(g[0-9a-f]+)$")
 else()
   execute_process(COMMAND ${git} rev-parse --short HEAD
     OUTPUT_VARIABLE commit ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE no_git)
+  execute_process(COMMAND ${git} rev-list --count HEAD
+    OUTPUT_VARIABLE number ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
   if(NOT no_git)
-    set(VERSION "${VERSION}~g${commit}")
+    set(VERSION "${VERSION}~${number}.g${commit}")
   endif()
 endif()

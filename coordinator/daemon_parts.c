@@ -1,6 +1,5 @@
 /* The parts: from the settings to each room's options, made in order, and loaded. */
 #include "coordinator/admin/listen.h"
-
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/base/system.h"

@@ -270,7 +270,8 @@ static void announce(struct daemon *d)
 				  "ETHREX_TDX_DEV_MODE is on: prover keys are registered "
 				  "without any attestation; never use this with real value"));
 	for (i = 0; i < c->n_notes; i++)
-		log_event(LOG_WARN, "setting_ignored", log_str("name", c->notes[i].name),
+		log_event(LOG_WARN, c->notes[i].suspect ? "setting_suspected" : "setting_ignored",
+			  log_str("name", c->notes[i].name),
 			  log_str("reason", c->notes[i].sentence.text));
 	system_notify("READY=1\nSTATUS=serving provers");
 }

@@ -324,6 +324,8 @@ int main(int argc, char **argv)
 		puts("WARNING: the built-in devnet executor executes NOTHING: it signs what the "
 		     "headers "
 		     "of its input say. Never use it outside of a devnet.");
+	if (p.options.doubt[0])
+		printf("WARNING: %s\n", p.options.doubt);
 	if (p.options.prover_type == PROVER_TDX && strcmp(p.options.reports, QUOTE_REPORTS) != 0)
 		printf("WARNING: quotes come from %s, not from the kernel.\n", p.options.reports);
 	if (!make_tls(&p, &why) || (p.options.prover_type == PROVER_TDX && !make_key(&p, &why))) {

@@ -1,9 +1,9 @@
 #include "quote-gen/options.h"
 
+#include "cli/units.h"
 #include "cli/version.h"
 #include "quote-gen/executor.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,17 +119,12 @@ const struct cli_program options_program = {
     .see_also = "proof-coordinator(1), tdx-quote(1)",
 };
 
-/* The unit that the help begins with. */
-static const char *unit_of(const struct option *row)
-{
-	if (strncmp(row->help, "ms ", 3) == 0)
-		return " of milliseconds";
-	return strncmp(row->help, "bytes ", 6) == 0 ? " of bytes" : "";
-}
-
 static bool set_row(struct options *o, const struct option *row, const char *value, struct why *why)
 {
-	char *at = (char *)o + row->at, *end;
+	const struct unit_number number = {unit_of_help(row->help), row->min, row->max,
+					   strtoull(row->fallback, NULL, 10)};
+	char *at = (char *)o + row->at;
+	struct why doubt;
 	uint64_t n;
 
 	if (row->kind == TEXT) {
@@ -141,15 +136,13 @@ static bool set_row(struct options *o, const struct option *row, const char *val
 			row->size - 1);
 		return false;
 	}
-	errno = 0;
-	n = strtoull(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end || errno || n < row->min || n > row->max) {
-		why_set(why, "%s: \"%.40s\" is not a whole number%s from %llu to %llu", row->flag,
-			value, unit_of(row), (unsigned long long)row->min,
-			(unsigned long long)row->max);
+	if (!unit_read(&n, &number, value, why)) {
+		why_wrap(why, "%s", row->flag);
 		return false;
 	}
 	memcpy(at, &n, sizeof n);
+	if (unit_suspect(&number, n, &doubt))
+		snprintf(o->doubt, sizeof o->doubt, "%s: %s", row->flag, doubt.text);
 	return true;
 }
 

@@ -20,6 +20,7 @@ struct options {
 	char tls_server_keys[1024], tls_ca[1024]; /* both empty: plain TCP */
 	char tls_identity[1024];                  /* a path, OPTIONS_NONE or OPTIONS_ATTESTED */
 	uint64_t connect_timeout_ms, io_timeout_ms, setup_timeout_ms;
+	char doubt[600]; /* a value that looks as if it were in another unit; empty: none does */
 };
 
 #define OPTIONS_NONE "none" /* nothing is executed: for the devnet, see devnet_executor.h */

@@ -149,21 +149,23 @@ bool config_names_secret(const char *name, size_t n)
 	return row >= 0 && !is_file && config_row_is_secret(&config_rows[row]);
 }
 
+static void note(struct config *c, const char *name, bool suspect, const struct why *sentence)
+{
+	if (c->n_notes < CONFIG_NOTES_MAX)
+		c->notes[c->n_notes++] = (struct config_note){name, suspect, *sentence};
+}
+
 static void give_retired(struct loader *l, const struct config_retired *r, const char *value)
 {
-	struct config *c = l->c;
-	struct config_note note = {.name = config_retired_env(r)};
+	struct why sentence = {""};
 
-	switch (config_retired_given(r, value, &note.sentence)) {
+	switch (config_retired_given(r, value, &sentence)) {
 	case RETIRED_SILENT: break;
-	case RETIRED_NOTE:
-		if (c->n_notes < CONFIG_NOTES_MAX)
-			c->notes[c->n_notes++] = note;
-		break;
+	case RETIRED_NOTE: note(l->c, config_retired_env(r), false, &sentence); break;
 	case RETIRED_ERROR:
 		/* Of no matter to a verb that only talks to the daemon. */
 		if (l->need_chain)
-			config_mistake(l, "%s: %s", note.name, note.sentence.text);
+			config_mistake(l, "%s: %s", config_retired_env(r), sentence.text);
 		break;
 	}
 }
@@ -296,15 +298,30 @@ static bool parse_bool(bool *out, const char *text)
 	return false;
 }
 
-static bool parse_u64(uint64_t *out, const char *text)
+struct unit_number config_number(const struct config_row *r)
 {
-	char *end;
+	const char *bytes = strstr(r->name, "_BYTES");
+	struct unit_number n = {.min = r->min, .max = r->max};
 
-	if (!isdigit((unsigned char)*text))
-		return false;
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	return *end == '\0' && errno == 0;
+	n.unit = bytes && !bytes[6] ? UNIT_BYTES : unit_of_help(r->help);
+	n.fallback = r->fallback ? strtoull(r->fallback, NULL, 10) : 0;
+	return n;
+}
+
+static void store_number(struct loader *l, const struct config_row *r, const char *text, bool given)
+{
+	const struct unit_number n = config_number(r);
+	char shown[CONFIG_SHOWN_SIZE];
+	struct why why = {""};
+	uint64_t v;
+
+	if (!unit_read(&v, &n, config_shown(shown, text), &why)) {
+		config_mistake(l, "%s: %s", r->name, why.text);
+		return;
+	}
+	memcpy((char *)l->c + r->at, &v, sizeof v);
+	if (given && unit_suspect(&n, v, &why))
+		note(l->c, r->name, true, &why);
 }
 
 static void store_row(struct loader *l, size_t row)
@@ -330,19 +347,7 @@ static void store_row(struct loader *l, size_t row)
 	case TYPE_URLS:
 	case TYPE_SOURCES:
 	case TYPE_HASHES: snprintf(at, CONFIG_TEXT_MAX, "%s", text); break;
-	case TYPE_U64: {
-		uint64_t v;
-
-		if (!parse_u64(&v, text))
-			config_mistake(l, "%s: \"%s\" is not a whole number", r->name,
-				       config_shown(shown, text));
-		else if (v < r->min || v > r->max)
-			config_mistake(l, "%s: %" PRIu64 " is not between %" PRIu64 " and %" PRIu64,
-				       r->name, v, r->min, r->max);
-		else
-			memcpy(at, &v, sizeof v);
-		break;
-	}
+	case TYPE_U64: store_number(l, r, text, g->set); break;
 	case TYPE_BOOL: {
 		bool v = false;
 

@@ -107,9 +107,11 @@ struct config {
 	/* nobody said where the data directory and the admin listener are, nor gave a file */
 	bool place_by_default;
 
-	/* names that are still understood and were given: what is to be said of each */
+	/* what is to be said of settings that were given: names that are still understood, and
+	 * (suspect) values that look as if they were in another unit */
 	struct config_note {
 		const char *name;
+		bool suspect;
 		struct why sentence;
 	} notes[CONFIG_NOTES_MAX];
 	size_t n_notes;

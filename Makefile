@@ -13,7 +13,7 @@ DIFFERENTIAL_CASES ?= 20000
 # with it, so that a misspelt one is told.
 told = $(foreach name,$(filter ETHREX_%,$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),$(name)))
 
-.PHONY: help executor conformance init down status test bench bench-peers fuzz fuzz-differential register-example lint soak test-docker build install clean
+.PHONY: help executor conformance init down status test bench bench-peers fuzz fuzz-differential register-example lint soak test-docker build install deb clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
@@ -83,8 +83,12 @@ test-docker: build ## builds the image and runs the devnet in containers (as roo
 	@scripts/install-deps docker
 	@DOCKER_TEST=1 /usr/bin/python3 -m pytest -q -rs tests/scenario/test_docker.py
 
-install: build ## programs, library and headers into PREFIX (/usr/local), below DESTDIR
+install: build ## programs, library, units, man pages, examples into PREFIX (/usr/local), below DESTDIR
 	@cmake --install build/release --prefix $(PREFIX)
+
+deb: build ## a Debian package, in build/package
+	@cd build/release && cpack -G DEB -B ../package >../package.log 2>&1 || { cat ../package.log >&2; exit 1; }
+	@echo "deb: $$(ls -t build/package/*.deb | head -n 1); what it asks of you: docs/UPGRADING.md"
 
 clean: ## forget what was built
 	@rm -rf build

@@ -259,7 +259,7 @@ static void announce(struct daemon *d)
 	snprintf(listen, sizeof listen, "%s:%u", c->listen_address, server_port(d->server));
 	if (d->certificates)
 		snprintf(tls, sizeof tls, "%s:%u", c->tls_address, server_tls_port(d->server));
-	log_event(LOG_INFO, "ready", log_str("version", VERSION), log_str("listen", listen),
+	log_event(LOG_INFO, "ready", log_str("version", program_version), log_str("listen", listen),
 		  log_str("tls", tls), log_str("admin", c->admin_listen),
 		  log_str("data_dir", c->data_dir), log_str("verify_from", l1),
 		  log_str("register_from", tdx),
@@ -270,7 +270,8 @@ static void announce(struct daemon *d)
 				  "ETHREX_TDX_DEV_MODE is on: prover keys are registered "
 				  "without any attestation; never use this with real value"));
 	for (i = 0; i < c->n_notes; i++)
-		log_event(LOG_WARN, "setting_ignored", log_str("name", c->notes[i].name),
+		log_event(LOG_WARN, c->notes[i].suspect ? "setting_suspected" : "setting_ignored",
+			  log_str("name", c->notes[i].name),
 			  log_str("reason", c->notes[i].sentence.text));
 	system_notify("READY=1\nSTATUS=serving provers");
 }

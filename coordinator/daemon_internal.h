@@ -5,6 +5,7 @@
 #ifndef COORDINATOR_DAEMON_INTERNAL_H
 #define COORDINATOR_DAEMON_INTERNAL_H
 
+#include "cli/version.h"
 #include "coordinator/admin/admin.h"
 #include "coordinator/daemon.h"
 #include "coordinator/inputs/reaper.h"

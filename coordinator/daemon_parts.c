@@ -397,7 +397,7 @@ static bool make_admin(struct daemon *d, struct why *why)
 						  (unsigned)(c->read_timeout_ms / 1000 + 1),
 					      .max_clock_skew_s = (int64_t)c->max_clock_skew_s,
 					      .tdx_dev_mode = c->tdx_dev_mode,
-					      .version = VERSION,
+					      .version = program_version,
 					      .started_ms = d->started_ms};
 
 	return admin_token(d->admin_token, sizeof d->admin_token, c->admin_token, c->data_dir,

@@ -1,6 +1,8 @@
-#include "coordinator/admin/client.h"
-#include "coordinator/admin/show.h"
 #include "coordinator/base/file.h"
+#include "coordinator/cli/client.h"
+#include "coordinator/cli/show.h"
+#include "coordinator/cli/verbs.h"
+#include "coordinator/cli/where.h"
 #include "coordinator/config/config.h"
 #include "coordinator/daemon.h"
 #include "coordinator/fetch_collateral.h"
@@ -10,158 +12,117 @@
 
 #include <ctype.h>
 #include <curl/curl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define USAGE_ERROR    64 /* sysexits.h */
 #define QUOTE_FILE_MAX (4u * 1024 * 1024)
 
-static int verb_run(int argc, char **argv);
-static int verb_config(int argc, char **argv);
-static int verb_put_input(int argc, char **argv);
-static int verb_drop_input(int argc, char **argv);
-static int verb_status(int argc, char **argv);
-static int verb_provers(int argc, char **argv);
-static int verb_explain(int argc, char **argv);
-static int verb_tcb_status(int argc, char **argv);
-static int verb_collateral(int argc, char **argv);
-static int verb_promote(int argc, char **argv);
-static int verb_revoke(int argc, char **argv);
-static int verb_unrevoke(int argc, char **argv);
-static int verb_revocations(int argc, char **argv);
-static int verb_resume(int argc, char **argv);
-static int verb_metrics(int argc, char **argv);
-static int verb_healthcheck(int argc, char **argv);
-static int verb_help(int argc, char **argv);
-
-static const struct verb {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	const char *arguments, *help;
-} verbs[] = {
-    {"run", verb_run, "[SETTINGS]", "serve provers until SIGTERM"},
-    {"config", verb_config, "[--json] [SETTINGS]", "check and print the effective settings"},
-    {"put-input", verb_put_input, "BATCH COMMIT_HASH FILE [SETTINGS]",
-     "give a running coordinator the input of a batch"},
-    {"drop-input", verb_drop_input, "BATCH COMMIT_HASH [SETTINGS]",
-     "delete the stored input of a batch; another one may then be put"},
-    {"status", verb_status, "[SETTINGS]", "what a running coordinator does and waits for (JSON)"},
-    {"provers", verb_provers, "[--json] [SETTINGS]", "the prover keys: who, state, TCB, expiry"},
-    {"explain", verb_explain, "QUOTE|HASH [--json] [SETTINGS]",
-     "why a quote (a file, or its SHA-256) was refused"},
-    {"tcb-status", verb_tcb_status, "[--json] [SETTINGS]",
-     "the evidence of each key, and the collateral here and on chain"},
-    {"collateral", verb_collateral, "[refresh|fetch QUOTE|--json] [SETTINGS]",
-     "what is cached from which source; refresh: fetch it anew; fetch: a quote's, as one file"},
-    {"promote", verb_promote, "ADDRESS [SETTINGS]", "register this key next"},
-    {"revoke", verb_revoke, "NAME [SETTINGS]",
-     "never use this key again, or what has this: ADDRESS, ppid:HEX, fmspc:HEX, mrtd:HEX, "
-     "rtmr0:HEX.."},
-    {"unrevoke", verb_unrevoke, "NAME [SETTINGS]", "take that back"},
-    {"revocations", verb_revocations, "[--json] [SETTINGS]", "what is revoked, since when"},
-    {"resume", verb_resume, "[SETTINGS]", "send again after a transaction that had no effect"},
-    {"metrics", verb_metrics, "[SETTINGS]", "its numbers (Prometheus text)"},
-    {"healthcheck", verb_healthcheck, "[SETTINGS]", "exit 0 if provers are served"},
-    {"help", verb_help, "", "this text and every setting"},
-};
-
-/* Loads what a verb needs to find the daemon. */
-static bool load_for_client(struct config *c, int argc, char **argv)
+static bool load(struct config *c, const struct cli_call *call)
 {
-	return config_load(c, argc, argv, false, stderr);
+	return where_load(c, call->n_settings, call->settings, &where_service, stderr);
 }
 
-/* show: unless the first argument is --json. */
-static int client_verb(int argc, char **argv, const char *path, void (*show)(const json_t *))
+/* show: unless --json was given. */
+static int get(const struct cli_call *call, const char *path, void (*show)(const json_t *))
 {
 	static struct config c;
-	const bool json = argc > 0 && strcmp(argv[0], "--json") == 0;
 	int code = EXIT_CONFIG;
 
-	if (load_for_client(&c, argc - json, argv + json))
-		code = client_get(&c, path, json ? NULL : show);
+	if (load(&c, call))
+		code = client_get(&c, path, cli_value(call, "json") ? NULL : show);
 	config_wipe(&c);
 	return code;
 }
 
-static int client_post_verb(int argc, char **argv, const char *path)
+static int post(const struct cli_call *call, const char *path)
 {
 	static struct config c;
 	int code = EXIT_CONFIG;
 
-	if (load_for_client(&c, argc, argv))
+	if (load(&c, call))
 		code = client_post(&c, path);
 	config_wipe(&c);
 	return code;
 }
 
-static int verb_run(int argc, char **argv)
+static int usage(const struct cli_call *call, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int usage(const struct cli_call *call, const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("proof-coordinator: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "; see proof-coordinator %s --help\n", call->verb->name);
+	return CLI_USAGE;
+}
+
+static int verb_run(const struct cli_call *call)
 {
 	static struct config c;
 	int code = EXIT_CONFIG;
 
-	if (config_load(&c, argc, argv, true, stderr))
+	if (config_load(&c, call->n_settings, call->settings, true, stderr))
 		code = daemon_run(&c);
 	config_wipe(&c);
 	return code;
 }
 
-static int verb_config(int argc, char **argv)
+static int verb_config(const struct cli_call *call)
 {
 	static struct config c;
-	bool json = argc > 0 && strcmp(argv[0], "--json") == 0, ok;
+	bool ok = config_load(&c, call->n_settings, call->settings, true, stderr);
+	size_t i;
 
-	ok = config_load(&c, argc - json, argv + json, true, stderr);
-	config_print(&c, stdout, json);
+	config_print(&c, stdout, cli_value(call, "json") != NULL);
+	for (i = 0; ok && i < c.n_notes; i++)
+		fprintf(stderr, "config: note: %s: %s\n", c.notes[i].name,
+			c.notes[i].sentence.text);
 	config_wipe(&c);
 	return ok ? EXIT_SUCCESS : EXIT_CONFIG;
 }
 
-static int verb_put_input(int argc, char **argv)
+static int verb_put_input(const struct cli_call *call)
 {
 	static struct config c;
 	int code = EXIT_CONFIG;
 
-	if (argc < 3) {
-		fputs("usage: proof-coordinator put-input BATCH COMMIT_HASH FILE [SETTINGS]\n",
-		      stderr);
-		return USAGE_ERROR;
-	}
-	if (load_for_client(&c, argc - 3, argv + 3))
-		code = client_put_input(&c, argv[0], argv[1], argv[2]);
+	if (load(&c, call))
+		code =
+		    client_put_input(&c, call->argument[0], call->argument[1], call->argument[2]);
 	config_wipe(&c);
 	return code;
 }
 
-static int verb_drop_input(int argc, char **argv)
+static int verb_drop_input(const struct cli_call *call)
 {
 	static struct config c;
 	int code = EXIT_CONFIG;
 
-	if (argc < 2) {
-		fputs("usage: proof-coordinator drop-input BATCH COMMIT_HASH [SETTINGS]\n", stderr);
-		return USAGE_ERROR;
-	}
-	if (load_for_client(&c, argc - 2, argv + 2))
-		code = client_drop_input(&c, argv[0], argv[1]);
+	if (load(&c, call))
+		code = client_drop_input(&c, call->argument[0], call->argument[1]);
 	config_wipe(&c);
 	return code;
 }
 
-static int verb_status(int argc, char **argv)
+static int verb_status(const struct cli_call *call)
 {
-	return client_verb(argc, argv, "/api/v1/status", NULL);
+	return get(call, "/api/v1/status", show_status);
 }
 
-static int verb_provers(int argc, char **argv)
+static int verb_provers(const struct cli_call *call)
 {
-	return client_verb(argc, argv, "/api/v1/provers", show_provers);
+	return get(call, "/api/v1/provers", show_provers);
 }
 
-static int verb_tcb_status(int argc, char **argv)
+static int verb_tcb_status(const struct cli_call *call)
 {
-	return client_verb(argc, argv, "/api/v1/tcb-status", show_tcb_status);
+	return get(call, "/api/v1/tcb-status", show_tcb_status);
 }
 
 /* A quote in a file: bytes, or text as logs have it. Says what is wrong. */
@@ -181,21 +142,17 @@ static bool read_quote(struct buf *quote, const char *path)
 }
 
 /* Asks no daemon. */
-static int collateral_fetch(int argc, char **argv)
+static int collateral_fetch(const struct cli_call *call)
 {
 	static struct config c;
 	struct buf quote, bundle;
 	struct why why;
 	int code = EXIT_CONFIG;
 
-	if (argc < 1) {
-		fputs("usage: proof-coordinator collateral fetch QUOTE [SETTINGS]\n", stderr);
-		return USAGE_ERROR;
-	}
-	if (!read_quote(&quote, argv[0]))
+	if (!read_quote(&quote, call->argument[1]))
 		return EXIT_FAILURE;
 	buf_init(&bundle, QUOTE_FILE_MAX);
-	if (load_for_client(&c, argc - 1, argv + 1)) {
+	if (load(&c, call)) {
 		code = EXIT_FAILURE;
 		if (!fetch_collateral(&bundle, &c, buf_span(&quote), &why))
 			fprintf(stderr, "proof-coordinator: %s\n", why.text);
@@ -208,78 +165,81 @@ static int collateral_fetch(int argc, char **argv)
 	return code;
 }
 
-static int verb_collateral(int argc, char **argv)
+static int verb_collateral(const struct cli_call *call)
 {
-	if (argc > 0 && strcmp(argv[0], "fetch") == 0)
-		return collateral_fetch(argc - 1, argv + 1);
-	if (argc > 0 && strcmp(argv[0], "refresh") == 0)
-		return client_post_verb(argc - 1, argv + 1, "/api/v1/collateral/refresh");
-	return client_verb(argc, argv, "/api/v1/collateral", show_collateral);
+	const char *what = call->n_arguments ? call->argument[0] : "";
+
+	if (!*what)
+		return get(call, "/api/v1/collateral", show_collateral);
+	if (strcmp(what, "refresh") == 0 && call->n_arguments == 1)
+		return post(call, "/api/v1/collateral/refresh");
+	if (strcmp(what, "fetch") == 0 && call->n_arguments == 2)
+		return collateral_fetch(call);
+	if (strcmp(what, "fetch") == 0)
+		return usage(call, "collateral %s needs a QUOTE", what);
+	if (strcmp(what, "refresh") == 0)
+		return usage(call, "collateral refresh takes no \"%.40s\"", call->argument[1]);
+	return usage(call, "collateral can be refreshed or fetched, not \"%.40s\"", what);
 }
 
-static int verb_promote(int argc, char **argv)
+static int verb_promote(const struct cli_call *call)
 {
+	struct eth_address address;
 	char path[128];
+	struct why why;
 
-	if (argc < 1 || strlen(argv[0]) + 1 != ETH_ADDRESS_TEXT_SIZE) {
-		fputs("usage: proof-coordinator promote ADDRESS [SETTINGS]; the address is 0x and "
-		      "40 hex digits\n",
-		      stderr);
-		return USAGE_ERROR;
-	}
-	snprintf(path, sizeof path, "/api/v1/provers/%s/promote", argv[0]);
-	return client_post_verb(argc - 1, argv + 1, path);
+	if (!eth_address_parse(&address, call->argument[0], &why))
+		return usage(call, "%s", why.text);
+	snprintf(path, sizeof path, "/api/v1/provers/%s/promote", call->argument[0]);
+	return post(call, path);
 }
 
-/* The URL of what is named. False: told why not. */
-static bool revocation_path(char out[256], int argc, char **argv, const char *verb)
+/* The URL of what is named: a key, a platform, an image. */
+static bool revocation_path(char out[256], const struct cli_call *call, struct why *why)
 {
 	char name[REVOCATION_TEXT_SIZE];
 	struct revocation what;
-	struct why why;
 
-	why_set(&why, "what?");
-	if (argc < 1 || !revocation_parse(&what, argv[0], &why)) {
-		fprintf(stderr, "usage: proof-coordinator %s NAME [SETTINGS]: %s\n", verb,
-			why.text);
+	if (!revocation_parse(&what, call->argument[0], why))
 		return false;
-	}
 	revocation_print(name, &what);
 	snprintf(out, 256, "/api/v1/revocations/%s", name);
 	return true;
 }
 
-static int verb_revoke(int argc, char **argv)
+static int verb_revoke(const struct cli_call *call)
 {
 	char path[256];
+	struct why why;
 
-	if (!revocation_path(path, argc, argv, "revoke"))
-		return USAGE_ERROR;
-	return client_post_verb(argc - 1, argv + 1, path);
+	if (!revocation_path(path, call, &why))
+		return usage(call, "%s", why.text);
+	return post(call, path);
 }
 
-static int verb_unrevoke(int argc, char **argv)
+static int verb_unrevoke(const struct cli_call *call)
 {
 	static struct config c;
-	char path[256];
 	int code = EXIT_CONFIG;
+	char path[256];
+	struct why why;
 
-	if (!revocation_path(path, argc, argv, "unrevoke"))
-		return USAGE_ERROR;
-	if (load_for_client(&c, argc - 1, argv + 1))
+	if (!revocation_path(path, call, &why))
+		return usage(call, "%s", why.text);
+	if (load(&c, call))
 		code = client_delete(&c, path);
 	config_wipe(&c);
 	return code;
 }
 
-static int verb_revocations(int argc, char **argv)
+static int verb_revocations(const struct cli_call *call)
 {
-	return client_verb(argc, argv, "/api/v1/revocations", show_revocations);
+	return get(call, "/api/v1/revocations", show_revocations);
 }
 
-static int verb_resume(int argc, char **argv)
+static int verb_resume(const struct cli_call *call)
 {
-	return client_post_verb(argc, argv, "/api/v1/sender/resume");
+	return post(call, "/api/v1/sender/resume");
 }
 
 static bool is_hash(const char *text)
@@ -303,90 +263,68 @@ static bool quote_hash(char out[65], const char *path)
 	return true;
 }
 
-static int verb_explain(int argc, char **argv)
+static int verb_explain(const struct cli_call *call)
 {
 	char hash[65], path[128];
 	size_t i;
 
-	if (argc < 1) {
-		fputs("usage: proof-coordinator explain QUOTE|HASH [--json] [SETTINGS]\n", stderr);
-		return USAGE_ERROR;
-	}
-	if (is_hash(argv[0]))
-		snprintf(hash, sizeof hash, "%s", argv[0]);
-	else if (!quote_hash(hash, argv[0]))
+	if (!call->n_arguments)
+		return get(call, "/api/v1/verdicts", show_verdicts);
+	if (is_hash(call->argument[0]))
+		snprintf(hash, sizeof hash, "%s", call->argument[0]);
+	else if (!quote_hash(hash, call->argument[0]))
 		return EXIT_FAILURE;
 	for (i = 0; hash[i]; i++)
 		hash[i] = (char)tolower((unsigned char)hash[i]);
 	snprintf(path, sizeof path, "/api/v1/verdicts/%s", hash);
-	return client_verb(argc - 1, argv + 1, path, show_verdict);
+	return get(call, path, show_verdict);
 }
 
-static int verb_metrics(int argc, char **argv)
+static int verb_metrics(const struct cli_call *call)
 {
-	return client_verb(argc, argv, "/metrics", NULL);
+	return get(call, "/metrics", NULL);
 }
 
-static int verb_healthcheck(int argc, char **argv)
+static int verb_healthcheck(const struct cli_call *call)
 {
 	static struct config c;
 	int code = EXIT_CONFIG;
 
-	if (load_for_client(&c, argc, argv))
+	if (load(&c, call))
 		code = client_healthcheck(&c);
 	config_wipe(&c);
 	return code;
 }
 
-static void print_usage(FILE *out)
-{
-	size_t i;
-
-	fputs("proof-coordinator " VERSION " - hands ethrex L2 batches to provers, keeps their "
-	      "proofs,\nregisters TDX keys and gets the batches verified on L1.\n\nusage:\n",
-	      out);
-	for (i = 0; i < sizeof verbs / sizeof *verbs; i++)
-		fprintf(out, "  proof-coordinator %-12s %-36s %s\n", verbs[i].name,
-			verbs[i].arguments, verbs[i].help);
-	fputs(
-	    "\nSETTINGS are environment variables, the same names in a file (--env-file FILE), or\n"
-	    "flags. A flag wins over the environment, the environment over the file.\n",
-	    out);
-}
-
-static int verb_help(int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	print_usage(stdout);
-	config_help(stdout);
-	return EXIT_SUCCESS;
-}
+/* "help" is answered where the command line is read. */
+static int (*const run[VERB_COUNT])(const struct cli_call *call) = {
+    [VERB_RUN] = verb_run,
+    [VERB_CONFIG] = verb_config,
+    [VERB_PUT_INPUT] = verb_put_input,
+    [VERB_DROP_INPUT] = verb_drop_input,
+    [VERB_STATUS] = verb_status,
+    [VERB_PROVERS] = verb_provers,
+    [VERB_EXPLAIN] = verb_explain,
+    [VERB_TCB_STATUS] = verb_tcb_status,
+    [VERB_COLLATERAL] = verb_collateral,
+    [VERB_PROMOTE] = verb_promote,
+    [VERB_REVOKE] = verb_revoke,
+    [VERB_UNREVOKE] = verb_unrevoke,
+    [VERB_REVOCATIONS] = verb_revocations,
+    [VERB_RESUME] = verb_resume,
+    [VERB_METRICS] = verb_metrics,
+    [VERB_HEALTHCHECK] = verb_healthcheck,
+};
 
 int main(int argc, char **argv)
 {
-	size_t i;
-	int code;
+	struct cli_call call;
+	int status;
 
-	if (argc < 2) {
-		print_usage(stderr);
-		return USAGE_ERROR;
-	}
-	if (strcmp(argv[1], "--version") == 0) {
-		puts("proof-coordinator " VERSION);
-		return EXIT_SUCCESS;
-	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-		return verb_help(0, NULL);
-	for (i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-		if (strcmp(argv[1], verbs[i].name) != 0)
-			continue;
-		curl_global_init(CURL_GLOBAL_DEFAULT);
-		code = verbs[i].run(argc - 2, argv + 2);
-		curl_global_cleanup();
-		return code;
-	}
-	fprintf(stderr, "proof-coordinator: \"%s\" is not a verb; see proof-coordinator help\n",
-		argv[1]);
-	return USAGE_ERROR;
+	if (cli_start(&call, &verbs_program, argc, argv, &status) != CLI_RUN)
+		return status;
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	status = run[verbs_of(&call)](&call);
+	curl_global_cleanup();
+	return status;
 }

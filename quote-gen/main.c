@@ -316,8 +316,8 @@ int main(int argc, char **argv)
 	switch (options_read(&p.options, argc, argv, &why)) {
 	case OPTIONS_EXIT: return EXIT_SUCCESS;
 	case OPTIONS_WRONG:
-		fprintf(stderr, "quote-gen: %s\n", why.text);
-		return 64; /* usage, sysexits.h */
+		fprintf(stderr, "quote-gen: %s; see quote-gen --help\n", why.text);
+		return CLI_USAGE;
 	case OPTIONS_RUN: break;
 	}
 	setrlimit(RLIMIT_CORE, &none);
@@ -330,6 +330,8 @@ int main(int argc, char **argv)
 		puts("WARNING: the built-in devnet executor executes NOTHING: it signs what the "
 		     "headers "
 		     "of its input say. Never use it outside of a devnet.");
+	if (p.options.doubt[0])
+		printf("WARNING: %s\n", p.options.doubt);
 	if (p.options.prover_type == PROVER_TDX && strcmp(p.options.reports, QUOTE_REPORTS) != 0)
 		printf("WARNING: quotes come from %s, not from the kernel.\n", p.options.reports);
 	if (!make_tls(&p, &why) || (p.options.prover_type == PROVER_TDX && !make_key(&p, &why))) {

@@ -1,8 +1,9 @@
 #include "quote-gen/options.h"
 
+#include "cli/units.h"
+#include "cli/version.h"
 #include "quote-gen/executor.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,27 +63,71 @@ static const struct option {
 };
 #define TABLE_SIZE (sizeof table / sizeof *table)
 
-static void print_help(void)
+/* Those that are more than text or a number. */
+static const struct cli_option special[] = {
+    {"coordinator", "HOST:PORT", "ETHREX_PROOF_COORDINATOR_URL", NULL,
+     "where the coordinator listens (default: 172.17.0.1:3900, or localhost:3900 when "
+     "ETHREX_TDX_DEV_MODE is set)",
+     false},
+    {"prover-type", "TDX|Exec", "QUOTE_GEN_PROVER_TYPE", "TDX",
+     "Exec: no key and no quote, for a contract that requires no proofs", false},
+};
+#define SPECIAL_SIZE (sizeof special / sizeof *special)
+
+static bool flag_at(struct cli_option *out, size_t i)
+{
+	const struct option *row;
+
+	if (i < SPECIAL_SIZE) {
+		*out = special[i];
+		return true;
+	}
+	if (i - SPECIAL_SIZE >= TABLE_SIZE)
+		return false;
+	row = &table[i - SPECIAL_SIZE];
+	*out =
+	    (struct cli_option){row->flag + 2, "VALUE", row->env, row->fallback, row->help, false};
+	return true;
+}
+
+static bool flag_of(struct cli_option *out, const char *flag, size_t n)
 {
 	size_t i;
 
-	puts("quote-gen - makes a key, has it quoted by the TDX module, registers it with the "
-	     "proof\n"
-	     "coordinator, then proves batch after batch.\n\n"
-	     "  --coordinator HOST:PORT  (ETHREX_PROOF_COORDINATOR_URL)\n"
-	     "      where the coordinator listens [172.17.0.1:3900, or localhost:3900 when\n"
-	     "      ETHREX_TDX_DEV_MODE is set]\n"
-	     "  --prover-type TDX|Exec  (QUOTE_GEN_PROVER_TYPE)\n"
-	     "      Exec: no key and no quote, for a contract that requires no proofs [TDX]");
-	for (i = 0; i < TABLE_SIZE; i++)
-		printf("  %s VALUE  (%s)\n      %s [%s]\n", table[i].flag, table[i].env,
-		       table[i].help, table[i].fallback);
-	puts("  --help, --version");
+	for (i = 0; flag_at(out, i); i++)
+		if (strlen(out->flag) == n && memcmp(out->flag, flag, n) == 0)
+			return true;
+	return false;
 }
+
+static const struct cli_verb only = {.arguments = "", .settings = true};
+static const struct cli_exit exits[] = {
+    {0, "the batches that were asked for are proven, or SIGTERM came"},
+    {1, "no key could be made, or TLS cannot be set up"},
+    {CLI_USAGE, "the command line, or a setting, makes no sense"},
+};
+
+const struct cli_program options_program = {
+    .name = "quote-gen",
+    .version = program_version,
+    .summary = "the TDX prover of an ethrex L2",
+    .about = "It makes a key, has it quoted by the TDX module, registers it with the proof "
+	     "coordinator,\nthen proves batch after batch. A flag wins over the environment.",
+    .verbs = &only,
+    .n_verbs = 1,
+    .setting_at = flag_at,
+    .setting_of = flag_of,
+    .exits = exits,
+    .n_exits = sizeof exits / sizeof *exits,
+    .see_also = "proof-coordinator(1), tdx-quote(1)",
+};
 
 static bool set_row(struct options *o, const struct option *row, const char *value, struct why *why)
 {
-	char *at = (char *)o + row->at, *end;
+	const struct unit_number number = {unit_of_help(row->help), row->min, row->max,
+					   strtoull(row->fallback, NULL, 10)};
+	char *at = (char *)o + row->at;
+	struct why doubt;
 	uint64_t n;
 
 	if (row->kind == TEXT) {
@@ -94,14 +139,13 @@ static bool set_row(struct options *o, const struct option *row, const char *val
 			row->size - 1);
 		return false;
 	}
-	errno = 0;
-	n = strtoull(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end || errno || n < row->min || n > row->max) {
-		why_set(why, "%s: \"%.40s\" is not a whole number from %llu to %llu", row->flag,
-			value, (unsigned long long)row->min, (unsigned long long)row->max);
+	if (!unit_read(&n, &number, value, why)) {
+		why_wrap(why, "%s", row->flag);
 		return false;
 	}
 	memcpy(at, &n, sizeof n);
+	if (unit_suspect(&number, n, &doubt))
+		snprintf(o->doubt, sizeof o->doubt, "%s: %s", row->flag, doubt.text);
 	return true;
 }
 
@@ -204,31 +248,36 @@ static bool check_together(const struct options *o, struct why *why)
 	return true;
 }
 
-enum options_rc options_read(struct options *o, int argc, char **argv, struct why *why)
+/* The flags as they were typed, their values inlined or after them. */
+static bool set_flags(struct options *o, const struct cli_call *call, struct why *why)
 {
+	char flag[64];
 	int i;
 
+	for (i = 0; i < call->n_settings; i++) {
+		const char *word = call->settings[i], *eq = strchr(word, '=');
+		const char *value = eq ? eq + 1 : call->settings[++i];
+
+		snprintf(flag, sizeof flag, "%.*s", (int)(eq ? (size_t)(eq - word) : strlen(word)),
+			 word);
+		if (!set_named(o, flag, value, why))
+			return false;
+	}
+	return true;
+}
+
+enum options_rc options_read(struct options *o, int argc, char **argv, struct why *why)
+{
+	struct cli_call call;
+
 	memset(o, 0, sizeof *o);
-	for (i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0) {
-			print_help();
-			return OPTIONS_EXIT;
-		}
-		if (strcmp(argv[i], "--version") == 0) {
-			puts("quote-gen " VERSION);
-			return OPTIONS_EXIT;
-		}
+	switch (cli_read(&call, &options_program, argc, argv, stdout, why)) {
+	case CLI_DONE: return OPTIONS_EXIT;
+	case CLI_WRONG: return OPTIONS_WRONG;
+	case CLI_RUN: break;
 	}
-	if (!set_from_environment(o, why))
+	if (!set_from_environment(o, why) || !set_flags(o, &call, why))
 		return OPTIONS_WRONG;
-	for (i = 1; i < argc; i += 2) {
-		if (i + 1 == argc) {
-			why_set(why, "%.60s needs a value", argv[i]);
-			return OPTIONS_WRONG;
-		}
-		if (!set_named(o, argv[i], argv[i + 1], why))
-			return OPTIONS_WRONG;
-	}
 	if (!check_together(o, why))
 		return OPTIONS_WRONG;
 	if (!o->executor[0] && o->prover_type == PROVER_TDX &&

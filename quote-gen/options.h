@@ -2,6 +2,7 @@
 #ifndef QUOTE_GEN_OPTIONS_H
 #define QUOTE_GEN_OPTIONS_H
 
+#include "cli/cli.h"
 #include "encoding/why.h"
 #include "protocol/proofdata.h"
 #include "quote-gen/quote.h"
@@ -20,6 +21,7 @@ struct options {
 	char tls_server_keys[1024], tls_ca[1024]; /* both empty: plain TCP */
 	char tls_identity[1024];                  /* a path, OPTIONS_NONE or OPTIONS_ATTESTED */
 	uint64_t connect_timeout_ms, io_timeout_ms, setup_timeout_ms;
+	char doubt[600]; /* a value that looks as if it were in another unit; empty: none does */
 };
 
 #define OPTIONS_NONE "none" /* nothing is executed: for the devnet, see devnet_executor.h */
@@ -32,6 +34,8 @@ struct options {
 
 /* Does it speak TLS? */
 bool options_tls(const struct options *o);
+
+extern const struct cli_program options_program; /* its command line */
 
 enum options_rc { OPTIONS_RUN, OPTIONS_EXIT, OPTIONS_WRONG };
 

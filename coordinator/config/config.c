@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -98,8 +99,10 @@ static void give_from_file(struct loader *l, size_t row, const char *path, enum 
 	char text[FILE_SETTING_MAX + 1];
 	struct why why = {""};
 
-	/* Overruled: a service has its keys from elsewhere than its file says. */
-	if (l->given[row].set && l->given[row].origin > o)
+	/* Overruled: a service has its keys from elsewhere than its file says. And who only talks
+	 * to the daemon may be somebody who cannot read them. */
+	if ((l->given[row].set && l->given[row].origin > o) ||
+	    (!l->need_chain && config_rows[row].type == TYPE_KEY))
 		return;
 	if (file_read_secret(text, sizeof text, path, &why))
 		give(l, row, text, o);
@@ -146,21 +149,23 @@ bool config_names_secret(const char *name, size_t n)
 	return row >= 0 && !is_file && config_row_is_secret(&config_rows[row]);
 }
 
+static void note(struct config *c, const char *name, bool suspect, const struct why *sentence)
+{
+	if (c->n_notes < CONFIG_NOTES_MAX)
+		c->notes[c->n_notes++] = (struct config_note){name, suspect, *sentence};
+}
+
 static void give_retired(struct loader *l, const struct config_retired *r, const char *value)
 {
-	struct config *c = l->c;
-	struct config_note note = {.name = config_retired_env(r)};
+	struct why sentence = {""};
 
-	switch (config_retired_given(r, value, &note.sentence)) {
+	switch (config_retired_given(r, value, &sentence)) {
 	case RETIRED_SILENT: break;
-	case RETIRED_NOTE:
-		if (c->n_notes < CONFIG_NOTES_MAX)
-			c->notes[c->n_notes++] = note;
-		break;
+	case RETIRED_NOTE: note(l->c, config_retired_env(r), false, &sentence); break;
 	case RETIRED_ERROR:
 		/* Of no matter to a verb that only talks to the daemon. */
 		if (l->need_chain)
-			config_mistake(l, "%s: %s", note.name, note.sentence.text);
+			config_mistake(l, "%s: %s", config_retired_env(r), sentence.text);
 		break;
 	}
 }
@@ -293,15 +298,30 @@ static bool parse_bool(bool *out, const char *text)
 	return false;
 }
 
-static bool parse_u64(uint64_t *out, const char *text)
+struct unit_number config_number(const struct config_row *r)
 {
-	char *end;
+	const char *bytes = strstr(r->name, "_BYTES");
+	struct unit_number n = {.min = r->min, .max = r->max};
 
-	if (!isdigit((unsigned char)*text))
-		return false;
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	return *end == '\0' && errno == 0;
+	n.unit = bytes && !bytes[6] ? UNIT_BYTES : unit_of_help(r->help);
+	n.fallback = r->fallback ? strtoull(r->fallback, NULL, 10) : 0;
+	return n;
+}
+
+static void store_number(struct loader *l, const struct config_row *r, const char *text, bool given)
+{
+	const struct unit_number n = config_number(r);
+	char shown[CONFIG_SHOWN_SIZE];
+	struct why why = {""};
+	uint64_t v;
+
+	if (!unit_read(&v, &n, config_shown(shown, text), &why)) {
+		config_mistake(l, "%s: %s", r->name, why.text);
+		return;
+	}
+	memcpy((char *)l->c + r->at, &v, sizeof v);
+	if (given && unit_suspect(&n, v, &why))
+		note(l->c, r->name, true, &why);
 }
 
 static void store_row(struct loader *l, size_t row)
@@ -327,19 +347,7 @@ static void store_row(struct loader *l, size_t row)
 	case TYPE_URLS:
 	case TYPE_SOURCES:
 	case TYPE_HASHES: snprintf(at, CONFIG_TEXT_MAX, "%s", text); break;
-	case TYPE_U64: {
-		uint64_t v;
-
-		if (!parse_u64(&v, text))
-			config_mistake(l, "%s: \"%s\" is not a whole number", r->name,
-				       config_shown(shown, text));
-		else if (v < r->min || v > r->max)
-			config_mistake(l, "%s: %" PRIu64 " is not between %" PRIu64 " and %" PRIu64,
-				       r->name, v, r->min, r->max);
-		else
-			memcpy(at, &v, sizeof v);
-		break;
-	}
+	case TYPE_U64: store_number(l, r, text, g->set); break;
 	case TYPE_BOOL: {
 		bool v = false;
 
@@ -382,8 +390,13 @@ bool config_load(struct config *c, int argc, char **argv, bool need_chain, FILE 
 	read_environment(&l);
 	if (c->env_file[0])
 		config_read_env_file(&l, c->env_file);
-	for (i = 0; i < config_rows_count; i++)
+	c->place_by_default = !c->env_file[0];
+	for (i = 0; i < config_rows_count; i++) {
 		store_row(&l, i);
+		if (l.given[i].set && (config_rows[i].at == offsetof(struct config, data_dir) ||
+				       config_rows[i].at == offsetof(struct config, admin_listen)))
+			c->place_by_default = false;
+	}
 	config_check(&l);
 	secret_wipe(l.given, config_rows_count * sizeof *l.given);
 	free(l.given);

@@ -9,6 +9,7 @@
 #ifndef COORDINATOR_CONFIG_CONFIG_H
 #define COORDINATOR_CONFIG_CONFIG_H
 
+#include "cli/cli.h"
 #include "coordinator/base/log.h"
 #include "encoding/bytes.h"
 #include "ethereum/address.h"
@@ -103,10 +104,14 @@ struct config {
 	enum log_format log_format;
 	uint64_t drain_timeout_ms;
 	char env_file[CONFIG_TEXT_MAX];
+	/* nobody said where the data directory and the admin listener are, nor gave a file */
+	bool place_by_default;
 
-	/* names that are still understood and were given: what is to be said of each */
+	/* what is to be said of settings that were given: names that are still understood, and
+	 * (suspect) values that look as if they were in another unit */
 	struct config_note {
 		const char *name;
+		bool suspect;
 		struct why sentence;
 	} notes[CONFIG_NOTES_MAX];
 	size_t n_notes;
@@ -147,6 +152,10 @@ void config_print(const struct config *c, FILE *out, bool json);
 
 /* Every setting with flag, default and one line of help. */
 void config_help(FILE *out);
+
+/* Settings as flags: the i-th there is, and any that is understood, by its n characters. */
+bool config_flag_at(struct cli_option *out, size_t i);
+bool config_flag_of(struct cli_option *out, const char *flag, size_t n);
 
 void config_wipe(struct config *c);
 

@@ -1,5 +1,6 @@
 /* What the settings are, shown: the running ones, the help text, and what a reload changes. */
 #include "coordinator/config/internal.h"
+#include "coordinator/config/retired.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -178,6 +179,44 @@ void config_help(FILE *out)
 			fputs(" (SIGHUP)", out);
 		fputc('\n', out);
 	}
+}
+
+static const struct cli_option env_file = {
+    "env-file", "FILE", NULL, NULL, "a file with settings, NAME=value a line", false};
+
+static bool flag_of_row(struct cli_option *out, const struct config_row *r)
+{
+	if (!r->name || !r->flag)
+		return false;
+	*out = (struct cli_option){r->flag,     "VALUE", r->name,
+				   r->fallback, r->help, r->type == TYPE_BOOL};
+	return true;
+}
+
+bool config_flag_at(struct cli_option *out, size_t i)
+{
+	size_t row;
+
+	*out = env_file;
+	for (row = 0; i > 0 && row < config_rows_count; row++)
+		if (flag_of_row(out, &config_rows[row]))
+			i--;
+	return i == 0;
+}
+
+bool config_flag_of(struct cli_option *out, const char *flag, size_t n)
+{
+	const struct config_retired *retired = config_retired_flag(flag, n);
+	size_t i;
+
+	for (i = 0; config_flag_at(out, i); i++)
+		if (strlen(out->flag) == n && memcmp(out->flag, flag, n) == 0)
+			return true;
+	if (!retired)
+		return false;
+	*out = (struct cli_option){
+	    .flag = flag, .value = "VALUE", .optional = config_retired_is_bool(retired)};
+	return true;
 }
 
 void config_wipe(struct config *c)

@@ -2,6 +2,7 @@
 #ifndef COORDINATOR_CONFIG_INTERNAL_H
 #define COORDINATOR_CONFIG_INTERNAL_H
 
+#include "cli/units.h"
 #include "coordinator/config/config_table.h"
 
 /* What one row was given as: text and where it came from. */
@@ -34,6 +35,8 @@ void config_give(struct loader *l, const char *name, size_t n, const char *value
 		 enum config_origin origin);
 /* Does this name, of n characters, set a secret by its value? */
 bool config_names_secret(const char *name, size_t n);
+/* A number's unit, limits and default; of a TYPE_U64. */
+struct unit_number config_number(const struct config_row *r);
 /* env_file.c */
 void config_read_env_file(struct loader *l, const char *path);
 

@@ -233,7 +233,7 @@ def test_verbs_tell_what_goes_on(world):
     world.feed(c, 2)
     until("committed 2 seen", lambda: c.status()["l1"]["last_committed_batch"] == 2)
     c.request()
-    status = json.loads(c.verb("status").stdout)
+    status = json.loads(c.verb("status", "--json").stdout)
     assert status["ready"] and status["l1"]["readable"] and status["l1"]["needs"] == ["TDX"]
     assert status["l1"]["signer"].lower() == key.address
     assert [b["batch"] for b in status["batches"]] == [1, 2]

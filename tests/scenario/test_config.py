@@ -10,7 +10,7 @@ import pytest
 
 from world import Coordinator, Key, L1_KEY, P, PATIENCE, TDX_KEY, free_port, until
 
-EXIT_CONFIG = 78
+EXIT_USAGE, EXIT_CONFIG = 64, 78
 
 
 def test_every_mistake_is_reported_at_once(world):
@@ -36,11 +36,11 @@ def test_every_mistake_is_reported_at_once(world):
 @pytest.mark.parametrize("flag, complaint", [
     ("--proof-coordinator.colour=red", "is not a flag"),
     ("--proof-coordinator.port", "needs a value"),
-    ("run", "is not a flag"),
+    ("run", "run takes no arguments"),
 ])
 def test_bad_flags(world, flag, complaint):
     done = world.coordinator().verb("run", flag)
-    assert done.returncode == EXIT_CONFIG and complaint in done.stderr
+    assert done.returncode == EXIT_USAGE and complaint in done.stderr
 
 
 def test_flag_beats_environment_beats_file(world):
@@ -230,7 +230,7 @@ def test_unix_admin_socket_and_verbs(world, tmp_path_factory):
     c.start()
     assert (short / "d" / "admin.sock").stat().st_mode & 0o777 == 0o600
     assert c.verb("healthcheck").returncode == 0
-    until("L1 read", lambda: json.loads(c.verb("status").stdout)["l1"]["readable"])
+    until("L1 read", lambda: json.loads(c.verb("status", "--json").stdout)["l1"]["readable"])
     assert json.loads(c.verb("provers", "--json").stdout) == {"provers": []}
     assert "proof_coordinator_up 1" in c.verb("metrics").stdout
     assert free_port() and c.stop() == 0

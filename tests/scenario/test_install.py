@@ -29,9 +29,49 @@ def test_everything_is_below_prefix_and_destdir(installed):
     assert [p.name for p in (installed / "include").iterdir()] == ["tdxverify.h"]
     assert list(installed.rglob("libtdxverify.so.0"))
     assert not [p for p in installed.parents[1].iterdir() if p.name != "opt"], "outside of the prefix"
+    for name in ("lib/systemd/system/proof-coordinator.service", "lib/systemd/system/quote-gen.service",
+                 "lib/sysusers.d/proof-coordinator.conf", "share/proof-coordinator/coordinator.env.example",
+                 "share/proof-coordinator/policy.example.json", "share/proof-coordinator/alerts.yaml",
+                 "share/bash-completion/completions/proof-coordinator", "share/bash-completion/completions/tdx-quote"):
+        assert (installed / name).exists(), name
+    # Units start what was installed, not what lies in /usr/local.
+    unit = (installed / "lib/systemd/system/proof-coordinator.service").read_text()
+    assert f"ExecStart={PREFIX}/bin/proof-coordinator run" in unit and "/usr/local" not in unit
+    if shutil.which("scdoc"):
+        assert {p.name for p in (installed / "share/man/man1").iterdir()} == {
+            f"{name}.1.gz" for name in ("proof-coordinator", "quote-gen", "tdx-quote")}
     for name in ("proof-coordinator", "quote-gen", "tdx-quote"):
         done = subprocess.run([installed / "bin" / name, "--help"], capture_output=True, text=True, timeout=30)
         assert done.returncode == 0 and name in done.stdout
+
+
+def test_versions_come_from_tags_or_the_file(tmp_path):
+    """cmake/version.cmake in trees of each kind."""
+    script = tmp_path / "print.cmake"
+    tree = tmp_path / "tree"
+    (tree / "cmake").mkdir(parents=True)
+    shutil.copy(REPO / "cmake" / "version.cmake", tree / "cmake")
+    (tree / "VERSION").write_text("1.2.3\n")
+    script.write_text(f'include({tree}/cmake/version.cmake)\nmessage("${{VERSION}} ${{PROJECT_VERSION_FILE}}")\n')
+    # Nothing of a repository around it.
+    env = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path), "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
+           "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+
+    def version():
+        said = subprocess.run(["cmake", "-P", script], env=env, capture_output=True, text=True, check=True).stderr
+        return said.split()
+
+    def git(*argv):
+        return subprocess.run(["git", "-C", tree, *argv], env=env, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert version() == ["1.2.3", "1.2.3"]
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "one")
+    assert version() == [f"1.2.3~1.g{git('rev-parse', '--short', 'HEAD')}", "1.2.3"]
+    git("tag", "v1.4.0")
+    assert version() == ["1.4.0", "1.2.3"]
+    git("commit", "-q", "--allow-empty", "-m", "two")
+    assert version() == [f"1.4.0+1.g{git('rev-parse', '--short', 'HEAD')}", "1.2.3"]
 
 
 def test_the_makefile_takes_prefix_and_destdir():

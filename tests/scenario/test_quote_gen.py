@@ -400,7 +400,7 @@ def test_the_command_line():
     code, out, _ = run("--help")
     assert code == 0 and "--coordinator" in out and "--executor" in out
     code, out, _ = run("--version")
-    assert code == 0 and re.fullmatch(r"quote-gen \d+\.\d+\.\d+\n", out)
+    assert code == 0 and re.fullmatch(r"quote-gen \d+\.\d+\.\d+([~+]\d+\.g\w+)?\n", out)
     code, out, err = run("--frobnicate", "1")
     assert code == 64 and "--frobnicate" in err and out == ""
 

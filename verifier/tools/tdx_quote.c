@@ -1,6 +1,8 @@
 #include "verifier/tools/tdx_quote.h"
 
-#include <getopt.h>
+#include "cli/cli.h"
+#include "cli/version.h"
+
 #include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,48 +11,130 @@
 
 #define FETCHER "proof-coordinator"
 
-static const char usage[] =
-    "usage: tdx-quote VERB [options] [FILE...]\n"
-    "\n"
-    "  inspect QUOTE                every field of a quote or report\n"
-    "  verify QUOTE --collateral PATH [--policy FILE] [--time TIME] [--root PEM]\n"
-    "                               every check; exit 0 accepted, 1 refused, 2 could not judge\n"
-    "  measurements QUOTE|REPORT    MRTD and RTMRs by name; --solidity: constructor arguments;\n"
-    "                               --policy-json: a policy for verify (--name names the image)\n"
-    "  report QUOTE [--collateral PATH | --status WORD] [--layout 1.0|1.1] [--raw] [--fmspc HEX]\n"
-    "                               the bytes verifyAndAttestOnChain returns; --fmspc: for a "
-    "quote\n"
-    "                               without a PCK certificate\n"
-    "  diff QUOTE|REPORT QUOTE|REPORT\n"
-    "                               which measurement changed, and what usually causes it;\n"
-    "                               exit 0 equal, 1 different\n"
-    "  measure IMAGE [--firmware FILE] [--memory SIZE] [--from-quote QUOTE | --learnt FILE]\n"
-    "                               what MRTD and RTMR0..2 of a TD that boots this disk will be, "
-    "with\n"
-    "                               the events that lead there; --json: measurements.json;\n"
-    "                               --policy-json, --solidity: of confirmed values, or with\n"
-    "                               --accept-unconfirmed\n"
-    "  replay EVENTLOG [--quote QUOTE] [--expect measurements.json|EVENTLOG] [--tpm]\n"
-    "                               the registers that a CCEL event log leads to, and the first "
-    "event\n"
-    "                               that differs; exit 0 equal, 1 different; --tpm: a TPM's log\n"
-    "  collateral fetch QUOTE [SETTINGS] > FILE\n"
-    "                               collateral for verify, from proof-coordinator's sources or "
-    "cache\n"
-    "\n"
-    "FILE is binary, hex, base64, base64url or [4,0,2,...], or a log with a line 'Sending quote\n"
-    "...'; '-' or none is stdin.\n"
-    "PATH is a directory with tcb_info.json, qe_identity.json, tcb_signing_chain.pem,\n"
-    "pck_crl.{der,pem,hex}, pck_crl_issuer_chain.pem, root_ca_crl.{der,pem,hex} and, if it "
-    "differs\n"
-    "from the TCB signing chain, qe_identity_signing_chain.pem; or one JSON file of strings with\n"
-    "those names without their endings (CRLs as PEM or hex).\n"
-    "Without a policy, or with one that names no image, measurements are not compared.\n"
-    "\n"
-    "  --json           machine-readable output\n"
-    "  --time TIME      2026-01-31T00:00:00Z or seconds since 1970; default: now\n"
-    "  --root PEM       trust this root instead of Intel's (for tests)\n"
-    "  --help, --version\n";
+#define JSON                                                                                       \
+	{                                                                                          \
+		"json", NULL, NULL, NULL, "machine-readable output", false                         \
+	}
+#define COLLATERAL                                                                                 \
+	{                                                                                          \
+		"collateral", "PATH", NULL, NULL,                                                  \
+		    "Intel's collateral: a directory, or one JSON file; see verify --help", false  \
+	}
+#define TIME                                                                                       \
+	{                                                                                          \
+		"time", "TIME", NULL, "now",                                                       \
+		    "the moment to judge by: 2026-01-31T00:00:00Z or seconds since 1970", false    \
+	}
+#define ROOT                                                                                       \
+	{                                                                                          \
+		"root", "PEM", NULL, NULL, "trust this root instead of Intel's (for tests)", false \
+	}
+
+static const struct cli_option of_inspect[] = {JSON, {0}};
+static const struct cli_option of_verify[] = {
+    COLLATERAL,
+    {"policy", "FILE", NULL, NULL, "what is accepted (JSON); without: genuine is enough", false},
+    TIME,
+    ROOT,
+    JSON,
+    {0}};
+static const struct cli_option of_measurements[] = {
+    {"solidity", NULL, NULL, NULL, "as constructor arguments of the TDXVerifier", false},
+    {"policy-json", NULL, NULL, NULL, "as a policy for verify", false},
+    {"name", "NAME", NULL, "image", "what that policy calls the image", false},
+    JSON,
+    {0}};
+static const struct cli_option of_report[] = {
+    COLLATERAL,
+    {"status", "WORD", NULL, "UpToDate", "the TCB status to write, where nothing is verified",
+     false},
+    {"layout", "1.0|1.1", NULL, "1.0", "of Automata's contracts", false},
+    {"raw", NULL, NULL, NULL, "bytes instead of hex", false},
+    {"fmspc", "HEX", NULL, NULL, "for a quote without a PCK certificate", false},
+    TIME,
+    ROOT,
+    JSON,
+    {0}};
+
+static const struct cli_option of_measure[] = {
+    {"firmware", "FILE", NULL, NULL, "the merged firmware file: MRTD and the first of RTMR0",
+     false},
+    {"memory", "SIZE", NULL, NULL, "of the machine (2G), for the memory map in RTMR0", false},
+    {"from-quote", "QUOTE", NULL, NULL,
+     "a TD's quote: MRTD and RTMR0 are learnt from it, what it holds is confirmed", false},
+    {"learnt", "FILE", NULL, NULL,
+     "measurements.json of an earlier image with the same firmware and machine", false},
+    {"accept-unconfirmed", NULL, NULL, NULL, "a policy or arguments of what no quote has shown",
+     false},
+    {"solidity", NULL, NULL, NULL, "as constructor arguments of the TDXVerifier", false},
+    {"policy-json", NULL, NULL, NULL, "as a policy for verify", false},
+    {"name", "NAME", NULL, "image", "what that policy calls the image", false},
+    {"json", NULL, NULL, NULL, "as measurements.json", false},
+    {0}};
+static const struct cli_option of_replay[] = {
+    {"quote", "QUOTE", NULL, NULL, "a quote that the log should lead to", false},
+    {"expect", "FILE", NULL, NULL, "measurements.json, or another event log", false},
+    {"tpm", NULL, NULL, NULL, "it is a TPM's log: told as the registers of a TD", false},
+    JSON,
+    {0}};
+
+#define FORMS                                                                                      \
+	"Files are binary, hex, base64, base64url or [4,0,2,...], or a log with a line 'Sending "  \
+	"quote\n...'; '-' or none is stdin."
+
+enum { INSPECT, VERIFY, MEASUREMENTS, REPORT, DIFF, MEASURE, REPLAY, FETCH, VERBS };
+
+static const struct cli_verb verbs[VERBS] = {
+    [INSPECT] = {"inspect", "[QUOTE|REPORT]", 0, 1, of_inspect, false,
+		 "every field of a quote or report", FORMS},
+    [VERIFY] =
+	{"verify", "[QUOTE]", 0, 1, of_verify, false,
+	 "every check, and the verdict: 0 accepted, 1 refused, 2 not judged",
+	 FORMS
+	 "\nPATH is a directory with tcb_info.json, qe_identity.json, tcb_signing_chain.pem,\n"
+	 "pck_crl.{der,pem,hex}, pck_crl_issuer_chain.pem, root_ca_crl.{der,pem,hex} and, if "
+	 "it\ndiffers from the TCB signing chain, qe_identity_signing_chain.pem; or one JSON "
+	 "file of\nstrings with those names without their endings (CRLs as PEM or hex).\n"
+	 "Without a policy, or with one that names no image, measurements are not compared."},
+    [MEASUREMENTS] = {"measurements", "[QUOTE|REPORT]", 0, 1, of_measurements, false,
+		      "MRTD and RTMRs by name", FORMS},
+    [REPORT] = {"report", "[QUOTE]", 0, 1, of_report, false,
+		"the bytes that verifyAndAttestOnChain returns",
+		FORMS "\nWith --collateral the quote is verified first, without it nothing is."},
+    [DIFF] = {"diff", "QUOTE|REPORT QUOTE|REPORT", 2, 2, of_inspect, false,
+	      "which measurement changed, and what usually causes it: 0 equal, 1 different", FORMS},
+    [MEASURE] = {"measure", "IMAGE", 1, 1, of_measure, false,
+		 "what MRTD and RTMR0..2 of a TD that boots this disk will be, and why",
+		 "IMAGE boots a unified kernel image with systemd-stub 252 to 256 from its EFI\n"
+		 "system partition. What no quote has shown is marked UNCONFIRMED."},
+    [REPLAY] = {"replay", "[EVENTLOG]", 0, 1, of_replay, false,
+		"the RTMRs that a CCEL event log leads to, and the first event that differs",
+		"EVENTLOG is /sys/firmware/acpi/tables/data/CCEL of the TD."},
+    [FETCH] = {"collateral", "fetch QUOTE [SETTINGS]", 2, 2, NULL, false,
+	       "collateral for verify, by proof-coordinator, from its sources or cache",
+	       "What it prints is one file for verify --collateral. SETTINGS are "
+	       "proof-coordinator's."},
+};
+
+static const struct cli_exit exits[] = {
+    {EXIT_ACCEPTED, "accepted; of diff: equal"},
+    {EXIT_REFUSED, "refused; of diff: different"},
+    {EXIT_TROUBLE, "nothing could be judged: what was to be read cannot be"},
+    {CLI_USAGE, "the command line makes no sense"},
+};
+
+static const struct cli_program program = {
+    .name = "tdx-quote",
+    .version = program_version,
+    .summary = "looks into TDX quotes and judges them, offline",
+    .about = "It asks nobody and keeps nothing: a quote, Intel's collateral, a policy and a time "
+	     "go in,\na verdict with every check comes out.",
+    .verbs = verbs,
+    .n_verbs = VERBS,
+    .exits = exits,
+    .n_exits = sizeof exits / sizeof *exits,
+    .see_also = "proof-coordinator(1), quote-gen(1)",
+};
 
 void complain(const char *fmt, ...)
 {
@@ -63,102 +147,30 @@ void complain(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-static const struct verb {
-	const char *name;
-	int (*run)(const struct options *o);
-	int files_min, files_max;
-} verbs[] = {
-    {"inspect", verb_inspect, 0, 1},
-    {"verify", verb_verify, 0, 1},
-    {"measurements", verb_measurements, 0, 1},
-    {"report", verb_report, 0, 1},
-    {"diff", verb_diff, 2, 2},
-    {"measure", verb_measure, 1, 1},
-    {"replay", verb_replay, 0, 1},
-};
-
-enum {
-	OPT_VERSION = 256,
-	OPT_SOLIDITY,
-	OPT_POLICY_JSON,
-	OPT_RAW,
-	OPT_COLLATERAL,
-	OPT_POLICY,
-	OPT_ROOT,
-	OPT_STATUS,
-	OPT_TIME,
-	OPT_LAYOUT,
-	OPT_NAME,
-	OPT_FMSPC,
-	OPT_QUOTE,
-	OPT_EXPECT,
-	OPT_TPM,
-	OPT_FIRMWARE,
-	OPT_MEMORY,
-	OPT_FROM_QUOTE,
-	OPT_LEARNT,
-	OPT_ACCEPT_UNCONFIRMED
-};
-
-static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, OPT_VERSION},
-    {"json", no_argument, NULL, 'j'},
-    {"solidity", no_argument, NULL, OPT_SOLIDITY},
-    {"policy-json", no_argument, NULL, OPT_POLICY_JSON},
-    {"raw", no_argument, NULL, OPT_RAW},
-    {"collateral", required_argument, NULL, OPT_COLLATERAL},
-    {"policy", required_argument, NULL, OPT_POLICY},
-    {"root", required_argument, NULL, OPT_ROOT},
-    {"status", required_argument, NULL, OPT_STATUS},
-    {"time", required_argument, NULL, OPT_TIME},
-    {"layout", required_argument, NULL, OPT_LAYOUT},
-    {"name", required_argument, NULL, OPT_NAME},
-    {"fmspc", required_argument, NULL, OPT_FMSPC},
-    {"quote", required_argument, NULL, OPT_QUOTE},
-    {"expect", required_argument, NULL, OPT_EXPECT},
-    {"tpm", no_argument, NULL, OPT_TPM},
-    {"firmware", required_argument, NULL, OPT_FIRMWARE},
-    {"memory", required_argument, NULL, OPT_MEMORY},
-    {"from-quote", required_argument, NULL, OPT_FROM_QUOTE},
-    {"learnt", required_argument, NULL, OPT_LEARNT},
-    {"accept-unconfirmed", no_argument, NULL, OPT_ACCEPT_UNCONFIRMED},
-    {NULL, 0, NULL, 0},
-};
-
-/* 0: go on; else the exit status + 1. */
-static int parse_options(struct options *o, int argc, char **argv)
+static void take_options(struct options *o, const struct cli_call *call)
 {
-	int c;
-
-	while ((c = getopt_long(argc, argv, "hj", long_options, NULL)) != -1) {
-		switch (c) {
-		case 'h': fputs(usage, stdout); return EXIT_ACCEPTED + 1;
-		case OPT_VERSION: puts("tdx-quote " TDXV_VERSION); return EXIT_ACCEPTED + 1;
-		case 'j': o->json = true; break;
-		case OPT_SOLIDITY: o->solidity = true; break;
-		case OPT_POLICY_JSON: o->policy_json = true; break;
-		case OPT_RAW: o->raw = true; break;
-		case OPT_COLLATERAL: o->collateral = optarg; break;
-		case OPT_POLICY: o->policy = optarg; break;
-		case OPT_ROOT: o->root = optarg; break;
-		case OPT_STATUS: o->status = optarg; break;
-		case OPT_TIME: o->time = optarg; break;
-		case OPT_LAYOUT: o->layout = optarg; break;
-		case OPT_NAME: o->name = optarg; break;
-		case OPT_FMSPC: o->fmspc = optarg; break;
-		case OPT_QUOTE: o->quote = optarg; break;
-		case OPT_EXPECT: o->expect = optarg; break;
-		case OPT_TPM: o->tpm = true; break;
-		case OPT_FIRMWARE: o->firmware = optarg; break;
-		case OPT_MEMORY: o->memory = optarg; break;
-		case OPT_FROM_QUOTE: o->from_quote = optarg; break;
-		case OPT_LEARNT: o->learnt = optarg; break;
-		case OPT_ACCEPT_UNCONFIRMED: o->accept_unconfirmed = true; break;
-		default: fputs(usage, stderr); return EXIT_TROUBLE + 1;
-		}
-	}
-	return 0;
+	o->json = cli_value(call, "json");
+	o->solidity = cli_value(call, "solidity");
+	o->policy_json = cli_value(call, "policy-json");
+	o->raw = cli_value(call, "raw");
+	o->collateral = cli_value(call, "collateral");
+	o->policy = cli_value(call, "policy");
+	o->root = cli_value(call, "root");
+	o->status = cli_value(call, "status");
+	o->time = cli_value(call, "time");
+	o->layout = cli_value(call, "layout");
+	o->name = cli_value(call, "name");
+	o->fmspc = cli_value(call, "fmspc");
+	o->quote = cli_value(call, "quote");
+	o->expect = cli_value(call, "expect");
+	o->tpm = cli_value(call, "tpm");
+	o->firmware = cli_value(call, "firmware");
+	o->memory = cli_value(call, "memory");
+	o->from_quote = cli_value(call, "from-quote");
+	o->learnt = cli_value(call, "learnt");
+	o->accept_unconfirmed = cli_value(call, "accept-unconfirmed");
+	for (; o->n_files < (int)call->n_arguments && o->n_files < 2; o->n_files++)
+		o->file[o->n_files] = call->argument[o->n_files];
 }
 
 /* This program asks nobody: proof-coordinator, beside it or in PATH, has the sources. */
@@ -181,41 +193,33 @@ static int fetch_collateral(char **argv)
 
 int main(int argc, char **argv)
 {
+	static int (*const run[VERBS])(const struct options *o) = {
+	    [INSPECT] = verb_inspect, [VERIFY] = verb_verify, [MEASUREMENTS] = verb_measurements,
+	    [REPORT] = verb_report,   [DIFF] = verb_diff,     [MEASURE] = verb_measure,
+	    [REPLAY] = verb_replay,
+	};
 	struct options o = {0};
-	const char *name;
-	size_t i;
-	int stop, n;
+	struct cli_call call;
+	size_t verb;
+	int status;
 
+	/* Settings of another program: it reads the line. */
 	if (argc > 2 && strcmp(argv[1], "collateral") == 0 && strcmp(argv[2], "fetch") == 0)
 		return fetch_collateral(argv);
 	/* Nothing here is configurable: half a millisecond, and whatever the file would load. */
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	stop = parse_options(&o, argc, argv);
-	if (stop)
-		return stop - 1;
-	if (optind >= argc) {
-		fputs(usage, stderr);
+	if (cli_start(&call, &program, argc, argv, &status) != CLI_RUN)
+		return status;
+	verb = (size_t)(call.verb - verbs);
+	if (!run[verb]) {
+		complain("collateral can only be fetched: tdx-quote collateral fetch QUOTE");
+		return CLI_USAGE;
+	}
+	take_options(&o, &call);
+	status = run[verb](&o);
+	if (fflush(stdout) != 0) {
+		complain("the output could not be written");
 		return EXIT_TROUBLE;
 	}
-	name = argv[optind++];
-	n = argc - optind;
-	for (i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-		if (strcmp(name, verbs[i].name) != 0)
-			continue;
-		if (n < verbs[i].files_min || n > verbs[i].files_max) {
-			complain("%s takes %d to %d files, not %d", name, verbs[i].files_min,
-				 verbs[i].files_max, n);
-			return EXIT_TROUBLE;
-		}
-		for (; o.n_files < n; o.n_files++)
-			o.file[o.n_files] = argv[optind + o.n_files];
-		stop = verbs[i].run(&o);
-		if (fflush(stdout) != 0) {
-			complain("the output could not be written");
-			return EXIT_TROUBLE;
-		}
-		return stop;
-	}
-	complain("unknown verb '%s'; see tdx-quote --help", name);
-	return EXIT_TROUBLE;
+	return status;
 }

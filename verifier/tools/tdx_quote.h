@@ -10,7 +10,8 @@
 
 #define EXIT_ACCEPTED 0
 #define EXIT_REFUSED  1 /* a verdict against the quote, or a difference found */
-#define EXIT_TROUBLE  2 /* bad usage or unreadable input: nothing was judged */
+#define EXIT_TROUBLE  2 /* unreadable input: nothing was judged */
+#define EXIT_USAGE    64
 
 struct options {
 	bool json, solidity, policy_json, raw, tpm, accept_unconfirmed;

@@ -101,8 +101,8 @@ int verb_verify(const struct options *o)
 	int64_t now;
 
 	if (!o->collateral) {
-		complain("verify needs --collateral DIR");
-		return EXIT_TROUBLE;
+		complain("verify needs --collateral PATH; see tdx-quote verify --help");
+		return EXIT_USAGE;
 	}
 	if (!chosen_time(&now, o->time) || (asked && !load_policy(&policy, o->policy)) ||
 	    !read_input(&in, o->file[0], false))

@@ -85,6 +85,14 @@ static void flags_and_environment(void **state)
 	setenv("VERGEN_GIT_SHA", "abcdef0", 1);
 	assert_int_equal(read_args(&o, &why, "--interval", "9", "--batches", "3"), OPTIONS_RUN);
 	assert_int_equal(o.interval_ms, 9);
+	assert_string_equal(o.doubt, "--interval: it is 9 milliseconds: are 9 seconds meant? then "
+				     "write 9000");
+	assert_int_equal(read_args(&o, &why, "--executor-timeout", "3600", NULL, NULL),
+			 OPTIONS_RUN);
+	assert_string_equal(o.doubt,
+			    "--executor-timeout: it is 3600 milliseconds: are 3600 seconds "
+			    "meant? then write 3600000");
+	assert_int_equal(read_args(&o, &why, "--interval", "9", "--batches", "3"), OPTIONS_RUN);
 	assert_int_equal(o.batches, 3);
 	assert_string_equal(o.commit_hash, "abcdef0");
 	assert_int_equal(read_args(&o, &why, "--commit-hash", "1234567", NULL, NULL), OPTIONS_RUN);
@@ -136,7 +144,8 @@ static void mistakes_are_named(void **state)
 	wrong("--coordinator", "host:", "is not HOST:PORT");
 	wrong("--coordinator", "host:65536", "is not HOST:PORT");
 	wrong("--coordinator", "host:39x0", "is not HOST:PORT");
-	wrong("--interval", "0", "\"0\" is not a whole number from 1");
+	wrong("--interval", "0", "--interval: 0 is not between 1 and 3600000 milliseconds");
+	wrong("--interval", "5s", "\"5s\" is not a whole number of milliseconds (write 5000)");
 	wrong("--interval", "-5", "\"-5\"");
 	wrong("--interval", "1e3", "\"1e3\"");
 	wrong("--interval", "", "--interval");

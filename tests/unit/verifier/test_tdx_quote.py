@@ -109,7 +109,7 @@ def test_verify_says_why(collateral, tmp_path):
     assert code == 1 and failed == ["policy_image", "policy_mrtd"]
     policy.write_text('{"unknown":1}')
     assert run(*args, "--policy", str(policy))[0] == 2
-    assert run("verify", EXAMPLE)[0] == 2
+    assert run("verify", EXAMPLE)[0] == 64
     code, _, err = run("verify", EXAMPLE, "--collateral", str(tmp_path / "none"))
     assert code == 2 and "no directory or file" in err
     for name in ("", 'a"b', "a\\b", "a\nb", "x" * 64):
@@ -207,8 +207,19 @@ def test_bad_input():
     for stdin in (b"", b"hello", b"00", b"\x04\x00\x02", bytes(5000), b"0x", b"Sending quote "):
         code, out, err = run("inspect", stdin=stdin)
         assert code == 2 and not out and err.startswith("tdx-quote: ")
-    assert run("nonsense")[0] == 2
-    assert run()[0] == 2
-    assert run("diff", EXAMPLE)[0] == 2
+    # What nobody can make sense of is told from what cannot be judged, and leads on.
+    for args, words in ((("nonsense",), '"nonsense" is not a verb; see tdx-quote --help'),
+                        (("verfy", EXAMPLE), "(is verify meant?)"), ((), "a verb is missing"),
+                        (("diff", EXAMPLE), "diff needs QUOTE|REPORT QUOTE|REPORT; see tdx-quote diff --help"),
+                        (("inspect", "--policy", "x", EXAMPLE), "inspect takes no --policy"),
+                        (("verify", "--colateral=x", EXAMPLE), "(is --collateral meant?)"),
+                        (("collateral", "look", EXAMPLE), "collateral can only be fetched")):
+        code, out, err = run(*args)
+        assert code == 64 and not out and words in err, err
+    # Flags stand where they like.
+    assert run("--json", "inspect", EXAMPLE)[1] == run("inspect", EXAMPLE, "--json")[1] != ""
+    for verb in ("inspect", "verify", "measurements", "report", "diff", "collateral"):
+        code, out, _ = run(verb, "--help")
+        assert code == 0 and out.startswith(f"usage: tdx-quote {verb} ")
     assert run("inspect", "/nonexistent")[0] == 2
     assert run("--help")[0] == 0 and run("--version")[0] == 0

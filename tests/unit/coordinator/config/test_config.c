@@ -7,6 +7,7 @@
 
 #include "coordinator/base/file.h"
 #include "coordinator/config/config_table.h"
+#include "coordinator/config/internal.h"
 #include "coordinator/config/retired.h"
 
 #include <stdio.h>
@@ -332,6 +333,74 @@ static void test_each_ceiling_is_connected_to_its_sentence(void **state)
 	}
 }
 
+/* What a name promises, the unit keeps. */
+static enum unit unit_of_name(const char *name)
+{
+	static const struct {
+		const char *part;
+		enum unit unit;
+	} parts[] = {
+	    {"TIMEOUT", UNIT_MS},     {"INTERVAL", UNIT_MS},       {"PROVER_SILENCE", UNIT_MS},
+	    {"DELAY", UNIT_SECONDS},  {"RETENTION", UNIT_SECONDS}, {"SKEW", UNIT_SECONDS},
+	    {"EXPIRY", UNIT_SECONDS}, {"MARGIN", UNIT_SECONDS},    {"MAX_STALE", UNIT_SECONDS},
+	    {"_BYTES", UNIT_BYTES},   {"FUNDS", UNIT_WEI},         {"FEE_PER_GAS", UNIT_WEI},
+	    {"GAS", UNIT_GAS}};
+	size_t i;
+
+	for (i = 0; i < sizeof parts / sizeof *parts; i++)
+		if (strstr(name, parts[i].part))
+			return parts[i].unit;
+	return UNIT_NONE;
+}
+
+static void test_each_number_has_its_unit(void **state)
+{
+	char said[256];
+	size_t i, with = 0;
+
+	(void)state;
+	for (i = 0; i < config_rows_count; i++) {
+		const struct config_row *r = &config_rows[i];
+		struct unit_number n;
+		struct why why;
+
+		if (!r->name || r->type != TYPE_U64)
+			continue;
+		n = config_number(r);
+		if (n.unit != unit_of_name(r->name))
+			fail_msg("%s is in %s", r->name, unit_name(n.unit));
+		assert_false(unit_suspect(&n, n.fallback, &why));
+		with += n.unit != UNIT_NONE;
+		setenv(r->name, "30 somethings", 1);
+		assert_false(load(true, 0, NULL));
+		snprintf(said, sizeof said, "%s: \"30 somethings\" is not a whole number%s%s",
+			 r->name, n.unit ? " of " : "", unit_name(n.unit));
+		assert_non_null(strstr(errors, said));
+		unsetenv(r->name);
+	}
+	assert_true(with > 20);
+}
+
+static void test_a_value_in_another_unit_is_suspected(void **state)
+{
+	(void)state;
+	setenv("ETHREX_MAXIMUM_ALLOWED_MAX_FEE_PER_GAS", "10", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", "1000", 1);
+	assert_true(load(true, 0, NULL));
+	assert_int_equal(c.n_notes, 2);
+	assert_true(c.notes[0].suspect && c.notes[1].suspect);
+	assert_string_equal(c.notes[1].name, "ETHREX_MAXIMUM_ALLOWED_MAX_FEE_PER_GAS");
+	assert_string_equal(c.notes[1].sentence.text,
+			    "it is 10 wei: are 10 gwei meant? then write 10000000000");
+	assert_non_null(strstr(c.notes[0].sentence.text, "1000 seconds meant"));
+	unsetenv("ETHREX_MAXIMUM_ALLOWED_MAX_FEE_PER_GAS");
+	setenv("ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", "10m", 1);
+	assert_false(load(true, 0, NULL));
+	assert_non_null(strstr(errors, "PROVER_TIMEOUT: \"10m\" is not a whole number of "
+				       "milliseconds (write 600000)"));
+	unsetenv("ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT");
+}
+
 static void test_modes_that_there_are_not(void **state)
 {
 	char flag[] = "--based", ignored[] = "--eth.backoff-factor", three[] = "3";
@@ -403,6 +472,8 @@ int main(void)
 	    TEST(test_printing_masks_secrets),
 	    TEST(test_the_settings_of_0_1_still_start),
 	    TEST(test_each_ceiling_is_connected_to_its_sentence),
+	    TEST(test_each_number_has_its_unit),
+	    TEST(test_a_value_in_another_unit_is_suspected),
 	    TEST(test_modes_that_there_are_not),
 	    TEST(test_the_tls_listener),
 	    TEST(test_reload_takes_the_safe_subset),

@@ -1,10 +1,13 @@
 /* client.h -- the verbs that talk to a running daemon through its admin listener. */
-#ifndef COORDINATOR_ADMIN_CLIENT_H
-#define COORDINATOR_ADMIN_CLIENT_H
+#ifndef COORDINATOR_CLI_CLIENT_H
+#define COORDINATOR_CLI_CLIENT_H
 
 #include "coordinator/config/config.h"
 
 #include <jansson.h>
+
+#define CLIENT_REFUSED     1
+#define CLIENT_UNREACHABLE 2
 
 /* Exit codes: 0 done; 1 the daemon refused (the sentence is on stderr); 2 it cannot be reached, or
  * has not answered within 4 s (healthcheck), 15 s, or a minute and what an upload of 1 MiB/s takes.

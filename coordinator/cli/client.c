@@ -1,9 +1,15 @@
-#include "coordinator/admin/client.h"
+#include "coordinator/cli/client.h"
+
+#include "coordinator/base/listen_at.h"
+#include "coordinator/cli/columns.h"
+#include "coordinator/cli/where.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define REPLY_BYTES_MAX (16u << 20)
 
@@ -86,6 +92,36 @@ static bool exchange_open(struct exchange *x, const struct config *c, const char
 	return true;
 }
 
+/* What curl would say of "localhost port 80" for a socket. */
+static void print_unreachable(const struct exchange *x, const struct config *c, CURLcode rc)
+{
+	const char *path = listen_at_path(c->admin_listen);
+	const char *at = path ? path : c->admin_listen;
+	long error = 0;
+
+	curl_easy_getinfo(x->curl, CURLINFO_OS_ERRNO, &error);
+	fputs("proof-coordinator: ", stderr);
+	/* Of a connection that was closed at once the number says nothing. */
+	if (rc != CURLE_COULDNT_CONNECT)
+		fprintf(stderr, "no answer from %s: %s", c->admin_listen,
+			x->error[0] ? x->error : curl_easy_strerror(rc));
+	else if (error == ENOENT || error == ENOTDIR)
+		fprintf(stderr, "no answer: there is no socket %s%s", at,
+			c->place_by_default ? " nor " WHERE_SERVICE_DIR "/admin.sock" : "");
+	else if (error == EACCES)
+		fprintf(stderr,
+			"no answer from the socket %s: permission denied: be root, or the user "
+			"that the daemon runs as",
+			at);
+	else
+		fprintf(stderr, "no answer from %s: nobody listens there", c->admin_listen);
+	fputs(c->place_by_default && rc == CURLE_COULDNT_CONNECT && error != EACCES
+		  ? "; where is the daemon? --env-file FILE or --proof-coordinator.data-dir DIR "
+		    "says it\n"
+		  : "\n",
+	      stderr);
+}
+
 static void print_raw(const struct buf *reply, FILE *to)
 {
 	if (reply->len)
@@ -95,7 +131,7 @@ static void print_raw(const struct buf *reply, FILE *to)
 /* The sentence of an answer that is {"code","message"}, else all of it. */
 static void print_sentence(const struct buf *reply, FILE *to)
 {
-	json_t *j = json_loadb((const char *)reply->p, reply->len, 0, NULL);
+	json_t *j = columns_plain(json_loadb((const char *)reply->p, reply->len, 0, NULL));
 	const char *sentence = json_string_value(json_object_get(j, "message"));
 
 	if (sentence)
@@ -107,7 +143,7 @@ static void print_sentence(const struct buf *reply, FILE *to)
 
 static void print_shown(const struct buf *reply, void (*show)(const json_t *))
 {
-	json_t *j = json_loadb((const char *)reply->p, reply->len, 0, NULL);
+	json_t *j = columns_plain(json_loadb((const char *)reply->p, reply->len, 0, NULL));
 
 	if (j)
 		show(j);
@@ -126,8 +162,7 @@ static int exchange_run(struct exchange *x, const struct config *c, enum output 
 	int code = DONE;
 
 	if (rc != CURLE_OK) {
-		fprintf(stderr, "proof-coordinator: no answer from %s: %s\n", c->admin_listen,
-			x->error[0] ? x->error : curl_easy_strerror(rc));
+		print_unreachable(x, c, rc);
 		code = UNREACHABLE;
 	} else {
 		curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status);
@@ -218,11 +253,14 @@ int client_put_input(const struct config *c, const char *batch, const char *comm
 {
 	char path[512];
 	struct exchange x;
+	struct stat st;
 	curl_off_t size;
-	FILE *f;
+	FILE *f = NULL;
 	int code;
 
-	f = fopen(file, "re");
+	/* A pipe would have us wait for its writer. */
+	if (stat(file, &st) == 0 && S_ISREG(st.st_mode))
+		f = fopen(file, "re");
 	if (!f || fseeko(f, 0, SEEK_END) != 0 || (size = ftello(f)) < 0) {
 		fprintf(stderr, "proof-coordinator: cannot read the file \"%s\"\n", file);
 		if (f)

@@ -1,10 +1,10 @@
 /* The verbs that ask a running daemon: exit codes, what is printed where, and tables. */
 #include "admin_world.h"
 
-#include "coordinator/admin/client.h"
 #include "coordinator/admin/listen.h"
-#include "coordinator/admin/show.h"
 #include "coordinator/base/clock.h"
+#include "coordinator/cli/client.h"
+#include "coordinator/cli/show.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -95,10 +95,10 @@ static void test_show_provers(void **state)
 	      "\"revoked then\",\"tcb_status\":\"UpToDate\",\"tcb_date\":\"2025-01-01T00:00:00Z\","
 	      "\"tcb_evaluation_number\":18,\"fmspc\":\"50806f000000\",\"valid_to\":null,"
 	      "\"quote_sha256\":\"0123456789abcdef0123\"}}]}",
-	      "0xAb  active\n", "from 10.0.0.7, setup ", " d ago, last proof never, 3 proofs\n",
-	      "TCB UpToDate of 2025-01-01T00:00:00Z (evaluation 18), FMSPC 50806f000000",
-	      "evidence good until -\n", "quote 0123456789abcdef\n",
-	      "at the next TCB recovery: revoked then\n");
+	      "KEY   TCB       EVIDENCE UNTIL  SETUP        LAST PROOF  PROOFS  FROM      STATE\n",
+	      "0xAb  UpToDate  -               ", " d ago  never       3       10.0.0.7  active\n",
+	      "\n    at the next TCB recovery: revoked then\n");
+	assert_null(strchr(said[0], '\033'));
 }
 
 #define PLATFORM                                                                                   \
@@ -113,20 +113,27 @@ static void test_show_collateral(void **state)
 	SHOWS(show_collateral,
 	      "{\"platforms\":[" PLATFORM "],\"sources\":[{\"source\":\"dir:/x\",\"rests_until\":"
 	      "\"noon\",\"last_failure\":\"absent\",\"answers\":{\"good\":4}}]}",
-	      "50806f-platform  May to June (STALE), evaluation 17, from dir:/x\n",
-	      "next refresh soon, being fetched now\n", "last fetch failed: no route\n",
-	      "dir:/x  good 4, rests until noon\n", "last failure: absent\n");
+	      "PLATFORM         VALID FROM  VALID TO      EVALUATION  NEXT REFRESH       SOURCE\n"
+	      "50806f-platform  May         June (STALE)  17          being fetched now  dir:/x\n"
+	      "    last fetch failed: no route\n",
+	      "SOURCE  RESTS UNTIL  ANSWERS\ndir:/x  noon         good 4\n"
+	      "    last failure: absent\n");
 }
 
 static void test_show_tcb_status(void **state)
 {
 	(void)state;
 	SHOWS(show_tcb_status, "{}", "none has shown a quote", "not read yet");
-	SHOWS(show_tcb_status,
-	      "{\"platforms\":[" PLATFORM "],\"on_chain\":{\"stack\":\"old\",\"at\":\"reading\","
-	      "\"items\":[{\"what\":\"root CRL\",\"state\":\"equal\"}]}}",
-	      "Collateral on chain (old):\n  now: reading\n", "  root CRL  ", " equal\n",
-	      "(STALE)");
+	SHOWS(
+	    show_tcb_status,
+	    "{\"provers\":[{\"signer\":\"0xAb\",\"evidence\":{\"ahead\":\"too old\","
+	    "\"tcb_status\":\"UpToDate\",\"tcb_date\":\"2025\",\"tcb_evaluation_number\":18,"
+	    "\"fmspc\":\"50806f\",\"valid_to\":\"2026\",\"quote_sha256\":\"0123456789abcdef01\"}}],"
+	    "\"platforms\":[" PLATFORM "],\"on_chain\":{\"stack\":\"old\",\"at\":\"reading\","
+	    "\"items\":[{\"what\":\"root CRL\",\"state\":\"equal\"}]}}",
+	    "Collateral on chain (old):\n  now: reading\n", "root CRL  equal\n", "(STALE)",
+	    "0xAb  UpToDate  2025      18          50806f  2026            0123456789abcdef\n"
+	    "    at the next TCB recovery: too old\n");
 }
 
 static void test_show_verdict(void **state)
@@ -153,6 +160,53 @@ static void test_show_verdict(void **state)
 	      "reason    RTMR1 differs\n", "checks    none of Intel's failed\n");
 	assert_null(strstr(said[0], "1970\n"));
 	assert_null(strstr(said[0], "failed checks"));
+}
+
+static void test_show_verdicts(void **state)
+{
+	(void)state;
+	SHOWS(show_verdicts, "{\"verdicts\":[]}", "no verdict on a quote is kept\n");
+	SHOWS(show_verdicts,
+	      "{\"verdicts\":[{\"quote_sha256\":\"0123456789abcdef0123\",\"at\":1000,\"answer\":"
+	      "\"refused\",\"source\":\"10.0.0.7\",\"reason\":\"RTMR1 differs\"}]}",
+	      "0123456789abcdef  1970-01-01T00:16:40Z  refused  10.0.0.7  RTMR1 differs\n");
+}
+
+#define STATUS                                                                                     \
+	"{\"version\":\"9\",\"ready\":true,\"tdx_dev_mode\":false,\"uptime_s\":7300,\"l1\":{"      \
+	"\"readable\":true,\"trouble\":\"\",\"chain_id\":1,\"l2_chain_id\":2,"                     \
+	"\"last_committed_batch\":9,\"last_verified_batch\":7,\"needs\":[\"TDX\",\"SP1\"],"        \
+	"\"signer\":\"0xAb\",\"endpoints\":[{\"endpoint\":\"http://a\",\"state\":\"ready\","       \
+	"\"latency_ms\":3,\"last_error\":\"\"}],\"funds\":[{\"key\":\"l1\",\"address\":\"0x1\","   \
+	"\"balance_wei\":\"1234567890123456789\",\"low\":false},{\"key\":\"tdx\",\"address\":"     \
+	"\"0x2\",\"balance_wei\":\"42000000000000\",\"low\":true},{\"key\":\"x\",\"address\":"     \
+	"\"0x3\",\"balance_wei\":null,\"low\":false}],\"sender\":\"idle\",\"next\":"               \
+	"\"batch 8 waits for a TDX proof\"},\"work\":{\"batches\":2,\"inputs\":1,"                 \
+	"\"input_bytes\":2097152,\"leases\":1,\"proof_bytes\":70,\"inputs_broken\":[{\"batch\":8," \
+	"\"commit_hash\":\"abc\"}],\"oldest_waiting\":\"batch 8 "                                  \
+	"waits\"},\"batches\":[{\"batch\":8,"                                                      \
+	"\"committed\":true,\"verified\":false,\"input_bytes\":2048,\"types\":{\"TDX\":{\"done\":" \
+	"false,\"leased_to\":\"10.0.0.7\",\"unjudged\":0,\"good\":0,\"bad\":1},\"SP1\":{\"done\":" \
+	"true,\"leased_to\":\"\",\"unjudged\":0,\"bad\":0}}},{\"batch\":9,\"committed\":false,"    \
+	"\"verified\":false,\"input_bytes\":0,\"types\":{}}]}"
+
+static void test_show_status(void **state)
+{
+	(void)state;
+	SHOWS(show_status, STATUS, "coordinator  ready, version 9, up 2 h\n",
+	      "L1           readable, chain 1 (L2 2)\n             http://a ready, 3 ms\n",
+	      "batches      9 committed, 7 verified on L1\n",
+	      "needs        TDX, SP1; the key on chain is 0xAb\n",
+	      "balances     l1        0x1 has 1.234567 ETH\n",
+	      "             tdx       0x2 has 0.000042 ETH: LOW, fund it\n",
+	      "             x         0x3 has not been read yet\n",
+	      "kept         2 batches, 1 inputs (2.0 MiB), proofs of 70 B; 1 leased to provers\n",
+	      "the input of batch 8 for abc cannot be read: put it again",
+	      "waiting      batch 8 waits\n", "sender       idle\n",
+	      "next         batch 8 waits for a TDX proof\n",
+	      "8      committed      2.0 KiB  TDX leased to 10.0.0.7, 1 bad; SP1 proven\n",
+	      "9      not committed  missing  \n");
+	SHOWS(show_status, "{}", "NOT READY", "NOT READABLE", "no proofs", "no batch is open");
 }
 
 /* ---- the client, in a thread of its own; the daemon's loop turns here ---- */
@@ -286,6 +340,10 @@ static void test_put_input(void **state)
 	assert_non_null(strstr(said[1], "\"4x\" is not a batch number"));
 	assert_int_equal(RUN(x, .verb = "put", .a = "", .b = "abc1234", .file = path), 1);
 	unlink(path);
+	/* A pipe nobody writes to is not waited for. */
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(RUN(x, .verb = "put", .a = "5", .b = "abc1234", .file = path), 1);
+	unlink(path);
 	assert_int_equal(RUN(x, .verb = "put", .a = "5", .b = "abc1234", .file = path), 1);
 	assert_non_null(strstr(said[1], "cannot read the file"));
 }
@@ -296,11 +354,20 @@ static void test_nobody_there(void **state)
 
 	admin_world_close_admin(x);
 	assert_int_equal(RUN(NULL, .verb = "healthcheck"), 2);
-	assert_non_null(strstr(said[1], "no answer from unix:"));
+	assert_non_null(strstr(said[1], "no answer: there is no socket "));
+	assert_non_null(strstr(said[1], x->dir));
+	assert_null(strstr(said[1], "localhost"));
+	assert_null(strstr(said[1], "where is the daemon"));
+	config->place_by_default = true;
+	assert_int_equal(RUN(NULL, .verb = "get", .a = "/api/v1/status"), 2);
+	assert_non_null(strstr(said[1], " nor /var/lib/proof-coordinator/admin.sock; where is the "
+					"daemon? --env-file FILE or "));
+	config->place_by_default = false;
 	snprintf(config->admin_listen, sizeof config->admin_listen, "127.0.0.1:%d",
 		 fake_dead_port());
 	assert_int_equal(RUN(NULL, .verb = "get", .a = "/api/v1/status"), 2);
 	assert_non_null(strstr(said[1], config->admin_listen));
+	assert_non_null(strstr(said[1], "nobody listens there"));
 	assert_null(strstr(said[1], WORLD_TOKEN));
 }
 
@@ -350,6 +417,8 @@ int main(void)
 	    cmocka_unit_test(test_show_collateral),
 	    cmocka_unit_test(test_show_tcb_status),
 	    cmocka_unit_test(test_show_verdict),
+	    cmocka_unit_test(test_show_verdicts),
+	    cmocka_unit_test(test_show_status),
 	    TEST(test_get_and_health),
 	    TEST(test_token_from_the_directory),
 	    TEST(test_put_input),

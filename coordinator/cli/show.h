@@ -1,0 +1,24 @@
+/*
+ * show.h -- what the daemon's JSON says, for people: sentences and columns.
+ */
+#ifndef COORDINATOR_CLI_SHOW_H
+#define COORDINATOR_CLI_SHOW_H
+
+#include <jansson.h>
+
+/* Each prints one answer of the admin API on stdout. */
+void show_status(const json_t *answer);      /* /api/v1/status */
+void show_provers(const json_t *answer);     /* /api/v1/provers */
+void show_tcb_status(const json_t *answer);  /* /api/v1/tcb-status */
+void show_collateral(const json_t *answer);  /* /api/v1/collateral */
+void show_verdict(const json_t *answer);     /* /api/v1/verdicts/HASH */
+void show_revocations(const json_t *answer); /* /api/v1/revocations */
+void show_verdicts(const json_t *answer);    /* /api/v1/verdicts */
+
+/* Between show.c and show_status.c: a member's text, "-" where there is none; its number; how long
+ * ago a moment in milliseconds was ("12 s ago", "never"). */
+const char *show_text(const json_t *object, const char *key);
+long long show_number(const json_t *object, const char *key);
+const char *show_age(char out[24], long long ms);
+
+#endif

@@ -4,6 +4,7 @@
 #include "coordinator/config/config.h"
 #include "coordinator/daemon.h"
 #include "coordinator/fetch_collateral.h"
+#include "coordinator/signing/signer.h"
 #include "coordinator/verdicts/quote_check.h"
 #include "verifier/tools/quote_text.h"
 
@@ -336,6 +337,9 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return verb_help(0, NULL);
+	/* Before anything is begun: it reads nothing but its socket. */
+	if (strcmp(argv[1], SIGNER_VERB) == 0)
+		return signer_main();
 	for (i = 0; i < sizeof verbs / sizeof *verbs; i++) {
 		if (strcmp(argv[1], verbs[i].name) != 0)
 			continue;

@@ -54,8 +54,14 @@ static void close_agenda(struct daemon *d, done_cb *done)
 	agenda_close(d->agenda, done, d);
 }
 
+static void close_signing(struct daemon *d, done_cb *done)
+{
+	signing_close(d->signing, done, d);
+}
+
 static void close_rpc(struct daemon *d, done_cb *done)
 {
+	d->signing = NULL;
 	if (d->rpc)
 		rpc_close(d->rpc, done, d);
 	else
@@ -125,8 +131,9 @@ static void close_handles(struct daemon *d, done_cb *done)
 static void close_next(void *arg)
 {
 	static void (*const steps[])(struct daemon * d, done_cb * done) = {
-	    close_server,     close_admin, close_l1,   close_agenda, close_rpc,    close_quotes,
-	    close_collateral, close_early, close_wake, close_store,  close_handles};
+	    close_server,  close_admin, close_l1,     close_agenda,
+	    close_signing, close_rpc,   close_quotes, close_collateral,
+	    close_early,   close_wake,  close_store,  close_handles};
 	struct daemon *d = arg;
 
 	steps[d->closing_step++](d, close_next);
@@ -227,7 +234,7 @@ static void on_reload_signal(uv_signal_t *h, int number)
 	}
 	argv[0] = flag;
 	argv[1] = d->config->env_file;
-	ok = config_load(fresh, 2, argv, true, notes);
+	ok = config_load_again(fresh, d->config, 2, argv, notes);
 	if (ok) {
 		changed = config_reload(d->config, fresh, notes);
 		log_configure(d->config->log_level, d->config->log_format);
@@ -249,13 +256,12 @@ static void announce(struct daemon *d)
 	const struct config *c = d->config;
 	char l1[ETH_ADDRESS_TEXT_SIZE] = "none", tdx[ETH_ADDRESS_TEXT_SIZE] = "none";
 	char listen[CONFIG_TEXT_MAX + 8], tls[80] = "none";
-	struct eth_address a;
 	size_t i;
 
-	if (c->has_l1_key && eth_key_address(&a, &c->l1_key))
-		eth_address_print(l1, &a);
-	if (c->has_tdx_key && eth_key_address(&a, &c->tdx_key))
-		eth_address_print(tdx, &a);
+	if (c->has_verify_from)
+		eth_address_print(l1, &c->verify_from);
+	if (c->has_register_from)
+		eth_address_print(tdx, &c->register_from);
 	snprintf(listen, sizeof listen, "%s:%u", c->listen_address, server_port(d->server));
 	if (d->certificates)
 		snprintf(tls, sizeof tls, "%s:%u", c->tls_address, server_tls_port(d->server));

@@ -82,7 +82,7 @@ static const char *misfit(const struct daemon *d, const struct l1_facts *f, cons
 		return "ETHREX_PROOF_COORDINATOR_DEV_MODE sends empty proofs, but the "
 		       "OnChainProposer requires real ones; unset it";
 	}
-	if ((f->needed & PROVER_TYPE_BIT(PROVER_TDX)) && !d->config->has_tdx_key) {
+	if ((f->needed & PROVER_TYPE_BIT(PROVER_TDX)) && !d->config->has_register_from) {
 		*event = "tdx_key_missing";
 		return "the OnChainProposer requires TDX proofs: give "
 		       "ETHREX_PROOF_COORDINATOR_TDX_PRIVATE_KEY_FILE, the key that registers";

@@ -34,6 +34,7 @@ struct daemon {
 	struct verdicts *verdicts;
 	struct quotes *quotes;
 	struct setup *setup;
+	struct signing *signing;
 	struct agenda *agenda;
 	struct session *session;
 	struct admin *admin;
@@ -67,6 +68,12 @@ bool daemon_make_tls(struct daemon *d, struct why *why);
 /* At a reload: the files may be others under the same names. */
 void daemon_take_tls(struct daemon *d, FILE *notes);
 struct server_tls_options daemon_tls_options(const struct daemon *d);
+
+/* ---- daemon_signing.c: whoever signs gets the keys, and they are forgotten here ---- */
+
+/* One daemon a key. */
+bool daemon_lock_keys(struct daemon *d, struct why *why);
+bool daemon_make_signing(struct daemon *d, struct why *why);
 
 /* ---- daemon_facts.c: what is new below reaches the rooms above; arg is the struct daemon ---- */
 

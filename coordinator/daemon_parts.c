@@ -37,9 +37,7 @@ static void agenda_settings(const struct daemon *d, struct agenda_options *out)
 	struct sender_options *s = &out->outbox.sender;
 
 	*out = (struct agenda_options){
-	    .outbox = {.proposer = c->proposer,
-		       .l1_key = c->has_l1_key ? &c->l1_key : NULL,
-		       .tdx_key = c->has_tdx_key ? &c->tdx_key : NULL},
+	    .outbox = {.proposer = c->proposer},
 	    .verify_to = c->has_timelock ? c->timelock : c->proposer,
 	    .max_batches = c->verify_max_batches,
 	    .max_proof_bytes = CONFIG_MAX_PROOF_BYTES,
@@ -355,7 +353,8 @@ static bool make_agenda(struct daemon *d, struct why *why)
 					   .proofs = d->proofs,
 					   .quotes = d->quotes,
 					   .collateral = d->collateral,
-					   .wake = d->wake};
+					   .wake = d->wake,
+					   .signing = d->signing};
 	struct agenda_options options;
 
 	agenda_settings(d, &options);
@@ -389,7 +388,8 @@ static bool make_admin(struct daemon *d, struct why *why)
 					  .agenda = d->agenda,
 					  .l1 = d->l1,
 					  .rpc = d->rpc,
-					  .wake = d->wake};
+					  .wake = d->wake,
+					  .signing = d->signing};
 	const struct admin_options options = {.listen = c->admin_listen,
 					      .token = d->admin_token,
 					      .max_connections = CONFIG_ADMIN_MAX_CONNECTIONS,
@@ -539,33 +539,27 @@ static bool make_wake(struct daemon *d, struct why *why)
 	return d->wake != NULL;
 }
 
-static bool lock_keys(struct daemon *d, struct why *why)
-{
-	const struct eth_key *keys[] = {&d->config->l1_key, &d->config->tdx_key};
-	const bool given[] = {d->config->has_l1_key, d->config->has_tdx_key};
-	struct eth_address a[2];
-	char where[2 * CONFIG_TEXT_MAX], proposer[ETH_ADDRESS_TEXT_SIZE];
-	int i;
-
-	eth_address_print(proposer, &d->config->proposer);
-	snprintf(where, sizeof where, "%s %s", proposer, d->config->rpc_urls_text);
-	for (i = 0; i < 2; i++) {
-		if (!given[i] || !eth_key_address(&a[i], keys[i]) ||
-		    (i == 1 && given[0] && eth_address_equal(&a[0], &a[1])))
-			continue;
-		d->key_locks[i] = system_lock_key(&a[i], where, why);
-		if (d->key_locks[i] < 0)
-			return false;
-	}
-	return true;
-}
-
 bool daemon_make_parts(struct daemon *d, struct why *why)
 {
-	static bool (*const steps[])(struct daemon * d, struct why * why) = {
-	    make_wake,   make_rule,    open_store,  lock_keys,       make_work,       make_reaper,
-	    make_rpc,    make_l1,      make_proofs, make_collateral, make_quotes,     make_setup,
-	    make_agenda, make_session, load,        make_admin,      daemon_make_tls, make_server};
+	static bool (*const steps[])(struct daemon * d, struct why * why) = {make_wake,
+									     make_rule,
+									     open_store,
+									     daemon_lock_keys,
+									     daemon_make_signing,
+									     make_work,
+									     make_reaper,
+									     make_rpc,
+									     make_l1,
+									     make_proofs,
+									     make_collateral,
+									     make_quotes,
+									     make_setup,
+									     make_agenda,
+									     make_session,
+									     load,
+									     make_admin,
+									     daemon_make_tls,
+									     make_server};
 	size_t i;
 
 	for (i = 0; i < sizeof steps / sizeof *steps; i++)

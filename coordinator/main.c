@@ -7,6 +7,7 @@
 #include "coordinator/daemon.h"
 #include "coordinator/fetch_collateral.h"
 #include "coordinator/provers/revocations.h"
+#include "coordinator/signing/signer.h"
 #include "coordinator/verdicts/quote_check.h"
 #include "verifier/tools/quote_text.h"
 
@@ -321,6 +322,9 @@ int main(int argc, char **argv)
 	struct cli_call call;
 	int status;
 
+	/* Before anything is begun: it reads nothing but its socket. */
+	if (argc > 1 && strcmp(argv[1], SIGNER_VERB) == 0)
+		return signer_main();
 	if (cli_start(&call, &verbs_program, argc, argv, &status) != CLI_RUN)
 		return status;
 	curl_global_init(CURL_GLOBAL_DEFAULT);

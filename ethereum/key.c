@@ -43,12 +43,10 @@ static void address_of(struct eth_address *out, const secp256k1_context *context
 		       const secp256k1_pubkey *point)
 {
 	unsigned char bytes[65];
-	uint8_t hash[32];
 	size_t n = sizeof bytes;
 
 	secp256k1_ec_pubkey_serialize(context, bytes, &n, point, SECP256K1_EC_UNCOMPRESSED);
-	keccak256(hash, bytes + 1, 64);
-	memcpy(out->b, hash + 12, sizeof out->b);
+	eth_public_key_address(out, bytes + 1);
 }
 
 bool eth_key_parse(struct eth_key *key, const char *hex, struct why *why)
@@ -98,6 +96,41 @@ bool eth_key_address(struct eth_address *out, const struct eth_key *key)
 	return true;
 }
 
+bool eth_public_key_parse(uint8_t point[ETH_POINT_SIZE], const char *hex, struct why *why)
+{
+	const secp256k1_context *context = context_get();
+	const size_t n = strlen(hex);
+	unsigned char bytes[65] = {4};
+	secp256k1_pubkey parsed;
+	size_t size = sizeof bytes;
+
+	if (hex_decode(bytes, 33, hex, n))
+		size = 33;
+	else if (!hex_decode(bytes, 65, hex, n) && !hex_decode(bytes + 1, 64, hex, n)) {
+		why_set(why,
+			"not a public key: 33, 64 or 65 bytes in hex are expected, %zu characters "
+			"came",
+			n);
+		return false;
+	}
+	if (!context || !secp256k1_ec_pubkey_parse(context, &parsed, bytes, size)) {
+		why_set(why, "not a public key: no point of secp256k1");
+		return false;
+	}
+	size = sizeof bytes;
+	secp256k1_ec_pubkey_serialize(context, bytes, &size, &parsed, SECP256K1_EC_UNCOMPRESSED);
+	memcpy(point, bytes + 1, ETH_POINT_SIZE);
+	return true;
+}
+
+void eth_public_key_address(struct eth_address *out, const uint8_t point[ETH_POINT_SIZE])
+{
+	uint8_t hash[32];
+
+	keccak256(hash, point, ETH_POINT_SIZE);
+	memcpy(out->b, hash + 12, sizeof out->b);
+}
+
 bool eth_sign_digest(uint8_t sig[ETH_SIGNATURE_SIZE], const struct eth_key *key,
 		     const uint8_t digest[32])
 {
@@ -113,6 +146,28 @@ bool eth_sign_digest(uint8_t sig[ETH_SIGNATURE_SIZE], const struct eth_key *key,
 	if (recid > 1)
 		return false;
 	sig[64] = (uint8_t)recid;
+	return true;
+}
+
+bool eth_signature_normalise(uint8_t sig[ETH_SIGNATURE_SIZE], struct why *why)
+{
+	const secp256k1_context *context = context_get();
+	const unsigned v = sig[64] >= 27 ? sig[64] - 27u : sig[64];
+	secp256k1_ecdsa_signature plain;
+	int was_high;
+
+	if (v > 1) {
+		why_set(why, "the signature's last byte is %u: 0, 1, 27 or 28 is expected",
+			sig[64]);
+		return false;
+	}
+	if (!context || !secp256k1_ecdsa_signature_parse_compact(context, &plain, sig)) {
+		why_set(why, "the signature's r or s is not below the order of secp256k1");
+		return false;
+	}
+	was_high = secp256k1_ecdsa_signature_normalize(context, &plain, &plain);
+	secp256k1_ecdsa_signature_serialize_compact(context, sig, &plain);
+	sig[64] = (uint8_t)(was_high ? v ^ 1 : v);
 	return true;
 }
 

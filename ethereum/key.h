@@ -31,9 +31,20 @@ bool eth_key_generate(struct eth_key *key, const uint8_t random[32]);
 void eth_key_wipe(struct eth_key *key);
 bool eth_key_address(struct eth_address *out, const struct eth_key *key);
 
+#define ETH_POINT_SIZE 64 /* x, y */
+
+/* A public key in hex, with or without "0x": 33 bytes compressed, 65 with the 04 in front, or the
+ * 64 of x and y. False with the sentence: none of these, or no point of secp256k1. */
+bool eth_public_key_parse(uint8_t point[ETH_POINT_SIZE], const char *hex, struct why *why);
+void eth_public_key_address(struct eth_address *out, const uint8_t point[ETH_POINT_SIZE]);
+
 /* r || s || recovery id 0 or 1, s in the lower half. */
 bool eth_sign_digest(uint8_t sig[ETH_SIGNATURE_SIZE], const struct eth_key *key,
 		     const uint8_t digest[32]);
+
+/* Of r || s || v, with v 0, 1, 27 or 28: s into the lower half, v to 0 or 1. False with the
+ * sentence: it is no signature. */
+bool eth_signature_normalise(uint8_t sig[ETH_SIGNATURE_SIZE], struct why *why);
 
 enum eth_recover_rules {
 	ETH_RECOVER_ANY,          /* v is 0, 1, 27 or 28; any s below the group order */

@@ -106,6 +106,52 @@ enum eth_error eth_tx_sign(struct buf *raw, uint8_t hash[32], const struct eth_t
 	return ETH_OK;
 }
 
+enum eth_error eth_tx_payload(struct buf *out, const struct eth_tx *tx, struct why *why)
+{
+	size_t start = out->len;
+
+	if (!fields_valid(tx, why))
+		return ETH_BAD_ARGUMENT;
+	if (add_tx(out, tx, NULL))
+		return ETH_OK;
+	out->len = start;
+	why_set(why, "no room for the transaction below %zu bytes", out->max);
+	return ETH_NO_ROOM;
+}
+
+enum eth_error eth_tx_assemble(struct buf *raw, uint8_t hash[32], const struct eth_tx *tx,
+			       const uint8_t sig[ETH_SIGNATURE_SIZE],
+			       const struct eth_address *from, struct why *why)
+{
+	uint8_t digest[32], low[ETH_SIGNATURE_SIZE];
+	char text[ETH_ADDRESS_TEXT_SIZE], expected[ETH_ADDRESS_TEXT_SIZE];
+	struct eth_address by;
+	size_t start = raw->len;
+
+	if (!fields_valid(tx, why))
+		return ETH_BAD_ARGUMENT;
+	if (!signing_digest(digest, tx))
+		goto no_room;
+	memcpy(low, sig, sizeof low);
+	if (!eth_signature_normalise(low, why) ||
+	    !eth_recover(&by, digest, low, ETH_RECOVER_ANY, why))
+		return ETH_BAD_SIGNATURE;
+	if (!eth_address_equal(&by, from)) {
+		eth_address_print(text, &by);
+		eth_address_print(expected, from);
+		why_set(why, "the signature is of %s, not of %s", text, expected);
+		return ETH_BAD_SIGNATURE;
+	}
+	if (!add_tx(raw, tx, low))
+		goto no_room;
+	keccak256(hash, raw->p + start, raw->len - start);
+	return ETH_OK;
+no_room:
+	raw->len = start;
+	why_set(why, "no room for the signed transaction below %zu bytes", raw->max);
+	return ETH_NO_ROOM;
+}
+
 static bool read_to(struct span *in, struct eth_address *to, struct why *why)
 {
 	if (in->n > 0 && in->p[0] == 0x80) {

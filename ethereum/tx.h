@@ -40,6 +40,15 @@ struct eth_tx {
 enum eth_error eth_tx_sign(struct buf *raw, uint8_t hash[32], const struct eth_tx *tx,
 			   const struct eth_key *key, struct why *why);
 
+/* Appends the bytes whose Keccak-256 is signed. ETH_BAD_ARGUMENT and raw as for eth_tx_sign(). */
+enum eth_error eth_tx_payload(struct buf *out, const struct eth_tx *tx, struct why *why);
+
+/* As eth_tx_sign(), with a signature that somebody else made: r, s and a v of 0, 1, 27 or 28. An s
+ * in the upper half is turned into the lower one. ETH_BAD_SIGNATURE: it is not that of `from`. */
+enum eth_error eth_tx_assemble(struct buf *raw, uint8_t hash[32], const struct eth_tx *tx,
+			       const uint8_t sig[ETH_SIGNATURE_SIZE],
+			       const struct eth_address *from, struct why *why);
+
 /* Reads such a transaction back and recovers its sender; tx->data borrows from raw. Canonical RLP,
  * low s and EIP-155 protection are demanded. */
 enum eth_error eth_tx_decode(struct eth_tx *tx, struct eth_address *sender, uint8_t hash[32],

@@ -48,6 +48,7 @@ struct admin_parts {
 	const struct l1 *l1;
 	const struct rpc *rpc;
 	struct wake *wake;
+	const struct signing *signing;
 };
 struct admin_options {
 	const char *listen;       /* "unix:PATH", or a loopback ADDRESS:PORT */

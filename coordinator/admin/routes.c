@@ -131,6 +131,24 @@ static json_t *funds_json(const struct admin_parts *d)
 	return all;
 }
 
+static json_t *signers_json(const struct admin_parts *d)
+{
+	static const char *const names[SIGNING_ACCOUNTS] = {"verify", "register"};
+	json_t *all = json_array();
+	struct signing_info i;
+	int k;
+
+	for (k = 0; k < SIGNING_ACCOUNTS; k++)
+		if (signing_info(d->signing, (enum signing_who)k, &i))
+			json_array_append_new(
+			    all, json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:I}", "key", names[k],
+					   "address", admin_address(&i.address), "way",
+					   i.way == SIGNING_REMOTE ? "remote" : "process", "where",
+					   i.where, "trouble", i.trouble, "signed",
+					   (json_int_t)i.made, "not_signed", (json_int_t)i.failed));
+	return all;
+}
+
 static json_t *l1_json(const struct admin_parts *d)
 {
 	const struct l1_facts *f = l1_facts(d->l1);
@@ -152,14 +170,15 @@ static json_t *l1_json(const struct admin_parts *d)
 					      json_string(prover_type_name((enum prover_type)t)));
 	if (agenda_sender(d->agenda))
 		sender_io_describe(agenda_sender(d->agenda), sender, sizeof sender);
-	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:s}", "readable",
-			 l1_is_fresh(d->l1) && !l1_trouble(d->l1)[0], "trouble", l1_trouble(d->l1),
-			 "chain_id", (json_int_t)(f ? f->l1_chain_id : 0), "l2_chain_id",
-			 (json_int_t)(f ? f->l2_chain_id : 0), "last_committed_batch",
-			 (json_int_t)(f ? f->committed : 0), "last_verified_batch",
-			 (json_int_t)(f ? f->verified : 0), "needs", needs, "signer",
-			 admin_address(f ? &f->signer : NULL), "endpoints", endpoints, "funds",
-			 funds_json(d), "sender", sender, "next", agenda_sentence(d->agenda));
+	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:s}",
+			 "readable", l1_is_fresh(d->l1) && !l1_trouble(d->l1)[0], "trouble",
+			 l1_trouble(d->l1), "chain_id", (json_int_t)(f ? f->l1_chain_id : 0),
+			 "l2_chain_id", (json_int_t)(f ? f->l2_chain_id : 0),
+			 "last_committed_batch", (json_int_t)(f ? f->committed : 0),
+			 "last_verified_batch", (json_int_t)(f ? f->verified : 0), "needs", needs,
+			 "signer", admin_address(f ? &f->signer : NULL), "endpoints", endpoints,
+			 "funds", funds_json(d), "signers", signers_json(d), "sender", sender,
+			 "next", agenda_sentence(d->agenda));
 }
 
 static json_t *batch_json(const struct work_batch_info *b)

@@ -156,6 +156,7 @@ static void check_files(struct loader *l)
 
 	check_file(l, "POLICY_FILE", c->policy_file, POLICY_BYTES, policy_ok);
 	check_file(l, "COLLATERAL_CA_FILE", c->collateral_ca_file, CA_FILE_BYTES, ca_ok);
+	check_file(l, "REMOTE_SIGNER_CA_FILE", c->remote_signer_ca_file, CA_FILE_BYTES, ca_ok);
 	if (!c->dcap_root_file[0])
 		return;
 	if (access(c->dcap_root_file, R_OK))
@@ -269,9 +270,6 @@ static void check_needed(struct loader *l)
 		config_mistake(l, "ETHREX_ETH_RPC_URL is needed: the L1 node's JSON-RPC endpoint");
 	if (!c->has_proposer)
 		config_mistake(l, "ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS is needed");
-	if (!c->has_l1_key)
-		config_mistake(l, P "L1_PRIVATE_KEY or ..._L1_PRIVATE_KEY_FILE is needed: the key "
-				    "that sends verifyBatches");
 }
 
 void config_check(struct loader *l)
@@ -289,4 +287,5 @@ void config_check(struct loader *l)
 	check_files(l);
 	check_data_dir(l);
 	check_needed(l);
+	config_check_keys(l);
 }

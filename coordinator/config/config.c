@@ -34,6 +34,11 @@ bool config_row_is_secret(const struct config_row *r)
 	return r->type == TYPE_SECRET || r->type == TYPE_KEY;
 }
 
+bool config_row_is_of_keys(const struct config_row *r)
+{
+	return r->type == TYPE_KEY || r->at == offsetof(struct config, keystore_password);
+}
+
 bool config_is_key(const char *value)
 {
 	size_t n;
@@ -182,13 +187,14 @@ void config_give(struct loader *l, const char *name, size_t nlen, const char *va
 		return;
 	}
 	if (row < 0) {
-		if (nlen > 25 && memcmp(name, "ETHREX_PROOF_COORDINATOR_", 25) == 0 &&
-		    !strstr(name, "REMOTE_SIGNER_PUBLIC_KEY"))
+		if (nlen > 25 && memcmp(name, "ETHREX_PROOF_COORDINATOR_", 25) == 0)
 			config_mistake(l, "%.*s is not a setting of this program", (int)nlen, name);
 		return;
 	}
 	if (!*value)
 		return; /* empty counts as not given, as compose files write it */
+	if (l->running && config_row_is_of_keys(&config_rows[row]))
+		return;
 	if (is_file)
 		give_from_file(l, (size_t)row, value, origin);
 	else
@@ -375,30 +381,63 @@ static void store_row(struct loader *l, size_t row)
 	}
 }
 
-bool config_load(struct config *c, int argc, char **argv, bool need_chain, FILE *errors)
+static bool load(struct loader *l, int argc, char **argv)
 {
-	struct loader l = {.c = c, .errors = errors, .need_chain = need_chain};
+	struct config *c = l->c;
 	size_t i;
 
 	memset(c, 0, sizeof *c);
-	l.given = calloc(config_rows_count, sizeof *l.given);
-	if (!l.given) {
-		fputs("config: out of memory\n", errors);
+	l->given = calloc(config_rows_count, sizeof *l->given);
+	if (!l->given) {
+		fputs("config: out of memory\n", l->errors);
 		return false;
 	}
-	read_flags(&l, argc, argv);
-	read_environment(&l);
+	read_flags(l, argc, argv);
+	read_environment(l);
 	if (c->env_file[0])
-		config_read_env_file(&l, c->env_file);
+		config_read_env_file(l, c->env_file);
 	c->place_by_default = !c->env_file[0];
 	for (i = 0; i < config_rows_count; i++) {
-		store_row(&l, i);
-		if (l.given[i].set && (config_rows[i].at == offsetof(struct config, data_dir) ||
-				       config_rows[i].at == offsetof(struct config, admin_listen)))
+		store_row(l, i);
+		if (l->given[i].set && (config_rows[i].at == offsetof(struct config, data_dir) ||
+					config_rows[i].at == offsetof(struct config, admin_listen)))
 			c->place_by_default = false;
 	}
-	config_check(&l);
-	secret_wipe(l.given, config_rows_count * sizeof *l.given);
-	free(l.given);
-	return l.mistakes == 0;
+	config_check(l);
+	secret_wipe(l->given, config_rows_count * sizeof *l->given);
+	free(l->given);
+	return l->mistakes == 0;
+}
+
+bool config_load(struct config *c, int argc, char **argv, bool need_chain, FILE *errors)
+{
+	struct loader l = {.c = c, .errors = errors, .need_chain = need_chain};
+
+	return load(&l, argc, argv);
+}
+
+bool config_load_again(struct config *fresh, const struct config *running, int argc, char **argv,
+		       FILE *errors)
+{
+	struct loader l = {.c = fresh, .running = running, .errors = errors, .need_chain = true};
+
+	return load(&l, argc, argv);
+}
+
+void config_forget_keys(struct config *c)
+{
+	bool is_file;
+	char **e;
+
+	eth_key_wipe(&c->l1_key);
+	eth_key_wipe(&c->tdx_key);
+	secret_wipe(c->keystore_password, sizeof c->keystore_password);
+	/* Where the kernel shows it, in /proc/PID/environ, and where it was read from. */
+	for (e = environ; *e; e++) {
+		char *eq = strchr(*e, '=');
+		const int row = eq ? row_of(*e, (size_t)(eq - *e), &is_file) : -1;
+
+		if (row >= 0 && !is_file && config_row_is_of_keys(&config_rows[row]))
+			secret_wipe(eq + 1, strlen(eq + 1));
+	}
 }

@@ -67,6 +67,16 @@ struct config {
 	bool has_proposer, has_timelock;
 	struct eth_key l1_key, tdx_key; /* secrets */
 	bool has_l1_key, has_tdx_key;
+	/* Instead of l1_key's: where it comes from. The keystore's key is put into l1_key. */
+	char keystore_file[CONFIG_TEXT_MAX];
+	char keystore_password[CONFIG_TEXT_MAX]; /* secret */
+	char remote_signer_url[CONFIG_TEXT_MAX], remote_signer_ca_file[CONFIG_TEXT_MAX];
+	char remote_signer_public_key[CONFIG_TEXT_MAX];
+	uint64_t remote_signer_timeout_ms;
+	uint8_t remote_point[ETH_POINT_SIZE];
+	/* Who sends verifyBatches, and who registers: wherever their keys are. */
+	struct eth_address verify_from, register_from;
+	bool has_verify_from, has_register_from;
 	uint64_t send_interval_ms;
 	uint64_t max_fee_per_gas;
 	uint64_t min_retry_delay_s, max_retry_delay_s;
@@ -122,6 +132,13 @@ struct config {
  * struct must be released with config_wipe() either way. need_chain: whether L1 settings and keys
  * are required (the daemon) or not (verbs that only talk to it). */
 bool config_load(struct config *c, int argc, char **argv, bool need_chain, FILE *errors);
+
+/* The same at a reload, into fresh: keys, which nobody needs again, are not read. */
+bool config_load_again(struct config *fresh, const struct config *running, int argc, char **argv,
+		       FILE *errors);
+
+/* Whoever signs has the keys by now: here they are wiped, in *c and in the environment. */
+void config_forget_keys(struct config *c);
 
 /* Takes over from fresh what may change while running (log level and format, fee cap, send
  * interval, retries, budgets, error replies); names on errors each other setting that differs and

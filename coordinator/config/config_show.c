@@ -39,7 +39,7 @@ unsigned config_reload(struct config *running, const struct config *fresh, FILE 
 		char *a = (char *)running + r->at;
 		const char *b = (const char *)fresh + r->at;
 
-		if (!r->name || !row_differs(r, a, b))
+		if (!r->name || config_row_is_of_keys(r) || !row_differs(r, a, b))
 			continue;
 		if (r->reload) {
 			memcpy(a, b, row_size(r));
@@ -78,6 +78,21 @@ static void show_urls(char *out, size_t n, const char *list)
 	}
 }
 
+/* Whose key it is, wherever it is. */
+static void key_text(char *out, size_t n, const struct config *c, const struct config_row *r)
+{
+	const bool is_l1 = r->at == offsetof(struct config, l1_key);
+	const struct eth_address *from = is_l1 ? &c->verify_from : &c->register_from;
+	const char *place = "(set, hidden)";
+
+	if (is_l1 ? !c->has_verify_from : !c->has_register_from)
+		return;
+	if (is_l1 ? !c->has_l1_key : !c->has_tdx_key)
+		place = c->keystore_file[0] ? "(in the keystore)" : "(at the remote signer)";
+	snprintf(out, n, "%s address ", place);
+	eth_address_print(out + strlen(out), from);
+}
+
 static void row_text(char *out, size_t n, const struct config *c, const struct config_row *r)
 {
 	const char *at = (const char *)c + r->at;
@@ -106,17 +121,13 @@ static void row_text(char *out, size_t n, const struct config *c, const struct c
 		else
 			show_urls(out, n, at);
 		break;
+	case TYPE_KEY: key_text(out, n, c, r); break;
 	case TYPE_ADDRESS:
-	case TYPE_KEY:
 		memcpy(&b, (const char *)c + r->has, sizeof b);
 		if (!b)
 			break;
-		if (r->type == TYPE_ADDRESS)
-			memcpy(&a, at, sizeof a);
-		else if (!eth_key_address(&a, (const struct eth_key *)(const void *)at))
-			break;
-		snprintf(out, n, "%s", r->type == TYPE_KEY ? "(set, hidden) address " : "");
-		eth_address_print(out + strlen(out), &a);
+		memcpy(&a, at, sizeof a);
+		eth_address_print(out, &a);
 		break;
 	}
 }

@@ -17,6 +17,7 @@ struct loader {
 	struct given *given; /* one a row */
 	FILE *errors;
 	bool need_chain;
+	const struct config *running; /* a reload: keys are not read; NULL else */
 	unsigned mistakes;
 };
 
@@ -27,6 +28,8 @@ void config_mistake(struct loader *l, const char *fmt, ...) __attribute__((forma
 /* A value as it may be shown: no private key, nothing of a URL that may be a secret. Returns out.
  */
 const char *config_shown(char out[CONFIG_SHOWN_SIZE], const char *value);
+/* A key, or what opens one: read at the start alone. */
+bool config_row_is_of_keys(const struct config_row *r);
 /* 64 hex digits, with 0x or without: a private key, whatever the setting is. */
 bool config_is_key(const char *value);
 
@@ -39,6 +42,9 @@ bool config_names_secret(const char *name, size_t n);
 struct unit_number config_number(const struct config_row *r);
 /* env_file.c */
 void config_read_env_file(struct loader *l, const char *path);
+
+/* config_keys.c: one way to the key, and the address it leads to. */
+void config_check_keys(struct loader *l);
 
 /* check.c: what no row can see by itself, and all that `run` would refuse. */
 void config_check(struct loader *l);

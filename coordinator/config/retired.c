@@ -39,8 +39,6 @@ static const struct config_retired retired[] = {
     {"ETHREX_ALIGNED_MODE", "aligned", REFUSED, 0,
      "proofs aggregated by Aligned are not supported"},
     {"ETHREX_BASED", "based", REFUSED, 0, "based rollups are not supported"},
-    {P "REMOTE_SIGNER_URL", F "remote-signer-url", REFUSED, 0,
-     "a remote signer is not supported; give " P "L1_PRIVATE_KEY_FILE"},
     {P "MAX_BUFFERED_BYTES", F "max-buffered-bytes", FIXED, 64 * MIB, NULL},
     {P "WRITE_TIMEOUT", F "write-timeout", FIXED, 30000, NULL},
     {P "MAX_PROOF_BYTES", F "max-proof-bytes", FIXED, 4 * MIB, NULL},
@@ -94,7 +92,7 @@ const char *config_retired_env(const struct config_retired *r)
 
 int config_retired_is_bool(const struct config_retired *r)
 {
-	return r->kind == REFUSED && !strstr(r->name, "URL");
+	return r->kind == REFUSED;
 }
 
 static bool is_off(const char *value)

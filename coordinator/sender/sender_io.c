@@ -360,27 +360,6 @@ void sender_io_describe(const struct sender_io *io, char *out, size_t size)
 	sender_describe(io->sender, now_ms(), out, size);
 }
 
-bool sender_io_sign(const struct sender_action *action, const struct eth_key *key, struct buf *raw,
-		    uint8_t hash[32], struct why *why)
-{
-	struct eth_tx tx = {.type = ETH_TX_DYNAMIC_FEE,
-			    .chain_id = action->chain_id,
-			    .nonce = action->nonce,
-			    .max_priority_fee = action->tip,
-			    .max_fee = action->max_fee,
-			    .gas = action->gas,
-			    .to = action->to,
-			    .data = action->data};
-	struct eth_address address;
-
-	if (!eth_key_address(&address, key) ||
-	    !eth_address_equal(&address, &action->intent->from)) {
-		why_set(why, "the signing key is not that of the intent's sender");
-		return false;
-	}
-	return eth_tx_sign(raw, hash, &tx, key, why) == ETH_OK;
-}
-
 static void on_closed(uv_handle_t *h)
 {
 	struct sender_io *io = h->data;

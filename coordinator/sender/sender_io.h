@@ -10,7 +10,6 @@
 
 #include "coordinator/l1/rpc.h"
 #include "coordinator/sender/sender.h"
-#include "ethereum/key.h"
 
 struct sender_io;
 
@@ -46,10 +45,6 @@ void sender_io_answer(struct sender_io *io, const struct sender_event *event);
 /* The sender inside, for sender_busy(), sender_intent() and sender_set_max_fee(). */
 struct sender *sender_io_sender(struct sender_io *io);
 void sender_io_describe(const struct sender_io *io, char *out, size_t size);
-
-/* Signs action with key as the owner's sign() callback would: raw is appended to. */
-bool sender_io_sign(const struct sender_action *action, const struct eth_key *key, struct buf *raw,
-		    uint8_t hash[32], struct why *why);
 
 /* Cancels what is on the wire, without finishing the intent (it stays persisted); frees io and
  * then calls cb (which may be NULL). */

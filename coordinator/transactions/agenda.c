@@ -208,7 +208,7 @@ const struct agenda_counters *agenda_counters(const struct agenda *a)
 bool agenda_new(struct agenda **out, const struct agenda_parts *parts,
 		const struct agenda_options *options, struct why *why)
 {
-	const struct outbox_parts op = {parts->loop, parts->rpc, parts->store};
+	const struct outbox_parts op = {parts->loop, parts->rpc, parts->store, parts->signing};
 	struct agenda *a = calloc(1, sizeof *a);
 	const struct outbox_events events = {on_finished, a};
 

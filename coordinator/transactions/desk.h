@@ -27,6 +27,7 @@ struct agenda_parts {
 	struct quotes *quotes;
 	struct collateral *collateral; /* what quotes are judged with; NULL: as the settings say */
 	struct wake *wake;
+	struct signing *signing;
 };
 
 struct agenda_options {

@@ -99,34 +99,83 @@ static void persist(void *arg, uint64_t ticket, const struct sender_intent *in)
 
 /* ---- signing ---- */
 
-static const struct eth_key *key_of(const struct outbox *o, enum sender_kind kind)
+static enum signing_kind signing_kind(enum sender_kind kind)
 {
-	return kind == SENDER_VERIFY ? o->o.l1_key : o->o.tdx_key;
+	switch (kind) {
+	case SENDER_VERIFY: break;
+	case SENDER_REGISTER: return SIGNING_REGISTER;
+	case SENDER_UPLOAD: return SIGNING_UPLOAD;
+	}
+	return SIGNING_VERIFY;
 }
 
 bool outbox_from(const struct outbox *o, enum sender_kind kind, struct eth_address *out)
 {
-	const struct eth_key *key = key_of(o, kind);
+	return signing_address(o->p.signing, signing_kind(kind), out);
+}
 
-	return key && eth_key_address(out, key);
+/* Where the setting names no address, L1's is the one. */
+static void know_contract(struct outbox *o, enum sender_kind kind, const struct eth_address *to)
+{
+	if (kind != SENDER_VERIFY)
+		signing_add_contract(o->p.signing, signing_kind(kind), to);
+}
+
+/* All its attempts are over: their nonces are free for other calls, as far as we know. */
+static void settle(struct outbox *o, const struct sender_intent *in)
+{
+	unsigned i;
+
+	for (i = 0; i < in->n_attempts; i++)
+		if (!i || in->attempts[i].nonce != in->attempts[i - 1].nonce)
+			signing_settle(o->p.signing, signing_kind(in->kind), in->attempts[i].nonce);
+}
+
+struct being_signed {
+	struct outbox *outbox;
+	uint64_t ticket;
+};
+
+static void on_signed(void *arg, const struct signing_answer *a)
+{
+	struct being_signed *b = arg;
+	struct sender_event e = {.kind = SENDER_EV_SIGNED, .ticket = b->ticket, .endpoint = -1};
+
+	if (a->ok) {
+		e.done_signed.raw = a->raw;
+		memcpy(e.done_signed.hash, a->hash, sizeof e.done_signed.hash);
+		answer(b->outbox, &e);
+	} else {
+		answer_failed(b->outbox, b->ticket, a->sentence);
+	}
+	free(b);
 }
 
 static void sign(void *arg, const struct sender_action *a)
 {
 	struct outbox *o = arg;
-	const struct eth_key *key = key_of(o, a->intent->kind);
-	struct sender_event e = {.kind = SENDER_EV_SIGNED, .ticket = a->ticket, .endpoint = -1};
-	struct why why = {"no key is given for this kind of transaction"};
-	struct buf raw;
+	const struct eth_tx tx = {.type = ETH_TX_DYNAMIC_FEE,
+				  .chain_id = a->chain_id,
+				  .nonce = a->nonce,
+				  .max_priority_fee = a->tip,
+				  .max_fee = a->max_fee,
+				  .gas = a->gas,
+				  .to = a->to,
+				  .data = a->data};
+	struct being_signed *b = NULL;
+	struct eth_address from;
 
-	buf_init(&raw, SENDER_TX_BYTES_MAX + 4096);
-	if (key && sender_io_sign(a, key, &raw, e.done_signed.hash, &why)) {
-		e.done_signed.raw = buf_span(&raw);
-		answer(o, &e);
-	} else {
-		answer_failed(o, a->ticket, why.text);
-	}
-	buf_free(&raw);
+	/* An intent of an earlier run may have been another key's. */
+	if (!outbox_from(o, a->intent->kind, &from))
+		answer_failed(o, a->ticket, "no key is given for this kind of transaction");
+	else if (!eth_address_equal(&from, &a->intent->from))
+		answer_failed(o, a->ticket, "the signing key is not that of the intent's sender");
+	else if (!(b = malloc(sizeof *b)))
+		answer_failed(o, a->ticket, "out of memory");
+	if (!b)
+		return;
+	*b = (struct being_signed){o, a->ticket};
+	signing_sign(o->p.signing, signing_kind(a->intent->kind), &tx, on_signed, b);
 }
 
 /* ---- the goal ---- */
@@ -249,6 +298,7 @@ static void on_finished(void *arg, const struct sender_action *a)
 					    .intent = {.id = a->intent->id}};
 
 	store_commit_lazy(o->p.store, &change, 1);
+	settle(o, a->intent);
 	o->events.finished(o->events.arg, a);
 }
 
@@ -267,6 +317,7 @@ bool outbox_wish(struct outbox *o, struct sender_wish *wish, struct why *why)
 		why_set(why, "no key is given for this kind of transaction");
 		return false;
 	}
+	know_contract(o, wish->kind, &wish->to);
 	wish->id = o->next_id;
 	if (!sender_io_wish(o->sender, wish, why))
 		return false;
@@ -330,6 +381,7 @@ bool outbox_open(struct outbox *o, uint64_t chain_id, struct why *why)
 	log_event(LOG_INFO, "intent_resumed", log_u64("id", o->left_open.id),
 		  log_str("kind", kinds[o->left_open.kind]),
 		  log_u64("attempts", o->left_open.n_attempts));
+	know_contract(o, o->left_open.kind, &o->left_open.to);
 	return sender_io_resume(o->sender, &o->left_open, why);
 }
 

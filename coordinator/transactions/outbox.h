@@ -9,6 +9,7 @@
 #define COORDINATOR_TRANSACTIONS_OUTBOX_H
 
 #include "coordinator/sender/sender_io.h"
+#include "coordinator/signing/signing.h"
 #include "coordinator/store/store.h"
 
 #define OUTBOX_INTENT_MAX (2u << 20) /* bytes of an intent in the store */
@@ -19,13 +20,11 @@ struct outbox_parts {
 	uv_loop_t *loop;
 	struct rpc *rpc;
 	struct store *store;
+	struct signing *signing;
 };
 struct outbox_options {
-	struct eth_address proposer; /* whose lastVerifiedBatch() tells that a run is verified */
-	/* The keys outlive the outbox; NULL: none is given, and nothing of its kind is wished. */
-	const struct eth_key *l1_key;  /* sends verifyBatches */
-	const struct eth_key *tdx_key; /* sends registrations and uploads */
-	struct sender_options sender;  /* chain id and seed are set here */
+	struct eth_address proposer;  /* whose lastVerifiedBatch() tells that a run is verified */
+	struct sender_options sender; /* chain id and seed are set here */
 };
 struct outbox_events {
 	/* The end of an intent, its row already on its way out of the store. A new wish may be
@@ -52,7 +51,7 @@ bool outbox_is_free(const struct outbox *o);
 
 /* Sends wish; its id and from are set here. False with the sentence, and nothing was begun. */
 bool outbox_wish(struct outbox *o, struct sender_wish *wish, struct why *why);
-/* The address that sends wishes of this kind. False: no key is given for it. */
+/* The address that sends wishes of this kind. False: nobody signs for it. */
 bool outbox_from(const struct outbox *o, enum sender_kind kind, struct eth_address *out);
 
 /* Settings changed: fees, and how often the chain is looked at. */
@@ -64,7 +63,8 @@ struct sender_io *outbox_sender(const struct outbox *o);
 
 /* Stops; the intent under way stays in the store. Then done. NULL is fine. */
 void outbox_close(struct outbox *o, void (*done)(void *arg), void *arg);
-/* After the RPC client and the store have closed: both may still call back. NULL is fine. */
+/* After the RPC client, the store and whoever signs have closed: they may still call back. NULL is
+ * fine. */
 void outbox_free(struct outbox *o);
 
 #endif

@@ -172,8 +172,20 @@ static void make_session(struct admin_world *x, struct l1 *l1, struct why *why)
 	x->p.session = session;
 }
 
+/* Nobody signs here. */
+static struct signing *make_signing(struct admin_world *x, struct why *why)
+{
+	const struct signing_options options = {.verify_to = x->w.proposer};
+	const struct signing_events events = {NULL, NULL};
+	struct signing *signing;
+
+	assert_true(signing_new(&signing, &x->loop, &options, &events, why));
+	return signing;
+}
+
 static void make_agenda(struct admin_world *x, struct l1 *l1, struct why *why)
 {
+	struct signing *signing = make_signing(x, why);
 	const struct agenda_parts ap = {.loop = &x->loop,
 					.store = x->p.store,
 					.rpc = x->w.rpc,
@@ -182,7 +194,8 @@ static void make_agenda(struct admin_world *x, struct l1 *l1, struct why *why)
 					.work = x->p.work,
 					.proofs = (struct proofs *)x->p.proofs,
 					.quotes = x->p.quotes,
-					.wake = x->p.wake};
+					.wake = x->p.wake,
+					.signing = signing};
 	struct agenda_options ao = {.outbox = {.proposer = x->w.proposer},
 				    .verify_to = x->w.proposer,
 				    .max_batches = 4,
@@ -194,6 +207,7 @@ static void make_agenda(struct admin_world *x, struct l1 *l1, struct why *why)
 	sender_options_default(&ao.outbox.sender);
 	assert_true(agenda_new(&agenda, &ap, &ao, why));
 	x->p.agenda = agenda;
+	x->p.signing = signing;
 }
 
 void admin_world_open(struct admin_world *x, const char *listen)
@@ -302,6 +316,8 @@ void admin_world_close(struct admin_world *x)
 	l1_close((struct l1 *)p->l1, on_closed, x);
 	wait_closed(x);
 	agenda_close(p->agenda, on_closed, x);
+	wait_closed(x);
+	signing_close((struct signing *)p->signing, on_closed, x);
 	wait_closed(x);
 	quotes_close((struct quotes *)p->quotes, on_closed, x);
 	wait_closed(x);

@@ -16,7 +16,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define KEY     "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
+#define KEY "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
+/* The same key in a keystore that cast made, with the password "sesame open". */
+#define KEYSTORE                                                                                   \
+	"{\"crypto\":{\"cipher\":\"aes-128-ctr\",\"cipherparams\":{\"iv\":\"40f7d863115b54"        \
+	"54522a49ed9b0acbd4\"},\"ciphertext\":\"e0e3bf23b738ac080357d2233cada15d9d9"               \
+	"b46cc7012e2b1fe975cdb25fb76d2\",\"kdf\":\"scrypt\",\"kdfparams\":{\"dklen\":32,"          \
+	"\"n\":8192,\"p\":1,\"r\":8,\"salt\":\"5f5f8c0cc2a0f82a70bed9c00f23e84e6651d4e38"          \
+	"6b0beaf48270cbfe5981289\"},\"mac\":\"0e109c9781b64b43bf4ba7cc6b7cd3e359c87"               \
+	"2d6e0eb0d000d02d55d11b2b6e1\"},\"id\":\"394b37f4-024a-4a63-b8ee-7249df199b"               \
+	"2b\",\"version\":3}"
 #define ADDRESS "0x2c7536e3605d9c16a7a3d7b1898e529396a65c23"
 
 static struct config c;
@@ -408,16 +417,126 @@ static void test_modes_that_there_are_not(void **state)
 
 	(void)state;
 	setenv("ETHREX_ALIGNED_MODE", "false", 1);
-	setenv("ETHREX_PROOF_COORDINATOR_REMOTE_SIGNER_URL", "", 1);
 	assert_true(load(true, 0, NULL));
 	assert_int_equal(c.n_notes, 0);
 	assert_false(load(true, 3, argv));
 	assert_non_null(strstr(errors, "ETHREX_BASED: based rollups are not supported"));
 	assert_int_equal(c.n_notes, 1);
 	assert_non_null(strstr(c.notes[0].sentence.text, "accepted and ignored"));
-	setenv("ETHREX_PROOF_COORDINATOR_REMOTE_SIGNER_URL", "http://127.0.0.1:9000", 1);
+}
+
+#define P "ETHREX_PROOF_COORDINATOR_"
+/* Of the secret KEY, with the 04 in front. */
+#define POINT                                                                                      \
+	"044e3b81af9c2234cad09d679ce6035ed1392347ce64ce405f5dcd36228a25de6e47fd35c4215d1edf53e6f8" \
+	"3de344615ce719bdb0fd878f6ed76f06dd277956de"
+
+static void expect_mistake(const char *words)
+{
 	assert_false(load(true, 0, NULL));
-	assert_non_null(strstr(errors, "a remote signer is not supported"));
+	if (!strstr(errors, words))
+		fail_msg("\"%s\" does not say \"%s\"", errors, words);
+	assert_null(strstr(errors, KEY));
+}
+
+static void test_one_way_to_the_key(void **state)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f;
+
+	(void)state;
+	setenv(P "REMOTE_SIGNER_PUBLIC_KEY", "0x" POINT, 1);
+	expect_mistake("there are 2 ways to the key that sends verifyBatches, and one is wanted: " P
+		       "L1_PRIVATE_KEY " P "REMOTE_SIGNER_URL");
+	setenv(P "KEYSTORE_FILE", "/nowhere/keystore.json", 1);
+	expect_mistake("there are 3 ways");
+	unsetenv(P "KEYSTORE_FILE");
+	unsetenv(P "L1_PRIVATE_KEY");
+	expect_mistake("REMOTE_SIGNER_URL and " P "REMOTE_SIGNER_PUBLIC_KEY belong together");
+	setenv(P "REMOTE_SIGNER_URL", "ftp://user:hunter2@signer", 1);
+	expect_mistake("REMOTE_SIGNER_URL is neither");
+	assert_null(strstr(errors, "hunter2"));
+	setenv(P "REMOTE_SIGNER_URL", "http://signer:9000/?k=hunter2", 1);
+	expect_mistake("has a query");
+	assert_null(strstr(errors, "hunter2"));
+	setenv(P "REMOTE_SIGNER_URL", "http://user:hunter2@signer:9000/path", 1);
+	setenv(P "REMOTE_SIGNER_PUBLIC_KEY", "0x1234", 1);
+	expect_mistake("REMOTE_SIGNER_PUBLIC_KEY: not a public key: 33, 64 or 65 bytes");
+	setenv(P "REMOTE_SIGNER_PUBLIC_KEY", POINT, 1);
+	assert_true(load(true, 0, NULL));
+	assert_true(c.has_verify_from && c.has_register_from);
+	f = open_memstream(&text, &n);
+	config_print(&c, f, false);
+	fclose(f);
+	assert_non_null(strstr(text, P "L1_PRIVATE_KEY=(at the remote signer) address "
+				       "0x2c7536E3605D9C16a7a3D7b1898e529396a65c23\n"));
+	assert_non_null(strstr(text, P "TDX_PRIVATE_KEY=(at the remote signer) address 0x2c"));
+	assert_non_null(strstr(text, P "REMOTE_SIGNER_URL=http://signer:9000\n"));
+	assert_null(strstr(text, "hunter2"));
+	free(text);
+	/* A key of its own for registrations, as ethrex has it. */
+	setenv(P "TDX_PRIVATE_KEY", KEY, 1);
+	assert_true(load(true, 0, NULL));
+	assert_true(eth_address_equal(&c.register_from, &c.verify_from));
+}
+
+static void write_file(char *path, const char *text)
+{
+	const int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void test_a_keystore(void **state)
+{
+	char path[] = "/tmp/test_config.XXXXXX", password[] = "/tmp/test_config.XXXXXX";
+
+	(void)state;
+	write_file(path, KEYSTORE);
+	write_file(password, "sesame open\n");
+	unsetenv(P "L1_PRIVATE_KEY");
+	setenv(P "KEYSTORE_PASSWORD", "wrong", 1);
+	expect_mistake("KEYSTORE_PASSWORD is given, and no");
+	setenv(P "KEYSTORE_FILE", path, 1);
+	expect_mistake("KEYSTORE_FILE: the password is wrong");
+	unsetenv(P "KEYSTORE_PASSWORD");
+	expect_mistake("KEYSTORE_PASSWORD or ..._KEYSTORE_PASSWORD_FILE is needed");
+	setenv(P "KEYSTORE_PASSWORD_FILE", password, 1);
+	assert_true(load(true, 0, NULL));
+	assert_true(c.has_verify_from && c.has_register_from && !c.has_l1_key);
+	setenv(P "KEYSTORE_FILE", "/nowhere/keystore.json", 1);
+	expect_mistake("KEYSTORE_FILE: ");
+	assert_non_null(strstr(errors, "/nowhere/keystore.json"));
+	unsetenv(P "KEYSTORE_PASSWORD_FILE");
+	unlink(path);
+	unlink(password);
+}
+
+static void test_keys_are_read_once(void **state)
+{
+	static struct config again;
+	static const struct eth_key none;
+	FILE *f = fopen("/dev/null", "w");
+
+	(void)state;
+	setenv(P "TDX_PRIVATE_KEY", KEY, 1);
+	assert_true(load(true, 0, NULL));
+	config_forget_keys(&c);
+	assert_memory_equal(&c.l1_key, &none, sizeof none);
+	assert_memory_equal(&c.tdx_key, &none, sizeof none);
+	assert_string_equal(getenv(P "L1_PRIVATE_KEY"), "");
+	assert_string_equal(getenv(P "TDX_PRIVATE_KEY"), "");
+	/* A reload wants none, and reads none. */
+	setenv(P "L1_PRIVATE_KEY", "nonsense", 1);
+	assert_true(config_load_again(&again, &c, 0, NULL, f));
+	assert_memory_equal(&again.l1_key, &none, sizeof none);
+	assert_true(again.has_l1_key && again.has_verify_from && again.has_register_from);
+	assert_int_equal(config_reload(&c, &again, f), 0);
+	config_wipe(&again);
+	fclose(f);
 }
 
 #define TLS "ETHREX_PROOF_COORDINATOR_TLS_"
@@ -475,6 +594,9 @@ int main(void)
 	    TEST(test_each_number_has_its_unit),
 	    TEST(test_a_value_in_another_unit_is_suspected),
 	    TEST(test_modes_that_there_are_not),
+	    TEST(test_one_way_to_the_key),
+	    TEST(test_a_keystore),
+	    TEST(test_keys_are_read_once),
 	    TEST(test_the_tls_listener),
 	    TEST(test_reload_takes_the_safe_subset),
 	};

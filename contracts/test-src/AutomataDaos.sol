@@ -23,7 +23,6 @@ error Invalid_PCK_CA(uint8 ca);
 error Missing_Certificate(uint8 ca);
 error TCB_Cert_Expired();
 
-
 /// As much of DER, of dates and of Intel's JSON as the windows of collateral need.
 library Reading {
     error ParsingFailed();

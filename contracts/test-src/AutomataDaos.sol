@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.31;
 
+import {
+    AutomataSeals,
+    Certificate_Expired,
+    PLATFORM,
+    PROCESSOR,
+    ROOT,
+    SIGNING
+} from "./AutomataSeals.sol";
+
 // STAND-INS FOR TESTS. They answer with the ABI, the errors and the quirks of Automata's on-chain
-// PCCS, and store what they are given without verifying a single signature. Never deploy them
-// where a quote matters.
+// PCCS. Once seals are set (setSeals) they look at signatures, names and key identifiers as the
+// originals do, and use as much gas; until then they store what they are given, so that windows and
+// orders can be tried with certificates that nobody signed. Never deploy them where a quote matters.
 
 error Duplicate_Collateral();
 error Unauthorized_Caller(address caller);
-error Certificate_Expired(uint8 ca);
 error Certificate_Out_Of_Date();
 error Crl_Expired(uint8 ca);
 error Invalid_PCK_CA(uint8 ca);
 error Missing_Certificate(uint8 ca);
 error TCB_Cert_Expired();
-
-uint8 constant ROOT = 0;
-uint8 constant PROCESSOR = 1;
-uint8 constant PLATFORM = 2;
-uint8 constant SIGNING = 3;
 
 /// As much of DER, of dates and of Intel's JSON as the windows of collateral need.
 library Reading {
@@ -143,6 +147,14 @@ library Reading {
     }
 }
 
+/// What the originals' parsers use for it.
+library Gas {
+    function burn(uint256 amount) internal view {
+        uint256 left = gasleft();
+        if (left > amount) while (gasleft() > left - amount) {}
+    }
+}
+
 /// What all DAOs share: pieces under keys, and getters of which some are for readers only.
 abstract contract StandInDao {
     struct Piece {
@@ -196,6 +208,18 @@ abstract contract StandInDao {
 
 /// Certificates and CRLs; open to everybody.
 contract AutomataPcsDao is StandInDao {
+    /// Zero: nothing is verified.
+    AutomataSeals public seals;
+
+    function setSeals(AutomataSeals seals_) external {
+        seals = seals_;
+    }
+
+    /// For the DAOs of documents, whom the originals' storage lets read.
+    function dataOf(uint8 ca) public view returns (bytes memory) {
+        return _pieces[PCS_KEY(ca, false)].data;
+    }
+
     function PCS_KEY(uint8 ca, bool isCrl) public pure returns (bytes32) {
         return keccak256(abi.encodePacked(bytes4(0xe90e3dc7), ca, isCrl));
     }
@@ -215,6 +239,7 @@ contract AutomataPcsDao is StandInDao {
         _isNew(key, hash);
         if (!_inside(from, to)) revert Certificate_Expired(ca);
         if (ca != ROOT) _needs(ROOT);
+        if (address(seals) != address(0)) seals.checkCertificate(ca, der, dataOf(ROOT));
         _put(key, from, to, hash, der);
     }
 
@@ -233,6 +258,10 @@ contract AutomataPcsDao is StandInDao {
         _isNew(key, hash);
         if (!_inside(from, to)) revert Crl_Expired(ca);
         _needs(ca);
+        if (address(seals) != address(0)) {
+            Gas.burn((der.length * der.length) / 2);
+            seals.checkCrl(der, dataOf(ca));
+        }
         _put(key, from, to, hash, der);
     }
 
@@ -268,12 +297,20 @@ abstract contract StandInJsonDao is StandInDao {
         _isNew(key, hash);
         (uint64 from, uint64 to) = _pcs.getCollateralValidity(_pcs.PCS_KEY(SIGNING, false));
         if (!_inside(from, to)) _signerExpired();
+        AutomataSeals seals = _pcs.seals();
+        if (address(seals) != address(0)) {
+            seals.checkDocument(json, signature, _pcs.dataOf(SIGNING));
+            _parse(key, json);
+        }
         (from, to) = (Reading.date(json, "issueDate"), Reading.date(json, "nextUpdate"));
         if (!_within(from, to)) _expired();
         if (from <= _pieces[key].from) _outOfDate();
         _last(key, json);
         _pieces[key] = Piece(from, to, hash, abi.encode(json, signature));
     }
+
+    /// What it costs to take the document apart.
+    function _parse(bytes32, string calldata) internal virtual {}
 
     /// What a release asks after all this: numbers, roles.
     function _last(bytes32 key, string calldata json) internal virtual;
@@ -311,6 +348,10 @@ abstract contract StandInTcbDao is StandInJsonDao {
         bytes6 fmspc,
         uint32 version
     ) public view virtual returns (bytes32);
+
+    function _parse(bytes32 key, string calldata json) internal virtual override {
+        Gas.burn((bytes(json).length * 1800) / (_pieces[key].hash == 0 ? 1 : 2));
+    }
 
     /// Empty strings for what is absent.
     function getTcbInfo(
@@ -378,6 +419,13 @@ abstract contract StandInEntry {
     /// Its router may not read the storage, as when nobody authorised it there.
     bool internal _isShutOut;
 
+    /// What the originals' parsers use for a quote.
+    uint256 internal _verifyGas;
+
+    function setVerifyGas(uint256 verifyGas) external {
+        _verifyGas = verifyGas;
+    }
+
     function setShutOut(bool isShutOut) external {
         _isShutOut = isShutOut;
     }
@@ -399,6 +447,7 @@ abstract contract StandInEntry {
         bytes calldata quote
     ) external payable returns (bool success, bytes memory output) {
         if (getBp > 0 && msg.value == 0) revert Insufficient_Funds();
+        if (_verifyGas != 0) Gas.burn(_verifyGas);
         (success, output) = _verify(quote);
         emit AttestationSubmitted(success, 0, output);
     }

@@ -19,6 +19,8 @@ import {
 // data.
 
 contract AutomataV10TcbDao is StandInTcbDao {
+    error TCBInfo_Invalid();
+
     mapping(bytes32 key => uint32) private _numbers;
 
     constructor(AutomataPcsDao pcs) StandInJsonDao(pcs) {}
@@ -32,8 +34,46 @@ contract AutomataV10TcbDao is StandInTcbDao {
     }
 
     function upsertFmspcTcb(TcbInfoJsonObj calldata info) external returns (bytes32 key) {
+        if (address(_pcs.seals()) != address(0)) _checkFields(bytes(info.tcbInfoStr));
         key = _keyOf(info.tcbInfoStr);
         _put(key, info.tcbInfoStr, info.signature);
+    }
+
+    /// Eleven members, all of them known, and the levels last.
+    function _checkFields(bytes calldata json) private pure {
+        string[11] memory known = [
+            "id",
+            "version",
+            "issueDate",
+            "nextUpdate",
+            "fmspc",
+            "pceId",
+            "tcbType",
+            "tcbEvaluationDataNumber",
+            "tdxModule",
+            "tdxModuleIdentities",
+            "tcbLevels"
+        ];
+        uint256 n;
+        uint256 depth;
+        bytes32 last;
+        for (uint256 i = 0; i < json.length; i++) {
+            bytes1 c = json[i];
+            if (c == "{" || c == "[") depth++;
+            else if (c == "}" || c == "]") depth--;
+            if (c != '"') continue;
+            uint256 end = i + 1;
+            while (json[end] != '"') end++;
+            if (depth == 1 && json[end + 1] == ":") {
+                last = keccak256(json[i + 1:end]);
+                uint256 k = 0;
+                while (k < 11 && keccak256(bytes(known[k])) != last) k++;
+                if (k == 11) revert TCBInfo_Invalid();
+                n++;
+            }
+            i = end;
+        }
+        if (n != 11 || last != keccak256("tcbLevels")) revert TCBInfo_Invalid();
     }
 
     /// A number never goes down again: after early TCB info, standard's is refused.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity =0.8.31;
 
+import {ROOT} from "./AutomataSeals.sol";
 import {
-    ROOT,
     Reading,
     StandInDao,
     AutomataPcsDao,

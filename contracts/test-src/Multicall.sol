@@ -17,6 +17,7 @@ contract Multicall {
     function aggregate3(Call3[] calldata calls) external payable returns (Result[] memory results) {
         results = new Result[](calls.length);
         for (uint256 i = 0; i < calls.length; ++i) {
+            // solhint-disable-next-line avoid-low-level-calls
             (bool success, bytes memory data) = calls[i].target.call(calls[i].callData);
             results[i] = Result(success, data);
             // The reason is not passed on.

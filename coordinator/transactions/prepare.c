@@ -163,6 +163,8 @@ static void tell_verdict(struct prepare *prep, const char *words)
  * its own will not do, ours may. */
 static bool weigh(struct prepare *prep, struct why *why)
 {
+	const struct evidence *s = quotes_evidence(prep->desk->p->quotes, &prep->signer);
+	char ours[48] = "";
 	struct tdxv_quote q;
 	struct tdxv_pck pck;
 	struct span info;
@@ -174,10 +176,12 @@ static bool weigh(struct prepare *prep, struct why *why)
 	info = pccs_tcb_info(prep->pccs, &number);
 	if (contract_model_agrees(pccs_stack(prep->pccs), &q, &pck, info, why))
 		return true;
+	if (s && s->evaluation_number != number)
+		snprintf(ours, sizeof ours, " (ours has %" PRIu32 ")", s->evaluation_number);
 	why_wrap(why,
 		 "Intel's verdict is UpToDate, that of this contract with tcbEvaluationDataNumber "
-		 "%" PRIu32 " would not be",
-		 number);
+		 "%" PRIu32 "%s would not be",
+		 number, ours);
 	return false;
 }
 

@@ -15,6 +15,12 @@ def software_qe_program():
     return program("tests", "software-qe", "software-qe")
 
 
+def sign_json(name, text):
+    """{"name":text,"signature":...}, as Intel signs it."""
+    return subprocess.run([software_qe_program(), "sign", name], input=text, check=True, capture_output=True,
+                          timeout=PATIENCE).stdout
+
+
 def make_pki(where, *flags):
     """A platform and its collateral in that directory; flags (software-qe pki) renew what is there."""
     if flags or not where.exists():

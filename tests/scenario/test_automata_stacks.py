@@ -9,7 +9,7 @@ import urllib.parse
 
 import pytest
 from l1 import Reverted, cast
-from standins import collateral_calls, make_pki, put_multicall3, signed_json
+from standins import collateral_calls, make_pki, put_multicall3, sign_json, signed_json
 from test_production import DAY, prove_until, production, refused
 from world import EVALUATION_NUMBER, FMSPC, L1_KEY, TDX_KEY, Key, automata, until
 
@@ -69,16 +69,9 @@ def grant(world, who, *daos):
         world.l1.send(dao, "grantRoles(address,uint256)", who, 1)
 
 
-def put_numbers(world, daos):
+def put_numbers(world, pccs, daos):
     """What an attester of Automata's does: the list of evaluation numbers."""
-    now = int(world.l1.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-    date = lambda t: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(t))
-    entry = lambda number, days: {"tcbEvaluationDataNumber": number, "tcbRecoveryEventDate": date(now - days * DAY),
-                                  "tcbDate": date(now - days * DAY)}
-    text = json.dumps({"id": "TDX", "version": 1, "issueDate": date(now - DAY), "nextUpdate": date(now + 20 * DAY),
-                       "tcbEvalNumbers": [entry(EVALUATION_NUMBER + 1, 100), entry(EVALUATION_NUMBER, 400)]},
-                      separators=(",", ":"))
-    body = b'{"tcbEvaluationDataNumbers":%s,"signature":"%s"}' % (text.encode(), b"11" * 64)
+    body = pccs.get("/tdx/certification/v4/tcbevaluationdatanumbers")[2]
     data = cast("sig", "upsertTcbEvaluationData((string,bytes))") + f"{32:064x}" + signed_json(
         body, "tcbEvaluationDataNumbers")
     grant(world, world.l1.accounts[0], daos.v11[2])
@@ -228,7 +221,7 @@ def test_v10_filled_by_two_at_once(old):
 def test_v10_addresses_by_setting(old):
     """The settings override what the router says; the contracts still verify with their own."""
     pccs, qe = old.pccs(), old.software_qe()
-    elsewhere = Daos(old.l1, automata(old.l1, "automata-v1.0"))
+    elsewhere = Daos(old.l1, automata(old.l1, "automata-v1.0", old.pki()))
     identities, tcbs = elsewhere.v10
     c = production(old, pccs)
     c.settings.update(ENCLAVE_ID_DAO=identities, FMSPC_TCB_DAO=tcbs, PCS_DAO=elsewhere.pcs)  # ethrex's own names
@@ -279,7 +272,7 @@ def test_early_tcb_info_of_a_stranger_is_named_and_costs_nothing(old):
     c = production(old, pccs).start()
     c.saw("event=l1_read")
     text = refused(c, qe.quote(Key().payload), "try_again")
-    assert re.search("Intel's verdict is UpToDate, that of this contract with tcbEvaluationDataNumber 18 would not be: "
+    assert re.search("Intel's verdict is UpToDate, that of this contract with tcbEvaluationDataNumber 18 \\(ours has 17\\) would not be: "
                      "Automata v1.0: OutOfDate", text), text
     assert sent(old) == 0 and not uploads(c)
 
@@ -303,6 +296,61 @@ def test_a_module_that_v10_does_not_know_costs_nothing(old):
     c.start()
     c.saw("event=l1_read", start=c.log().rfind("event=ready"))
     assert f"contract  {words}" in c.verb("explain", quote).stdout
+
+
+def edit_tcb_info(world, edit):
+    """What the sources serve from now on, signed by the same key."""
+    path = world.pki() / "tcb_info.json"
+    info = json.loads(path.read_text())["tcbInfo"]
+    edit(info)
+    path.write_bytes(sign_json("tcbInfo", json.dumps(info, separators=(",", ":")).encode()))
+
+
+def more_of_component_0(info):
+    info["tcbLevels"][0]["tcb"]["tdxtcbcomponents"][0]["svn"] = 9
+
+
+def a_new_member(info):
+    levels = info.pop("tcbLevels")
+    info.update({"tcbColour": "blue", "tcbLevels": levels})
+
+
+# What Intel's library says, what the contract says of the same, and what becomes of it. v1.0's own verdict on a
+# platform whose parts are all OutOfDate is UpToDate: that changes nothing.
+FACED = {
+    "component 0": ("v1.0", more_of_component_0, (), "try_again",
+                    r"Intel's verdict is UpToDate, .* Automata v1.0: OutOfDate, because it compares TDX component 0 \(5 < 9\)"),
+    "component 0, v1.1": ("v1.1", more_of_component_0, (), "try_again",
+                          r"Intel's verdict is UpToDate, .* Automata v1.1: OutOfDate, because it compares TDX component 0"),
+    "a member": ("v1.0", a_new_member, (), "try_again",
+                 r"Intel's verdict is UpToDate, .* TCBInfo_Invalid\(\), because it does not know the TCB info's tcbColour"),
+    "OutOfDate": ("v1.0", None, ("--tcb-status", "OutOfDate"), "setup_refused", "OutOfDate"),
+    "Revoked": ("v1.0", None, ("--tcb-status", "Revoked"), "setup_refused", "Revoked"),
+    "revoked PCK": ("v1.0", None, ("--revoked", "pck"), "setup_refused", "PCK certificate is not revoked"),
+}
+
+
+@pytest.mark.parametrize("case", FACED)
+def test_what_the_contract_faced_makes_of_it_is_known_for_free(new_world, case):
+    release, edit, flags, code, words = FACED[case]
+    world = new_world(f"automata-{release}")
+    if flags:
+        world.pki(*flags)
+    if edit:
+        edit_tcb_info(world, edit)
+    pccs, qe = world.pccs(), world.software_qe()
+    if release == "v1.1":
+        daos = Daos(world.l1, world.dcap)
+        read_v11(world)
+        put_signing(world, pccs, daos)
+        put_numbers(world, pccs, daos)
+        grant(world, TDX_SENDER, *daos.v11)
+    c = production(world, pccs).start()
+    c.saw("event=l1_read")
+    text = refused(c, qe.quote(Key().payload), code)
+    assert re.search(words, text), text
+    assert sent(world) == 0 and not uploads(c)
+    assert re.search(words, c.verb("provers").stdout) or code == "setup_refused"
 
 
 def test_what_is_still_good_is_not_replaced(old):
@@ -347,7 +395,7 @@ def test_v11_and_a_tdx_verifier_of_v10_are_told_apart_before_gas_is_spent(new):
     pccs, qe = new.pccs(), new.software_qe()
     daos = Daos(new.l1, new.dcap)
     put_signing(new, pccs, daos)
-    put_numbers(new, daos)
+    put_numbers(new, pccs, daos)
     grant(new, TDX_SENDER, *daos.v11)
     c = production(new, pccs).start()
     c.saw("event=l1_read")
@@ -380,7 +428,7 @@ def test_v11_with_versioned_daos_and_moved_offsets(new):
     assert "list of TCB evaluation numbers: it is not on the PCCS" in text, text
     assert sent(new) == 0
     put_signing(new, pccs, daos)
-    put_numbers(new, daos)
+    put_numbers(new, pccs, daos)
     # So is what goes by number, as long as the sender has no such role.
     key = Key()
     quote = qe.quote(key.payload)
@@ -400,3 +448,48 @@ def test_v11_with_versioned_daos_and_moved_offsets(new):
     prove_until(new, c, key, 2)
     # Another image than the contract's is refused there as here.
     assert "RTMR1 differs" in refused(c, qe.quote(Key().payload, "--rtmr1", "11" * 48))
+
+
+def test_the_stand_ins_verify_what_they_are_given(old):
+    """As the originals do: names, the root's key, key identifiers, signatures, and v1.0 the TCB info's members."""
+    l1, daos = old.l1, Daos(old.l1, old.dcap)
+    calls = {}
+    for what, data in collateral_calls(old.pccs()):
+        to = {"QE identity": daos.v10[0], "TCB info": daos.v10[1]}.get(what, daos.pcs)
+        calls[what] = {"from": l1.accounts[0], "to": to, "data": data}
+
+    def refused_with(call, data, error):
+        with pytest.raises(Reverted) as problem:
+            l1.rpc("eth_call", {**call, "data": data}, "latest")
+        assert problem.value.selector == (cast("sig", error) if error else "0x"), problem.value
+
+    def edited(data, find, replace):
+        assert data.count(find.hex()) == 1, find
+        return data.replace(find.hex(), replace.hex())
+
+    root = calls["root certificate"]
+    other = l1.deploy("AutomataSeals", "0x" + "22" * 32)
+    seals = l1.address(daos.pcs, "seals()")
+    l1.send(daos.pcs, "setSeals(address)", other)
+    refused_with(root, root["data"], "Root_Key_Mismatch()")
+    l1.send(daos.pcs, "setSeals(address)", seals)
+    selector_ = root["data"][:10]
+    refused_with(root, selector_ + f"{ROOT:064x}" + calls["TCB signing certificate"]["data"][74:],
+                 "Invalid_Issuer_Name()")
+    l1.transact(root)
+    refused_with(root, selector_ + f"{SIGNING:064x}" + calls["PCK CA certificate"]["data"][74:],
+                 "Invalid_Subject_Name()")
+    for what in ("PCK CA certificate", "TCB signing certificate"):  # the signature is at the end, behind it padding
+        data = calls[what]["data"]
+        at = len(data.rstrip("0")) - 9
+        refused_with(calls[what], data[:at] + f"{15 - int(data[at], 16):x}" + data[at + 1:], None)
+        l1.transact(calls[what])
+    l1.transact(calls["root CRL"])
+    refused_with(calls["PCK CRL"], calls["PCK CRL"]["data"][:10] + f"{2:064x}" + calls["root CRL"]["data"][10:74]
+                 .replace("20", "40", 1) + calls["root CRL"]["data"][74:], "Invalid_Issuer_Name()")
+    l1.transact(calls["PCK CRL"])
+    for what, member in (("QE identity", b'"miscselect"'), ("TCB info", b'"pceId"')):
+        if member.hex() in calls[what]["data"]:
+            again = edited(calls[what]["data"], member, member.swapcase())
+            refused_with(calls[what], again, "TCBInfo_Invalid()" if what == "TCB info" else None)
+        l1.transact(calls[what])

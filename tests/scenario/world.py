@@ -80,7 +80,15 @@ class Node(L1):
             return None
 
 
-def automata(l1, flavour):
+def make_strict(l1, entry, pki):
+    """From now on it verifies what it is given under that root, and uses as much gas as the original."""
+    router = l1.address(l1.address(entry, "quoteVerifiers(uint16)", 4), "pccsRouter()")
+    seals = l1.deploy("AutomataSeals", cast("keccak", "0x" + root_key(pki)))
+    l1.send(l1.address(router, "pcsDaoAddr()"), "setSeals(address)", seals)
+    l1.send(entry, "setVerifyGas(uint256)", 3_500_000)
+
+
+def automata(l1, flavour, pki):
     """Deploys a stand-in of that release for quotes of make_pki()'s platform; returns its entry point."""
     if flavour == "automata-v1.0":
         entry = l1.deploy("AutomataV10")
@@ -89,6 +97,7 @@ def automata(l1, flavour):
         l1.send(router, "addNumber(uint32)", EVALUATION_NUMBER)
         entry = l1.deploy("AutomataV11", router)
     l1.send(entry, "setPlatform(bytes6,uint8)", FMSPC, PLATFORM_CA)
+    make_strict(l1, entry, pki)
     return entry
 
 
@@ -108,7 +117,7 @@ class Templates:
             try:
                 settings = dict(FLAVOURS[flavour])
                 if flavour.startswith("automata-"):
-                    settings["ETHREX_DEPLOYER_DCAP_ADDRESS"] = automata(node, flavour)
+                    settings["ETHREX_DEPLOYER_DCAP_ADDRESS"] = automata(node, flavour, self.where / "pki")
                 if flavour.startswith("dcap"):
                     settings["ETHREX_DEPLOYER_DCAP_ROOT_KEY"] = root_key(self.where / "pki")
                 subprocess.run(["node", CONTRACTS / "deploy.mjs", "--rpc", node.url, "--env", env],

@@ -9,7 +9,8 @@
 
 #include <cmocka.h>
 
-#define GAS 100000u
+#define GAS     100000u
+#define SIXTEEN "000102030405060708090a0b0c0d0e0f"
 
 static const struct eth_address verifier = {{0x11}}, nobody, one = {{0x5a, 1}}, two = {{0x5a, 2}};
 
@@ -76,11 +77,9 @@ static struct revocation named(const char *text)
 
 static void names(void **state)
 {
-	static const char *const good[] = {
-	    "0x891B076178c399FBD30d6C9bd999c3D3D4739540", "ppid:00112233445566778899aabbccddeeff",
-	    "fmspc:00906ed50000",
-	    "rtmr3:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223242526"
-	    "2728292a2b2c2d2e2f"};
+	static const char *const good[] = {"0x891B076178c399FBD30d6C9bd999c3D3D4739540",
+					   "ppid:00112233445566778899aabbccddeeff",
+					   "fmspc:00906ed50000", "rtmr3:" SIXTEEN SIXTEEN SIXTEEN};
 	static const char *const bad[][2] = {
 	    {"", "neither an address"},     {"0x12", "neither an address"},
 	    {"ppid:0011", "32 hex digits"}, {"fmspc:00906ed5000g", "12 hex digits"},

@@ -28,6 +28,7 @@ static int verb_collateral(int argc, char **argv);
 static int verb_promote(int argc, char **argv);
 static int verb_revoke(int argc, char **argv);
 static int verb_resume(int argc, char **argv);
+static int verb_checkpoints(int argc, char **argv);
 static int verb_metrics(int argc, char **argv);
 static int verb_healthcheck(int argc, char **argv);
 static int verb_help(int argc, char **argv);
@@ -54,6 +55,8 @@ static const struct verb {
     {"promote", verb_promote, "ADDRESS [SETTINGS]", "register this key next"},
     {"revoke", verb_revoke, "ADDRESS [SETTINGS]", "never register this key again"},
     {"resume", verb_resume, "[SETTINGS]", "send again after a transaction that had no effect"},
+    {"checkpoints", verb_checkpoints, "[DIRECTORY] [SETTINGS]",
+     "the checkpoint_batch_N of an ethrex upstream that may go; of its data directory, by path"},
     {"metrics", verb_metrics, "[SETTINGS]", "its numbers (Prometheus text)"},
     {"healthcheck", verb_healthcheck, "[SETTINGS]", "exit 0 if provers are served"},
     {"help", verb_help, "", "this text and every setting"},
@@ -278,6 +281,18 @@ static int verb_explain(int argc, char **argv)
 		hash[i] = (char)tolower((unsigned char)hash[i]);
 	snprintf(path, sizeof path, "/api/v1/verdicts/%s", hash);
 	return client_verb(argc - 1, argv + 1, path, show_verdict);
+}
+
+static int verb_checkpoints(int argc, char **argv)
+{
+	static struct config c;
+	const bool named = argc > 0 && strncmp(argv[0], "--", 2) != 0;
+	int code = EXIT_CONFIG;
+
+	if (load_for_client(&c, argc - named, argv + named))
+		code = client_checkpoints(&c, named ? argv[0] : NULL);
+	config_wipe(&c);
+	return code;
 }
 
 static int verb_metrics(int argc, char **argv)

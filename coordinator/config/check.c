@@ -6,6 +6,7 @@
 #include "coordinator/base/url.h"
 #include "coordinator/collateral/collateral.h"
 #include "coordinator/config/config_tls.h"
+#include "coordinator/config/config_upstream.h"
 #include "coordinator/config/internal.h"
 
 #include <errno.h>
@@ -282,6 +283,7 @@ void config_check(struct loader *l)
 	check_urls(l);
 	if (!config_check_tls(l->c, l->need_chain, &why))
 		config_mistake(l, "%s", why.text);
+	config_check_upstream(l);
 	if (!l->need_chain)
 		return;
 	check_files(l);

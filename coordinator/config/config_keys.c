@@ -14,6 +14,9 @@ static bool is_one_way(struct loader *l)
 	const unsigned ways =
 	    (unsigned)c->has_l1_key + (c->keystore_file[0] != '\0') + (unsigned)remote;
 
+	/* Where upstream alone submits nothing is verified from here. */
+	if (!ways && !c->submit_l1)
+		return false;
 	if (!ways)
 		config_mistake(l, P "L1_PRIVATE_KEY or ..._L1_PRIVATE_KEY_FILE is needed: the key "
 				    "that sends verifyBatches (or ..._KEYSTORE_FILE, or "

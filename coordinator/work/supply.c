@@ -3,6 +3,15 @@
 
 #include <string.h>
 
+void version_note_newest(struct work *w, struct version *v, uint64_t batch)
+{
+	v->newest = batch > v->newest ? batch : v->newest;
+	if (batch < w->newest)
+		return;
+	w->newest = batch;
+	memcpy(w->newest_hash, v->commit_hash, sizeof w->newest_hash);
+}
+
 size_t work_wanting(const struct work *w, const char *commit_hash, unsigned mask)
 {
 	const struct version *v = version_find(w, commit_hash);

@@ -394,11 +394,7 @@ static enum work_input_rc add_input(struct work *w, uint64_t batch, const char *
 	in->size = size;
 	memcpy(in->sha256, sha256, 32);
 	input_link(w, b, in);
-	v->newest = batch > v->newest ? batch : v->newest;
-	if (batch >= w->newest) {
-		w->newest = batch;
-		memcpy(w->newest_hash, v->commit_hash, sizeof w->newest_hash);
-	}
+	version_note_newest(w, v, batch);
 	return WORK_INPUT_NEW;
 
 no_memory:

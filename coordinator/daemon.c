@@ -43,9 +43,14 @@ static void close_admin(struct daemon *d, done_cb *done)
 	admin_close(d->admin, done, d);
 }
 
-static void close_l1(struct daemon *d, done_cb *done)
+static void close_relay(struct daemon *d, done_cb *done)
 {
 	d->admin = NULL;
+	relay_close(d->relay, done, d);
+}
+
+static void close_l1(struct daemon *d, done_cb *done)
+{
 	l1_close(d->l1, done, d);
 }
 
@@ -125,8 +130,8 @@ static void close_handles(struct daemon *d, done_cb *done)
 static void close_next(void *arg)
 {
 	static void (*const steps[])(struct daemon * d, done_cb * done) = {
-	    close_server,     close_admin, close_l1,   close_agenda, close_rpc,    close_quotes,
-	    close_collateral, close_early, close_wake, close_store,  close_handles};
+	    close_server, close_admin,      close_relay, close_l1,   close_agenda, close_rpc,
+	    close_quotes, close_collateral, close_early, close_wake, close_store,  close_handles};
 	struct daemon *d = arg;
 
 	steps[d->closing_step++](d, close_next);
@@ -306,6 +311,8 @@ static bool start(struct daemon *d, struct why *why)
 	admin_set_state(d->admin, ADMIN_READY);
 	announce(d);
 	l1_start(d->l1);
+	if (d->relay)
+		relay_start(d->relay);
 	uv_timer_start(&d->watch_timer, on_watch, WATCH_MS, WATCH_MS);
 	return true;
 }

@@ -149,6 +149,8 @@ void daemon_on_facts(void *arg, const struct l1_facts *f)
 		return;
 	}
 	proofs_judge(d->proofs);
+	if (d->relay)
+		relay_on_facts(d->relay);
 	wake_up(d->wake);
 }
 

@@ -35,6 +35,7 @@ struct daemon {
 	struct quotes *quotes;
 	struct setup *setup;
 	struct agenda *agenda;
+	struct relay *relay; /* NULL: no upstream */
 	struct session *session;
 	struct admin *admin;
 	struct certificates *certificates; /* NULL: no TLS listener */
@@ -59,6 +60,14 @@ bool daemon_make_parts(struct daemon *d, struct why *why);
 void daemon_free_parts(struct daemon *d);
 /* What a reload changed reaches the rooms. */
 void daemon_take_settings(struct daemon *d, FILE *notes);
+
+/* ---- daemon_load.c: what an earlier run made durable ---- */
+
+bool daemon_load(struct daemon *d, struct why *why);
+
+/* ---- daemon_relay.c: without UPSTREAM there is none ---- */
+
+bool daemon_make_relay(struct daemon *d, struct why *why);
 
 /* ---- daemon_tls.c: the TLS listener's settings ---- */
 

@@ -4,7 +4,6 @@
 #include "coordinator/base/log.h"
 #include "coordinator/base/system.h"
 #include "coordinator/daemon_internal.h"
-#include "coordinator/provers/rows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +45,7 @@ static void agenda_settings(const struct daemon *d, struct agenda_options *out)
 	    .gas_cap = c->tx_gas_cap,
 	    .funds_low_wei = c->funds_low_wei,
 	    .register_by_file = c->register_by_file,
+	    .verify_elsewhere = !c->submit_l1,
 	    .data_dir = c->data_dir,
 	    .pccs = {.enclave_id_dao = c->enclave_id_dao,
 		     .fmspc_tcb_dao = c->fmspc_tcb_dao,
@@ -364,7 +364,8 @@ static bool make_agenda(struct daemon *d, struct why *why)
 
 static bool make_session(struct daemon *d, struct why *why)
 {
-	const struct session_parts parts = {&d->loop, d->serve, d->proofs, d->setup, d->registrar};
+	const struct session_parts parts = {&d->loop, d->serve,     d->proofs,
+					    d->setup, d->registrar, d->relay};
 	struct session_options options;
 
 	session_settings(d, &options);
@@ -387,6 +388,7 @@ static bool make_admin(struct daemon *d, struct why *why)
 					  .collateral = d->collateral,
 					  .session = d->session,
 					  .agenda = d->agenda,
+					  .relay = d->relay,
 					  .l1 = d->l1,
 					  .rpc = d->rpc,
 					  .wake = d->wake};
@@ -442,84 +444,6 @@ static bool make_server(struct daemon *d, struct why *why)
 	return server_new(&d->server, &d->loop, &o, why) == SERVER_OK;
 }
 
-/* ---- what an earlier run made durable ---- */
-
-static bool load_fact(void *arg, const struct store_fact *row, struct why *why)
-{
-	struct daemon *d = arg;
-
-	if (verdicts_fact_get(d->verdicts, row) || prover_fact_get(d->registrar, row))
-		return true;
-	if (span_eq(row->key, span_of(REAPER_FACT, strlen(REAPER_FACT))))
-		reaper_restore(d->reaper, row->value);
-	if (span_eq(row->key, span_of(L1_FACT, strlen(L1_FACT))))
-		return l1_restore(d->l1, row->value, why);
-	return true;
-}
-
-static bool load_input(void *arg, const struct store_input *row, struct why *why)
-{
-	struct daemon *d = arg;
-
-	return inputs_restore(d->inputs, row, why);
-}
-
-static bool load_proof(void *arg, const struct store_proof *row, struct why *why)
-{
-	struct daemon *d = arg;
-
-	return proofs_restore(d->proofs, row, why);
-}
-
-static bool load_lease(void *arg, const struct store_lease *row, struct why *why)
-{
-	struct daemon *d = arg;
-
-	(void)why;
-	lease_restore(d->work, row);
-	return true;
-}
-
-static bool load_prover(void *arg, const struct store_prover *row, struct why *why)
-{
-	struct daemon *d = arg;
-
-	return prover_row_get(d->registrar, row, why);
-}
-
-static bool load_intent(void *arg, const struct store_intent *row, struct why *why)
-{
-	struct daemon *d = arg;
-
-	return agenda_restore_intent(d->agenda, row, why);
-}
-
-static bool load(struct daemon *d, struct why *why)
-{
-	const struct store_visitor visitor = {.fact = load_fact,
-					      .input = load_input,
-					      .proof = load_proof,
-					      .lease = load_lease,
-					      .prover = load_prover,
-					      .intent = load_intent};
-	struct work_counts counts;
-	size_t removed = 0;
-
-	if (store_load(d->store, &visitor, d, why) != STORE_OK ||
-	    !inputs_sweep(d->inputs, &removed, why))
-		return false;
-	daemon_restore_facts(d);
-	agenda_resume(d->agenda);
-	work_counts(d->work, &counts);
-	log_event(LOG_INFO, "state_loaded", log_u64("batches", counts.batches),
-		  log_u64("inputs", counts.inputs),
-		  log_u64("candidates", counts.candidates[WORK_CANDIDATE]),
-		  log_u64("good", counts.candidates[WORK_GOOD]),
-		  log_u64("provers", registrar_count(d->registrar)),
-		  log_u64("swept_files", removed));
-	return true;
-}
-
 /* ---- all of them ---- */
 
 static bool open_store(struct daemon *d, struct why *why)
@@ -563,9 +487,10 @@ static bool lock_keys(struct daemon *d, struct why *why)
 bool daemon_make_parts(struct daemon *d, struct why *why)
 {
 	static bool (*const steps[])(struct daemon * d, struct why * why) = {
-	    make_wake,   make_rule,    open_store,  lock_keys,       make_work,       make_reaper,
-	    make_rpc,    make_l1,      make_proofs, make_collateral, make_quotes,     make_setup,
-	    make_agenda, make_session, load,        make_admin,      daemon_make_tls, make_server};
+	    make_wake,   make_rule,  open_store,      lock_keys,         make_work,
+	    make_reaper, make_rpc,   make_l1,         make_proofs,       make_collateral,
+	    make_quotes, make_setup, make_agenda,     daemon_make_relay, make_session,
+	    daemon_load, make_admin, daemon_make_tls, make_server};
 	size_t i;
 
 	for (i = 0; i < sizeof steps / sizeof *steps; i++)
@@ -580,6 +505,7 @@ void daemon_free_parts(struct daemon *d)
 	size_t i;
 
 	session_free(d->session);
+	relay_free(d->relay);
 	setup_free(d->setup);
 	agenda_free(d->agenda);
 	quotes_free(d->quotes);

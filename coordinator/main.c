@@ -280,6 +280,17 @@ static int verb_explain(const struct cli_call *call)
 	return get(call, path, show_verdict);
 }
 
+static int verb_checkpoints(const struct cli_call *call)
+{
+	static struct config c;
+	int code = EXIT_CONFIG;
+
+	if (load(&c, call))
+		code = client_checkpoints(&c, call->n_arguments ? call->argument[0] : NULL);
+	config_wipe(&c);
+	return code;
+}
+
 static int verb_metrics(const struct cli_call *call)
 {
 	return get(call, "/metrics", NULL);
@@ -312,6 +323,7 @@ static int (*const run[VERB_COUNT])(const struct cli_call *call) = {
     [VERB_UNREVOKE] = verb_unrevoke,
     [VERB_REVOCATIONS] = verb_revocations,
     [VERB_RESUME] = verb_resume,
+    [VERB_CHECKPOINTS] = verb_checkpoints,
     [VERB_METRICS] = verb_metrics,
     [VERB_HEALTHCHECK] = verb_healthcheck,
 };

@@ -420,18 +420,19 @@ static enum json_scan_state found_wrong(struct json_scan *s, enum mode mode, uin
 	return s->state;
 }
 
-enum json_scan_state json_scan_feed(struct json_scan *s, const void *bytes, size_t n,
-				    struct why *why)
+enum json_scan_state json_scan_feed_value(struct json_scan *s, const void *bytes, size_t n,
+					  size_t *taken, struct why *why)
 {
 	const uint8_t *p = bytes;
 	size_t i = 0, run;
 	enum mode mode;
 
+	*taken = 0;
 	if (s->state == JSON_SCAN_WRONG) {
 		why_set(why, "not JSON since byte %llu", (unsigned long long)s->used);
 		return s->state;
 	}
-	while (i < n) {
+	while (i < n && s->state != JSON_SCAN_DONE) {
 		run = fast_run(s, p + i, n - i);
 		i += run;
 		s->at += run;
@@ -448,7 +449,30 @@ enum json_scan_state json_scan_feed(struct json_scan *s, const void *bytes, size
 	}
 	if (s->mode != TRAILER)
 		s->used = s->at;
+	*taken = i;
 	return s->state;
+}
+
+/* After the value: white space alone. */
+static enum json_scan_state feed_trailer(struct json_scan *s, const uint8_t *p, size_t n,
+					 struct why *why)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++, s->at++)
+		if (!is_space(p[i]))
+			return found_wrong(s, TRAILER, p[i], why);
+	return s->state;
+}
+
+enum json_scan_state json_scan_feed(struct json_scan *s, const void *bytes, size_t n,
+				    struct why *why)
+{
+	size_t taken;
+
+	if (json_scan_feed_value(s, bytes, n, &taken, why) != JSON_SCAN_DONE)
+		return s->state;
+	return feed_trailer(s, (const uint8_t *)bytes + taken, n - taken, why);
 }
 
 enum json_scan_state json_scan_end(struct json_scan *s, struct why *why)

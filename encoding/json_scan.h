@@ -44,6 +44,11 @@ void json_scan_init(struct json_scan *s, unsigned depth_max, bool check_utf8);
 enum json_scan_state json_scan_feed(struct json_scan *s, const void *bytes, size_t n,
 				    struct why *why);
 
+/* The same up to the value's last byte, however it goes on behind it. *taken: bytes of it. For an
+ * object or an array. */
+enum json_scan_state json_scan_feed_value(struct json_scan *s, const void *bytes, size_t n,
+					  size_t *taken, struct why *why);
+
 /* The stream has ended: DONE if it was one value, else WRONG. */
 enum json_scan_state json_scan_end(struct json_scan *s, struct why *why);
 

@@ -58,3 +58,23 @@ bool proofdata_peek_submit(struct span beginning, uint64_t *id, enum prover_type
 	}
 	return false;
 }
+
+bool proofdata_peek_input(struct span beginning, size_t *input_at)
+{
+	struct json_read at;
+	struct span key;
+	uint64_t id;
+	bool p7;
+
+	json_read_init(&at, beginning);
+	if (!enter_object(&at, &key))
+		return false;
+	p7 = json_read_string_is(key, message_input_response.name);
+	if ((!p7 && !json_read_string_is(key, message_batch_response.name)) ||
+	    !enter_object(&at, &key) || !json_read_string_is(key, p7 ? "id" : "batch_number") ||
+	    !take_id(&at, &id) || !next_key(&at, &key) || !json_read_string_is(key, "input") ||
+	    json_read_peek(&at) != JSON_OBJECT)
+		return false;
+	*input_at = json_read_offset(&at);
+	return true;
+}

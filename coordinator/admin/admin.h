@@ -23,6 +23,7 @@
 #include "coordinator/proofs/proofs.h"
 #include "coordinator/provers/quotes.h"
 #include "coordinator/provers/setup.h"
+#include "coordinator/relay/relay.h"
 #include "coordinator/server/session.h"
 #include "coordinator/transactions/agenda.h"
 
@@ -45,6 +46,7 @@ struct admin_parts {
 	struct collateral *collateral;
 	const struct session *session;
 	struct agenda *agenda;
+	const struct relay *relay; /* NULL: no upstream */
 	const struct l1 *l1;
 	const struct rpc *rpc;
 	struct wake *wake;

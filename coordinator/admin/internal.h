@@ -100,6 +100,10 @@ void admin_tcb(struct admin_request *r, const char *rest);
 void admin_collateral(struct admin_request *r, const char *rest);
 void admin_collateral_refresh(struct admin_request *r, const char *rest);
 
+/* relay.c */
+json_t *admin_relay_json(const struct admin_parts *d); /* null without an upstream */
+void admin_checkpoints(struct admin_request *r, const char *rest);
+
 /* Sets the answer. */
 void admin_answer(struct admin_request *r, unsigned status, const char *type);
 /* {"code", "message"}: the form of every answer that is no document, good or bad. */

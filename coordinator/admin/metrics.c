@@ -152,6 +152,31 @@ static void write_l1(struct out *o, const struct admin_parts *d)
 		labelled(o, "setups_total", "answer", setups[i], setup_counters(d->setup)[i]);
 }
 
+static void write_relay(struct out *o, const struct relay *relay)
+{
+	const struct relay_counters *c = relay_counters(relay);
+	struct relay_info i;
+	int h;
+
+	relay_info(relay, &i);
+	plain(o, "upstream_up", "gauge", "1 while upstream answers.", i.health->state == HEALTH_UP);
+	plain(o, "upstream_spins", "gauge",
+	      "1 while upstream looks as if it ran without a prover timeout.", i.spins);
+	head(o, "upstream_answers_total", "counter", "Answers to questions for inputs, by kind.");
+	for (h = FETCH_NEW; h < FETCH_HEARD_COUNT; h++)
+		labelled(o, "upstream_answers_total", "answer",
+			 fetch_heard_name((enum fetch_heard)h), c->heard[h]);
+	plain(o, "upstream_provers_waiting", "gauge", "Provers that wait for an input.", i.waiting);
+	plain(o, "proofs_forwarded_total", "counter", "Proofs that upstream acknowledged.",
+	      c->forwarded);
+	plain(o, "proofs_forward_failures_total", "counter",
+	      "Proofs sent upstream and not acknowledged.", c->forward_failures);
+	plain(o, "proofs_forward_lost_total", "counter",
+	      "Proofs that upstream acknowledged and has lost since.", c->forward_lost);
+	plain(o, "proofs_forward_pending", "gauge",
+	      "Proofs chosen to be forwarded and not acknowledged.", i.not_acknowledged);
+}
+
 static void write_attestation(struct out *o, const struct admin_parts *d)
 {
 	static const char *const verdicts[] = {"attested", "refused", "retry"};
@@ -216,6 +241,8 @@ bool admin_metrics(struct buf *out, const struct admin *a)
 	write_work(&o, d);
 	write_l1(&o, d);
 	write_attestation(&o, d);
+	if (d->relay)
+		write_relay(&o, d->relay);
 	if (d->store) {
 		store_stats(d->store, &stats);
 		plain(&o, "store_transactions_total", "counter",

@@ -226,7 +226,8 @@ static void on_status(struct admin_request *r, const char *rest)
 	work_oldest_waiting(d->work, now, &waiting, &why);
 	admin_json(
 	    r, MHD_HTTP_OK,
-	    json_pack("{s:s, s:b, s:b, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s}, s:o}",
+	    json_pack("{s:s, s:b, s:b, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s}, s:o, "
+		      "s:o}",
 		      "version", a->o.version, "ready", a->state == ADMIN_READY, "tdx_dev_mode",
 		      a->o.tdx_dev_mode, "uptime_s",
 		      (json_int_t)((clock_wall_ms() - a->o.started_ms) / 1000), "l1", l1_json(d),
@@ -235,7 +236,7 @@ static void on_status(struct admin_request *r, const char *rest)
 		      "leases", (json_int_t)counts.leases, "retained_batches",
 		      (json_int_t)counts.retained, "proof_bytes", (json_int_t)counts.proof_bytes,
 		      "inputs_broken", broken_json(d->work, counts.broken), "oldest_waiting",
-		      why.text, "batches", batches));
+		      why.text, "batches", batches, "relay", admin_relay_json(d)));
 }
 
 /* .../{number}?commit_hash={hash}; false: answered. */
@@ -301,6 +302,7 @@ static const struct route {
     {"POST", "/api/v1/sender/resume", false, false, on_resume},
     {"PUT", "/api/v1/batches/", false, true, on_put_batch},
     {"DELETE", "/api/v1/batches/", false, true, on_delete_batch},
+    {"GET", "/api/v1/checkpoints", false, false, admin_checkpoints},
     {"GET", "/api/v1/provers", false, false, admin_provers},
     {"POST", "/api/v1/provers/", false, true, admin_change_prover},
     {"GET", "/api/v1/revocations", false, false, admin_revocations},

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <curl/curl.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,9 +153,9 @@ static void print_shown(const struct buf *reply, void (*show)(const json_t *))
 	json_decref(j);
 }
 
-enum output { QUIET, RAW, SENTENCE, SHOWN };
+enum output { QUIET, RAW, SENTENCE, SHOWN, TAKEN };
 
-static int exchange_run(struct exchange *x, const struct config *c, enum output output,
+static int exchange_end(struct exchange *x, const struct config *c, enum output output,
 			void (*show)(const json_t *))
 {
 	long status = 0;
@@ -167,7 +168,7 @@ static int exchange_run(struct exchange *x, const struct config *c, enum output 
 	} else {
 		curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status);
 		code = status < 300 ? DONE : REFUSED;
-		if (code != DONE && (output == QUIET || output == RAW))
+		if (code != DONE && (output == QUIET || output == RAW || output == TAKEN))
 			print_raw(&x->reply, stderr);
 		else if (code != DONE || output == SENTENCE)
 			print_sentence(&x->reply, code == DONE ? stdout : stderr);
@@ -178,7 +179,24 @@ static int exchange_run(struct exchange *x, const struct config *c, enum output 
 	}
 	curl_slist_free_all(x->headers);
 	curl_easy_cleanup(x->curl);
+	return code;
+}
+
+static int exchange_run(struct exchange *x, const struct config *c, enum output output,
+			void (*show)(const json_t *))
+{
+	const int code = exchange_end(x, c, output, show);
+
 	buf_free(&x->reply);
+	return code;
+}
+
+/* The answer's bytes are the caller's. */
+static int exchange_take(struct exchange *x, const struct config *c, struct buf *answer)
+{
+	const int code = exchange_end(x, c, TAKEN, NULL);
+
+	*answer = x->reply;
 	return code;
 }
 
@@ -189,6 +207,70 @@ int client_get(const struct config *c, const char *path, void (*show)(const json
 	if (!exchange_open(&x, c, path, ANSWER_MS))
 		return UNREACHABLE;
 	return exchange_run(&x, c, show ? SHOWN : RAW, show);
+}
+
+/* The directory's own, up to and with this number, in no order. */
+static int list_checkpoints(const char *directory, unsigned long long through)
+{
+	static const char prefix[] = "checkpoint_batch_";
+	DIR *dir = opendir(directory);
+	const struct dirent *e;
+	unsigned long long n;
+	char *end;
+
+	if (!dir) {
+		fprintf(stderr, "proof-coordinator: cannot read the directory \"%s\": %s\n",
+			directory, strerror(errno));
+		return REFUSED;
+	}
+	while ((e = readdir(dir))) {
+		const char *digits = e->d_name + strlen(prefix);
+
+		if (strncmp(e->d_name, prefix, strlen(prefix)) != 0 ||
+		    !isdigit((unsigned char)*digits))
+			continue;
+		errno = 0;
+		n = strtoull(digits, &end, 10);
+		if (!*end && !errno && n <= through)
+			printf("%s/%s\n", directory, e->d_name);
+	}
+	closedir(dir);
+	return DONE;
+}
+
+static int tell_checkpoints(const json_t *answer, const char *directory)
+{
+	const long long through = json_integer_value(json_object_get(answer, "through"));
+
+	if (through > 0 && directory)
+		return list_checkpoints(directory, (unsigned long long)through);
+	if (directory)
+		return DONE;
+	if (through > 0)
+		printf("checkpoint_batch_0 to checkpoint_batch_%lld: their batches are verified "
+		       "and confirmed\n",
+		       through);
+	else
+		puts("none yet: no batch is confirmed as verified in this run");
+	return DONE;
+}
+
+int client_checkpoints(const struct config *c, const char *directory)
+{
+	struct exchange x;
+	struct buf answer;
+	json_t *j;
+	int code;
+
+	if (!exchange_open(&x, c, "/api/v1/checkpoints", ANSWER_MS))
+		return UNREACHABLE;
+	code = exchange_take(&x, c, &answer);
+	j = code == DONE ? json_loadb((const char *)answer.p, answer.len, 0, NULL) : NULL;
+	if (code == DONE)
+		code = j ? tell_checkpoints(j, directory) : REFUSED;
+	json_decref(j);
+	buf_free(&answer);
+	return code;
 }
 
 int client_post(const struct config *c, const char *path)

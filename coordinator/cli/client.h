@@ -24,6 +24,9 @@ int client_put_input(const struct config *c, const char *batch, const char *comm
 		     const char *file);
 /* Has the input of a batch deleted; the answer's sentence is printed. */
 int client_drop_input(const struct config *c, const char *batch, const char *commit_hash);
+/* Those checkpoint_batch_N that an ethrex upstream needs no more: a sentence, or, of a directory,
+ * the paths that are there, one a line. */
+int client_checkpoints(const struct config *c, const char *directory);
 /* 0 if provers are served, else 1; prints nothing on success. */
 int client_healthcheck(const struct config *c);
 

@@ -6,6 +6,7 @@
 #include "coordinator/base/url.h"
 #include "coordinator/collateral/collateral.h"
 #include "coordinator/config/config_tls.h"
+#include "coordinator/config/config_upstream.h"
 #include "coordinator/config/internal.h"
 
 #include <errno.h>
@@ -269,7 +270,7 @@ static void check_needed(struct loader *l)
 		config_mistake(l, "ETHREX_ETH_RPC_URL is needed: the L1 node's JSON-RPC endpoint");
 	if (!c->has_proposer)
 		config_mistake(l, "ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS is needed");
-	if (!c->has_l1_key)
+	if (!c->has_l1_key && c->submit_l1)
 		config_mistake(l, P "L1_PRIVATE_KEY or ..._L1_PRIVATE_KEY_FILE is needed: the key "
 				    "that sends verifyBatches");
 }
@@ -284,6 +285,7 @@ void config_check(struct loader *l)
 	check_urls(l);
 	if (!config_check_tls(l->c, l->need_chain, &why))
 		config_mistake(l, "%s", why.text);
+	config_check_upstream(l);
 	if (!l->need_chain)
 		return;
 	check_files(l);

@@ -46,6 +46,14 @@ struct config {
 	uint64_t candidates_per_batch, candidates_per_source, leases_per_source;
 	char commit_hash_pattern[CONFIG_TEXT_MAX];
 
+	/* an ethrex behind this coordinator; no upstream: none */
+	char upstream[CONFIG_TEXT_MAX], upstream_host[256];
+	uint16_t upstream_port;
+	char submit_text[CONFIG_TEXT_MAX];
+	bool submit_l1, submit_upstream; /* who sends verifyBatches */
+	uint64_t upstream_ahead, upstream_poll_ms, upstream_timeout_ms, upstream_wait_ms;
+	uint64_t upstream_max_bytes;
+
 	/* store and inputs */
 	char data_dir[CONFIG_TEXT_MAX];
 	uint64_t max_input_bytes, input_quota_bytes, proof_quota_bytes, disk_floor_bytes;

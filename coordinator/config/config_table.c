@@ -57,6 +57,15 @@ const struct config_row config_rows[] = {
 	NUM(P "LEASES_PER_SOURCE", "proof-coordinator.leases-per-source", leases_per_source, 0, 1000000, "1024", false, "batches leased at once to one source (0: any number)"),
 	TEXT(P "COMMIT_HASH_PATTERN", NULL, "proof-coordinator.commit-hash-pattern", commit_hash_pattern, "^[0-9a-f]{7,40}$", false, "POSIX extended regular expression for a prover's commit hash"),
 
+	GROUP("An ethrex behind this coordinator"),
+	{NULL, P "UPSTREAM", NULL, "proof-coordinator.upstream", TYPE_SOURCES, AT(upstream), 0, 0, 0, "", false, "tcp://HOST:PORT of ethrex's own coordinator, from which inputs are fetched (default: none; inputs are put by hand)"},
+	TEXT(P "SUBMIT", NULL, "proof-coordinator.submit", submit_text, "l1", false, "who sends verifyBatches: l1 (this coordinator), upstream (ethrex, to which good proofs are forwarded) or both"),
+	NUM(P "UPSTREAM_PREFETCH", "proof-coordinator.upstream-prefetch", upstream_ahead, 0, 1024, "4", false, "inputs fetched ahead of the provers, of each dialect, commit hash and type that they ask for"),
+	NUM(P "UPSTREAM_POLL", "proof-coordinator.upstream-poll", upstream_poll_ms, 50, HOUR_MS, "1000", false, "ms between two questions after the answer that there is nothing"),
+	NUM(P "UPSTREAM_TIMEOUT", "proof-coordinator.upstream-timeout", upstream_timeout_ms, 100, HOUR_MS, "30000", false, "ms without a byte of an answer before it is given up"),
+	NUM(P "UPSTREAM_WAIT", "proof-coordinator.upstream-wait", upstream_wait_ms, 0, 60000, "3000", false, "ms that a prover waits for an input that is being fetched, before it hears that there is none (0: not at all)"),
+	NUM(P "UPSTREAM_MAX_BYTES", "proof-coordinator.upstream-max-bytes", upstream_max_bytes, KIB, 1024 * GIB, "268435456", false, "largest answer taken from upstream; MAX_INPUT_BYTES holds for the input in it"),
+
 	GROUP("Store and inputs"),
 	TEXT(P "DATA_DIR", NULL, "proof-coordinator.data-dir", data_dir, "proof-coordinator-data", false, "directory of the database and the inputs"),
 	NUM(P "MAX_INPUT_BYTES", "proof-coordinator.max-input-bytes", max_input_bytes, KIB, 1024 * GIB, "1073741824", false, "largest batch input"),

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* ---- rows ---- */
@@ -189,6 +190,32 @@ bool inputs_delete(struct inputs *in, uint64_t batch, const char *commit_hash,
 		return true;
 	free(d);
 	why_set(why, "the store's queue is full");
+	return false;
+}
+
+/* ---- room ---- */
+
+bool inputs_have_room(const struct inputs *in, uint64_t bytes, struct why *why)
+{
+	struct statvfs fs;
+	uint64_t free_bytes;
+
+	if (in->bytes + bytes > in->o.quota_bytes) {
+		why_set(why,
+			"%" PRIu64 " bytes of inputs are stored: the quota of %" PRIu64
+			" leaves no room for one of %" PRIu64,
+			in->bytes, in->o.quota_bytes, bytes);
+		return false;
+	}
+	if (!in->o.disk_floor || statvfs(in->o.data_dir, &fs))
+		return true;
+	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (free_bytes >= bytes && free_bytes - bytes >= in->o.disk_floor)
+		return true;
+	why_set(why,
+		"%" PRIu64 " bytes are free on the disk: with one of %" PRIu64
+		" fewer than the floor of %" PRIu64 " would stay",
+		free_bytes, bytes, in->o.disk_floor);
 	return false;
 }
 

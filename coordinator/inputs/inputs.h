@@ -77,6 +77,10 @@ void inputs_waste(struct inputs *in, const uint8_t sha256[32], uint64_t size);
 /* Files that wait to be removed. */
 size_t inputs_wasted(const struct inputs *in);
 
+/* Would an input of this size be taken now? False with the sentence: the quota, the disk's floor,
+ * or a ceiling on batches or inputs. */
+bool inputs_have_room(const struct inputs *in, uint64_t bytes, struct why *why);
+
 /* ---- numbers ---- */
 
 /* Of files that wait to be removed; part of inputs_bytes(). */

@@ -145,10 +145,21 @@ enum serve_rc serve_request(struct serve *s, uint64_t conn, const struct proofda
 			    const char *source, struct serve_input *out, struct why *why)
 {
 	enum serve_rc rc = SERVE_EMPTY;
+	struct proofdata named;
 	bool broken = true;
 	int i;
 
-	if (!commit_hash_ok(s->p.rule, m->commit_hash, why)) {
+	/* p1 and p2 name no version: they get what there is, where it is of one. */
+	if (m->dialect == DIALECT_P1_P2) {
+		if (!work_only_hash(s->p.work))
+			return SERVE_EMPTY;
+		named = *m;
+		snprintf(named.commit_hash, sizeof named.commit_hash, "%s",
+			 work_only_hash(s->p.work));
+		m = &named;
+	}
+	/* ethrex answers an empty one as any other that is not its own. */
+	if (m->commit_hash[0] && !commit_hash_ok(s->p.rule, m->commit_hash, why)) {
 		log_limited(LOG_WARN, "request_refused", "", source, log_str("source", source),
 			    log_str("reason", why->text));
 		return SERVE_BAD_HASH;

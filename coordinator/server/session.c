@@ -66,14 +66,18 @@ static void reply_empty(struct conn *conn, enum dialect dialect)
 	reply_message(conn, &m);
 }
 
-static void reply_mismatch(struct conn *conn, const struct proofdata *m)
+/* code_hash: of an upstream that speaks p3 or p4, whose clients know InvalidCodeVersion; else "".
+ */
+static void reply_mismatch(struct conn *conn, const struct proofdata *m, const char *code_hash)
 {
-	struct proofdata out = {.dialect = m->dialect};
+	struct proofdata out = {.dialect = m->dialect, .kind = MSG_VERSION_MISMATCH};
 
 	/* Before p6 there was NoBatchForVersion, which a p5 client knows; older ones report an
 	 * unknown variant and try again, as they would have to anyway. */
-	out.kind = m->dialect == DIALECT_P3_P5 ? MSG_NO_BATCH_FOR_VERSION : MSG_VERSION_MISMATCH;
-	memcpy(out.commit_hash, m->commit_hash, sizeof out.commit_hash);
+	if (m->dialect == DIALECT_P3_P5)
+		out.kind = *code_hash ? MSG_INVALID_CODE_VERSION : MSG_NO_BATCH_FOR_VERSION;
+	snprintf(out.commit_hash, sizeof out.commit_hash, "%s",
+		 *code_hash ? code_hash : m->commit_hash);
 	reply_message(conn, &out);
 }
 
@@ -110,28 +114,58 @@ static void reply_input(struct session *s, struct conn *conn, const struct proof
 	buf_free(&tail);
 }
 
-static void on_input_request(struct session *s, struct conn *conn, const struct proofdata *m,
-			     const uint8_t *digest, const char *source)
+/* What is here for it, else what upstream says. again: it has waited for that. */
+static void answer_request(struct session *s, struct conn *conn, const struct proofdata *m,
+			   const char *source, bool again)
 {
+	enum relay_answer upstream = RELAY_AS_SERVED;
+	char code_hash[COMMIT_HASH_MAX + 1] = "";
 	struct serve_input input;
 	struct why why = {""};
+	enum serve_rc rc;
 
-	(void)digest;
-	/* p1 and p2 name no version: nothing that is stored can be meant for them. */
-	if (s->draining || m->dialect == DIALECT_P1_P2) {
+	if (s->draining) {
 		log_event(LOG_DEBUG, "request", log_str("dialect", dialect_name(m->dialect)),
 			  log_str("source", source), log_str("answer", "empty"));
 		reply_empty(conn, m->dialect);
 		return;
 	}
-	switch (serve_request(s->p.serve, conn_id(conn), m, source, &input, &why)) {
+	rc = serve_request(s->p.serve, conn_id(conn), m, source, &input, &why);
+	if (s->p.relay)
+		upstream =
+		    relay_request(s->p.relay, conn_id(conn), m, source, rc, again, code_hash);
+	switch (upstream) {
+	case RELAY_AS_SERVED: break;
+	case RELAY_WAIT: return;
+	case RELAY_MISMATCH:
+	case RELAY_INVALID_CODE: rc = SERVE_MISMATCH; break;
+	case RELAY_NOT_NEEDED: rc = SERVE_NOT_NEEDED; break;
+	}
+	switch (rc) {
 	case SERVE_INPUT: reply_input(s, conn, m, &input); break;
 	case SERVE_EMPTY: reply_empty(conn, m->dialect); break;
-	case SERVE_MISMATCH: reply_mismatch(conn, m); break;
+	case SERVE_MISMATCH: reply_mismatch(conn, m, code_hash); break;
 	case SERVE_NOT_NEEDED: reply_not_needed(conn, m); break;
 	case SERVE_BAD_HASH: reply_error(s, conn, "bad_commit_hash", why.text); break;
 	case SERVE_UNREADABLE: reply_error(s, conn, "input_unreadable", why.text); break;
 	}
+}
+
+static void on_input_request(struct session *s, struct conn *conn, const struct proofdata *m,
+			     const uint8_t *digest, const char *source)
+{
+	(void)digest;
+	answer_request(s, conn, m, source, false);
+}
+
+bool session_again(void *arg, uint64_t id, const struct proofdata *request, const char *source)
+{
+	struct session *s = arg;
+	struct conn *conn = find(s, id);
+
+	if (conn)
+		answer_request(s, conn, request, source, true);
+	return conn != NULL;
 }
 
 /* ---- ProofSubmit ---- */

@@ -11,6 +11,7 @@
 #include "coordinator/inputs/serve.h"
 #include "coordinator/proofs/proofs.h"
 #include "coordinator/provers/setup.h"
+#include "coordinator/relay/relay.h"
 #include "coordinator/server/server.h"
 
 struct session;
@@ -21,6 +22,7 @@ struct session_parts {
 	struct proofs *proofs;
 	struct setup *setup;
 	const struct registrar *registrar; /* whose quotes may name TLS keys */
+	struct relay *relay;               /* NULL: no upstream */
 };
 struct session_options {
 	struct proto_limits limits;
@@ -49,6 +51,9 @@ void session_bad(void *arg, struct conn *conn, enum server_bad bad, const struct
 void session_end(void *arg, uint64_t conn_id, bool delivered);
 bool session_attested(void *arg, const uint8_t hash[TLS_KEY_HASH]);
 void session_server_log(void *arg, bool usual, const char *event, const char *sentence);
+
+/* The relay's event; arg is the struct session. */
+bool session_again(void *arg, uint64_t conn, const struct proofdata *request, const char *source);
 
 /* The setups' events; arg is the struct session. */
 void session_setup_answer(void *arg, uint64_t conn, enum setup_code code, const char *sentence);

@@ -102,7 +102,9 @@ void agenda_next(struct agenda *a)
 	addresses_pump(a->addresses);
 	if (f->has_tdx_verifier && register_next(a))
 		return;
-	if (addresses_allow(a->addresses, SENDER_VERIFY, &why))
+	if (a->o.verify_elsewhere)
+		desk_say(&a->desk, "the proofs go upstream, whose sender sends verifyBatches");
+	else if (addresses_allow(a->addresses, SENDER_VERIFY, &why))
 		verify_next(a->verify);
 	else
 		desk_say(&a->desk, "%s", why.text);

@@ -37,6 +37,7 @@ struct agenda_options {
 	size_t max_proof_bytes; /* of one proof */
 	uint64_t gas_cap;       /* of one transaction */
 	uint64_t funds_low_wei; /* a sending key with less is warned about */
+	bool verify_elsewhere;  /* others send verifyBatches */
 	bool register_by_file;  /* others send register(): the call is left in a file */
 	const char *data_dir;   /* where; outlives the agenda */
 	struct pccs_settings pccs;

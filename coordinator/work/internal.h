@@ -75,6 +75,7 @@ void source_did_badly(struct sources *s, struct source *source, bool attested, u
 struct version {
 	char commit_hash[COMMIT_HASH_MAX + 1];
 	size_t inputs;                     /* 0: this place is free */
+	uint64_t newest;                   /* the highest batch that came under it */
 	struct order open[PROVER_TYPES];   /* batches with an input here that nobody has */
 	struct order leased[PROVER_TYPES]; /* that want a proof, and somebody has them */
 	size_t wanting[PROVER_TYPES];      /* both */
@@ -176,6 +177,8 @@ struct work {
 	size_t by_state[WORK_STATES];
 	uint64_t proof_bytes;
 	uint64_t dropped; /* the highest batch that was */
+	uint64_t newest;  /* the highest batch that came, and a commit hash that it came under */
+	char newest_hash[COMMIT_HASH_MAX + 1];
 	size_t wanting[PROVER_TYPES];
 	struct pace pace[PROVER_TYPES];
 };
@@ -194,6 +197,12 @@ bool slot_satisfied(const struct work *w, const struct slot *s);
  * type. */
 void batch_refresh(struct work *w, struct batch *b, enum prover_type type);
 void batch_refresh_all(struct work *w, struct batch *b);
+/* NULL: it has no input. */
+struct version *version_find(const struct work *w, const char *commit_hash);
+/* An input of it came. */
+void version_note_newest(struct work *w, struct version *v, uint64_t batch);
+/* Batches of it that want one of these types. */
+size_t version_wanting(const struct version *v, unsigned mask);
 /* Index in w->batches of the first that is not verified. */
 size_t first_open(const struct work *w);
 /* Forgets the batch and all that it has. */

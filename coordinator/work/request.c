@@ -121,7 +121,7 @@ static struct batch *choose(const struct work *w, enum prover_type type, const s
 
 /* ---- the answer ---- */
 
-static size_t version_wanting(const struct version *v, unsigned mask)
+size_t version_wanting(const struct version *v, unsigned mask)
 {
 	size_t n = 0;
 	int t;
@@ -130,6 +130,12 @@ static size_t version_wanting(const struct version *v, unsigned mask)
 		if (mask & PROVER_TYPE_BIT(t))
 			n += v->wanting[t];
 	return n;
+}
+
+/* Do inputs come under this commit hash, or did they last? */
+static bool is_current(const struct work *w, const struct version *mine, const char *commit_hash)
+{
+	return mine ? mine->newest == w->newest : strcmp(commit_hash, w->newest_hash) == 0;
 }
 
 static enum work_request_rc request_nothing(const struct work *w, const struct version *mine,
@@ -149,6 +155,11 @@ static enum work_request_rc request_nothing(const struct work *w, const struct v
 				other->commit_hash);
 			return WORK_VERSION_MISMATCH;
 		}
+	}
+	if (w->newest && !is_current(w, mine, commit_hash)) {
+		why_set(why, "nothing to prove; inputs come under commit hash %s, not under %s",
+			w->newest_hash, commit_hash);
+		return WORK_VERSION_MISMATCH;
 	}
 	why_set(why, "nothing to prove");
 	return WORK_EMPTY;

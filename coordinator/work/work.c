@@ -228,7 +228,7 @@ bool work_uses_bytes(const struct work *w, const uint8_t sha256[32])
 	return false;
 }
 
-static struct version *version_find(const struct work *w, const char *commit_hash)
+struct version *version_find(const struct work *w, const char *commit_hash)
 {
 	size_t v;
 
@@ -378,6 +378,7 @@ static enum work_input_rc add_input(struct work *w, uint64_t batch, const char *
 	if (!v) {
 		v = version_free_place(w);
 		memcpy(v->commit_hash, commit_hash, strlen(commit_hash) + 1);
+		v->newest = 0;
 	}
 	in = calloc(1, sizeof *in);
 	if (!in)
@@ -393,6 +394,7 @@ static enum work_input_rc add_input(struct work *w, uint64_t batch, const char *
 	in->size = size;
 	memcpy(in->sha256, sha256, 32);
 	input_link(w, b, in);
+	version_note_newest(w, v, batch);
 	return WORK_INPUT_NEW;
 
 no_memory:

@@ -157,9 +157,10 @@ bool work_input(const struct work *w, uint64_t batch, const char *commit_hash, u
 
 enum work_request_rc {
 	WORK_GRANT,
-	WORK_EMPTY,            /* nothing now; the sentence says why */
-	WORK_VERSION_MISMATCH, /* nothing for this commit hash, but something for another */
-	WORK_NOT_NEEDED,       /* the chain does not need this type */
+	WORK_EMPTY, /* nothing now; the sentence says why */
+	/* nothing for this commit hash, but something for another, or inputs come under another */
+	WORK_VERSION_MISMATCH,
+	WORK_NOT_NEEDED, /* the chain does not need this type */
 };
 
 struct work_grant {
@@ -327,6 +328,31 @@ struct work_run {
  * missing. */
 void work_run(const struct work *w, size_t max_batches, bool with_undecided,
 	      const struct eth_address *signer, struct work_run *run, struct why *why);
+
+/* ---- for whoever brings inputs, and whoever gets batches verified elsewhere ---- */
+
+/* Batches with an input under this commit hash that want any of these types, and those of them that
+ * nobody has. */
+size_t work_wanting(const struct work *w, const char *commit_hash, unsigned mask);
+size_t work_open(const struct work *w, const char *commit_hash, unsigned mask);
+/* Is an input missing after the last verified batch, with others behind it? */
+bool work_has_gap(const struct work *w);
+/* The commit hash that all batches which want a proof have their inputs under; NULL: there are
+ * several, or none. */
+const char *work_only_hash(const struct work *w);
+
+/* The proof of a committed batch that would be sent, or the first that only a contract can judge.
+ */
+struct work_good {
+	uint64_t batch;
+	enum prover_type type;
+	uint64_t id; /* 0: before the first */
+};
+/* The next one after *at, by batch and type, of batches that are not verified. False: no more, or
+ * max batches were passed over; *at is where to go on. */
+bool work_next_good(const struct work *w, struct work_good *at, size_t max);
+/* Does this proof stand still as such? */
+bool work_is_good(const struct work *w, uint64_t id);
 
 /* ---- for people ---- */
 

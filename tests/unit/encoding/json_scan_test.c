@@ -423,6 +423,36 @@ static void test_done_before_the_end(void **state)
 	assert_int_equal(s.first, '"');
 }
 
+/* What stands behind a value is not looked at, wherever the pieces end. */
+static void test_a_value_alone(void **state)
+{
+	static const char text[] = "{\"a\":[{\"b\":\"}\"}]},\"format\":null}}";
+	const size_t value = strlen("{\"a\":[{\"b\":\"}\"}]}");
+	struct json_scan s;
+	struct why why = {""};
+	size_t step, at, taken;
+
+	(void)state;
+	for (step = 1; step <= sizeof text; step++) {
+		json_scan_init(&s, DEPTH, true);
+		for (at = 0; at < value; at += taken) {
+			const size_t n = sizeof text - 1 - at < step ? sizeof text - 1 - at : step;
+			const enum json_scan_state is =
+			    json_scan_feed_value(&s, text + at, n, &taken, &why);
+
+			assert_int_equal(is, at + taken == value ? JSON_SCAN_DONE : JSON_SCAN_MORE);
+			assert_true(taken > 0 && at + taken <= value);
+		}
+		assert_int_equal(s.used, value);
+		assert_int_equal(json_scan_feed_value(&s, text + at, 1, &taken, &why),
+				 JSON_SCAN_DONE);
+		assert_int_equal(taken, 0);
+	}
+	json_scan_init(&s, DEPTH, true);
+	assert_int_equal(json_scan_feed_value(&s, "{]}", 3, &taken, &why), JSON_SCAN_WRONG);
+	assert_int_equal(taken, 0);
+}
+
 static enum json_scan_state nested(size_t depth, unsigned depth_max, const char *open,
 				   const char *shut)
 {
@@ -516,6 +546,7 @@ int main(void)
 	    cmocka_unit_test(test_number_arrays_by_the_word),
 	    cmocka_unit_test(test_utf8_may_be_ignored),
 	    cmocka_unit_test(test_done_before_the_end),
+	    cmocka_unit_test(test_a_value_alone),
 	    cmocka_unit_test(test_depth),
 	    cmocka_unit_test(test_sentences),
 	    cmocka_unit_test(test_nul_bytes),

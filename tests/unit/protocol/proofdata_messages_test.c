@@ -465,6 +465,40 @@ static void test_peek(void **state)
 	assert_true(samples_seen >= 4);
 }
 
+static void test_peek_input(void **state)
+{
+	static const char p7[] =
+	    "{\"InputResponse\":{\"id\":7,\"input\":{\"blocks\":[]},\"format\"";
+	static const char p6[] =
+	    " { \"BatchResponse\" : {\"batch_number\":18446744073709551615, \"input\": {\"a";
+	static const char *const others[] = {
+	    "{\"InputResponse\":{\"id\":null,\"input\":null,\"format\":null}}",
+	    "{\"InputResponse\":{\"batch_number\":7,\"input\":{",
+	    "{\"BatchResponse\":{\"id\":7,\"input\":{",
+	    "{\"InputResponse\":{\"input\":{",
+	    "{\"InputResponse\":{\"id\":7,\"inputs\":{",
+	    "{\"ProofSubmitACK\":{\"id\":7}}",
+	    "\"VersionMismatch\"",
+	};
+	const size_t input = (size_t)(strstr(p7, "{\"blocks") - p7);
+	size_t i, at = 0;
+
+	(void)state;
+	for (i = 0; i < sizeof p7; i++) {
+		char *copy = malloc(i + 1);
+
+		memcpy(copy, p7, i);
+		copy = realloc(copy, i ? i : 1);
+		assert_int_equal(proofdata_peek_input(span_of(copy, i), &at), i > input);
+		free(copy);
+	}
+	assert_int_equal(at, input);
+	assert_true(proofdata_peek_input(span_of(p6, strlen(p6)), &at));
+	assert_ptr_equal(p6 + at, strstr(p6, "{\"a"));
+	for (i = 0; i < sizeof others / sizeof *others; i++)
+		assert_false(proofdata_peek_input(span_of(others[i], strlen(others[i])), &at));
+}
+
 static void test_free_twice(void **state)
 {
 	struct proofdata m;
@@ -492,6 +526,7 @@ int main(void)
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_byte_arrays),
 	    cmocka_unit_test(test_peek),
+	    cmocka_unit_test(test_peek_input),
 	    cmocka_unit_test(test_free_twice),
 	};
 

@@ -330,6 +330,45 @@ static void test_secrets_in_urls(void **state)
 	expect_said("trustedservices.intel.com/IntelSGXRootCA.der\n");
 }
 
+static void test_an_upstream(void **state)
+{
+	static const char *const malformed[] = {
+	    "127.0.0.1:3901",   "http://127.0.0.1:3901", "tcp://127.0.0.1",
+	    "tcp://127.0.0.1:", "tcp://127.0.0.1:0",     "tcp://127.0.0.1:70000",
+	    "tcp://:3901",      "tcp://a/b:3901",        "tcp://::1:3901",
+	    "tcp://[::1:3901",  "tcp://127.0.0.1:+1",    "tcp://127.0.0.1:3901/"};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof malformed / sizeof *malformed; i++)
+		refused(P "UPSTREAM", malformed[i], "is not tcp://HOST:PORT");
+	refused(P "UPSTREAM", "tcp://u:hunter2@127.0.0.1:3901", "is not tcp://HOST:PORT");
+	expect_unsaid("hunter2");
+	refused(P "UPSTREAM", "tcp://no-such-host.invalid:3901", "cannot be resolved");
+	refused(P "UPSTREAM", "tcp://127.0.0.1:3900", "where this coordinator listens itself");
+	refused(P "UPSTREAM", "tcp://localhost:3900", "where this coordinator listens itself");
+	accepted(P "UPSTREAM", "tcp://127.0.0.1:3901");
+	assert_string_equal(c.upstream_host, "127.0.0.1");
+	assert_int_equal(c.upstream_port, 3901);
+	expect_said("UPSTREAM=tcp://127.0.0.1:3901\n");
+	accepted(P "UPSTREAM", "tcp://[::1]:3900"); /* another address than ours */
+	assert_string_equal(c.upstream_host, "::1");
+	accepted(P "UPSTREAM", "tcp://localhost:3901");
+	refused(P "SUBMIT", "upstream", "UPSTREAM is not set");
+	refused(P "SUBMIT", "both", "UPSTREAM is not set");
+	refused(P "SUBMIT", "L1", "is not l1, upstream or both");
+	accepted(P "SUBMIT", "l1");
+	assert_true(c.submit_l1 && !c.submit_upstream);
+	setenv(P "UPSTREAM", "tcp://127.0.0.1:3901", 1);
+	accepted(P "SUBMIT", "both");
+	assert_true(c.submit_l1 && c.submit_upstream);
+	/* Who sends no verifyBatches needs no key for it. */
+	unsetenv(P "L1_PRIVATE_KEY");
+	accepted(P "SUBMIT", "upstream");
+	assert_true(!c.submit_l1 && c.submit_upstream);
+	refused(P "SUBMIT", "both", "L1_PRIVATE_KEY_FILE is needed");
+}
+
 static void test_rpc_urls(void **state)
 {
 	static const char *const bad[] = {"http://", "https://:8545", "127.0.0.1:8545",
@@ -423,6 +462,7 @@ int main(void)
 	    TEST(test_a_secret_instead_of_its_file),
 	    TEST(test_a_key_in_flags),
 	    TEST(test_secrets_in_urls),
+	    TEST(test_an_upstream),
 	    TEST(test_rpc_urls),
 	    TEST(test_env_file_forms),
 	    TEST(test_env_file_in_utf16),

@@ -240,6 +240,27 @@ static void test_nothing_to_hand_out(void **state)
 	assert_int_equal(ask(x, 5, HASH, "10.0.0.1", &in, &why), SERVE_NOT_NEEDED);
 }
 
+/* p1 and p2 name no commit hash: they get what there is, where it is of one. */
+static void test_who_names_no_version(void **state)
+{
+	struct fixture *x = *state;
+	struct proofdata m = {.kind = MSG_INPUT_REQUEST, .dialect = DIALECT_P1_P2};
+	struct serve_input in;
+	struct why why = {""};
+	uint8_t sha256[32] = {7};
+
+	assert_int_equal(serve_request(x->serve, 5, &m, "10.0.0.1", &in, &why), SERVE_EMPTY);
+	assert_int_equal(put(x, 1, "{}"), UPLOAD_CREATED);
+	assert_int_equal(serve_request(x->serve, 5, &m, "10.0.0.1", &in, &why), SERVE_INPUT);
+	assert_int_equal(in.batch, 1);
+	close(in.fd);
+	assert_int_equal(leases(x), 0);
+	assert_int_equal(work_add_input(x->work, 2, "7654321", sha256, 1, &why), WORK_INPUT_NEW);
+	assert_int_equal(serve_request(x->serve, 6, &m, "10.0.0.1", &in, &why), SERVE_EMPTY);
+	/* Who names an empty one is answered as any that inputs do not come under. */
+	assert_int_equal(ask(x, 7, "", "10.0.0.1", &in, &why), SERVE_MISMATCH);
+}
+
 /* The ceiling that was built and never set. */
 static void test_leases_of_one_source(void **state)
 {
@@ -328,15 +349,12 @@ static void test_inputs_come_back(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(test_an_input_goes_out),
-					   TEST(test_what_did_not_arrive_is_handed_out_again),
-					   TEST(test_a_file_that_is_gone),
-					   TEST(test_a_file_that_lost_its_end_is_passed_over),
-					   TEST(test_nothing_to_hand_out),
-					   TEST(test_leases_of_one_source),
-					   TEST(test_a_lease_outlives_a_restart),
-					   TEST(test_uploads_that_are_refused),
-					   TEST(test_inputs_come_back)};
+	const struct CMUnitTest tests[] = {
+	    TEST(test_an_input_goes_out),        TEST(test_what_did_not_arrive_is_handed_out_again),
+	    TEST(test_a_file_that_is_gone),      TEST(test_a_file_that_lost_its_end_is_passed_over),
+	    TEST(test_nothing_to_hand_out),      TEST(test_who_names_no_version),
+	    TEST(test_leases_of_one_source),     TEST(test_a_lease_outlives_a_restart),
+	    TEST(test_uploads_that_are_refused), TEST(test_inputs_come_back)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

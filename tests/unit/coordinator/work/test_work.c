@@ -81,12 +81,30 @@ static void versions_as_the_design_says(void **state)
 	assert_int_equal(ask(w, &tdx, "a", 0), 1);
 	assert_int_equal(ask_for(w, "other00", &tdx, "a", 0, &g, &why), WORK_VERSION_MISMATCH);
 	assert_int_equal(ask_for(w, "abc1234", &tdx, "a", 0, &g, &why), WORK_EMPTY);
-	/* Proven: nothing for anybody. */
+	/* Proven: nothing for anybody, and the other's is still not the one that inputs come under.
+	 */
 	chain(w, 1, 0);
 	keep(w, 1, PROVER_TDX, "a", 1);
-	assert_int_equal(ask_for(w, "other00", &tdx, "a", 0, &g, &why), WORK_EMPTY);
-	/* Verified: the same. */
+	assert_int_equal(ask_for(w, "other00", &tdx, "a", 0, &g, &why), WORK_VERSION_MISMATCH);
+	assert_non_null(strstr(why.text, "inputs come under commit hash abc1234"));
+	assert_int_equal(ask_for(w, "", &tdx, "a", 0, &g, &why), WORK_VERSION_MISMATCH);
+	assert_int_equal(ask_for(w, "abc1234", &tdx, "a", 0, &g, &why), WORK_EMPTY);
+	/* Verified and dropped: they came under it last. */
 	chain(w, 1, 1);
+	assert_int_equal(ask_for(w, "other00", &tdx, "a", 0, &g, &why), WORK_VERSION_MISMATCH);
+	assert_int_equal(ask_for(w, "abc1234", &tdx, "a", 0, &g, &why), WORK_EMPTY);
+	/* An upgrade: the former one is told so once nothing is left for it. */
+	assert_int_equal(put(w, 2, "abc1234", 2), WORK_INPUT_NEW);
+	assert_int_equal(put(w, 3, "other00", 3), WORK_INPUT_NEW);
+	assert_int_equal(ask_for(w, "abc1234", &tdx, "a", 0, &g, &why), WORK_GRANT);
+	assert_int_equal(ask_for(w, "abc1234", &tdx, "a", 0, &g, &why), WORK_EMPTY);
+	chain(w, 3, 1);
+	good(w, keep(w, 2, PROVER_TDX, "a", 2), &key_a);
+	assert_int_equal(ask_for(w, "abc1234", &tdx, "a", 0, &g, &why), WORK_VERSION_MISMATCH);
+	/* Two builds side by side. */
+	assert_int_equal(put(w, 3, "abc1234", 4), WORK_INPUT_NEW);
+	good(w, keep(w, 3, PROVER_TDX, "a", 3), &key_a);
+	assert_int_equal(ask_for(w, "abc1234", &tdx, "a", 0, &g, &why), WORK_EMPTY);
 	assert_int_equal(ask_for(w, "other00", &tdx, "a", 0, &g, &why), WORK_EMPTY);
 	work_free(w);
 }

@@ -1,0 +1,132 @@
+#include "coordinator/relay/rows.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEMAND       "relay.demand/"
+#define FORWARD      "relay.forward/"
+#define ROW_VERSION  1
+#define DEMAND_SIZE  17
+#define FORWARD_SIZE 18
+
+static void put_u64(uint8_t out[8], uint64_t n)
+{
+	int i;
+
+	for (i = 0; i < 8; i++)
+		out[i] = (uint8_t)(n >> (56 - 8 * i));
+}
+
+static uint64_t get_u64(const uint8_t in[8])
+{
+	uint64_t n = 0;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		n = n << 8 | in[i];
+	return n;
+}
+
+static void fact(struct relay_row *out, enum store_change_kind kind, size_t n)
+{
+	out->change = (struct store_change){.kind = kind};
+	out->change.fact.key = span_of(out->key, strlen(out->key));
+	out->change.fact.value = span_of(out->value, n);
+}
+
+/* ---- what upstream is asked for: DIALECT/TYPE/HASH, the last may be anything ---- */
+
+static void demand_key(struct relay_row *out, const struct fetch_key *key)
+{
+	snprintf(out->key, sizeof out->key, DEMAND "%d/%d/%s", (int)key->dialect,
+		 key->has_type ? (int)key->type : -1, key->commit_hash);
+}
+
+void demand_row_put(struct relay_row *out, const struct fetch_demand *d, uint64_t wall_ms)
+{
+	demand_key(out, &d->key);
+	out->value[0] = ROW_VERSION;
+	put_u64(out->value + 1, wall_ms);
+	put_u64(out->value + 9, d->proven ? d->batch : 0);
+	fact(out, CHANGE_FACT_PUT, DEMAND_SIZE);
+}
+
+void demand_row_drop(struct relay_row *out, const struct fetch_key *key)
+{
+	demand_key(out, key);
+	fact(out, CHANGE_FACT_DEL, 0);
+}
+
+static bool demand_row_get(struct demand_row *out, const char *key, struct span value)
+{
+	int dialect, type, n = 0;
+
+	if (sscanf(key, DEMAND "%d/%d/%n", &dialect, &type, &n) != 2 || !n ||
+	    strlen(key + n) > COMMIT_HASH_MAX || value.n != DEMAND_SIZE ||
+	    value.p[0] != ROW_VERSION || dialect <= DIALECT_P1_P2 || dialect > DIALECT_P7 ||
+	    type < -1 || type >= PROVER_TYPES)
+		return false;
+	*out = (struct demand_row){.asked_ms = get_u64(value.p + 1), .batch = get_u64(value.p + 9)};
+	out->key.dialect = (enum dialect)dialect;
+	out->key.has_type = type >= 0;
+	out->key.type = type >= 0 ? (enum prover_type)type : PROVER_EXEC;
+	strcpy(out->key.commit_hash, key + n);
+	return true;
+}
+
+/* ---- what is forwarded: BATCH/TYPE ---- */
+
+static void forward_key(struct relay_row *out, const struct forward_entry *e)
+{
+	snprintf(out->key, sizeof out->key, FORWARD "%" PRIu64 "/%d", e->batch, (int)e->type);
+}
+
+void forward_row_put(struct relay_row *out, const struct forward_entry *e)
+{
+	forward_key(out, e);
+	out->value[0] = ROW_VERSION;
+	out->value[1] = e->acknowledged;
+	put_u64(out->value + 2, e->id);
+	put_u64(out->value + 10, e->acknowledged_ms);
+	fact(out, CHANGE_FACT_PUT, FORWARD_SIZE);
+}
+
+void forward_row_drop(struct relay_row *out, const struct forward_entry *e)
+{
+	forward_key(out, e);
+	fact(out, CHANGE_FACT_DEL, 0);
+}
+
+static bool forward_row_get(struct forward_entry *out, const char *key, struct span value)
+{
+	uint64_t batch;
+	int type;
+
+	if (sscanf(key, FORWARD "%" SCNu64 "/%d", &batch, &type) != 2 || value.n != FORWARD_SIZE ||
+	    value.p[0] != ROW_VERSION || type < 0 || type >= PROVER_TYPES)
+		return false;
+	*out = (struct forward_entry){.batch = batch,
+				      .type = (enum prover_type)type,
+				      .id = get_u64(value.p + 2),
+				      .acknowledged = value.p[1] != 0,
+				      .acknowledged_ms = get_u64(value.p + 10)};
+	return true;
+}
+
+enum relay_row_kind relay_row_get(const struct store_fact *row, struct demand_row *demand,
+				  struct forward_entry *entry)
+{
+	char key[RELAY_KEY_SIZE];
+
+	if (row->key.n >= sizeof key)
+		return RELAY_ROW_NONE;
+	memcpy(key, row->key.p, row->key.n);
+	key[row->key.n] = '\0';
+	if (strncmp(key, DEMAND, strlen(DEMAND)) == 0 && demand_row_get(demand, key, row->value))
+		return RELAY_ROW_DEMAND;
+	if (strncmp(key, FORWARD, strlen(FORWARD)) == 0 && forward_row_get(entry, key, row->value))
+		return RELAY_ROW_FORWARD;
+	return RELAY_ROW_NONE;
+}

@@ -1,0 +1,109 @@
+/* The relay's rows, there and back, and what is passed over. */
+#include "coordinator/relay/rows.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void a_demand(void **state)
+{
+	struct fetch_demand d = {.proven = true, .batch = UINT64_MAX};
+	struct forward_entry entry;
+	struct demand_row got;
+	struct relay_row row;
+
+	(void)state;
+	d.key = (struct fetch_key){DIALECT_P6, true, PROVER_SP1, "abc/%d/1"};
+	demand_row_put(&row, &d, 1234567890123);
+	assert_int_equal(row.change.kind, CHANGE_FACT_PUT);
+	assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_DEMAND);
+	assert_int_equal(got.key.dialect, DIALECT_P6);
+	assert_true(got.key.has_type);
+	assert_int_equal(got.key.type, PROVER_SP1);
+	assert_string_equal(got.key.commit_hash, "abc/%d/1");
+	assert_int_equal(got.asked_ms, 1234567890123);
+	assert_int_equal(got.batch, UINT64_MAX);
+	d.key.has_type = false;
+	d.key.dialect = DIALECT_P3_P5;
+	d.proven = false;
+	memset(d.key.commit_hash, 'a', COMMIT_HASH_MAX);
+	demand_row_put(&row, &d, 1);
+	assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_DEMAND);
+	assert_false(got.key.has_type);
+	assert_int_equal(strlen(got.key.commit_hash), COMMIT_HASH_MAX);
+	assert_int_equal(got.batch, 0);
+	demand_row_drop(&row, &d.key);
+	assert_int_equal(row.change.kind, CHANGE_FACT_DEL);
+}
+
+static void a_forwarded_proof(void **state)
+{
+	const struct forward_entry e = {.batch = UINT64_MAX,
+					.type = PROVER_TDX,
+					.id = 77,
+					.acknowledged = true,
+					.acknowledged_ms = 99};
+	struct forward_entry got;
+	struct demand_row demand;
+	struct relay_row row;
+
+	(void)state;
+	forward_row_put(&row, &e);
+	assert_int_equal(relay_row_get(&row.change.fact, &demand, &got), RELAY_ROW_FORWARD);
+	assert_int_equal(got.batch, UINT64_MAX);
+	assert_int_equal(got.type, PROVER_TDX);
+	assert_int_equal(got.id, 77);
+	assert_true(got.acknowledged);
+	assert_int_equal(got.acknowledged_ms, 99);
+	forward_row_drop(&row, &e);
+	assert_int_equal(row.change.kind, CHANGE_FACT_DEL);
+}
+
+static void others_are_passed_over(void **state)
+{
+	static const struct {
+		const char *key, *value;
+		size_t n;
+	} rows[] = {
+	    {"chain", "", 0},
+	    {"relay.demand/", "\1aaaaaaaabbbbbbbb", 17},
+	    {"relay.demand/99/3/abc", "\1aaaaaaaabbbbbbbb", 17},
+	    {"relay.demand/6/99/abc", "\1aaaaaaaabbbbbbbb", 17},
+	    {"relay.demand/6/3/abc", "\2aaaaaaaabbbbbbbb", 17},
+	    {"relay.demand/6/3/abc", "\1aaaaaaaabbbbbbb", 16},
+	    {"relay.forward/7/99", "\1\1aaaaaaaabbbbbbbb", 18},
+	    {"relay.forward/7/3", "\1\1aaaaaaaabbbbbbb", 17},
+	    {"relay.forward/x/3", "\1\1aaaaaaaabbbbbbbb", 18},
+	};
+	struct forward_entry entry;
+	struct demand_row demand;
+	char key[300];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct store_fact fact = {span_of(rows[i].key, strlen(rows[i].key)),
+						span_of(rows[i].value, rows[i].n)};
+
+		assert_int_equal(relay_row_get(&fact, &demand, &entry), RELAY_ROW_NONE);
+	}
+	memset(key, 'k', sizeof key);
+	assert_int_equal(
+	    relay_row_get(&(struct store_fact){span_of(key, sizeof key), {0}}, &demand, &entry),
+	    RELAY_ROW_NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_demand),
+	    cmocka_unit_test(a_forwarded_proof),
+	    cmocka_unit_test(others_are_passed_over),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

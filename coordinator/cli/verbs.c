@@ -52,10 +52,11 @@ static const struct cli_verb verbs[VERB_COUNT] = {
     [VERB_REVOCATIONS] = {"revocations", "", 0, 0, json, true, "what is revoked, since when", ASKS},
     [VERB_RESUME] = {"resume", "", 0, 0, NULL, true,
 		     "send again after a transaction that had no effect", ASKS},
-    [VERB_CHECKPOINTS] = {"checkpoints", "[DIR]", 0, 1, NULL, true,
+    [VERB_CHECKPOINTS] = {"checkpoints", "[DIRECTORY]", 0, 1, NULL, true,
 			  "the checkpoint_batch_N of an ethrex upstream that may go",
-			  "DIR is the data directory of ethrex's sequencer: those in it, a path a "
-			  "line.\n" ASKS},
+			  "Its sender removes them after its own transactions alone. Of DIRECTORY, "
+			  "ethrex's data\ndirectory, the paths that are there, one a line; else a "
+			  "sentence.\n" ASKS},
     [VERB_METRICS] = {"metrics", "", 0, 0, NULL, true, "its numbers, as Prometheus reads them",
 		      ASKS},
     [VERB_HEALTHCHECK] = {"healthcheck", "", 0, 0, NULL, true, "exit with 0 if provers are served",

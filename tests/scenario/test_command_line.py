@@ -16,7 +16,7 @@ PROGRAMS = {"proof-coordinator": ("coordinator", "proof-coordinator"), "tdx-quot
             "quote-gen": ("quote-gen", "quote-gen")}
 VERBS = {
     "proof-coordinator": ["run", "config", "put-input", "drop-input", "status", "provers", "explain", "tcb-status",
-                          "collateral", "promote", "revoke", "resume", "metrics", "healthcheck", "help"],
+                          "collateral", "promote", "revoke", "resume", "checkpoints", "metrics", "healthcheck", "help"],
     "tdx-quote": ["inspect", "verify", "measurements", "report", "diff", "collateral"],
     "quote-gen": [],
 }

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import socket
@@ -17,9 +18,12 @@ import time
 import pytest
 
 import l1
+import process
+import upstream
 
 REPO = l1.REPO
 COMPOSE = REPO / "docker" / "compose.yaml"
+OVERLAY = REPO / "docker" / "compose.ethrex.yaml"
 DOCKERFILE = REPO / "docker" / "Dockerfile"
 BASE = "docker.io/library/debian:bookworm-slim"
 UID = "10001"
@@ -293,3 +297,130 @@ def test_every_part_stops_when_told(devnet):
         devnet.podman.run("stop", "--time", STOP_SECONDS, devnet.name(service))
         code = devnet.inspect(service)["State"]["ExitCode"]
         assert code != 137, f"{service} had to be killed"
+
+
+# ---- docker/compose.ethrex.yaml, over a base with ethrex's names ----
+
+BESIDE = REPO / "tests" / "scenario" / "ethrex-compose"
+COORDINATOR_KEYS = {"ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY": f"0x{KEYS[0]}",
+                    "ETHREX_PROOF_COORDINATOR_TDX_PRIVATE_KEY": f"0x{KEYS[1]}"}
+
+
+@pytest.fixture(scope="module")
+def standins(podman):
+    """The image behind the base's services: programs of this machine's build, which is the image's Debian."""
+    if not upstream.PROGRAM.exists():
+        pytest.skip(f"SKIPPED: {upstream.PROGRAM} is not built (scripts/build-rust)")
+    context = podman.home / "ethrex-compose"
+    shutil.copytree(BESIDE, context)
+    (context / "programs").mkdir()
+    for program in [upstream.PROGRAM, process.program("tests", "software-qe", "software-qe"),
+                    REPO / "tests" / "test-pccs" / "test-pccs"]:
+        shutil.copy(program, context / "programs")
+    with measured("image of the stand-ins"):
+        podman.run("build", "--isolation", "chroot", "--network", "host", "--pull-never", "--format", "docker",
+                   "-f", str(context / "Containerfile"), "-t", "ethrex-standin", str(context), timeout=600)
+
+
+class Beside(Devnet):
+    """ethrex's compose (its stand-in) with our overlay. names: services are containers of these names there."""
+
+    def __init__(self, podman, **settings):
+        super().__init__(podman)
+        self.moved_port = l1.free_port()
+        self.env = {**podman.env, "TEST_L1_PORT": str(self.l1_port), "TEST_MOVED_PORT": str(self.moved_port),
+                    "PROOF_COORDINATOR_ADDRESS_FOR_PROVERS": "127.0.0.1",
+                    "PROOF_COORDINATOR_PORT_FOR_PROVERS": str(self.port), "ETHREX_L2_TDX": "true",
+                    **COORDINATOR_KEYS, **settings}
+
+    def compose(self, *args, flags=()):
+        files = ["-f", BESIDE / "docker-compose.yaml", "-f", OVERLAY, "-p", self.project]
+        done = subprocess.run(["podman-compose", *flags, *files, *args], env=self.env, capture_output=True, text=True,
+                              timeout=300)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        return done.stdout + done.stderr
+
+    def name(self, service):
+        return f"{self.project}_{service}_1" if service == "pccs" else service
+
+    def logs(self):
+        said = []
+        for service in ["contract_deployer", "ethrex_l1", "ethrex_l2", "proof_coordinator", "ethrex_prover"]:
+            done = self.podman.try_run("logs", "--tail", "25", self.name(service))
+            said.append(f"== {service}\n{done.stdout}{done.stderr}")
+        return "\n".join(said)
+
+    def verified(self):
+        done = self.exec("proof_coordinator", "sed", "-n", "s/^ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS=//p", "/env/.env")
+        if done.returncode != 0 or not done.stdout.strip():
+            return 0
+        return int(l1.cast("call", done.stdout.strip(), "lastVerifiedBatch()(uint256)",
+                           "--rpc-url", f"http://127.0.0.1:{self.l1_port}").split()[0])
+
+    def journal(self, *events):
+        lines = self.exec("ethrex_l2", "cat", "/tmp/upstream/journal.jsonl").stdout.splitlines()
+        return [line for line in map(json.loads, lines) if line["event"] in events]
+
+    @contextlib.contextmanager
+    def up(self):
+        try:
+            self.compose("up", "-d", "--no-build")
+            yield self
+        finally:
+            self.compose("down", "--volumes", "--timeout", "15")
+
+
+def test_the_overlay_moves_ethrexs_coordinator_and_publishes_ours_where_guests_dial(podman):
+    """As the files are, without anything set."""
+    beside = Beside(podman)
+    for name in ["PROOF_COORDINATOR_ADDRESS_FOR_PROVERS", "PROOF_COORDINATOR_PORT_FOR_PROVERS", *COORDINATOR_KEYS]:
+        del beside.env[name]
+    merged = beside.compose("up", "-d", "--no-build", flags=["--dry-run"])
+    runs = dict(re.findall(r"^podman run --name=(\S+) (.*)$", merged, re.M))
+    assert "-e ETHREX_PROOF_COORDINATOR_LISTEN_PORT=3901 " in runs["ethrex_l2"]
+    assert "-p 172.17.0.1:3900:3900 " in runs["proof_coordinator"] and ":/env:ro " in runs["proof_coordinator"]
+    assert "-e ETHREX_PROOF_COORDINATOR_UPSTREAM=tcp://ethrex_l2:3901 " in runs["proof_coordinator"]
+    assert runs["ethrex_prover"].endswith("l2 prover --backend exec --proof-coordinators tcp://proof_coordinator:3900")
+    beside.compose("down", "--volumes")
+
+
+def test_beside_ethrex_in_development(podman, standins):
+    with Beside(podman, ETHREX_TDX_DEV_MODE="true").up() as beside, measured("beside ethrex, development"):
+        beside.wait_verified(3)
+        given, received = beside.journal("gave"), beside.journal("received", "setup")
+        assert {1, 2, 3} <= {e["batch"] for e in given} and received == []
+        bound = beside.inspect("proof_coordinator")["NetworkSettings"]["Ports"]["3900/tcp"]
+        assert bound == [{"HostIp": "127.0.0.1", "HostPort": str(beside.port)}]
+        health = beside.podman.try_run("healthcheck", "run", "proof_coordinator")
+        assert health.returncode == 0, health.stdout + health.stderr
+        # ethrex's part away and back, and ours: the verifying goes on.
+        before = beside.verified()
+        beside.podman.run("restart", "--time", "1", "ethrex_l2")
+        beside.podman.run("restart", "--time", STOP_SECONDS, "proof_coordinator")
+        beside.wait_verified(before + 3)
+
+
+def test_beside_ethrex_in_production(podman, standins):
+    """A quote that is verified, collateral that is uploaded, keys in files, and ethrex's sender that sends."""
+    keys = podman.home / "keys"
+    keys.mkdir(mode=0o700)
+    for name, key in [("l1.key", KEYS[0]), ("tdx.key", KEYS[1])]:
+        (keys / name).write_text(f"0x{key}\n")
+        (keys / name).chmod(0o600)
+        os.chown(keys / name, int(UID), int(UID))
+    os.chown(keys, int(UID), int(UID))
+    settings = podman.home / "production.env"
+    settings.write_text("ETHREX_PROOF_COORDINATOR_TDX_PRIVATE_KEY_FILE=/keys/tdx.key\n"
+                        "ETHREX_PROOF_COORDINATOR_COLLATERAL_SOURCES=pccs+http://pccs:8081\n"
+                        "ETHREX_PROOF_COORDINATOR_DCAP_ROOT_FILE=/env/pki/root_ca.pem\n")
+    production = {name: "" for name in COORDINATOR_KEYS} | {
+        "PROOF_COORDINATOR_KEYS": str(keys), "PROOF_COORDINATOR_ENV_FILE": str(settings),
+        "ETHREX_PROOF_COORDINATOR_SUBMIT": "upstream", "TEST_SENDS": "true"}
+    with Beside(podman, **production).up() as beside, measured("beside ethrex, production"):
+        beside.wait_verified(3)
+        received = beside.journal("received")
+        assert {1, 2, 3} <= {e["batch"] for e in received} and all(e["kept"] for e in received)
+        assert beside.journal("setup", "deleted") == []
+        said = beside.podman.run("logs", "proof_coordinator")
+        told = json.dumps(beside.inspect("proof_coordinator"))
+        assert not any(key in told + said for key in KEYS)

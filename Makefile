@@ -41,6 +41,7 @@ test: ## all tests: unit tests under sanitizers, scenarios with real processes (
 bench: build ## ratios against floors measured in the same run
 	@scripts/install-deps test
 	@scripts/build release test_programs
+	@[ "$(EXECUTOR)" = none ] || scripts/build-rust
 	@tests/bench/run --build build/release
 
 bench-peers: build ## cold verification beside dcap-qvl and go-tdx-guest, fetched from crates.io and Go's proxy

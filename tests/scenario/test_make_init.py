@@ -1,5 +1,6 @@
 """scripts/devnet, which is make init, down and status: the whole devnet in one command, twice."""
 
+import json
 import os
 import pathlib
 import re
@@ -88,6 +89,23 @@ def test_up_twice_down_twice_and_up_again(new_devnet):
     d.settings["ETHREX_DEVNET_BATCHES"] = reached + 1
     d.run("up")
     assert d.verified() >= reached + 1, "the chain and the data were kept"
+
+
+@pytest.mark.skipif(not BUILT, reason="SKIPPED: no block builder (scripts/build-rust)")
+def test_a_rollup_whose_batches_are_blobs(new_devnet):
+    """DEVNET_ROLLUP: each commit is a transaction of type 3; its blob is what the executor's KZG proof speaks of."""
+    d = new_devnet(DEVNET_ROLLUP="true", ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER="true", ETHREX_TDX_DEV_MODE="true")
+    d.run("up")
+    assert d.verified() >= 2
+    rpc = ["--rpc-url", f"http://127.0.0.1:{d.l1_port}"]
+    commits = re.findall(r"^\S+ batch \d+: blocks .* committed in (0x\w{64})", (d.dir / "logs" / "sequencer.log").read_text(), re.M)
+    assert len(commits) >= 2
+    for sent in commits[:2]:
+        tx = json.loads(subprocess.run([BIN / "cast", "tx", sent, "--json", *rpc], capture_output=True, check=True).stdout)
+        (versioned,) = tx["blobVersionedHashes"]
+        assert int(tx["type"], 16) == 3 and versioned.startswith("0x01")
+    executed = re.findall(r"^Executor: executed blocks", (d.dir / "logs" / "prover.log").read_text(), re.M)
+    assert len(executed) >= 2
 
 
 def test_a_misspelt_setting_of_makes_command_line_is_named():

@@ -484,6 +484,19 @@ def test_an_input_for_which_memory_does_not_suffice(running):
     assert prover.says("Processed") == "Processed batch 4"
 
 
+def test_a_large_input_lives_once(running):
+    """It goes to the executor as it came, without a copy."""
+    executor()
+    size = 128 << 20
+    padded = b"{" + b" " * size + l2_input().strip()[1:]
+    coordinator = running(Coordinator(InputRequest=[batch(3, padded), EMPTY]))
+    prover = running(DefaultProver(coordinator.port))
+    assert prover.says("Processed") == "Processed batch 3"
+    with open(f"/proc/{prover.p.pid}/status") as status:
+        peak = int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]) * 1024
+    assert size < peak < 1.3 * size, f"{peak} bytes at most, for an input of {size}"
+
+
 def test_without_an_executor_it_does_not_start(tmp_path):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("QUOTE_GEN", "ETHREX", "VERGEN"))}
     alone = tmp_path / "quote-gen"

@@ -20,7 +20,8 @@ static bool is_lower(const char *word)
 
 static bool is_file(const char *word, size_t n)
 {
-	static const char *const files[] = {"FILE", "DIR", "PATH", "PEM", "QUOTE", "REPORT"};
+	static const char *const files[] = {"FILE",  "DIR",    "PATH",  "PEM",
+					    "QUOTE", "REPORT", "IMAGE", "EVENTLOG"};
 	size_t i;
 
 	for (i = 0; i < sizeof files / sizeof *files; i++)

@@ -16,8 +16,8 @@ PROGRAMS = {"proof-coordinator": ("coordinator", "proof-coordinator"), "tdx-quot
             "quote-gen": ("quote-gen", "quote-gen")}
 VERBS = {
     "proof-coordinator": ["run", "config", "put-input", "drop-input", "status", "provers", "explain", "tcb-status",
-                          "collateral", "promote", "revoke", "resume", "checkpoints", "metrics", "healthcheck", "help"],
-    "tdx-quote": ["inspect", "verify", "measurements", "report", "diff", "collateral"],
+                          "collateral", "promote", "revoke", "unrevoke", "revocations", "resume", "checkpoints", "metrics", "healthcheck", "help"],
+    "tdx-quote": ["inspect", "verify", "measurements", "report", "diff", "measure", "replay", "collateral"],
     "quote-gen": [],
 }
 EACH = [(name, verb) for name, verbs in VERBS.items() for verb in verbs if verb != "help"]
@@ -115,7 +115,7 @@ def test_a_person_reads_what_goes_on(world):
     assert re.search(r"^balances     .* has [\d.]+ ETH$", text, re.M), text
     for argv in (["status", "--json"], ["--json", "status"]):
         assert json.loads(c.verb(*argv).stdout)["ready"] is True
-    for verb in ("config", "provers", "tcb-status", "collateral", "explain"):
+    for verb in ("config", "revocations", "provers", "tcb-status", "collateral", "explain"):
         assert isinstance(json.loads(c.verb(verb, "--json").stdout), dict), verb
     table = c.verb("provers").stdout.splitlines()
     assert re.split(r" {2,}", table[0]) == ["KEY", "TCB", "EVIDENCE UNTIL", "SETUP", "LAST PROOF", "PROOFS", "FROM", "STATE"]

@@ -1,5 +1,6 @@
 """make install, and what is built on it: a program of somebody else's around the library."""
 
+import ctypes
 import json
 import os
 import pathlib
@@ -80,25 +81,82 @@ def test_the_makefile_takes_prefix_and_destdir():
     assert f"cmake --install build/release --prefix {PREFIX}" in said
 
 
-def test_the_example_builds_with_pkg_config_and_judges(installed, tmp_path):
+@pytest.fixture(name="flags")
+def _flags(installed):
     found = next(installed.rglob("tdxverify.pc"))
     env = {**os.environ, "PKG_CONFIG_PATH": str(found.parent)}
-    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "tdxverify"], env=env, capture_output=True, text=True,
-                           check=True).stdout.split()
-    source = next(installed.rglob("verify_file.c"))
-    program = tmp_path / "verify_file"
-    subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-o", program, source, *flags], check=True)
-    library = next(installed.rglob("libtdxverify.so.0")).parent
+    version = subprocess.run(["pkg-config", "--modversion", "tdxverify"], env=env, capture_output=True, text=True, check=True)
+    assert version.stdout.strip() == (REPO / "VERSION").read_text().strip()
+    return subprocess.run(["pkg-config", "--cflags", "--libs", "tdxverify"], env=env, capture_output=True, text=True,
+                          check=True).stdout.split()
+
+
+@pytest.fixture(name="library_env")
+def _library_env(installed):
+    return {**os.environ, "LD_LIBRARY_PATH": str(next(installed.rglob("libtdxverify.so.0")).parent)}
+
+
+PIECES = (("tcb_info", "tcb_info.json"), ("qe_identity", "qe_identity.json"), ("pck_crl", "pck_crl.der"),
+          ("root_ca_crl", "root_ca_crl.der"), ("tcb_signing_chain", "tcb_signing_chain.pem"),
+          ("pck_crl_issuer_chain", "pck_crl_issuer_chain.pem"))
+
+
+def vector(where):
+    """A real quote and its collateral, as files of a directory and as one file; the time at which it is good."""
     if not EXAMPLE.exists():
         pytest.skip("SKIPPED: there are no vectors (set VECTORS_DIR)")
     dcap = VECTORS / "dcap"
     entry = next(e for e in json.loads((dcap / "MANIFEST.json").read_text())["positive"]
                  if e["id"] == "seed_quote_example")
-    for key, name in (("tcb_info", "tcb_info.json"), ("qe_identity", "qe_identity.json"), ("pck_crl", "pck_crl.der"),
-                      ("root_ca_crl", "root_ca_crl.der"), ("tcb_signing_chain", "tcb_signing_chain.pem"),
-                      ("pck_crl_issuer_chain", "pck_crl_issuer_chain.pem"), ("quote", "quote.bin")):
-        shutil.copy(dcap / entry[key], tmp_path / name)
-    for now, status, word in ((entry["now"], 0, "accepted"), (1, 1, "not valid yet")):
+    for key, name in (*PIECES, ("quote", "quote.bin")):
+        shutil.copy(dcap / entry[key], where / name)
+    bundle = {key: (where / name).read_bytes().hex() if name.endswith(".der") else (where / name).read_text()
+              for key, name in PIECES}
+    (where / "bundle.json").write_text(json.dumps(bundle))
+    return entry["now"]
+
+
+def example(installed, name):
+    return next(installed.rglob(name))
+
+
+def test_the_c_example_builds_with_pkg_config_and_judges(installed, flags, library_env, tmp_path):
+    program = tmp_path / "verify_file"
+    subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-o", program, example(installed, "verify_file.c"), *flags], check=True)
+    good = vector(tmp_path)
+    for now, status, word in ((good, 0, "accepted"), (1, 1, "not valid yet")):
         done = subprocess.run([program, tmp_path / "quote.bin", tmp_path, str(now)], capture_output=True, text=True,
-                              env={**os.environ, "LD_LIBRARY_PATH": str(library)}, timeout=30)
+                              env=library_env, timeout=30)
         assert (done.returncode, word in done.stdout) == (status, True), done.stdout + done.stderr
+
+
+def judges_in_one_call(command, env, where):
+    good = vector(where)
+    for now, status in ((good, 0), (1, 1)):
+        done = subprocess.run([*command, where / "quote.bin", where / "bundle.json", str(now)], env=env, capture_output=True,
+                              text=True, timeout=30)
+        assert done.returncode == status, done.stdout + done.stderr
+        verdict = json.loads(done.stdout)
+        assert verdict["accepted"] is (status == 0) and len(verdict["checks"]) > 20
+    (where / "bundle.json").write_text('{"tcb_inof":"x"}')
+    done = subprocess.run([*command, where / "quote.bin", where / "bundle.json", "1"], env=env, capture_output=True, text=True,
+                          timeout=30)
+    assert done.returncode == 2 and "no piece of collateral" in json.loads(done.stdout)["message"], done
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="SKIPPED: the example in C++ is not built: there is no c++")
+def test_the_cpp_example_builds_and_judges(installed, flags, library_env, tmp_path):
+    program = tmp_path / "verify_file"
+    subprocess.run(["c++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-o", program, example(installed, "verify_file.cpp"),
+                    *flags], check=True)
+    judges_in_one_call([program], library_env, tmp_path)
+
+
+def test_the_python_example_judges(installed, library_env, tmp_path):
+    judges_in_one_call(["/usr/bin/python3", example(installed, "verify_file.py")], library_env, tmp_path)
+
+
+def test_the_library_says_its_version(installed):
+    library = ctypes.CDLL(str(next(installed.rglob("libtdxverify.so.0"))))
+    library.tdxv_version.restype = ctypes.c_char_p
+    assert library.tdxv_version().decode() == (REPO / "VERSION").read_text().strip()

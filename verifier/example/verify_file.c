@@ -32,14 +32,15 @@ static struct tdxv_bytes slurp(const char *dir, const char *name)
 
 int main(int argc, char **argv)
 {
-	static struct tdxv_verdict verdict;
+	struct tdxv_verdict *verdict = tdxv_verdict_new();
 	struct tdxv_collateral *collateral;
 	struct tdxv_collateral_input in = {.tcb_info = {NULL, 0}};
 	struct tdxv_bytes quote, intels_root = {NULL, 0};
 	struct tdxv_why why;
 	char summary[4096];
+	bool accepted;
 
-	if (argc != 4) {
+	if (argc != 4 || !verdict) {
 		fprintf(stderr, "usage: verify_file QUOTE DIR SECONDS\n");
 		return 2;
 	}
@@ -56,10 +57,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", why.text);
 		return 2;
 	}
-	tdxv_verify(&verdict, quote.p, quote.n, collateral, NULL, NULL, strtoll(argv[3], NULL, 10));
-	tdxv_verdict_summary(summary, sizeof summary, &verdict);
+	tdxv_verify(verdict, quote.p, quote.n, collateral, NULL, NULL, strtoll(argv[3], NULL, 10));
+	tdxv_verdict_summary(summary, sizeof summary, verdict);
 	puts(summary);
+	accepted = tdxv_verdict_accepted(verdict);
 
+	tdxv_verdict_free(verdict);
 	tdxv_collateral_free(collateral);
 	free((void *)quote.p);
 	free((void *)in.tcb_info.p);
@@ -68,5 +71,5 @@ int main(int argc, char **argv)
 	free((void *)in.pck_crl.p);
 	free((void *)in.pck_crl_issuer_chain.p);
 	free((void *)in.root_ca_crl.p);
-	return verdict.accepted ? 0 : 1;
+	return accepted ? 0 : 1;
 }

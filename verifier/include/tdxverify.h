@@ -40,7 +40,10 @@
 extern "C" {
 #endif
 
-#define TDXV_VERSION "0.1.0"
+#define TDXV_VERSION "0.2.0"
+
+/* The version of the library that runs, where TDXV_VERSION is that of this header. */
+const char *tdxv_version(void);
 
 /* -- Small things ---------------------------------------------------------------------------- */
 
@@ -557,6 +560,42 @@ size_t tdxv_verdict_json(char *out, size_t cap, const struct tdxv_verdict *v);
 size_t tdxv_time_text(char *out, size_t cap, int64_t t);
 /* Reads that form only; false for anything else. */
 bool tdxv_time_parse(int64_t *t, const char *s, size_t n);
+
+/* -- Without layouts -------------------------------------------------------------------------- */
+
+/*
+ * What is in struct tdxv_verdict and struct tdxv_policy may grow with a release. Programs that take
+ * these objects from here, and ask by function, need not be built anew; other languages need no
+ * layout at all.
+ */
+
+/* For tdxv_verify(), any number of times; NULL: no memory. */
+struct tdxv_verdict *tdxv_verdict_new(void);
+void tdxv_verdict_free(struct tdxv_verdict *v);
+bool tdxv_verdict_accepted(const struct tdxv_verdict *v);
+bool tdxv_verdict_authentic(const struct tdxv_verdict *v);
+enum tdxv_tcb_status tdxv_verdict_tcb_status(const struct tdxv_verdict *v);
+
+/* tdxv_policy_default()'s, for tdxv_policy_parse() to change; NULL: no memory. */
+struct tdxv_policy *tdxv_policy_new(void);
+void tdxv_policy_free(struct tdxv_policy *p);
+
+/*
+ * From bytes to JSON in one call. collateral is one JSON object of strings with the pieces' names,
+ * as `proof-coordinator collateral fetch` and `tdx-quote collateral fetch` write it: tcb_info,
+ * qe_identity, tcb_signing_chain, pck_crl, pck_crl_issuer_chain, root_ca_crl and, if it differs,
+ * qe_identity_signing_chain. policy: JSON as tdxv_policy_parse() reads it; NULL:
+ * tdxv_policy_default(). root_pem: NULL for Intel's.
+ *
+ * Returns tdxv_verdict_json()'s text, with "accepted": true or false; or, where nothing could be
+ * judged,
+ * {"error": tdxv_error_name(), "message": the sentence}. Free it with tdxv_text_free(). NULL: no
+ * memory. The collateral's signatures are verified in each call: who judges many quotes keeps a
+ * struct tdxv_collateral.
+ */
+char *tdxv_judge(const uint8_t *quote, size_t n, const char *collateral, const char *policy,
+		 const char *root_pem, int64_t now);
+void tdxv_text_free(char *text);
 
 /* -- What is short ----------------------------------------------------------------------------- */
 

@@ -117,8 +117,8 @@ static const struct cli_verb verbs[VERBS] = {
 };
 
 static const struct cli_exit exits[] = {
-    {EXIT_ACCEPTED, "accepted; of diff: equal"},
-    {EXIT_REFUSED, "refused; of diff: different"},
+    {EXIT_ACCEPTED, "accepted; of diff and replay: equal"},
+    {EXIT_REFUSED, "refused; of diff and replay: different"},
     {EXIT_TROUBLE, "nothing could be judged: what was to be read cannot be"},
     {CLI_USAGE, "the command line makes no sense"},
 };

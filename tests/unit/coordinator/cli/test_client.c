@@ -87,7 +87,7 @@ static void test_show_provers(void **state)
 	SHOWS(show_revocations, "{\"revocations\":[]}", "nothing is revoked");
 	SHOWS(show_revocations,
 	      "{\"revocations\":[{\"what\":\"ppid:0011\",\"at_ms\":0,\"keys\":[\"0xab\"]}]}",
-	      "REVOKED    SINCE  KEYS KEPT HERE\n", "ppid:0011  never  1\n");
+	      "REVOKED    SINCE  KEYS KEPT HERE\nppid:0011  never  1\n");
 	SHOWS(show_provers, "{}", "no prover has registered here");
 	SHOWS(show_provers,
 	      "{\"provers\":[{\"signer\":\"0xAb\",\"state\":\"active\",\"source\":\"10.0.0.7\","

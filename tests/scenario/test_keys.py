@@ -140,10 +140,10 @@ def test_what_is_put_right(world, signer, mood):
 def test_a_signer_that_is_not_there_at_the_start(world):
     gone = Web3Signer(L1_KEY)
     gone.close()
-    c = world.coordinator(**remote(gone)).start()
+    c = world.coordinator(**remote(gone, SETUP_TIMEOUT=1000)).start()
     c.saw(f"event=signer_trouble signer={gone.url} reason=\"it does not answer: ")
     key = Key()
-    assert c.setup(key.payload) is not True or world.signer == key.address
+    assert c.setup(key.payload) is not True
     world.feed(c, 1)
     number, _ = c.request()
     assert c.submit(number, world.proof(key, number)) is True
@@ -196,14 +196,12 @@ def test_the_key_is_nowhere_else(world):
         assert "Max core file size" in limits and limits.split("Max core file size")[1].split()[0] == "0"
     assert not [f for f in forms if f in c.log().encode()]
     if os.geteuid() == 0:
-        # The search finds it where it is.
-        assert [forms[0] in memory_of(pid) for pid in pids] == [False, True, True]
-        assert not [f for f in forms if f in memory_of(c.process.pid)]
+        assert not held_by(c.process.pid, forms)
+        assert held_by(pids[1], forms) and held_by(pids[2], forms)  # the search finds it where it is
 
 
-def memory_of(pid):
-    """All that it may write to."""
-    found = b""
+def held_by(pid, forms):
+    """Which of them its memory has, in all that it may write to."""
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for line in maps:
             span, rights = line.split()[:2]
@@ -211,10 +209,12 @@ def memory_of(pid):
             if rights.startswith("rw"):
                 try:
                     memory.seek(low)
-                    found += memory.read(high - low) + b"|"
+                    region = memory.read(high - low)
                 except OSError:
-                    pass
-    return found
+                    continue  # the kernel's own
+                if found := [f for f in forms if f in region]:
+                    return found
+    return []
 
 
 def test_its_child_is_killed_again_and_again(world):

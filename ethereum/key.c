@@ -113,7 +113,8 @@ bool eth_public_key_parse(uint8_t point[ETH_POINT_SIZE], const char *hex, struct
 			n);
 		return false;
 	}
-	if (!context || !secp256k1_ec_pubkey_parse(context, &parsed, bytes, size)) {
+	/* The library also takes the hybrid form, which nobody writes. */
+	if (bytes[0] > 4 || !context || !secp256k1_ec_pubkey_parse(context, &parsed, bytes, size)) {
 		why_set(why, "not a public key: no point of secp256k1");
 		return false;
 	}

@@ -2,6 +2,7 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
+#include "coordinator/base/retry.h"
 #include "coordinator/signing/process.h"
 #include "coordinator/signing/remote.h"
 
@@ -10,16 +11,21 @@
 #include <string.h>
 
 #define RAW_MAX (WIRE_DATA_MAX + 1024)
+/* A remote signer that failed is left alone for so long (ms); doubles. With its timeout it stays
+ * below the minute that the sender waits for an action. */
+#define REST_MIN 500
+#define REST_MAX 30000
 
 /* What is under way. */
 struct request {
 	struct request *next;
 	struct signing *signing;
-	uint64_t id, deadline_ms; /* monotonic; of a local one */
+	uint64_t id;
+	uint64_t at_ms; /* monotonic. Local: too late; remote and not asked yet: time to ask */
 	enum signing_kind kind;
 	struct eth_tx tx;
 	struct buf data;
-	struct remote_request *remote; /* NULL: at the process */
+	struct remote_request *remote; /* NULL: local, or not asked yet */
 	signing_cb *cb;
 	void *arg;
 };
@@ -30,8 +36,10 @@ struct signing {
 	struct signing_events events;
 	struct signer_process *process; /* NULL: no local key */
 	bool confined, is_lost;
-	struct remote *remote; /* NULL: no remote one */
-	struct policy policy;  /* of what the remote one is asked */
+	struct remote *remote;    /* NULL: no remote one */
+	struct policy policy;     /* of what the remote one is asked */
+	unsigned remote_failures; /* in a row */
+	uint64_t remote_rest_ms;  /* it is left alone until then */
 	struct request *first;
 	unsigned n;
 	uint64_t last_id;
@@ -48,6 +56,11 @@ struct signing {
 static enum signing_way way_of(const struct signing *s, enum signing_kind kind)
 {
 	return s->o.accounts[signing_who(kind)].way;
+}
+
+static bool is_local(const struct request *q)
+{
+	return way_of(q->signing, q->kind) == SIGNING_LOCAL;
 }
 
 /* ---- the answer ---- */
@@ -83,8 +96,9 @@ static void answer_failed(struct request *q, const char *sentence)
 	request_free(q);
 }
 
-/* Puts the transaction together with a signature that is believed in nothing. */
-static void answer_signed(struct request *q, const uint8_t *sig)
+/* Puts the transaction together with a signature that is believed in nothing. False: it is of no
+ * use. */
+static bool answer_signed(struct request *q, const uint8_t *sig)
 {
 	struct signing *s = q->signing;
 	const enum signing_who who = signing_who(q->kind);
@@ -96,7 +110,8 @@ static void answer_signed(struct request *q, const uint8_t *sig)
 	if (eth_tx_assemble(&raw, a.hash, &q->tx, sig, &s->o.accounts[who].address, &why) !=
 	    ETH_OK) {
 		why_wrap(&why, "what %s made is of no use",
-			 q->remote ? s->seen[who].where : "the process that holds the keys");
+			 way_of(s, q->kind) == SIGNING_REMOTE ? s->seen[who].where
+							      : "the process that holds the keys");
 		answer_failed(q, why.text);
 	} else {
 		unlink_request(s, q);
@@ -108,6 +123,7 @@ static void answer_signed(struct request *q, const uint8_t *sig)
 		request_free(q);
 	}
 	buf_free(&raw);
+	return a.ok;
 }
 
 /* ---- the process ---- */
@@ -117,7 +133,7 @@ static struct request *find(const struct signing *s, uint64_t id)
 	struct request *q;
 
 	for (q = s->first; q; q = q->next)
-		if (!q->remote && q->id == id)
+		if (is_local(q) && q->id == id)
 			return q;
 	return NULL;
 }
@@ -128,7 +144,7 @@ static void fail_all_local(struct signing *s, const char *sentence)
 
 	for (q = s->first; q; q = next) {
 		next = q->next;
-		if (!q->remote)
+		if (is_local(q))
 			answer_failed(q, sentence);
 	}
 }
@@ -162,36 +178,23 @@ static void on_lost(void *arg, const char *sentence)
 	s->events.lost(s->events.arg, sentence);
 }
 
-static void on_deadline(uv_timer_t *timer);
+/* ---- time ---- */
 
-/* Requests are appended and their time is the same: the first local one is the next to be late. */
+static void on_timer(uv_timer_t *timer);
+
 static void arm(struct signing *s)
 {
 	const uint64_t now = clock_mono_ms();
-	const struct request *q = s->first;
+	uint64_t first = UINT64_MAX;
+	const struct request *q;
 
-	while (q && q->remote)
-		q = q->next;
-	if (q)
-		uv_timer_start(&s->timer, on_deadline,
-			       q->deadline_ms > now ? q->deadline_ms - now : 0, 0);
-	else
+	for (q = s->first; q; q = q->next)
+		if (!q->remote && q->at_ms < first)
+			first = q->at_ms;
+	if (first == UINT64_MAX)
 		uv_timer_stop(&s->timer);
-}
-
-static void on_deadline(uv_timer_t *timer)
-{
-	struct signing *s = timer->data;
-	struct request *q, *next;
-	struct why why;
-
-	why_set(&why, "the process that signs does not answer in %u ms", s->o.local_timeout_ms);
-	for (q = s->first; q; q = next) {
-		next = q->next;
-		if (!q->remote && q->deadline_ms <= clock_mono_ms())
-			answer_failed(q, why.text);
-	}
-	arm(s);
+	else
+		uv_timer_start(&s->timer, on_timer, first > now ? first - now : 0, 0);
 }
 
 /* ---- the remote one ---- */
@@ -199,11 +202,19 @@ static void on_deadline(uv_timer_t *timer)
 static void on_remote(void *arg, const uint8_t *sig, const char *sentence)
 {
 	struct request *q = arg;
+	struct signing *s = q->signing;
+	bool ok = sig != NULL;
 
-	if (sig)
-		answer_signed(q, sig);
+	/* First, for the answer may ask again. */
+	s->remote_rest_ms = clock_mono_ms() + retry_backoff(REST_MIN, REST_MAX, s->remote_failures);
+	if (ok)
+		ok = answer_signed(q, sig);
 	else
 		answer_failed(q, sentence);
+	s->remote_failures = ok ? 0 : s->remote_failures + 1;
+	if (ok)
+		s->remote_rest_ms = 0;
+	arm(s);
 }
 
 static bool ask_remote(struct request *q, struct why *why)
@@ -217,6 +228,26 @@ static bool ask_remote(struct request *q, struct why *why)
 		q->remote = remote_sign(s->remote, buf_span(&payload), on_remote, q, why);
 	buf_free(&payload);
 	return q->remote != NULL;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct signing *s = timer->data;
+	const uint64_t now = clock_mono_ms();
+	struct request *q, *next;
+	struct why late, why;
+
+	why_set(&late, "the process that signs does not answer in %u ms", s->o.local_timeout_ms);
+	for (q = s->first; q; q = next) {
+		next = q->next;
+		if (q->remote || q->at_ms > now)
+			continue;
+		if (is_local(q))
+			answer_failed(q, late.text);
+		else if (!ask_remote(q, &why))
+			answer_failed(q, why.text);
+	}
+	arm(s);
 }
 
 /* ---- a request ---- */
@@ -236,13 +267,8 @@ static struct request *request_new(struct signing *s, enum signing_kind kind,
 
 	if (!q)
 		return NULL;
-	*q = (struct request){.signing = s,
-			      .id = ++s->last_id,
-			      .deadline_ms = clock_mono_ms() + s->o.local_timeout_ms,
-			      .kind = kind,
-			      .tx = *tx,
-			      .cb = cb,
-			      .arg = arg};
+	*q = (struct request){
+	    .signing = s, .id = ++s->last_id, .kind = kind, .tx = *tx, .cb = cb, .arg = arg};
 	buf_init(&q->data, WIRE_DATA_MAX);
 	if (!buf_add(&q->data, tx->data.p, tx->data.n)) {
 		request_free(q);
@@ -276,7 +302,13 @@ void signing_sign(struct signing *s, enum signing_kind kind, const struct eth_tx
 		cb(arg, &refused);
 		return;
 	}
-	ok = way_of(s, kind) == SIGNING_REMOTE ? ask_remote(q, &why) : ask_process(q, &why);
+	if (is_local(q)) {
+		q->at_ms = clock_mono_ms() + s->o.local_timeout_ms;
+		ok = ask_process(q, &why);
+	} else {
+		q->at_ms = s->remote_rest_ms;
+		ok = clock_mono_ms() < q->at_ms || ask_remote(q, &why);
+	}
 	if (!ok)
 		answer_failed(q, why.text);
 	arm(s);

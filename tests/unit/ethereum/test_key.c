@@ -4,6 +4,7 @@
 #include "ethereum/key.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 /* The first account of Foundry's and Hardhat's well-known test mnemonic. */
 #define TEST_KEY "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
@@ -267,13 +268,49 @@ static void threads_agree(void **state)
 	}
 }
 
+static void public_keys(void **state)
+{
+	/* The generator of the group: the public key of the secret 1. */
+	static const char x[] = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+	static const char y[] = "483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
+	static const struct {
+		const char *before;
+		bool y, same;
+	} forms[] = {{"0x04", true, true}, {"04", true, true},  {"", true, true},
+		     {"0x", true, true},   {"02", false, true}, {"03", false, false}};
+	static const struct {
+		const char *before;
+		bool y;
+	} none[] = {{"06", true}, {"", false}, {"02", true}, {"zz", true}, {"0404", true}};
+	uint8_t point[ETH_POINT_SIZE];
+	struct eth_address a, expected;
+	struct eth_key one = {{0}};
+	char text[200];
+	struct why why;
+
+	(void)state;
+	one.secret[31] = 1;
+	assert_true(eth_key_address(&expected, &one));
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+		snprintf(text, sizeof text, "%s%s%s", forms[i].before, x, forms[i].y ? y : "");
+		assert_true(eth_public_key_parse(point, text, &why));
+		eth_public_key_address(&a, point);
+		assert_int_equal(eth_address_equal(&a, &expected), forms[i].same);
+	}
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+		snprintf(text, sizeof text, "%s%s%s", none[i].before, x, none[i].y ? y : "");
+		assert_false(eth_public_key_parse(point, text, &why));
+		assert_says(&why, "not a public key");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(checksums),     cmocka_unit_test(bad_addresses),
 	    cmocka_unit_test(keys),          cmocka_unit_test(bad_keys),
 	    cmocka_unit_test(signatures),    cmocka_unit_test(recovery_rules),
-	    cmocka_unit_test(threads_agree),
+	    cmocka_unit_test(threads_agree), cmocka_unit_test(public_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

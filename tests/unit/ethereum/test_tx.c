@@ -4,6 +4,8 @@
 #include "ethereum/rlp.h"
 #include "ethereum/tx.h"
 
+#define ORDER "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"
+
 /* Encodings in this file are by Foundry's cast mktx with the first key of its test mnemonic. */
 
 #define TEST_KEY "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
@@ -168,6 +170,63 @@ static void refused_to_sign(void **state)
 	buf_free(&raw);
 }
 
+/* Signed by somebody else: the same bytes as if signed here, or refused. */
+static void assembled(void **state)
+{
+	const struct eth_tx tx = example(ETH_TX_DYNAMIC_FEE);
+	uint8_t digest[32], hash[32], same[32], sig[ETH_SIGNATURE_SIZE];
+	struct buf payload, raw, here;
+	struct eth_address from, other;
+	struct eth_key key;
+	struct why why;
+
+	(void)state;
+	assert_true(eth_key_parse(&key, TEST_KEY, &why));
+	assert_true(eth_key_address(&from, &key));
+	buf_init(&payload, 1000);
+	buf_init(&raw, 1000);
+	buf_init(&here, 1000);
+	assert_int_equal(eth_tx_payload(&payload, &tx, &why), ETH_OK);
+	keccak256(digest, payload.p, payload.len);
+	assert_true(eth_sign_digest(sig, &key, digest));
+	assert_int_equal(eth_tx_sign(&here, same, &tx, &key, &why), ETH_OK);
+	for (int high = 0; high < 2; high++) {
+		raw.len = 0;
+		if (high) {
+			struct uint256 s, order;
+
+			uint256_from_bytes(&s, sig + 32, 32);
+			assert_true(hex_decode(order.be, 32, ORDER, 64));
+			assert_true(uint256_sub(&s, &order, &s));
+			memcpy(sig + 32, s.be, 32);
+			sig[64] = (uint8_t)(28 - sig[64]);
+		}
+		assert_int_equal(eth_tx_assemble(&raw, hash, &tx, sig, &from, &why), ETH_OK);
+		assert_true(span_eq(buf_span(&raw), buf_span(&here)));
+		assert_memory_equal(hash, same, 32);
+	}
+	raw.len = 0;
+	other = from;
+	other.b[0] ^= 1;
+	assert_int_equal(eth_tx_assemble(&raw, hash, &tx, sig, &other, &why), ETH_BAD_SIGNATURE);
+	assert_says(&why, "the signature is of 0x");
+	sig[64] = 29;
+	assert_int_equal(eth_tx_assemble(&raw, hash, &tx, sig, &from, &why), ETH_BAD_SIGNATURE);
+	assert_says(&why, "last byte is 29");
+	sig[64] = 0;
+	memset(sig + 32, 0xff, 32);
+	assert_int_equal(eth_tx_assemble(&raw, hash, &tx, sig, &from, &why), ETH_BAD_SIGNATURE);
+	assert_says(&why, "not below the order");
+	memset(sig, 0, 64);
+	assert_int_equal(eth_tx_assemble(&raw, hash, &tx, sig, &from, &why), ETH_BAD_SIGNATURE);
+	assert_int_equal(raw.len, 0);
+	payload.max = payload.len = 0;
+	assert_int_equal(eth_tx_payload(&payload, &tx, &why), ETH_NO_ROOM);
+	buf_free(&payload);
+	buf_free(&raw);
+	buf_free(&here);
+}
+
 /* A dynamic fee transaction with some fields replaced by the given RLP. */
 static void build(struct buf *b, const char *to, const char *access_list, const char *end)
 {
@@ -250,9 +309,10 @@ static void intrinsic_gas(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(dynamic_fee),     cmocka_unit_test(legacy),
-	    cmocka_unit_test(eip155_example),  cmocka_unit_test(refused_to_sign),
-	    cmocka_unit_test(refused_to_read), cmocka_unit_test(intrinsic_gas),
+	    cmocka_unit_test(dynamic_fee),    cmocka_unit_test(legacy),
+	    cmocka_unit_test(eip155_example), cmocka_unit_test(refused_to_sign),
+	    cmocka_unit_test(assembled),      cmocka_unit_test(refused_to_read),
+	    cmocka_unit_test(intrinsic_gas),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@ bool payload_memory(uint64_t *input_max, uint64_t *executor_memory, uint64_t ava
 	if (available < MEMORY_FIXED + MEMORY_PER_BYTE * INPUT_MIN)
 		return false;
 	*input_max = (available - MEMORY_FIXED) / MEMORY_PER_BYTE;
-	*executor_memory = available - *input_max;
+	*executor_memory = available - *input_max + UNTOUCHED;
 	return true;
 }
 
@@ -77,9 +77,8 @@ bool payload_complete(struct guest_settings *s, struct why *why)
 			available >> 20);
 		return false;
 	}
-	say("%" PRIu64 " MiB of memory are free: a batch input may have %" PRIu64
-	    " bytes at most, and its executor %" PRIu64 " MiB",
-	    available >> 20, input_max, executor_memory >> 20);
+	say("%" PRIu64 " MiB of memory are free: a batch input may have %" PRIu64 " bytes at most",
+	    available >> 20, input_max);
 	/* Without a quote a bare address goes to the coordinator only where the command line, which
 	 * is measured, says so. */
 	if (add_number(s, "--input-max", input_max) &&

@@ -89,7 +89,7 @@ def test_done_it_powers_off(boot, coordinator, tmp_path):
     c = coordinator(InputRequest=[batch(7, INPUT)])
     image = make_image(tmp_path / "image", f"coordinator=10.0.2.2:{c.port}", "without-quote=register", "interval=100",
                        "batches=1", NET="dhcp")
-    console = boot(image, "--memory", "768M").ended()
+    console = boot(image, "--memory", "512M").ended()
     assert "guest: eth0 has the address 10.0.2.15/24" in console, console
     assert f"state root {SUMMARY['initialStateRoot']} to {SUMMARY['stateRoot']}" in console, console
     assert "Processed batch 7" in console and "quote-gen ended with status 0: the machine powers off" in console
@@ -120,17 +120,21 @@ def test_without_a_quote_a_production_image_waits(boot, image):
     assert "Sending quote" not in machine.log() and "WARNING" not in machine.log()
 
 
-def test_systemd_starts_it_too(boot, tmp_path):
-    image = make_image(tmp_path / "image", "coordinator=10.0.2.2:1", "without-quote=register", "interval=500", flavour="systemd")
-    machine = boot(image)
-    machine.saw("^Error sending quote: .*Connection refused", BOOT)
-    assert ENTERED in machine.log() and "WARNING: without a quote the bare address is sent" in machine.log()
+def test_systemd_starts_it_too(boot, coordinator, tmp_path):
+    c = coordinator(InputRequest=[batch(7, INPUT)])
+    image = make_image(tmp_path / "image", f"coordinator=10.0.2.2:{c.port}", "without-quote=register", "interval=100",
+                       "batches=1", flavour="systemd")
+    console = boot(image).ended()
+    for said in (ENTERED, "WARNING: without a quote the bare address is sent", SUMMARY["stateRoot"], "Processed batch 7",
+                 "reboot: Power down"):
+        assert said in console, console
 
 
 def test_systemd_powers_off_where_a_setting_is_wrong(boot, tmp_path):
     image = make_image(tmp_path / "image", "no-such-flag=1", flavour="systemd")
     console = boot(image).ended()
     assert ENTERED in console and '"--no-such-flag" is not a flag' in console, console
+    assert "reboot: Power down" in console
 
 
 def flipped(image, out, at):
@@ -148,13 +152,13 @@ def offsets(image):
     return [part["start"] * 512 for part in json.loads(said)["partitiontable"]["partitions"]]
 
 
-@pytest.mark.parametrize("what", ["data", "last", "tree", "hash"])
+@pytest.mark.parametrize("what", ["data", "tree", "hash"])
 def test_a_flipped_bit_does_not_boot(boot, image, tmp_path, what):
     _, root, tree = offsets(image)
     size = (image / "root.img").stat().st_size
     disk = (image / "disk.raw").read_bytes()
     assert disk.count(b" roothash=") == 1
-    at = {"data": root + size // 2, "last": root + size - 1, "tree": tree + (image / "hash.img").stat().st_size // 2,
+    at = {"data": root + size - 1, "tree": tree + (image / "hash.img").stat().st_size // 2,
           "hash": disk.index(b" roothash=") + len(b" roothash=")}[what]
     if what == "hash":
         assert disk[at:at + 1] in b"0123456789abcdef"

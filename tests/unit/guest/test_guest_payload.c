@@ -53,8 +53,8 @@ static void memory_is_divided(void **state)
 			continue;
 		}
 		assert_true(input >= INPUT_MIN);
-		assert_int_equal(input + executor, all);
-		assert_true(executor >= MEMORY_FIXED + (MEMORY_PER_BYTE - 1) * input);
+		assert_true(input * MEMORY_PER_BYTE + MEMORY_FIXED <= all);
+		assert_true(executor >= UNTOUCHED + (MEMORY_PER_BYTE - 1) * input);
 	}
 	assert_true(payload_memory(&input, &executor, 1858ull << 20));
 	assert_int_equal(input, 279969792);

@@ -95,23 +95,87 @@ static bool within_ceilings(const struct policy *p, const struct eth_tx *tx, str
 	return false;
 }
 
-static bool is_known_call(const struct policy *p, enum signing_kind kind, const struct eth_tx *tx,
-			  struct why *why)
+/* ---- which calls ---- */
+
+#define AGGREGATE "aggregate3((address,bool,bytes)[])"
+
+/* Its address on the chains that have it. */
+static const struct eth_address multicall3 = {{0xca, 0x11, 0xbd, 0xe0, 0x59, 0x77, 0xb3,
+					       0x63, 0x11, 0x67, 0x02, 0x88, 0x62, 0xbe,
+					       0x2a, 0x17, 0x39, 0x76, 0xca, 0x11}};
+
+static bool is_aggregate(enum signing_kind kind, const struct eth_address *to, struct span data)
 {
+	uint8_t selector[4];
+
+	abi_selector(selector, AGGREGATE);
+	return kind == SIGNING_UPLOAD && eth_address_equal(to, &multicall3) && data.n > 4 &&
+	       memcmp(selector, data.p, 4) == 0;
+}
+
+bool policy_each_call(enum signing_kind kind, const struct eth_address *to, struct span data,
+		      policy_visit *visit, void *arg, struct why *why)
+{
+	struct abi_value *decoded = NULL;
+	const struct abi_list *calls;
+	struct eth_address target;
+	bool ok;
+	size_t i;
+
+	if (!is_aggregate(kind, to, data))
+		return visit(arg, to, data, why);
+	if (abi_decode(&decoded, "((address,bool,bytes)[])", span_of(data.p + 4, data.n - 4),
+		       why) != ETH_OK) {
+		why_wrap(why, "what Multicall3 is to be given");
+		return false;
+	}
+	calls = &decoded->items.p[0].items;
+	ok = calls->n > 0;
+	if (!ok)
+		why_set(why, "Multicall3 is to be given nothing");
+	for (i = 0; ok && i < calls->n; i++) {
+		const struct abi_list *call = &calls->p[i].items;
+
+		ok = abi_to_address(&target, &call->p[0]) &&
+		     visit(arg, &target, call->p[2].bytes, why);
+	}
+	abi_value_free(decoded);
+	return ok;
+}
+
+struct look {
+	const struct policy *policy;
+	enum signing_kind kind;
+};
+
+static bool is_known_one(void *arg, const struct eth_address *to, struct span data, struct why *why)
+{
+	const struct look *l = arg;
 	char text[ETH_ADDRESS_TEXT_SIZE], selector[9] = "none";
 
-	eth_address_print(text, &tx->to);
-	if (tx->data.n >= 4)
-		hex_encode(selector, tx->data.p, 4);
-	if (!knows_contract(p, kind, &tx->to))
-		why_set(why, "%s to %s: no contract of its kind that is known", kinds[kind], text);
-	else if (!knows_function(p, kind, tx->data))
+	eth_address_print(text, to);
+	if (data.n >= 4)
+		hex_encode(selector, data.p, 4);
+	if (!knows_contract(l->policy, l->kind, to))
+		why_set(why, "%s to %s: no contract of its kind that is known", kinds[l->kind],
+			text);
+	else if (!knows_function(l->policy, l->kind, data))
 		why_set(why, "a call of the function %s of %s, which is not one for %s", selector,
-			text, kinds[kind]);
+			text, kinds[l->kind]);
 	else
 		return true;
 	return false;
 }
+
+static bool is_known_call(const struct policy *p, enum signing_kind kind, const struct eth_tx *tx,
+			  struct why *why)
+{
+	struct look look = {p, kind};
+
+	return policy_each_call(kind, &tx->to, tx->data, is_known_one, &look, why);
+}
+
+/* ---- one a nonce ---- */
 
 static void call_hash(uint8_t out[32], const struct eth_tx *tx)
 {

@@ -52,6 +52,14 @@ void policy_init(struct policy *p, uint64_t chain_id, uint64_t max_fee, uint64_t
 bool policy_add_contract(struct policy *p, enum signing_kind kind, const struct eth_address *to,
 			 struct why *why);
 
+/* Visits each call that a transaction of this kind makes: itself, or, of an upload by way of
+ * Multicall3's aggregate3, each that is in it. False with the sentence: a visit was, or what should
+ * be a list of calls is none. */
+typedef bool policy_visit(void *arg, const struct eth_address *to, struct span data,
+			  struct why *why);
+bool policy_each_call(enum signing_kind kind, const struct eth_address *to, struct span data,
+		      policy_visit *visit, void *arg, struct why *why);
+
 /* May it be signed? True: it counts as signed from now on. What is always allowed besides: the same
  * call again at its nonce (other fees), and an empty call of the account to itself, which cancels
  * or fills a nonce. False with the sentence, and nothing has changed. */

@@ -314,16 +314,32 @@ void signing_sign(struct signing *s, enum signing_kind kind, const struct eth_tx
 	arm(s);
 }
 
-void signing_add_contract(struct signing *s, enum signing_kind kind, const struct eth_address *to)
+struct adding {
+	struct signing *signing;
+	enum signing_kind kind;
+};
+
+static bool add_contract(void *arg, const struct eth_address *to, struct span data, struct why *why)
 {
-	const struct wire_message m = {.kind = WIRE_CONTRACT, .what = kind, .tx = {.to = *to}};
+	const struct adding *a = arg;
+	const struct wire_message m = {.kind = WIRE_CONTRACT, .what = a->kind, .tx = {.to = *to}};
+
+	(void)data;
+	/* Should it not arrive, what goes there is refused, in words. */
+	if (way_of(a->signing, a->kind) == SIGNING_REMOTE)
+		policy_add_contract(&a->signing->policy, a->kind, to, why);
+	else if (way_of(a->signing, a->kind) == SIGNING_LOCAL)
+		process_send(a->signing->process, &m, why);
+	return true;
+}
+
+void signing_add_contracts(struct signing *s, enum signing_kind kind, const struct eth_address *to,
+			   struct span data)
+{
+	struct adding a = {s, kind};
 	struct why why;
 
-	/* Should it not arrive, what goes there is refused, in words. */
-	if (way_of(s, kind) == SIGNING_REMOTE)
-		policy_add_contract(&s->policy, kind, to, &why);
-	else if (way_of(s, kind) == SIGNING_LOCAL)
-		process_send(s->process, &m, &why);
+	policy_each_call(kind, to, data, add_contract, &a, &why);
 }
 
 void signing_settle(struct signing *s, enum signing_kind kind, uint64_t nonce)
@@ -514,7 +530,7 @@ bool signing_new(struct signing **out, uv_loop_t *loop, const struct signing_opt
 	for (i = 0; i < SIGNING_ACCOUNTS; i++)
 		s->o.accounts[i].key = NULL; /* may be wiped now */
 	set_places(s);
-	signing_add_contract(s, SIGNING_VERIFY, &options->verify_to);
+	signing_add_contracts(s, SIGNING_VERIFY, &options->verify_to, span_of(NULL, 0));
 	*out = s;
 	return true;
 }

@@ -66,9 +66,11 @@ typedef void signing_cb(void *arg, const struct signing_answer *answer);
 void signing_sign(struct signing *s, enum signing_kind kind, const struct eth_tx *tx,
 		  signing_cb *cb, void *arg);
 
-/* L1 has named a contract that transactions of this kind may go to. What is refused (policy.h) is
- * said by the refusal of what goes there. */
-void signing_add_contract(struct signing *s, enum signing_kind kind, const struct eth_address *to);
+/* L1 has named the contracts that this call goes to, by way of others or not: from now on
+ * transactions of its kind may. What is refused (policy.h) is said by the refusal of what goes
+ * there. */
+void signing_add_contracts(struct signing *s, enum signing_kind kind, const struct eth_address *to,
+			   struct span data);
 /* What was signed at this nonce has come to its end. */
 void signing_settle(struct signing *s, enum signing_kind kind, uint64_t nonce);
 

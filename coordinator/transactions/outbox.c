@@ -115,10 +115,11 @@ bool outbox_from(const struct outbox *o, enum sender_kind kind, struct eth_addre
 }
 
 /* Where the setting names no address, L1's is the one. */
-static void know_contract(struct outbox *o, enum sender_kind kind, const struct eth_address *to)
+static void know_contracts(struct outbox *o, enum sender_kind kind, const struct eth_address *to,
+			   struct span data)
 {
 	if (kind != SENDER_VERIFY)
-		signing_add_contract(o->p.signing, signing_kind(kind), to);
+		signing_add_contracts(o->p.signing, signing_kind(kind), to, data);
 }
 
 /* All its attempts are over: their nonces are free for other calls, as far as we know. */
@@ -317,7 +318,7 @@ bool outbox_wish(struct outbox *o, struct sender_wish *wish, struct why *why)
 		why_set(why, "no key is given for this kind of transaction");
 		return false;
 	}
-	know_contract(o, wish->kind, &wish->to);
+	know_contracts(o, wish->kind, &wish->to, wish->calldata);
 	wish->id = o->next_id;
 	if (!sender_io_wish(o->sender, wish, why))
 		return false;
@@ -381,7 +382,7 @@ bool outbox_open(struct outbox *o, uint64_t chain_id, struct why *why)
 	log_event(LOG_INFO, "intent_resumed", log_u64("id", o->left_open.id),
 		  log_str("kind", kinds[o->left_open.kind]),
 		  log_u64("attempts", o->left_open.n_attempts));
-	know_contract(o, o->left_open.kind, &o->left_open.to);
+	know_contracts(o, o->left_open.kind, &o->left_open.to, buf_span(&o->left_open.calldata));
 	return sender_io_resume(o->sender, &o->left_open, why);
 }
 

@@ -212,14 +212,76 @@ static void test_ceilings(void **state)
 	assert_non_null(strstr(why.text, "the ninth contract"));
 }
 
+/* An upload of n calls by way of Multicall3. */
+static void aggregate(struct buf *out, const struct eth_address *to, struct span data, size_t n)
+{
+	struct abi_value part[4][3], calls[4], all;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		part[i][0] = abi_address(&to[i]);
+		part[i][1] = abi_bool(false);
+		part[i][2] = abi_bytes(data);
+		calls[i] = abi_list(part[i], 3);
+	}
+	all = abi_list(calls, n);
+	out->len = 0;
+	assert_int_equal(abi_encode_call(out, "aggregate3((address,bool,bytes)[])", &all, 1, NULL),
+			 ETH_OK);
+}
+
+static void test_several_uploads_in_one(void **state)
+{
+	const struct eth_address daos[] = {address(3), address(4), address(9)};
+	struct eth_tx tx = good();
+	struct why why;
+	uint8_t upload[40];
+	struct buf call;
+
+	(void)state;
+	buf_init(&call, 4096);
+	abi_selector(upload, "upsertPckCrl(uint8,bytes)");
+	assert_true(eth_address_parse(&tx.to, "0xcA11bde05977b3631167028862bE2a173976CA11", &why));
+	assert_true(policy_add_contract(&p, SIGNING_UPLOAD, &daos[0], &why));
+	assert_true(policy_add_contract(&p, SIGNING_UPLOAD, &daos[1], &why));
+	aggregate(&call, daos, span_of(upload, sizeof upload), 2);
+	tx.data = buf_span(&call);
+	expect(SIGNING_UPLOAD, &tx, NULL);
+	tx.nonce = 8;
+	expect(SIGNING_REGISTER, &tx, "no contract of its kind"); /* uploads alone go there */
+	tx.data.n -= 32;
+	expect(SIGNING_UPLOAD, &tx, "what Multicall3 is to be given: ");
+	tx.data.n = 4;
+	expect(SIGNING_UPLOAD, &tx, "no contract of its kind");
+	aggregate(&call, daos, span_of(upload, sizeof upload), 3);
+	tx.data = buf_span(&call);
+	expect(SIGNING_UPLOAD, &tx, "no contract of its kind"); /* the third */
+	aggregate(&call, daos, span_of(verify_data, sizeof verify_data), 2);
+	tx.data = buf_span(&call);
+	expect(SIGNING_UPLOAD, &tx, "is not one for an upload");
+	aggregate(&call, daos, span_of(upload, sizeof upload), 0);
+	tx.data = buf_span(&call);
+	expect(SIGNING_UPLOAD, &tx, "is to be given nothing");
+	/* A contract at another address is not looked through. */
+	tx.to = address(5);
+	aggregate(&call, daos, span_of(upload, sizeof upload), 2);
+	tx.data = buf_span(&call);
+	expect(SIGNING_UPLOAD, &tx, "no contract of its kind");
+	buf_free(&call);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	    TEST(test_known_calls),      TEST(test_what_is_refused),      TEST(test_one_chain),
-	    TEST(test_one_call_a_nonce), TEST(test_one_account_for_both), TEST(test_a_cancel),
-	    TEST(test_ceilings)};
+	const struct CMUnitTest tests[] = {TEST(test_known_calls),
+					   TEST(test_what_is_refused),
+					   TEST(test_one_chain),
+					   TEST(test_one_call_a_nonce),
+					   TEST(test_one_account_for_both),
+					   TEST(test_a_cancel),
+					   TEST(test_several_uploads_in_one),
+					   TEST(test_ceilings)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -241,7 +241,7 @@ static void test_refuses(void **state)
 	expect_refused(x, SIGNING_VERIFY, &tx, "ceiling");
 	/* L1 names a contract: then its functions are signed for, and no others. */
 	abi_selector(data, "register(bytes)");
-	signing_add_contract(x->s, SIGNING_REGISTER, &other);
+	signing_add_contracts(x->s, SIGNING_REGISTER, &other, span_of(NULL, 0));
 	tx = good(x, 1);
 	tx.to = other;
 	expect_refused(x, SIGNING_REGISTER, &tx, "not one for a registration");

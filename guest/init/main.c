@@ -45,11 +45,31 @@ static void mount_configfs(void)
 	mount("configfs", "/sys/kernel/config", "configfs", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL);
 }
 
+static void set(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		say("%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The host holds the console's other end: no key on it makes the kernel show its registers. And
+ * from here on the kernel stays the one that was measured. */
+static void close_doors(void)
+{
+	set("/proc/sys/kernel/sysrq", "0");
+	set("/proc/sys/kernel/modules_disabled", "1");
+	set("/proc/sys/kernel/kexec_load_disabled", "1");
+}
+
 static bool start(struct guest_settings *s, struct why *why)
 {
 	if (!root_mount_kernel_file_systems(why) || !read_command_line(s, why))
 		return false;
 	modules_load("/modules");
+	close_doors();
 	mount_configfs();
 	if (s->print_events)
 		events_print();

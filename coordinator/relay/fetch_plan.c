@@ -197,9 +197,9 @@ static bool next_rung(const struct fetch_plan *p, struct fetch_demand *d)
 	return false;
 }
 
-static uint64_t pause_after(const struct fetch_plan *p, struct fetch_demand *d)
+static uint64_t pause_after(const struct fetch_plan *p, struct fetch_demand *d, uint64_t max_ms)
 {
-	return retry_backoff(p->poll_ms, FETCH_BACKOFF_MS, d->failures++);
+	return retry_backoff(p->poll_ms, max_ms, d->failures++);
 }
 
 bool fetch_demand_just_had(const struct fetch_demand *d, uint64_t batch, uint64_t now_ms)
@@ -248,13 +248,13 @@ void fetch_plan_heard(struct fetch_plan *p, struct fetch_demand *d, enum fetch_h
 			d->next_ms = now_ms;
 			return; /* not its last word */
 		}
-		d->next_ms = now_ms + pause_after(p, d);
+		d->next_ms = now_ms + pause_after(p, d, FETCH_BACKOFF_MS);
 		break;
 	case FETCH_CUT:
 		d->row_due = true;
-		d->next_ms = now_ms + pause_after(p, d);
+		d->next_ms = now_ms + pause_after(p, d, FETCH_BACKOFF_MS);
 		break;
-	case FETCH_NOT_KEPT: d->next_ms = now_ms + pause_after(p, d); break;
+	case FETCH_NOT_KEPT: d->next_ms = now_ms + pause_after(p, d, FETCH_FULL_MS); break;
 	case FETCH_DOWN: d->next_ms = now_ms; break; /* health says when */
 	}
 	d->heard = heard;

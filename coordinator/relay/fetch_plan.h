@@ -20,7 +20,8 @@
 #define FETCH_NEW_EVERY_MS  50
 #define FETCH_LIVE_MS       600000u /* a demand is served for as long after its last prover */
 #define FETCH_WORD_MS       30000u  /* what upstream said counts for as long */
-#define FETCH_BACKOFF_MS    60000u  /* the longest pause after failures of one demand */
+#define FETCH_BACKOFF_MS    5000u   /* the longest pause after answers that were none */
+#define FETCH_FULL_MS       60000u  /* after inputs that could not be kept */
 #define FETCH_GAP_EVERY_MS  15000u  /* beyond what is wanted ahead, for an input that is missing */
 #define FETCH_SPIN_MS       10000u  /* the same batch again this soon: upstream's timeout is none */
 #define FETCH_SPIN_TIMES    3

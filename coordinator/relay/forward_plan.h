@@ -14,7 +14,7 @@
 #define FORWARD_MAX            65536 /* batches and types remembered */
 #define FORWARD_LOOK           4096  /* batches passed over in one look */
 #define FORWARD_RETRY_MIN_MS   500u
-#define FORWARD_RETRY_MAX_MS   60000u
+#define FORWARD_RETRY_MAX_MS   15000u
 #define FORWARD_AGAIN_DOUBTFUL 2 /* times that upstream lost a proof which it alone can judge */
 
 struct forward_entry {

@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 KILL9_CYCLES ?= 1000
+RELAY_CYCLES ?= 100
 DIFFERENTIAL_CASES ?= 20000
 
 # Settings given on the command line (make init PROOF_COORDINATOR_ADDRESS=0.0.0.0 ...) reach the
@@ -75,13 +76,16 @@ lint: ## formatting and clang-tidy
 	@scripts/install-deps test
 	@scripts/lint
 
-soak: build ## KILL9_CYCLES (1000) kill -9 cycles: no acknowledged proof may be lost
+soak: build ## KILL9_CYCLES (1000) kill -9 cycles, RELAY_CYCLES (100) more in each way of relaying: no acknowledged proof may be lost
 	@scripts/install-deps test
 	@scripts/build release scenario_programs
-	@KILL9_CYCLES=$(KILL9_CYCLES) /usr/bin/python3 -m pytest -q tests/scenario/test_kill9.py tests/scenario/test_power_cut_daemon.py
+	@scripts/build-rust
+	@KILL9_CYCLES=$(KILL9_CYCLES) RELAY_CYCLES=$(RELAY_CYCLES) /usr/bin/python3 -m pytest -q -rs tests/scenario/test_kill9.py \
+		tests/scenario/test_power_cut_daemon.py tests/scenario/test_relay_kill9.py
 
-test-docker: build ## builds the image and runs the devnet in containers (as root)
+test-docker: build ## builds the images, runs the devnet in containers, and ours beside ethrex's compose (as root)
 	@scripts/install-deps docker
+	@scripts/build-rust
 	@DOCKER_TEST=1 /usr/bin/python3 -m pytest -q -rs tests/scenario/test_docker.py
 
 install: build ## programs, library, units, man pages, examples into PREFIX (/usr/local), below DESTDIR

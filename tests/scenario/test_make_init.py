@@ -69,6 +69,12 @@ def test_up_twice_down_twice_and_up_again(new_devnet):
     said = d.run("up")
     assert d.verified() >= 2 and set(d.pids()) == {"l1", "coordinator", "sequencer", "prover"}
     assert "verified on L1: batch 0 of 2\n" in said and "verified on L1: batch 2 of 2\n" in said, said
+    assert [int(n) for n in re.findall(r"^devnet: step (\d) of 6: ", said, re.M)] == [1, 2, 3, 4, 5, 6], said
+    # What it ends with can be pasted.
+    look = re.search(r"^Look at it:\n  (\S+) status --env-file (\S+)$", said, re.M)
+    shown = subprocess.run([look[1], "status", "--env-file", look[2]], env=clean_env(), capture_output=True, text=True,
+                           cwd=pathlib.Path.cwd(), timeout=60)
+    assert shown.returncode == 0 and shown.stdout.startswith("coordinator  ready"), shown
     for line in ("OnChainProposer    0x", "make down", "lastVerifiedBatch()(uint256)", "tail -f "):
         assert line in said, said
     if BUILT:

@@ -122,7 +122,7 @@ static bool read_chain(struct buf *out, const struct fat *fat, uint32_t cluster,
 		       struct why *why)
 {
 	uint32_t steps;
-	struct span c;
+	struct span c = {NULL, 0};
 
 	for (steps = 0; cluster < 0x0ffffff8 && out->len < max; steps++) {
 		if (cluster < 2 || cluster - 2 >= fat->clusters ||

@@ -251,6 +251,19 @@ static bool may_forward(struct relay *r, struct why *why)
 	return registrar_may_verify(r->p.registrar, why);
 }
 
+/* The first batch that is neither verified nor proven with the key on chain; 0: TDX is not needed.
+ */
+static uint64_t first_gap(const struct relay *r)
+{
+	const struct l1_facts *f = l1_facts(r->p.l1);
+	const struct eth_address *signer = registrar_signer(r->p.registrar);
+	struct work_chain chain;
+
+	if (!(f->needed & PROVER_TYPE_BIT(PROVER_TDX)) || !work_chain(r->p.work, &chain))
+		return 0;
+	return chain.verified + work_signer_run(r->p.work, signer) + 1;
+}
+
 void forward_pump(struct relay *r)
 {
 	const uint64_t now_ms = clock_mono_ms();
@@ -263,6 +276,7 @@ void forward_pump(struct relay *r)
 		r->forward_said = why;
 		return;
 	}
+	r->forward.gap = first_gap(r);
 	if (!forward_plan_next(&r->forward, r->p.work, now_ms, &e->due))
 		return;
 	e->busy = true;

@@ -96,6 +96,8 @@ bool forward_plan_next(struct forward_plan *p, const struct work *w, uint64_t no
 
 	while (looked < FORWARD_LOOK && work_next_good(w, &p->at, FORWARD_LOOK - looked)) {
 		looked++;
+		if (p->gap && p->at.type == PROVER_TDX && p->at.batch > p->gap)
+			continue;
 		if (is_due(p, w, &p->at, now_ms, due))
 			return true;
 	}

@@ -5,6 +5,10 @@
  * chosen, durably, before it is sent; the same one is sent until it is acknowledged, the lowest
  * batch first. A batch that upstream hands out again after that has lost its proof there: its
  * sender threw it away, or its store was in memory. Then it is sent again.
+ *
+ * A TDX proof behind a gap waits: should the key on chain change before the gap is closed, which no
+ * switch waits for, ethrex would be left with a proof that its contract refuses, and would ask for
+ * another only once its prover timeout is over.
  */
 #ifndef COORDINATOR_RELAY_FORWARD_PLAN_H
 #define COORDINATOR_RELAY_FORWARD_PLAN_H
@@ -32,6 +36,7 @@ struct forward_plan {
 	size_t n, cap;
 	size_t acknowledged; /* of them */
 	struct work_good at; /* where the next look goes on */
+	uint64_t gap;        /* TDX proofs of batches behind this one wait; 0: none does */
 };
 
 void forward_plan_free(struct forward_plan *p);

@@ -122,6 +122,40 @@ static void in_order_once_each(void **state)
 	work_free(w);
 }
 
+static void what_lies_behind_a_gap_waits(void **state)
+{
+	struct work *w = book(TDX | SP1);
+	struct forward_plan p = {0};
+	struct forward_due due;
+
+	(void)state;
+	chain(w, 10, 0);
+	keep(w, 1, PROVER_TDX, 1, WORK_GOOD, &key);
+	keep(w, 3, PROVER_TDX, 2, WORK_GOOD, &key);
+	keep(w, 3, PROVER_SP1, 3, WORK_UNDECIDED, NULL); /* of no key that could change */
+	p.gap = work_signer_run(w, &key) + 1;
+	assert_int_equal(p.gap, 2);
+	assert_true(forward_plan_next(&p, w, 0, &due));
+	assert_int_equal(due.batch, 1);
+	assert_true(forward_plan_chosen(&p, &due));
+	forward_plan_acknowledged(&p, 1, PROVER_TDX, 1000);
+	assert_true(forward_plan_next(&p, w, 0, &due));
+	assert_int_equal(due.type, PROVER_SP1);
+	assert_true(forward_plan_chosen(&p, &due));
+	forward_plan_acknowledged(&p, 3, PROVER_SP1, 1000);
+	assert_false(forward_plan_next(&p, w, 0, &due));
+	keep(w, 2, PROVER_TDX, 4, WORK_GOOD, &key);
+	p.gap = work_signer_run(w, &key) + 1;
+	assert_true(forward_plan_next(&p, w, 0, &due));
+	assert_int_equal(due.batch, 2);
+	assert_true(forward_plan_chosen(&p, &due));
+	forward_plan_acknowledged(&p, 2, PROVER_TDX, 1000);
+	assert_true(forward_plan_next(&p, w, 0, &due));
+	assert_int_equal(due.batch, 3);
+	forward_plan_free(&p);
+	work_free(w);
+}
+
 static void what_upstream_lost_is_sent_again(void **state)
 {
 	struct work *w = book(TDX);
@@ -292,6 +326,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(in_order_once_each),
+	    cmocka_unit_test(what_lies_behind_a_gap_waits),
 	    cmocka_unit_test(what_upstream_lost_is_sent_again),
 	    cmocka_unit_test(rows_come_and_go),
 	    cmocka_unit_test(worlds_come_to_their_end),

@@ -349,11 +349,11 @@ static enum unit unit_of_name(const char *name)
 		const char *part;
 		enum unit unit;
 	} parts[] = {
-	    {"TIMEOUT", UNIT_MS},     {"INTERVAL", UNIT_MS},       {"PROVER_SILENCE", UNIT_MS},
-	    {"DELAY", UNIT_SECONDS},  {"RETENTION", UNIT_SECONDS}, {"SKEW", UNIT_SECONDS},
-	    {"EXPIRY", UNIT_SECONDS}, {"MARGIN", UNIT_SECONDS},    {"MAX_STALE", UNIT_SECONDS},
-	    {"_BYTES", UNIT_BYTES},   {"FUNDS", UNIT_WEI},         {"FEE_PER_GAS", UNIT_WEI},
-	    {"GAS", UNIT_GAS}};
+	    {"TIMEOUT", UNIT_MS},        {"INTERVAL", UNIT_MS},    {"PROVER_SILENCE", UNIT_MS},
+	    {"POLL", UNIT_MS},           {"DELAY", UNIT_SECONDS},  {"RETENTION", UNIT_SECONDS},
+	    {"SKEW", UNIT_SECONDS},      {"EXPIRY", UNIT_SECONDS}, {"MARGIN", UNIT_SECONDS},
+	    {"MAX_STALE", UNIT_SECONDS}, {"_BYTES", UNIT_BYTES},   {"FUNDS", UNIT_WEI},
+	    {"FEE_PER_GAS", UNIT_WEI},   {"GAS", UNIT_GAS}};
 	size_t i;
 
 	for (i = 0; i < sizeof parts / sizeof *parts; i++)

@@ -91,7 +91,7 @@ function sentence(run, o) {
   if (run.state === "open" && run.wants) parts[0] = `waits for a ${run.wants} prover`;
   if (run.state === "leased") parts[0] = `${run.wants} leased to ${run.leased_to}`;
   if (run.state === "sent" && o.transaction && o.transaction.attempts.length)
-    parts.push(`transaction ${o.transaction.attempts.at(-1).hash}`);
+    parts[0] = `in transaction ${o.transaction.attempts.at(-1).hash}, under way`;
   if (run.state === "verified") {
     const past = o.transactions.find((t) => t.kind === "verify" && t.hash && t.first_batch <= run.first && t.last_batch >= run.first);
     if (past) parts.push(`by transaction ${past.hash}`);
@@ -121,7 +121,8 @@ function drawBatches(o) {
     folds.push(el("p", null, `And ${number(beyond.last - beyond.first + 1)} more, up to batch ${number(beyond.last)}: `
       + `${number(o.work.batches)} with something stored, ${number(o.work.leases)} leased, in all.`));
   if (rows.length > 8) folds.push(fold("runs", `${rows.length - 8} more lines`, () => table(["Batches", "State"], rows.slice(8))));
-  return [el("ol", {class: "strip"}, ...cells), el("ul", {class: "legend"}, ...legend),
+  const runs = o.batches.runs;
+  return [el("p", {class: "range"}, `Batches ${range(runs[0].first, runs.at(-1).last)}`), el("ol", {class: "strip"}, ...cells), el("ul", {class: "legend"}, ...legend),
     rows.length ? table(["Batches", "State"], rows.slice(0, 8)) : el("p", {class: "soft"}, "All that is known is verified."), ...folds];
 }
 
@@ -158,7 +159,7 @@ function drawTransaction(o) {
 function evidence(e) {
   if (!e) return [el("span", {class: "soft"}, "no quote was shown")];
   const parts = [e.tcb_status];
-  if (e.valid_to) parts.push(", ", since(Date.parse(e.valid_to), "left"));
+  if (e.valid_to) parts.push(", ", el("span", {class: Date.parse(e.valid_to) < now() ? "bad" : null}, since(Date.parse(e.valid_to), "left")));
   if (e.ahead) parts.push(el("div", {class: "bad"}, e.ahead));
   if (e.contract) parts.push(el("div", {class: "soft"}, e.contract));
   return parts;
@@ -187,8 +188,9 @@ function drawProvers(o) {
 
 function drawFunds(o) {
   if (!o.l1.funds.length) return [el("p", {class: "soft"}, "No sending key is known yet.")];
-  return o.l1.funds.map((f) => list([f.key, f.balance_wei === null ? "not read yet" : el("span", {class: f.low ? "big bad" : "big"}, ether(f.balance_wei)),
-    f.low ? el("span", {class: "bad"}, " LOW") : null], ["", mono(f.address || "?")]));
+  return [list(...o.l1.funds.flatMap((f) => [[f.key, f.balance_wei === null ? "not read yet"
+    : el("span", {class: f.low ? "big bad" : "big"}, ether(f.balance_wei)), f.low ? el("span", {class: "bad"}, " LOW") : null],
+  ["", mono(f.address || "?")]]))];
 }
 
 function drawCollateral(o) {
@@ -233,6 +235,8 @@ function alarms(o) {
   if (!o.l1.readable) say("L1 is not readable.", o.l1.trouble || "No answer has come yet.");
   for (const f of o.l1.funds) if (f.low) say("Low balance.", `The ${f.key} key ${f.address} has ${ether(f.balance_wei)}: fund it.`);
   for (const b of o.work.inputs_broken) say("Input cannot be read.", `Batch ${b.batch} for ${b.commit_hash}: put it again.`);
+  for (const p of o.provers) if (p.evidence && p.evidence.valid_to && Date.parse(p.evidence.valid_to) < now())
+    say("Evidence has ended.", `${p.signer} has no valid collateral any more.`);
   for (const p of o.provers) if (p.evidence && p.evidence.ahead) say("TCB recovery ahead.", `${p.signer}: ${p.evidence.ahead}`);
   return found;
 }

@@ -88,8 +88,10 @@ class Browser:
         return self.command("POST", f"{self.session}/goog/cdp/execute", {"cmd": name, "params": params})
 
     def screenshot(self, path):
-        """Of the whole page, as long as it is."""
+        """Of the whole page, as long as it is; of what is in view while a dialog is open."""
         size = self.run("return [document.documentElement.clientWidth, document.documentElement.scrollHeight]")
+        if self.run("return document.querySelector('dialog[open]') !== null"):
+            size[1] = self.run("return innerHeight")
         clip = {"x": 0, "y": 0, "width": size[0], "height": min(size[1], 4000), "scale": 1}
-        shot = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
+        shot = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=size[1] > self.run("return innerHeight"), clip=clip)
         path.write_bytes(base64.b64decode(shot["data"]))

@@ -85,7 +85,7 @@ def normal():
                         "attempts_made": 2, "attempts": [
                             {"nonce": 81, "max_fee_per_gas_wei": 3100000000, "max_priority_fee_per_gas_wei": 1000000000, "hash": TX},
                             {"nonce": 81, "max_fee_per_gas_wei": 3720000000, "max_priority_fee_per_gas_wei": 1200000000,
-                             "hash": TX[::-1].replace("x0", "0x")[:2] + TX[2:][::-1]}]},
+                             "hash": "0x" + TX[:1:-1]}]},
         "transactions": [past("verify", 113, 116), past("verify", 109, 112, ago=200), past("register", signer=A, ago=4000)],
         "provers": [prover(A, True, "active, 412 proofs shown"),
                     prover(B, False, "standby", source="prover-b.example.org", proofs=9, evidence=evidence(5, status="SWHardeningNeeded"))],

@@ -82,6 +82,17 @@ def test_every_state_has_its_picture(browser, stage, shots, name, width):
     assert browser.errors() == []
 
 
+def test_the_dark_has_its_picture(browser, stage, shots):
+    browser.resize(*WIDTHS["desk"])
+    browser.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    try:
+        browser.open(stage(STATES["trouble"]).url)
+        browser.sees("live", "#link")
+        browser.screenshot(shots / "trouble-dark.png")
+    finally:
+        browser.devtools("Emulation.setEmulatedMedia", features=[])
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_dialogs_have_their_pictures(browser, stage, shots, width):
     browser.resize(*WIDTHS[width])
@@ -103,6 +114,8 @@ def test_it_says_all_that_it_is_told(browser, stage):
     browser.resize(*WIDTHS["desk"])
     browser.open(stage(normal).url)
     browser.sees("verifying batches 117 to 119", "#next")
+    browser.click("#batches summary")
+    browser.sees("132–133", "#batches")
     seen = browser.text()
     for words in ("116", "131", "resting", "last error: HTTP status 502", "TDX leased to 10.0.0.7 for", "judged good, to be sent: 2",
                   "not committed yet", "attempt 2", "3.1 gwei", "412,000", "1.834 ETH", "active, 412 proofs shown", "standby",
@@ -218,9 +231,9 @@ def test_a_whole_story(browser, world):
     browser.sees("standby", "#provers")
     world.feed(c, 4)
     browser.sees("waits for a TDX prover", "#batches")
-    c.request()
+    number, _ = c.request()
     browser.sees("TDX leased to 127.0.0.1 for", "#batches")
-    world.prove(c, key)
+    assert c.submit(number, world.proof(key, number)) is True
     browser.sees("verify batches 1", "#transactions", 60)
     until("L1 has it", lambda: world.verified >= 1)
     browser.sees("active, ", "#provers")

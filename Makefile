@@ -14,7 +14,7 @@ DIFFERENTIAL_CASES ?= 20000
 # with it, so that a misspelt one is told.
 told = $(foreach name,$(filter ETHREX_%,$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),$(name)))
 
-.PHONY: help executor conformance init down status test bench bench-peers fuzz fuzz-differential register-example lint soak test-docker build install deb clean
+.PHONY: help executor conformance init down status test bench bench-peers fuzz fuzz-differential register-example lint soak screenshots test-docker build install deb clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
@@ -71,6 +71,12 @@ register-example: ## registers the sample TDX quote through DcapVerifier on a fr
 	@scripts/install-deps build
 	@node contracts/compile.mjs devnet dcap
 	@node contracts/register-example.mjs
+
+screenshots: build ## the status page in every state, on a desk and a phone, as pictures in build/screenshots
+	@scripts/install-deps test
+	@scripts/build release test_programs
+	@SCREENSHOTS=$(CURDIR)/build/screenshots BUILD_DIR=build/release /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider \
+		tests/scenario/test_page.py -k picture && echo "screenshots: look at build/screenshots"
 
 lint: ## formatting and clang-tidy
 	@scripts/install-deps test

@@ -2,6 +2,7 @@
 
 #include "coordinator/admin/listen.h"
 #include "coordinator/base/listen_at.h"
+#include "coordinator/page/page.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,12 @@ static void turn(struct admin *a)
 		uv_timer_stop(&a->timer);
 }
 
+void admin_turn_soon(struct admin *a)
+{
+	if (!a->closing)
+		uv_timer_start(&a->timer, on_timer, 0, 0);
+}
+
 static void unlist(struct admin_request *r)
 {
 	struct admin_request **at;
@@ -72,8 +79,7 @@ static void resume(struct admin_request *r)
 	r->suspended = false;
 	MHD_resume_connection(r->connection);
 	/* From the loop, not from inside whatever callback brought us here. */
-	if (!r->admin->closing)
-		uv_timer_start(&r->admin->timer, on_timer, 0, 0);
+	admin_turn_soon(r->admin);
 }
 
 static void suspend(struct admin_request *r)
@@ -123,12 +129,28 @@ static void on_upload_end(void *arg, enum upload_rc rc, const char *sentence)
 
 static enum MHD_Result send_answer(struct admin_request *r)
 {
+	/* A browser keeps what it is given to this listener's own page. */
+	static const struct {
+		const char *name, *value;
+	} guards[] = {
+	    {"Content-Security-Policy", PAGE_POLICY},
+	    {"X-Content-Type-Options", "nosniff"},
+	    {"X-Frame-Options", "DENY"},
+	    {"Referrer-Policy", "no-referrer"},
+	    {"Cross-Origin-Resource-Policy", "same-origin"},
+	    {"Cross-Origin-Opener-Policy", "same-origin"},
+	};
 	struct MHD_Response *response;
 	enum MHD_Result sent;
+	size_t i;
 
-	response = MHD_create_response_from_buffer(r->body.len, r->body.p, MHD_RESPMEM_MUST_COPY);
+	response = r->streams ? admin_stream_response(r)
+			      : MHD_create_response_from_buffer(r->body.len, r->body.p,
+								MHD_RESPMEM_MUST_COPY);
 	if (!response)
 		return MHD_NO;
+	for (i = 0; i < sizeof guards / sizeof *guards; i++)
+		MHD_add_response_header(response, guards[i].name, guards[i].value);
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
 				r->content_type ? r->content_type : "application/json");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
@@ -270,6 +292,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
 	if (!r)
 		return;
 	admin_trust_ends(r);
+	admin_keep_ends(r);
 	if (r->committing) {
 		forget(r);
 	} else if (!r->upload) {
@@ -350,8 +373,9 @@ bool admin_new(struct admin **out, const struct admin_parts *parts,
 	}
 	uv_poll_init(parts->loop, &a->poll, info->epoll_fd);
 	uv_timer_init(parts->loop, &a->timer);
+	admin_events_begin(a);
 	a->poll.data = a->timer.data = a;
-	a->handles = 2;
+	a->handles = 3;
 	uv_poll_start(&a->poll, UV_READABLE, on_readable);
 	turn(a);
 	*out = a;
@@ -390,11 +414,13 @@ static void stop(struct admin *a)
 	a->stopped = true;
 	for (r = a->requests; r; r = r->next)
 		resume(r);
+	admin_events_end(a);
 	MHD_stop_daemon(a->http);
 	if (path)
 		unlink(path);
 	uv_close((uv_handle_t *)&a->poll, on_handle_closed);
 	uv_close((uv_handle_t *)&a->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&a->events.timer, on_handle_closed);
 }
 
 static void on_closing(uv_timer_t *t)
@@ -433,5 +459,6 @@ void admin_close(struct admin *a, void (*done)(void *arg), void *arg)
 	for (r = a->requests; r; r = r->next)
 		if (r->upload && !r->finishing)
 			refuse_upload(r);
+	admin_events_end(a);
 	uv_timer_start(&a->timer, on_closing, 0, CLOSE_TURN_MS);
 }

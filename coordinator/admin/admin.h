@@ -4,15 +4,16 @@
  *     GET  /healthz                              200 while the loop turns
  *     GET  /readyz                               200 once provers are served, else 503
  *     GET  /metrics                              Prometheus text
+ *     GET  /                                     the status page (page.h)
  *     GET  /api/v1/status                        JSON
- *     GET  /api/v1/provers                       JSON
- *     PUT  /api/v1/batches/{number}?commit_hash= the batch input; 201, 200 (had it), 409 (other,
- * and the batch is committed) DELETE /api/v1/batches/{number}?commit_hash= forgets that input; 200,
- * 404 (none)
+ *     PUT  /api/v1/batches/{number}?commit_hash= the batch input
+ *
+ * and so on: docs/API.md and docs/openapi.json have each route, the table is routes.c's.
  *
  * A Unix socket (mode 0600) or a loopback port; the Host header must be loopback's, so that no web
- * page can reach it by DNS rebinding. /api/ wants the bearer token. libmicrohttpd parses HTTP; its
- * epoll descriptor is watched by the daemon's own loop, so no thread is added.
+ * page can reach it by DNS rebinding. /api/ wants the bearer token, but for reads where open_reads
+ * says so. libmicrohttpd parses HTTP; its epoll descriptor is watched by the daemon's own loop, so
+ * no thread is added.
  */
 #ifndef COORDINATOR_ADMIN_ADMIN_H
 #define COORDINATOR_ADMIN_ADMIN_H
@@ -57,6 +58,7 @@ struct admin_options {
 	const char *token;        /* a secret that outlives the admin */
 	unsigned max_connections; /* at least 4; half of them for requests with the token */
 	unsigned idle_timeout_s;
+	bool open_reads;          /* what only reads needs no token; on a loopback port alone */
 	int64_t max_clock_skew_s; /* as the quotes have it */
 	bool tdx_dev_mode;        /* to be said */
 	const char *version;

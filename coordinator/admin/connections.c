@@ -1,7 +1,8 @@
 /* Who may keep a connection. Any client of the machine can connect, and without the token it can
  * still be slow, or silent. Half of the places is for requests in progress that have shown the
  * token; whoever else is connected goes, the oldest first, when three quarters are taken: the last
- * quarter is for those who just come. So /healthz is always answered. */
+ * quarter is for those who just come. Event streams stay too, an eighth of the places at most
+ * (events.c). So /healthz is always answered. */
 #include "coordinator/admin/internal.h"
 
 #include <stdlib.h>
@@ -11,6 +12,7 @@ struct admin_connection {
 	struct admin_connection *older, *newer;
 	int fd;
 	bool trusted; /* a request with the token is in progress */
+	bool kept;    /* it is an event stream's */
 	bool ending;
 };
 
@@ -33,7 +35,7 @@ static void end_oldest_stranger(struct admin *a)
 {
 	struct admin_connection *c = a->oldest;
 
-	while (c && (c->trusted || c->ending))
+	while (c && (c->trusted || c->kept || c->ending))
 		c = c->newer;
 	if (!c)
 		return;
@@ -67,6 +69,7 @@ static void end(struct admin *a, struct admin_connection *c)
 	a->connections--;
 	a->ending -= c->ending;
 	a->trusted -= c->trusted;
+	a->kept -= c->kept;
 	free(c);
 }
 
@@ -108,4 +111,25 @@ void admin_trust_ends(struct admin_request *r)
 	r->admin->trusted--;
 	take_out(r->admin, c);
 	append(r->admin, c);
+}
+
+bool admin_keep(struct admin_request *r)
+{
+	struct admin_connection *c = connection_of(r);
+
+	if (!c || c->ending)
+		return false;
+	r->admin->kept++;
+	c->kept = r->kept = true;
+	return true;
+}
+
+void admin_keep_ends(struct admin_request *r)
+{
+	struct admin_connection *c = r->kept ? connection_of(r) : NULL;
+
+	if (!c)
+		return;
+	r->admin->kept--;
+	c->kept = r->kept = false;
 }

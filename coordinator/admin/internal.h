@@ -1,5 +1,5 @@
-/* internal.h -- shared by the listener (admin.c, connections.c), the routes (routes.c, provers.c)
- * and the metrics. */
+/* internal.h -- shared by the listener (admin.c, connections.c), the routes (routes.c, provers.c),
+ * the event streams and the metrics. */
 #ifndef COORDINATOR_ADMIN_INTERNAL_H
 #define COORDINATOR_ADMIN_INTERNAL_H
 
@@ -26,6 +26,8 @@ struct admin_request {
 	bool checked;   /* method, host and token were looked at */
 	bool trusted;   /* by admin_trust() */
 	bool zero_in_uri;
+	bool streams;    /* the answer is an event stream */
+	bool kept;       /* by admin_keep() */
 	bool hang_up;    /* the answer ends the connection, whatever was still to come */
 	unsigned status; /* 0: not decided yet */
 	const char *content_type;
@@ -33,9 +35,25 @@ struct admin_request {
 };
 
 /* Who asks, or how, is the reason; all of them are logged, first and then by the number. */
-enum admin_refusal { ADMIN_MALFORMED, ADMIN_BAD_HOST, ADMIN_BAD_TOKEN, ADMIN_BUSY };
-#define ADMIN_REFUSAL_COUNT 4
+enum admin_refusal {
+	ADMIN_MALFORMED,
+	ADMIN_BAD_HOST,
+	ADMIN_CROSS_SITE,
+	ADMIN_BAD_TOKEN,
+	ADMIN_BUSY
+};
+#define ADMIN_REFUSAL_COUNT 5
 const char *admin_refusal_name(enum admin_refusal refusal);
+
+/* Who looks at the overview, and what was sent last. */
+struct admin_events {
+	uv_timer_t timer; /* runs while somebody looks */
+	struct admin_stream *streams;
+	unsigned n;
+	struct admin_event *last; /* NULL: none */
+	uint64_t number, sent_ms; /* its */
+	json_t *said;             /* what of it is compared with the next */
+};
 
 struct admin {
 	struct admin_parts p;
@@ -45,9 +63,10 @@ struct admin {
 	struct MHD_Daemon *http;
 	struct admin_request *requests;
 	struct admin_connection *oldest, *newest;
-	unsigned connections, ending,
-	    trusted; /* of them: turned away, with a request in progress */
+	unsigned connections, ending, trusted,
+	    kept; /* of them: turned away, with a request in progress, event streams */
 	uint64_t turned_away, refused[ADMIN_REFUSAL_COUNT];
+	struct admin_events events;
 	uv_poll_t poll;
 	uv_timer_t timer;
 	bool closing, stopped;
@@ -70,6 +89,26 @@ void admin_on_connection(void *arg, struct MHD_Connection *connection, void **sl
  * do already. */
 bool admin_trust(struct admin_request *r);
 void admin_trust_ends(struct admin_request *r);
+/* Its connection is an event stream's: it stays, and is none of those. False: it ends already. */
+bool admin_keep(struct admin_request *r);
+void admin_keep_ends(struct admin_request *r);
+
+/* admin.c: libmicrohttpd runs in the loop's next turn. */
+void admin_turn_soon(struct admin *a);
+
+/* events.c; at most an eighth of the connections are streams. */
+void admin_stream(struct admin_request *r, const char *rest);
+/* NULL: no memory. */
+struct MHD_Response *admin_stream_response(struct admin_request *r);
+void admin_events_begin(struct admin *a);
+/* The listener is closing: each ends in order in the next turn. */
+void admin_events_end(struct admin *a);
+
+/* overview.c: all that the page shows, of a bounded size whatever waits. NULL: no memory. */
+json_t *admin_overview(const struct admin *a);
+/* strip.c; sent: the transaction under way, or NULL. */
+json_t *admin_strip_json(const struct admin *a, const struct sender_intent *sent);
+void admin_on_overview(struct admin_request *r, const char *rest);
 
 bool admin_start_upload(struct admin_request *r, uint64_t batch, const char *commit_hash,
 			struct why *why);
@@ -85,6 +124,13 @@ void admin_commit(struct admin_request *r, const struct store_change *changes, s
 void admin_json(struct admin_request *r, unsigned status, json_t *j);
 /* The address's checksummed text, null for the zero address and for NULL. */
 json_t *admin_address(const struct eth_address *a);
+/* routes.c and provers.c: parts of more than one answer. */
+json_t *admin_l1_json(const struct admin *a);
+json_t *admin_work_json(const struct admin *a);
+json_t *admin_platforms_json(const struct admin *a);
+json_t *admin_sources_json(const struct admin *a);
+/* At most max of them. */
+json_t *admin_provers_json(const struct admin *a, size_t max);
 
 /* provers.c: what is behind these URLs; rest is what follows the prefix. */
 void admin_provers(struct admin_request *r, const char *rest);

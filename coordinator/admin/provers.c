@@ -75,17 +75,22 @@ static json_t *prover_json(const struct admin_parts *d, const struct registrar_p
 	    names_json(p));
 }
 
-void admin_provers(struct admin_request *r, const char *rest)
+json_t *admin_provers_json(const struct admin *a, size_t max)
 {
-	const struct admin_parts *d = &r->admin->p;
 	const struct registrar_prover *p;
 	json_t *list = json_array();
 	size_t i;
 
+	for (i = 0; i < max && (p = registrar_at(a->p.registrar, i)); i++)
+		json_array_append_new(list, prover_json(&a->p, p));
+	return list;
+}
+
+void admin_provers(struct admin_request *r, const char *rest)
+{
 	(void)rest;
-	for (i = 0; (p = registrar_at(d->registrar, i)); i++)
-		json_array_append_new(list, prover_json(d, p));
-	admin_json(r, MHD_HTTP_OK, json_pack("{s:o}", "provers", list));
+	admin_json(r, MHD_HTTP_OK,
+		   json_pack("{s:o}", "provers", admin_provers_json(r->admin, SIZE_MAX)));
 }
 
 static void promote_key(struct admin_request *r, const struct eth_address *signer)
@@ -160,8 +165,9 @@ void admin_verdicts(struct admin_request *r, const char *rest)
 
 /* ---- collateral, here and on chain ---- */
 
-static json_t *sources_json(const struct collateral *c)
+json_t *admin_sources_json(const struct admin *a)
 {
+	const struct collateral *c = a->p.collateral;
 	json_t *list = json_array(), *counts;
 	struct collateral_source_info s;
 	size_t i;
@@ -205,7 +211,7 @@ static json_t *platform_json(const struct collateral_info *info, int64_t now)
 	return j;
 }
 
-static json_t *platforms_json(const struct admin *a)
+json_t *admin_platforms_json(const struct admin *a)
 {
 	json_t *list = json_array();
 	struct collateral_info info;
@@ -221,12 +227,10 @@ static json_t *platforms_json(const struct admin *a)
 
 void admin_collateral(struct admin_request *r, const char *rest)
 {
-	const struct admin_parts *d = &r->admin->p;
-
 	(void)rest;
 	admin_json(r, MHD_HTTP_OK,
-		   json_pack("{s:o, s:o}", "platforms", platforms_json(r->admin), "sources",
-			     sources_json(d->collateral)));
+		   json_pack("{s:o, s:o}", "platforms", admin_platforms_json(r->admin), "sources",
+			     admin_sources_json(r->admin)));
 }
 
 void admin_collateral_refresh(struct admin_request *r, const char *rest)
@@ -277,5 +281,5 @@ void admin_tcb(struct admin_request *r, const char *rest)
 			json_array_append_new(provers, prover_json(d, p));
 	admin_json(r, MHD_HTTP_OK,
 		   json_pack("{s:o, s:o, s:o}", "provers", provers, "platforms",
-			     platforms_json(r->admin), "on_chain", on_chain_json(d)));
+			     admin_platforms_json(r->admin), "on_chain", on_chain_json(d)));
 }

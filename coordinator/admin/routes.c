@@ -3,6 +3,7 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/listen_at.h"
 #include "coordinator/base/log.h"
+#include "coordinator/page/page.h"
 #include "coordinator/transactions/funds.h"
 
 #include <errno.h>
@@ -56,6 +57,8 @@ static bool host_is_local(const struct admin_request *r)
 		return true;
 	if (!host)
 		return false;
+	if (strncmp(host, "[::1]", 5) == 0)
+		return !host[5] || host[5] == ':';
 	n = strcspn(host, ":");
 	/* Digits and dots only: 127.0.0.1.example.org is a name like any other. */
 	return (n == 9 && strncmp(host, "localhost", 9) == 0) ||
@@ -149,8 +152,9 @@ static json_t *signers_json(const struct admin_parts *d)
 	return all;
 }
 
-static json_t *l1_json(const struct admin_parts *d)
+json_t *admin_l1_json(const struct admin *a)
 {
+	const struct admin_parts *d = &a->p;
 	const struct l1_facts *f = l1_facts(d->l1);
 	json_t *endpoints = json_array(), *needs = json_array();
 	struct rpc_endpoint_info info;
@@ -170,15 +174,15 @@ static json_t *l1_json(const struct admin_parts *d)
 					      json_string(prover_type_name((enum prover_type)t)));
 	if (agenda_sender(d->agenda))
 		sender_io_describe(agenda_sender(d->agenda), sender, sizeof sender);
-	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:s}",
-			 "readable", l1_is_fresh(d->l1) && !l1_trouble(d->l1)[0], "trouble",
-			 l1_trouble(d->l1), "chain_id", (json_int_t)(f ? f->l1_chain_id : 0),
-			 "l2_chain_id", (json_int_t)(f ? f->l2_chain_id : 0),
-			 "last_committed_batch", (json_int_t)(f ? f->committed : 0),
-			 "last_verified_batch", (json_int_t)(f ? f->verified : 0), "needs", needs,
-			 "signer", admin_address(f ? &f->signer : NULL), "endpoints", endpoints,
-			 "funds", funds_json(d), "signers", signers_json(d), "sender", sender,
-			 "next", agenda_sentence(d->agenda));
+	return json_pack(
+	    "{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:s}", "readable",
+	    l1_is_fresh(d->l1) && !l1_trouble(d->l1)[0], "trouble", l1_trouble(d->l1), "head_time",
+	    (json_int_t)l1_head_time(d->l1), "chain_id", (json_int_t)(f ? f->l1_chain_id : 0),
+	    "l2_chain_id", (json_int_t)(f ? f->l2_chain_id : 0), "last_committed_batch",
+	    (json_int_t)(f ? f->committed : 0), "last_verified_batch",
+	    (json_int_t)(f ? f->verified : 0), "needs", needs, "signer",
+	    admin_address(f ? &f->signer : NULL), "endpoints", endpoints, "funds", funds_json(d),
+	    "signers", signers_json(d), "sender", sender, "next", agenda_sentence(d->agenda));
 }
 
 static json_t *batch_json(const struct work_batch_info *b)
@@ -225,37 +229,43 @@ static json_t *broken_json(const struct work *work, size_t n)
 	return list;
 }
 
+json_t *admin_work_json(const struct admin *a)
+{
+	const struct admin_parts *d = &a->p;
+	struct work_counts counts;
+	struct why why = {""};
+	uint64_t waiting;
+
+	work_counts(d->work, &counts);
+	work_oldest_waiting(d->work, clock_mono_ms(), &waiting, &why);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s}", "batches",
+			 (json_int_t)counts.batches, "inputs", (json_int_t)counts.inputs,
+			 "input_bytes", (json_int_t)inputs_bytes(d->inputs), "leases",
+			 (json_int_t)counts.leases, "retained_batches", (json_int_t)counts.retained,
+			 "proof_bytes", (json_int_t)counts.proof_bytes, "inputs_broken",
+			 broken_json(d->work, counts.broken), "oldest_waiting", why.text);
+}
+
 static void on_status(struct admin_request *r, const char *rest)
 {
 	const struct admin *a = r->admin;
 	const struct admin_parts *d = &a->p;
 	json_t *batches = json_array();
 	struct work_batch_info b = {0};
-	uint64_t from = work_first_open(d->work), waiting, now = clock_mono_ms();
-	struct work_counts counts;
-	struct why why = {""};
+	uint64_t from = work_first_open(d->work), now = clock_mono_ms();
 	int shown;
 
 	(void)rest;
-	work_counts(d->work, &counts);
 	for (shown = 0; shown < BATCHES_SHOWN && work_next_batch(d->work, from, now, &b); shown++) {
 		json_array_append_new(batches, batch_json(&b));
 		from = b.batch + 1;
 	}
-	work_oldest_waiting(d->work, now, &waiting, &why);
-	admin_json(
-	    r, MHD_HTTP_OK,
-	    json_pack("{s:s, s:b, s:b, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s}, s:o, "
-		      "s:o}",
-		      "version", a->o.version, "ready", a->state == ADMIN_READY, "tdx_dev_mode",
-		      a->o.tdx_dev_mode, "uptime_s",
-		      (json_int_t)((clock_wall_ms() - a->o.started_ms) / 1000), "l1", l1_json(d),
-		      "work", "batches", (json_int_t)counts.batches, "inputs",
-		      (json_int_t)counts.inputs, "input_bytes", (json_int_t)inputs_bytes(d->inputs),
-		      "leases", (json_int_t)counts.leases, "retained_batches",
-		      (json_int_t)counts.retained, "proof_bytes", (json_int_t)counts.proof_bytes,
-		      "inputs_broken", broken_json(d->work, counts.broken), "oldest_waiting",
-		      why.text, "batches", batches, "relay", admin_relay_json(d)));
+	admin_json(r, MHD_HTTP_OK,
+		   json_pack("{s:s, s:b, s:b, s:I, s:o, s:o, s:o, s:o}", "version", a->o.version,
+			     "ready", a->state == ADMIN_READY, "tdx_dev_mode", a->o.tdx_dev_mode,
+			     "uptime_s", (json_int_t)((clock_wall_ms() - a->o.started_ms) / 1000),
+			     "l1", admin_l1_json(a), "work", admin_work_json(a), "batches", batches,
+			     "relay", admin_relay_json(d)));
 }
 
 /* .../{number}?commit_hash={hash}; false: answered. */
@@ -308,29 +318,66 @@ static void on_resume(struct admin_request *r, const char *rest)
 		    "on");
 }
 
-/* prefix: what follows the URL is the run function's rest; else the URL must end there. */
+static void serve_file(struct admin_request *r, enum page_file file)
+{
+	const struct page *page = page_of(file);
+
+	buf_add(&r->body, page->bytes, page->n);
+	admin_answer(r, MHD_HTTP_OK, page->type);
+}
+
+static void on_page(struct admin_request *r, const char *rest)
+{
+	(void)rest;
+	serve_file(r, PAGE_INDEX);
+}
+
+static void on_style(struct admin_request *r, const char *rest)
+{
+	(void)rest;
+	serve_file(r, PAGE_STYLE);
+}
+
+static void on_script(struct admin_request *r, const char *rest)
+{
+	(void)rest;
+	serve_file(r, PAGE_SCRIPT);
+}
+
+/* Who is answered: anybody; who has the token, or anybody where the settings open the reads; who
+ * has the token. STREAM: a READ that has a ceiling of its own. */
+enum access { OPEN, READ, STREAM, TOKEN };
+
+/* prefix: what follows the URL is the run function's rest; else the URL must end there. docs/API.md
+ * and docs/openapi.json have each of them. */
 static const struct route {
 	const char *method, *url;
-	bool open, prefix; /* open: without the token */
+	enum access access;
+	bool prefix;
 	void (*run)(struct admin_request *r, const char *rest);
 } routes[] = {
-    {"GET", "/healthz", true, false, on_health},
-    {"GET", "/readyz", true, false, on_ready},
-    {"GET", "/metrics", true, false, on_metrics},
-    {"GET", "/api/v1/status", false, false, on_status},
-    {"POST", "/api/v1/sender/resume", false, false, on_resume},
-    {"PUT", "/api/v1/batches/", false, true, on_put_batch},
-    {"DELETE", "/api/v1/batches/", false, true, on_delete_batch},
-    {"GET", "/api/v1/checkpoints", false, false, admin_checkpoints},
-    {"GET", "/api/v1/provers", false, false, admin_provers},
-    {"POST", "/api/v1/provers/", false, true, admin_change_prover},
-    {"GET", "/api/v1/revocations", false, false, admin_revocations},
-    {"POST", "/api/v1/revocations/", false, true, admin_revoke_named},
-    {"DELETE", "/api/v1/revocations/", false, true, admin_unrevoke},
-    {"GET", "/api/v1/verdicts", false, true, admin_verdicts},
-    {"GET", "/api/v1/tcb-status", false, false, admin_tcb},
-    {"GET", "/api/v1/collateral", false, false, admin_collateral},
-    {"POST", "/api/v1/collateral/refresh", false, false, admin_collateral_refresh},
+    {"GET", "/", OPEN, false, on_page},
+    {"GET", "/page.css", OPEN, false, on_style},
+    {"GET", "/page.js", OPEN, false, on_script},
+    {"GET", "/healthz", OPEN, false, on_health},
+    {"GET", "/readyz", OPEN, false, on_ready},
+    {"GET", "/metrics", OPEN, false, on_metrics},
+    {"GET", "/api/v1/status", READ, false, on_status},
+    {"GET", "/api/v1/overview", READ, false, admin_on_overview},
+    {"GET", "/api/v1/events", STREAM, false, admin_stream},
+    {"POST", "/api/v1/sender/resume", TOKEN, false, on_resume},
+    {"PUT", "/api/v1/batches/", TOKEN, true, on_put_batch},
+    {"DELETE", "/api/v1/batches/", TOKEN, true, on_delete_batch},
+    {"GET", "/api/v1/checkpoints", READ, false, admin_checkpoints},
+    {"GET", "/api/v1/provers", READ, false, admin_provers},
+    {"POST", "/api/v1/provers/", TOKEN, true, admin_change_prover},
+    {"GET", "/api/v1/revocations", READ, false, admin_revocations},
+    {"POST", "/api/v1/revocations/", TOKEN, true, admin_revoke_named},
+    {"DELETE", "/api/v1/revocations/", TOKEN, true, admin_unrevoke},
+    {"GET", "/api/v1/verdicts", READ, true, admin_verdicts},
+    {"GET", "/api/v1/tcb-status", READ, false, admin_tcb},
+    {"GET", "/api/v1/collateral", READ, false, admin_collateral},
+    {"POST", "/api/v1/collateral/refresh", TOKEN, false, admin_collateral_refresh},
 };
 
 static bool serves(const struct route *route, const char *url)
@@ -342,8 +389,8 @@ static bool serves(const struct route *route, const char *url)
 
 const char *admin_refusal_name(enum admin_refusal refusal)
 {
-	static const char *const names[ADMIN_REFUSAL_COUNT] = {"malformed", "bad_host", "bad_token",
-							       "busy"};
+	static const char *const names[ADMIN_REFUSAL_COUNT] = {"malformed", "bad_host",
+							       "cross_site", "bad_token", "busy"};
 
 	return names[refusal];
 }
@@ -357,6 +404,24 @@ static void refuse(struct admin_request *r, enum admin_refusal refusal, unsigned
 	log_limited(LOG_WARN, "admin_refused", name, "", log_str("reason", name),
 		    log_str("note", what));
 	admin_reply(r, status, name, "the request has %s", what);
+}
+
+/* A page of another site makes a browser ask: it could not read the answer, but hold a connection.
+ */
+static bool asked_by_another_site(const struct admin_request *r, const struct route *route)
+{
+	const char *site =
+	    MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Sec-Fetch-Site");
+
+	return route->access != OPEN && site && strcmp(site, "same-origin") != 0 &&
+	       strcmp(site, "none") != 0;
+}
+
+/* Without the token; the listener's place is looked at too, whatever the settings say. */
+static bool is_open(const struct admin *a, const struct route *route)
+{
+	return route->access == OPEN ||
+	       (route->access != TOKEN && a->o.open_reads && !listen_at_path(a->o.listen));
 }
 
 void admin_route(struct admin_request *r, const char *method, const char *url)
@@ -383,10 +448,13 @@ void admin_route(struct admin_request *r, const char *method, const char *url)
 		admin_reply(r, known_url ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND,
 			    known_url ? "bad_method" : "not_found", "%s %.200s is not served",
 			    method, url);
-	else if (!found->open && !token_is_right(r))
+	else if (asked_by_another_site(r, found))
+		refuse(r, ADMIN_CROSS_SITE, MHD_HTTP_FORBIDDEN,
+		       "a Sec-Fetch-Site header of another site's page");
+	else if (!is_open(r->admin, found) && !token_is_right(r))
 		refuse(r, ADMIN_BAD_TOKEN, MHD_HTTP_UNAUTHORIZED,
 		       "no Authorization: Bearer TOKEN, or a wrong one");
-	else if (!found->open && !admin_trust(r))
+	else if (found->access != STREAM && !is_open(r->admin, found) && !admin_trust(r))
 		refuse(r, ADMIN_BUSY, MHD_HTTP_SERVICE_UNAVAILABLE,
 		       "to wait: too many others are in progress");
 	else

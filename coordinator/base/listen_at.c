@@ -55,8 +55,10 @@ static bool parse_port(uint16_t *out, const char *text)
 bool listen_at_local(struct listen_at *out, const char *text, struct why *why)
 {
 	const char *colon = strrchr(text, ':'), *path = listen_at_path(text);
-	struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)&out->address;
+	const struct sockaddr_in *v4 = (const void *)&out->address;
+	const struct sockaddr_in6 *v6 = (const void *)&out->address;
 	char host[64] = "";
+	bool v6_wanted = false;
 	uint16_t port;
 
 	memset(out, 0, sizeof *out);
@@ -66,14 +68,20 @@ bool listen_at_local(struct listen_at *out, const char *text, struct why *why)
 		memcpy(host, text, (size_t)(colon - text));
 	if (strcmp(host, "localhost") == 0)
 		strcpy(host, "127.0.0.1");
+	if (host[0] == '[' && host[strlen(host) - 1] == ']') {
+		memmove(host, host + 1, strlen(host));
+		host[strlen(host) - 1] = '\0';
+		v6_wanted = true;
+	}
 	if (!host[0] || !parse_port(&port, colon + 1) || !listen_at_ip(out, host, port, NULL) ||
-	    out->address.ss_family != AF_INET) {
-		why_set(why, "it is neither unix:PATH nor 127.x.x.x:PORT");
+	    v6_wanted != (out->address.ss_family == AF_INET6)) {
+		why_set(why, "it is none of unix:PATH, 127.x.x.x:PORT and [::1]:PORT");
 		return false;
 	}
-	if ((ntohl(v4->sin_addr.s_addr) >> 24) != 127) {
-		why_set(why,
-			"it must be on loopback (127.x.x.x:PORT) or a Unix socket (unix:PATH)");
+	if (v6_wanted ? !IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)
+		      : (ntohl(v4->sin_addr.s_addr) >> 24) != 127) {
+		why_set(why, "it must be on loopback (127.x.x.x:PORT, [::1]:PORT) or a Unix socket "
+			     "(unix:PATH)");
 		return false;
 	}
 	return true;

@@ -20,7 +20,8 @@ struct listen_at {
  * the text. */
 bool listen_at_ip(struct listen_at *out, const char *ip, uint16_t port, struct why *why);
 
-/* For the machine's own alone: "unix:PATH", or 127.x.x.x:PORT; "localhost" is 127.0.0.1. */
+/* For the machine's own alone: "unix:PATH", 127.x.x.x:PORT or [::1]:PORT; "localhost" is
+ * 127.0.0.1. */
 bool listen_at_local(struct listen_at *out, const char *text, struct why *why);
 /* The PATH of "unix:PATH"; NULL: it is no such listener. */
 const char *listen_at_path(const char *text);

@@ -242,6 +242,10 @@ static void check_listeners(struct loader *l)
 	if (!listen_at_local(&admin, c->admin_listen, &why))
 		config_mistake(l, P "ADMIN_LISTEN: \"%s\": %s",
 			       config_shown(shown, c->admin_listen), why.text);
+	else if (listen_at_path(c->admin_listen) && c->admin_open_reads)
+		config_mistake(l, P
+			       "ADMIN_OPEN_READS needs ADMIN_LISTEN to be a loopback port: a Unix "
+			       "socket has its mode to say who may read");
 	else if (listen_at_path(c->admin_listen) && l->need_chain)
 		check_socket(l, listen_at_path(c->admin_listen));
 	else if (provers.size && listen_at_overlap(&provers, &admin))

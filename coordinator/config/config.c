@@ -339,7 +339,9 @@ static void store_row(struct loader *l, size_t row)
 	char shown[CONFIG_SHOWN_SIZE];
 	struct why why = {""};
 
-	if (!r->name || !text)
+	/* An empty file of a key is how a service says that there is none, whatever its settings'
+	 * file says. */
+	if (!r->name || !text || (r->type == TYPE_KEY && !*text))
 		return;
 	/* It goes no further: nobody who quotes a value can quote this one. */
 	if (config_is_key(text) && !config_row_is_secret(r) && r->type != TYPE_HASHES) {

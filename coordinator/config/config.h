@@ -61,6 +61,7 @@ struct config {
 
 	/* admin listener */
 	char admin_listen[CONFIG_TEXT_MAX];
+	bool admin_open_reads;
 	char admin_token[CONFIG_TEXT_MAX]; /* secret; empty: made at first start in the data dir */
 
 	/* L1 */

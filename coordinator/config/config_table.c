@@ -75,7 +75,8 @@ const struct config_row config_rows[] = {
 	NUM(P "DISK_FLOOR_BYTES", "proof-coordinator.disk-floor-bytes", disk_floor_bytes, 0, 1024 * GIB, "1073741824", false, "free disk space below which no input is taken"),
 
 	GROUP("Admin listener"),
-	TEXT(P "ADMIN_LISTEN", NULL, "proof-coordinator.admin-listen", admin_listen, "", false, "unix:PATH or a loopback ADDRESS:PORT (default: unix:admin.sock in the data directory)"),
+	TEXT(P "ADMIN_LISTEN", NULL, "proof-coordinator.admin-listen", admin_listen, "", false, "unix:PATH, or ADDRESS:PORT on loopback, [::1]:PORT too (default: unix:admin.sock in the data directory)"),
+	FLAG(P "ADMIN_OPEN_READS", NULL, "proof-coordinator.admin-open-reads", admin_open_reads, "false", false, "whoever can reach a loopback ADMIN_LISTEN may read without the token, and see the status page at once"),
 	{NULL, P "ADMIN_TOKEN", NULL, NULL, TYPE_SECRET, AT(admin_token), 0, 0, 0, "", false, "bearer token (default: made at first start, admin.token in the data directory)"},
 
 	GROUP("L1"),

@@ -11,6 +11,7 @@
 #include "coordinator/transactions/verify_batches.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct agenda {
 	struct agenda_parts p;
@@ -26,6 +27,8 @@ struct agenda {
 	struct eth_address offered; /* whose registration waits in a file */
 	bool stopped;
 	struct agenda_counters counters;
+	struct agenda_past past[AGENDA_PAST_MAX]; /* a ring */
+	size_t past_n;                            /* ever */
 };
 
 /* ---- what is next ---- */
@@ -112,11 +115,32 @@ void agenda_next(struct agenda *a)
 
 /* ---- what became of it ---- */
 
+static void remember(struct agenda *a, const struct sender_action *action)
+{
+	const struct sender_intent *in = action->intent;
+	struct agenda_past *p = &a->past[a->past_n++ % AGENDA_PAST_MAX];
+
+	*p = (struct agenda_past){.kind = in->kind,
+				  .first_batch = in->first_batch,
+				  .last_batch = in->last_batch,
+				  .signer = in->signer,
+				  .outcome = action->outcome,
+				  .at_ms = clock_wall_ms(),
+				  .attempts = in->n_attempts,
+				  .has_receipt = action->has_receipt,
+				  .block = action->block_number,
+				  .gas_used = action->gas_used,
+				  .gas_price = action->gas_price};
+	memcpy(p->hash, action->tx_hash, sizeof p->hash);
+	why_set(&p->sentence, "%s", action->sentence ? action->sentence : "");
+}
+
 static void on_finished(void *arg, const struct sender_action *action)
 {
 	struct agenda *a = arg;
 
 	a->counters.txs[action->outcome]++;
+	remember(a, action);
 	if (action->outcome == SENDER_NO_EFFECT)
 		addresses_doubt(a->addresses, action->intent->kind, action->sentence);
 	else if (action->outcome == SENDER_CONFIRMED)
@@ -205,6 +229,13 @@ const struct prepare *agenda_prepare(const struct agenda *a)
 const struct agenda_counters *agenda_counters(const struct agenda *a)
 {
 	return &a->counters;
+}
+
+const struct agenda_past *agenda_past(const struct agenda *a, size_t i)
+{
+	if (i >= a->past_n || i >= AGENDA_PAST_MAX)
+		return NULL;
+	return &a->past[(a->past_n - 1 - i) % AGENDA_PAST_MAX];
 }
 
 bool agenda_new(struct agenda **out, const struct agenda_parts *parts,

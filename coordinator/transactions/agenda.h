@@ -48,6 +48,23 @@ struct agenda_counters {
 };
 const struct agenda_counters *agenda_counters(const struct agenda *a);
 
+/* A transaction that is over. */
+struct agenda_past {
+	enum sender_kind kind;
+	uint64_t first_batch, last_batch; /* VERIFY */
+	struct eth_address signer;        /* REGISTER, UPLOAD */
+	enum sender_outcome outcome;
+	struct why sentence; /* may be empty */
+	uint64_t at_ms;      /* wall clock */
+	unsigned attempts;
+	bool has_receipt; /* the group below */
+	uint8_t hash[32];
+	uint64_t block, gas_used, gas_price; /* price: wei a gas */
+};
+#define AGENDA_PAST_MAX 16
+/* Of this run, the newest first. NULL: no more. */
+const struct agenda_past *agenda_past(const struct agenda *a, size_t i);
+
 /* Sends no more; the transaction under way stays in the store. Then done. NULL is fine. */
 void agenda_close(struct agenda *a, void (*done)(void *arg), void *arg);
 /* After the RPC client and the store have closed. NULL is fine. */

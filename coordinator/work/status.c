@@ -10,6 +10,7 @@ void work_counts(const struct work *w, struct work_counts *out)
 	*out = (struct work_counts){
 	    .batches = w->batches.n - first_open(w),
 	    .retained = first_open(w),
+	    .last = w->batches.n ? order_at(&w->batches, w->batches.n - 1).key : 0,
 	    .broken = w->broken_n,
 	    .proof_bytes = w->proof_bytes,
 	    .inputs = w->inputs_n,
@@ -165,6 +166,7 @@ bool work_next_batch(const struct work *w, uint64_t from, uint64_t now_ms,
 		slot_count(s, info->candidates);
 		if (s && s->lease.ticket && s->lease.expires_ms > now_ms) {
 			info->leased = true;
+			info->lease_since_ms = s->granted_ms;
 			info->lease_expires_ms = s->lease.expires_ms;
 			memcpy(info->lease_source, s->lease.source->text,
 			       sizeof info->lease_source);

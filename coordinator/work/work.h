@@ -359,6 +359,7 @@ bool work_is_good(const struct work *w, uint64_t id);
 struct work_counts {
 	size_t batches;  /* not verified */
 	size_t retained; /* verified, and kept */
+	uint64_t last;   /* the highest that is known; 0: none */
 	size_t inputs, versions, leases, sources;
 	size_t broken;                  /* inputs whose bytes cannot be had */
 	uint64_t proof_bytes;           /* of all that is kept */
@@ -374,7 +375,7 @@ bool work_oldest_waiting(const struct work *w, uint64_t now_ms, uint64_t *batch,
 struct work_type_info {
 	bool needed, satisfied, leased;
 	char lease_source[WORK_SOURCE_SIZE];
-	uint64_t lease_expires_ms;
+	uint64_t lease_since_ms, lease_expires_ms; /* since it was first granted */
 	unsigned candidates[WORK_STATES]; /* by state */
 };
 struct work_batch_info {

@@ -13,6 +13,8 @@ root_systemd() {
 	# Programs beside systemd's own, and whatever makes units of what the host shows it.
 	find "$root"/usr/bin "$root"/usr/sbin -mindepth 1 -delete
 	rm -rf "$root"/usr/lib/systemd/{system-generators,user-generators,system-environment-generators,user-environment-generators,user,boot}
+	find "$root/usr/lib/systemd" \( -name '*getty*' -o -name '*sulogin*' -o -name 'debug-shell*' -o -name 'rescue.service' \
+		-o -name 'emergency.service' \) -prune -exec rm -rf {} +
 	install -m 644 "$here/systemd/quote-gen.service" "$here/systemd/guest.target" "$root/usr/lib/systemd/system/"
 	ln -sf guest.target "$root/usr/lib/systemd/system/default.target"
 	printf 'ID=guest\nNAME="measured guest"\n' >"$root/etc/os-release"

@@ -292,7 +292,7 @@ def test_a_module_that_v10_does_not_know_costs_nothing(old):
     (prover,) = c.provers().values()
     quote = prover["evidence"]["quote_sha256"]
     assert f"contract  {words}" in c.verb("explain", quote).stdout
-    c.kill()
+    c.stop()
     c.start()
     c.saw("event=l1_read", start=c.log().rfind("event=ready"))
     assert f"contract  {words}" in c.verb("explain", quote).stdout

@@ -130,11 +130,14 @@ static void accepted(const char *name, const char *value)
 
 static void test_listeners(void **state)
 {
-	static const char *const elsewhere[] = {"0.0.0.0:3902", "10.0.0.1:3902", "8.8.8.8:1"};
+	static const char *const elsewhere[] = {"0.0.0.0:3902", "10.0.0.1:3902", "8.8.8.8:1",
+						"[::]:3902", "[fe80::1]:3902"};
 	static const char *const malformed[] = {
-	    "[::1]:3902",  "localhost",       "127.0.0.1",    "127.0.0.1:",
-	    "127.0.0.1:x", "127.0.0.1:70000", "127.0.0.1:-1", "example.org:1",
-	    "127.1:80",    ":3902",           "127.0.0.1:+1", "http://127.0.0.1:1"};
+	    "::1:3902",     "[127.0.0.1]:1", "[::1]",
+	    "[::1]3902",    "localhost",     "127.0.0.1",
+	    "127.0.0.1:",   "127.0.0.1:x",   "127.0.0.1:70000",
+	    "127.0.0.1:-1", "example.org:1", "127.1:80",
+	    ":3902",        "127.0.0.1:+1",  "http://127.0.0.1:1"};
 	static const char *const addresses[] = {"localhost", "[::1]", "127.0.0.1:80", "0.0.0.0.0",
 						"eth0"};
 	size_t i;
@@ -143,12 +146,14 @@ static void test_listeners(void **state)
 	for (i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
 		refused(P "ADMIN_LISTEN", elsewhere[i], "must be on loopback");
 	for (i = 0; i < sizeof malformed / sizeof *malformed; i++)
-		refused(P "ADMIN_LISTEN", malformed[i], "neither unix:PATH nor 127.x.x.x:PORT");
+		refused(P "ADMIN_LISTEN", malformed[i],
+			"none of unix:PATH, 127.x.x.x:PORT and [::1]:PORT");
 	refused(P "ADMIN_LISTEN", "unix:", "is empty");
 	for (i = 0; i < sizeof addresses / sizeof *addresses; i++)
 		refused(P "LISTEN_ADDRESS", addresses[i], "not a numeric IPv4 or IPv6 address");
 	accepted(P "LISTEN_ADDRESS", "::1");
 	accepted(P "ADMIN_LISTEN", "localhost:3902");
+	accepted(P "ADMIN_LISTEN", "[::1]:3902");
 	accepted(P "ADMIN_LISTEN", "127.3.2.1:3900");
 	refused(P "ADMIN_LISTEN", "127.0.0.1:3900", "are the same");
 	setenv(P "LISTEN_ADDRESS", "0.0.0.0", 1);

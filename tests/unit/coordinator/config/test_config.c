@@ -216,6 +216,34 @@ static void test_key_file_that_all_may_read(void **state)
 	unlink(path);
 }
 
+/* As the service has it whose key file is not there. */
+static void test_an_empty_key_file_is_no_key(void **state)
+{
+	char path[] = "/tmp/config-key-XXXXXX", file[] = "/tmp/config-env-XXXXXX", flag[64];
+	char *argv[] = {flag};
+	const int fd = mkstemp(path), settings = mkstemp(file);
+
+	(void)state;
+	assert_int_equal(write(fd, "\n", 1), 1);
+	close(fd);
+	dprintf(settings, "ETHREX_PROOF_COORDINATOR_TDX_PRIVATE_KEY_FILE=/nonexistent/tdx.key\n");
+	close(settings);
+	snprintf(flag, sizeof flag, "--env-file=%s", file);
+	assert_false(load(true, 1, argv));
+	assert_non_null(strstr(errors, "/nonexistent/tdx.key"));
+	setenv("ETHREX_PROOF_COORDINATOR_TDX_PRIVATE_KEY_FILE", path, 1);
+	assert_true(load(true, 1, argv));
+	assert_false(c.has_tdx_key);
+	unsetenv("ETHREX_PROOF_COORDINATOR_TDX_PRIVATE_KEY_FILE");
+	unsetenv("ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY");
+	setenv("ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY_FILE", path, 1);
+	assert_false(load(true, 0, NULL));
+	assert_non_null(strstr(errors, "L1_PRIVATE_KEY"));
+	unsetenv("ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY_FILE");
+	unlink(path);
+	unlink(file);
+}
+
 static void test_printing_masks_secrets(void **state)
 {
 	char *text = NULL;
@@ -376,7 +404,7 @@ static void test_each_number_has_its_unit(void **state)
 		if (!r->name || r->type != TYPE_U64)
 			continue;
 		n = config_number(r);
-		if (n.unit != unit_of_name(r->name))
+		if (unit_of_name(r->name) != UNIT_NONE && n.unit != unit_of_name(r->name))
 			fail_msg("%s is in %s", r->name, unit_name(n.unit));
 		assert_false(unit_suspect(&n, n.fallback, &why));
 		with += n.unit != UNIT_NONE;
@@ -588,6 +616,7 @@ int main(void)
 	    TEST(test_collateral_settings),
 	    TEST(test_a_bad_key_is_not_quoted),
 	    TEST(test_key_file_that_all_may_read),
+	    TEST(test_an_empty_key_file_is_no_key),
 	    TEST(test_printing_masks_secrets),
 	    TEST(test_the_settings_of_0_1_still_start),
 	    TEST(test_each_ceiling_is_connected_to_its_sentence),

@@ -239,7 +239,7 @@ static void test_every_step_that_fails(void **state)
 	expect_no_start("", many_provers, "out of memory for the work book");
 	expect_no_start("", bad_sources, "neither http:// nor https://");
 	expect_no_start("", bad_policy, "/nowhere/policy.json");
-	expect_no_start("", bad_admin, "neither unix:PATH nor");
+	expect_no_start("", bad_admin, "none of unix:PATH, ");
 	expect_no_start("", bad_address, "no-address");
 }
 

@@ -1,0 +1,15 @@
+# Writes OUT, a C file with each of FILES (separated by |) as page_NAME[] and page_NAME_size.
+string(REPLACE "|" ";" FILES "${FILES}")
+set(text "#include <stddef.h>\n")
+foreach(file IN LISTS FILES)
+  get_filename_component(name "${file}" NAME)
+  string(REGEX REPLACE "[^a-z0-9]" "_" name "${name}")
+  file(READ "${file}" hex HEX)
+  string(LENGTH "${hex}" size)
+  math(EXPR size "${size} / 2")
+  string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(APPEND text "extern const unsigned char page_${name}[];\nextern const size_t page_${name}_size;\n"
+    "const unsigned char page_${name}[] = {\n${bytes}\n};\nconst size_t page_${name}_size = ${size};\n")
+endforeach()
+file(WRITE "${OUT}" "${text}")

@@ -1,0 +1,414 @@
+// The status page. Whatever comes from the API is set as text, never as markup; the token is kept in a
+// variable of this script and goes into a header alone.
+"use strict";
+
+const id = (name) => document.getElementById(name);
+const number = (n) => Number(n).toLocaleString("en");
+let token = "";
+let clockAhead = 0; // ms that the coordinator's clock is ahead of this one
+
+// el("td", {class: "num"}, "text", element, ...); null and undefined are left out.
+function el(name, attributes, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes || {}))
+    if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value);
+  node.append(...children.filter((c) => c !== null && c !== undefined && c !== ""));
+  return node;
+}
+
+// ---- words ----
+
+function span(seconds) {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 120) return `${s} s`;
+  if (s < 7200) return `${Math.floor(s / 60)} min`;
+  if (s < 172800) return `${Math.floor(s / 3600)} h`;
+  return `${Math.floor(s / 86400)} days`;
+}
+
+const now = () => Date.now() + clockAhead;
+
+// A time that goes on by itself: "3 s ago", "in 5 days".
+function since(ms, words) {
+  const node = el("time", {"data-at": ms, "data-words": words || "ago", datetime: new Date(ms).toISOString(), title: new Date(ms).toISOString()});
+  tick(node);
+  return node;
+}
+
+function tick(node) {
+  const s = (now() - Number(node.dataset.at)) / 1000;
+  const words = node.dataset.words;
+  node.textContent = words === "left" ? (s < 0 ? `${span(-s)} left` : `ended ${span(s)} ago`)
+    : words === "for" ? `for ${span(s)}` : s < 0 ? `in ${span(-s)}` : `${span(s)} ago`;
+}
+
+function decimal(wei, digits, shown) {
+  if (!/^[0-9]{1,78}$/.test(String(wei))) return "?";
+  const text = String(wei).padStart(digits + 1, "0");
+  const rest = text.slice(-digits).slice(0, shown).replace(/0+$/, "");
+  return number(text.slice(0, -digits)) + (rest ? `.${rest}` : "");
+}
+const ether = (wei) => `${decimal(wei, 18, 6)} ETH`;
+const gwei = (wei) => `${decimal(wei, 9, 4)} gwei`;
+const mono = (text) => el("span", {class: "mono"}, String(text));
+const short = (hex) => el("span", {class: "mono", title: hex}, hex.length > 20 ? `${hex.slice(0, 10)}…${hex.slice(-6)}` : hex);
+const range = (first, last) => (first === last ? `${number(first)}` : `${number(first)}–${number(last)}`);
+
+function table(heads, rows) {
+  const cells = (row) => row.map((c, i) => el("td", {class: heads[i].startsWith("#") ? "num" : null, "data-head": heads[i].replace("#", "")},
+    ...(Array.isArray(c) ? c : [c])));
+  return el("table", null,
+    el("thead", null, el("tr", null, ...heads.map((h) => el("th", {class: h.startsWith("#") ? "num" : null}, h.replace("#", ""))))),
+    el("tbody", null, ...rows.map((row) => el("tr", null, ...cells(row)))));
+}
+
+function list(...pairs) {
+  const nodes = [];
+  for (const [name, ...values] of pairs) nodes.push(el("dt", null, name), el("dd", null, ...values));
+  return el("dl", null, ...nodes);
+}
+
+// Keeps open what was open when its section is drawn again.
+function fold(key, title, make) {
+  const node = el("details", {"data-key": key}, el("summary", null, title));
+  node.addEventListener("toggle", () => {
+    if (node.open && node.children.length === 1) node.append(make());
+  });
+  return node;
+}
+
+// ---- sections ----
+
+const STATES = {
+  waiting_for_input: ["·", "waits for its input"], input_broken: ["!", "input cannot be read: put it again"],
+  open: ["o", "waits for a prover"], leased: ["L", "leased to a prover"], proven: ["P", "proof kept, not judged"],
+  judged: ["J", "judged good, to be sent"], sent: ["T", "in the transaction under way"], verified: ["V", "verified on L1"],
+};
+const stateOf = (run) => STATES[run.state] || ["?", String(run.state)];
+
+function sentence(run, o) {
+  const parts = [stateOf(run)[1]];
+  if (run.state === "open" && run.wants) parts[0] = `waits for a ${run.wants} prover`;
+  if (run.state === "leased") parts[0] = `${run.wants} leased to ${run.leased_to}`;
+  if (run.state === "sent" && o.transaction && o.transaction.attempts.length)
+    parts[0] = `in transaction ${o.transaction.attempts.at(-1).hash}, under way`;
+  if (run.state === "verified") {
+    const past = o.transactions.find((t) => t.kind === "verify" && t.hash && t.first_batch <= run.first && t.last_batch >= run.first);
+    if (past) parts.push(`by transaction ${past.hash}`);
+  }
+  if (run.bad_proofs) parts.push(`${run.bad_proofs} bad proof(s)`);
+  if (!run.committed && run.state !== "verified") parts.push("not committed yet");
+  return parts.join(", ");
+}
+
+function drawBatches(o) {
+  const counts = {}, cells = [];
+  for (const run of o.batches.runs) {
+    const [letter] = stateOf(run), words = sentence(run, o);
+    counts[run.state] = (counts[run.state] || 0) + run.last - run.first + 1;
+    for (let n = run.first; n <= run.last; n++)
+      cells.push(el("li", {class: `cell ${run.state in STATES ? run.state : ""}${run.committed || run.state === "verified" ? "" : " ahead"}`,
+        title: `batch ${n}: ${words}`, "aria-label": `batch ${n}: ${words}`}, letter));
+  }
+  const legend = Object.entries(STATES).map(([state, [letter, words]]) => el("li", {class: counts[state] ? null : "none"},
+    el("span", {class: `cell ${state}`}, letter), ` ${words}: ${counts[state] || 0}`));
+  if (!cells.length) return [el("p", {class: "soft"}, "No batch is known yet.")];
+  const rows = o.batches.runs.filter((r) => r.state !== "verified").map((r) => [range(r.first, r.last),
+    [sentence(r, o), ...(r.state === "leased" && r.since_ms ? [" ", since(r.since_ms, "for")] : [])]]);
+  const beyond = o.batches.beyond;
+  const folds = [];
+  if (beyond)
+    folds.push(el("p", null, `And ${number(beyond.last - beyond.first + 1)} more, up to batch ${number(beyond.last)}: `
+      + `${number(o.work.batches)} with something stored, ${number(o.work.leases)} leased, in all.`));
+  if (rows.length > 8) folds.push(fold("runs", `${rows.length - 8} more lines`, () => table(["Batches", "State"], rows.slice(8))));
+  const runs = o.batches.runs;
+  return [el("p", {class: "range"}, `Batches ${range(runs[0].first, runs.at(-1).last)}`), el("ol", {class: "strip"}, ...cells), el("ul", {class: "legend"}, ...legend),
+    rows.length ? table(["Batches", "State"], rows.slice(0, 8)) : el("p", {class: "soft"}, "All that is known is verified."), ...folds];
+}
+
+function drawChain(o) {
+  const l1 = o.l1, ends = {unproven: "not asked yet", ready: "ready", resting: "resting", set_aside: "set aside"};
+  return [
+    list(["Committed", el("span", {class: "big"}, number(l1.last_committed_batch))],
+      ["Verified", el("span", {class: "big"}, number(l1.last_verified_batch))],
+      ["Head", l1.head_time ? since(l1.head_time * 1000) : "not read in this run"],
+      ["Chain", `L1 ${l1.chain_id || "?"}, L2 ${l1.l2_chain_id || "?"}`],
+      ["Needs", l1.needs.length ? l1.needs.join(", ") : "not known yet"],
+      ["Key on chain", l1.signer ? mono(l1.signer) : "none"]),
+    el("h3", null, "Endpoints"),
+    el("ul", {class: "plain"}, ...l1.endpoints.map((e) => el("li", null,
+      el("span", {class: e.state === "ready" ? "tag on" : "tag"}, ends[e.state] || e.state), " ", e.endpoint,
+      el("span", {class: "soft"}, ` ${number(e.latency_ms)} ms`), e.last_error ? el("div", {class: "soft"}, `last error: ${e.last_error}`) : null))),
+  ];
+}
+
+function about(t) {
+  if (t.kind === "verify") return `verify batches ${range(t.first_batch, t.last_batch)}`;
+  return `${t.kind === "register" ? "register key" : "upload collateral for key"} ${t.signer || "?"}`;
+}
+
+function drawTransaction(o) {
+  const t = o.transaction, says = el("p", null, o.l1.sender);
+  if (!t) return [says];
+  return [says, list(["What", about(t)], ["From", mono(t.from)], ["To", mono(t.to)],
+    ["Gas limit", t.gas_limit ? number(t.gas_limit) : "not estimated yet"], ["Attempts", number(t.attempts_made)]),
+  t.attempts.length ? table(["#Nonce", "#Max fee", "#Tip", "Hash"], t.attempts.map((a) =>
+    [number(a.nonce), gwei(a.max_fee_per_gas_wei), gwei(a.max_priority_fee_per_gas_wei), short(a.hash)])) : null];
+}
+
+function evidence(e) {
+  if (!e) return [el("span", {class: "soft"}, "no quote was shown")];
+  const parts = [e.tcb_status];
+  if (e.valid_to) parts.push(", ", el("span", {class: Date.parse(e.valid_to) < now() ? "bad" : null}, since(Date.parse(e.valid_to), "left")));
+  if (e.ahead) parts.push(el("div", {class: "bad"}, e.ahead));
+  if (e.contract) parts.push(el("div", {class: "soft"}, e.contract));
+  return parts;
+}
+
+function prover(p) {
+  const act = (verb, title, text) => {
+    const button = el("button", {type: "button", "data-verb": verb}, verb);
+    button.addEventListener("click", () => ask(title, text, "POST", `/api/v1/provers/${encodeURIComponent(p.signer)}/${verb}`));
+    return button;
+  };
+  return [[mono(p.signer), el("div", null, el("span", {class: p.active ? "tag on" : "tag"}, p.active ? "active" : "standby"), ` ${p.state}`)],
+    [p.source, el("div", {class: "soft"}, "seen ", p.last_seen_ms ? since(p.last_seen_ms) : "never")],
+    evidence(p.evidence),
+    [number(p.proofs), p.last_proof_ms ? el("div", {class: "soft"}, "last ", since(p.last_proof_ms)) : null],
+    [p.active ? null : act("promote", "Promote this key?", `${p.signer} is registered next; proofs of the key on chain are verified first.`), " ",
+      act("revoke", "Revoke this key?", `Nothing more is sent with proofs of ${p.signer}. \`unrevoke\` takes it back.`)]];
+}
+
+function drawProvers(o) {
+  if (!o.provers.length) return [el("p", {class: "soft"}, "No prover has shown a key yet.")];
+  const more = o.provers_known - o.provers.length;
+  return [table(["Key", "From", "Evidence", "#Proofs", ""], o.provers.map(prover)),
+    more > 0 ? el("p", {class: "soft"}, `and ${number(more)} more: proof-coordinator provers`) : null];
+}
+
+function drawFunds(o) {
+  if (!o.l1.funds.length) return [el("p", {class: "soft"}, "No sending key is known yet.")];
+  return [list(...o.l1.funds.flatMap((f) => [[f.key, f.balance_wei === null ? "not read yet"
+    : el("span", {class: f.low ? "big bad" : "big"}, ether(f.balance_wei)), f.low ? el("span", {class: "bad"}, " LOW") : null],
+  ["", mono(f.address || "?")]]))];
+}
+
+function drawCollateral(o) {
+  const rows = o.platforms.map((p) => [mono(p.platform), [p.valid_to ? since(Date.parse(p.valid_to), "left") : "none yet",
+    p.stale ? el("span", {class: "bad"}, " STALE") : null, p.fetching ? " fetching" : null,
+    p.last_failure ? el("div", {class: "soft"}, p.last_failure) : null]]);
+  const sources = o.sources.map((s) => el("li", null, s.source, s.failures_in_a_row ? el("span", {class: "bad"},
+    ` failed ${number(s.failures_in_a_row)} time(s) in a row`) : null, s.last_failure ? el("div", {class: "soft"}, s.last_failure) : null));
+  return [rows.length ? table(["Platform", "Good for"], rows) : el("p", {class: "soft"}, "No quote has asked for any yet."),
+    sources.length ? el("h3", null, "Sources") : null, el("ul", {class: "plain"}, ...sources)];
+}
+
+function drawTransactions(o) {
+  if (!o.transactions.length) return [el("p", {class: "soft"}, "None yet.")];
+  const rows = o.transactions.map((t) => [since(t.at_ms), about(t), [el("span", {class: t.outcome === "confirmed" ? null : "bad"}, t.outcome),
+    t.sentence ? el("div", {class: "soft"}, t.sentence) : null], t.gas_used === null ? "" : number(t.gas_used),
+  t.gas_price_wei === null ? "" : gwei(t.gas_price_wei), t.hash ? short(t.hash) : ""]);
+  return [table(["When", "What", "Outcome", "#Gas", "#Price", "Hash"], rows)];
+}
+
+function explain(hash) {
+  const pre = el("pre", null, "asking …");
+  api("GET", `/api/v1/verdicts/${encodeURIComponent(hash)}`).then((answer) => {
+    pre.textContent = answer.json ? JSON.stringify(answer.json.verdict || answer.json, null, 2) : answer.text;
+  });
+  return pre;
+}
+
+function drawRefusals(o) {
+  const refused = o.verdicts.filter((v) => v.answer !== "accepted");
+  if (!refused.length) return [el("p", {class: "soft"}, "None is kept.")];
+  return [el("ul", {class: "plain"}, ...refused.map((v) => el("li", null, since(v.at * 1000), el("span", {class: "soft"}, ` from ${v.source}: `), v.reason,
+    v.contract ? el("div", {class: "soft"}, v.contract) : null,
+    fold(`explain-${v.quote_sha256}`, `explain ${v.quote_sha256.slice(0, 12)}`, () => explain(v.quote_sha256)))))];
+}
+
+function alarms(o) {
+  const found = [];
+  const say = (title, text) => found.push(el("li", null, el("strong", null, title), text));
+  if (o.tdx_dev_mode) say("Development mode.", "Provers are taken at their word, nothing is attested.");
+  if (o.state !== "ready") say(`The coordinator is ${o.state}.`, "Provers are not served.");
+  if (!o.l1.readable) say("L1 is not readable.", o.l1.trouble || "No answer has come yet.");
+  for (const f of o.l1.funds) if (f.low) say("Low balance.", `The ${f.key} key ${f.address} has ${ether(f.balance_wei)}: fund it.`);
+  for (const b of o.work.inputs_broken) say("Input cannot be read.", `Batch ${b.batch} for ${b.commit_hash}: put it again.`);
+  for (const p of o.provers) if (p.evidence && p.evidence.valid_to && Date.parse(p.evidence.valid_to) < now())
+    say("Evidence has ended.", `${p.signer} has no valid collateral any more.`);
+  for (const p of o.provers) if (p.evidence && p.evidence.ahead) say("TCB recovery ahead.", `${p.signer}: ${p.evidence.ahead}`);
+  return found;
+}
+
+const SECTIONS = {
+  batches: [drawBatches, (o) => [o.batches, o.transaction, o.transactions, o.work.batches, o.work.leases]],
+  chain: [drawChain, (o) => o.l1],
+  transaction: [drawTransaction, (o) => [o.transaction, o.l1.sender]],
+  provers: [drawProvers, (o) => [o.provers, o.provers_known]],
+  funds: [drawFunds, (o) => o.l1.funds],
+  collateral: [drawCollateral, (o) => [o.platforms, o.sources]],
+  transactions: [drawTransactions, (o) => o.transactions],
+  refusals: [drawRefusals, (o) => o.verdicts],
+  alarms: [alarms, (o) => [o.tdx_dev_mode, o.state, o.l1.readable, o.l1.trouble, o.l1.funds, o.work.inputs_broken,
+    o.provers.map((p) => p.evidence)]],
+};
+const drawn = {};
+
+function draw(o) {
+  clockAhead = o.at_ms - Date.now();
+  for (const [name, [make, part]] of Object.entries(SECTIONS)) {
+    const text = JSON.stringify(part(o));
+    if (drawn[name] === text) continue;
+    drawn[name] = text;
+    const node = id(name), open = [...node.querySelectorAll("details[open]")].map((d) => d.dataset.key);
+    const focus = node.contains(document.activeElement) ? [...node.querySelectorAll("button, summary")].indexOf(document.activeElement) : -1;
+    node.replaceChildren(...make(o).filter(Boolean));
+    for (const d of node.querySelectorAll("details")) if (open.includes(d.dataset.key)) d.open = true;
+    if (focus >= 0) node.querySelectorAll("button, summary")[focus]?.focus();
+    node.closest("section")?.removeAttribute("hidden");
+  }
+  id("next-section").hidden = false;
+  id("next").textContent = o.l1.next || "Nothing is to be done.";
+  id("waiting").textContent = o.work.oldest_waiting;
+  id("about").textContent = `${o.state}, version ${o.version}, up ${span(o.uptime_s)}`;
+  document.title = `${o.l1.last_verified_batch}/${o.l1.last_committed_batch} verified: proof coordinator`;
+}
+
+setInterval(() => document.querySelectorAll("time[data-at]").forEach(tick), 1000);
+
+// ---- talking to the coordinator ----
+
+const headers = () => (token ? {Authorization: `Bearer ${token}`} : {});
+
+async function api(method, path) {
+  try {
+    const reply = await fetch(path, {method, headers: headers(), cache: "no-store", redirect: "error"});
+    const text = await reply.text();
+    let json = null;
+    try { json = JSON.parse(text); } catch { /* said as text */ }
+    return {status: reply.status, json, text: json && json.message ? json.message : text};
+  } catch (e) {
+    return {status: 0, json: null, text: `no answer: ${e.message}`};
+  }
+}
+
+function link(text, lost) {
+  id("link").textContent = text;
+  id("link").className = lost ? "lost" : "";
+}
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+let attempt = null; // of this stream; aborted when the token changes
+const SILENCE_MS = 25000; // the coordinator says something every ten seconds
+
+async function read(reply, controller) {
+  const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const timer = setTimeout(() => controller.abort(), SILENCE_MS);
+    const {done, value} = await reader.read();
+    clearTimeout(timer);
+    if (done) return;
+    text += value;
+    let end;
+    while ((end = text.indexOf("\n\n")) >= 0) {
+      const data = text.slice(0, end).split("\n").filter((l) => l.startsWith("data: ")).map((l) => l.slice(6)).join("\n");
+      text = text.slice(end + 2);
+      if (data) draw(JSON.parse(data));
+      link("live");
+    }
+  }
+}
+
+// One try: a stream, or a look where there is no stream to be had. Returns ms until the next.
+async function look() {
+  const controller = attempt = new AbortController();
+  const reply = await fetch("/api/v1/events", {headers: headers(), cache: "no-store", signal: controller.signal});
+  if (reply.status === 401) {
+    link(token ? "this token is refused" : "the token is wanted", true);
+    if (!id("token-dialog").open && !id("ask-dialog").open) openToken();
+    return 0;
+  }
+  if (reply.ok) {
+    await read(reply, controller);
+    return 1000;
+  }
+  const answer = await api("GET", "/api/v1/overview");
+  if (answer.status === 200) draw(answer.json);
+  link(answer.status === 200 ? "no stream is free: looking every 3 s" : answer.text, answer.status !== 200);
+  return 3000;
+}
+
+async function follow() {
+  for (;;) {
+    let wait = 2000;
+    try {
+      wait = await look();
+    } catch (e) {
+      if (attempt && attempt.again) wait = 1;
+      else link("no connection; what is shown is old", true);
+    }
+    if (wait === 0) await new Promise((again) => { follow.again = again; });
+    else await pause(wait);
+  }
+}
+
+// ---- what changes something ----
+
+let tokenFor = null; // what waits for a token
+
+function openToken(then) {
+  tokenFor = then || null;
+  id("token").value = "";
+  if (!id("token-dialog").open) id("token-dialog").showModal();
+  id("token").focus();
+}
+
+function useToken(text) {
+  token = text;
+  id("token").value = "";
+  id("token-dialog").close();
+  if (attempt) {
+    attempt.again = true;
+    attempt.abort();
+  }
+  if (follow.again) follow.again();
+  if (token && tokenFor) tokenFor();
+}
+
+function ask(title, text, method, path) {
+  if (!token) {
+    openToken(() => ask(title, text, method, path));
+    return;
+  }
+  id("ask-title").textContent = title;
+  id("ask-text").textContent = text;
+  id("ask-answer").textContent = "";
+  id("ask-answer").className = "";
+  id("ask-yes").hidden = false;
+  id("ask-no").textContent = "Cancel";
+  id("ask-yes").onclick = async () => {
+    id("ask-yes").hidden = true;
+    id("ask-answer").textContent = "asking …";
+    const answer = await api(method, path);
+    id("ask-answer").className = answer.status >= 200 && answer.status < 300 ? "" : "bad";
+    id("ask-answer").textContent = answer.text;
+    id("ask-no").textContent = "Close";
+  };
+  if (!id("ask-dialog").open) id("ask-dialog").showModal();
+}
+
+id("token-button").onclick = () => openToken();
+id("token-use").onclick = () => useToken(id("token").value.trim());
+id("token").onkeydown = (e) => { if (e.key === "Enter") useToken(id("token").value.trim()); };
+id("token-forget").onclick = () => useToken("");
+id("token-cancel").onclick = () => id("token-dialog").close();
+id("ask-no").onclick = () => id("ask-dialog").close();
+id("drop-button").onclick = () => {
+  const batch = id("drop-batch").value.trim(), hash = id("drop-hash").value.trim();
+  ask("Delete this input?", `The stored input of batch ${batch} for commit hash ${hash}.`, "DELETE",
+    `/api/v1/batches/${encodeURIComponent(batch)}?commit_hash=${encodeURIComponent(hash)}`);
+};
+
+follow();

@@ -41,9 +41,12 @@ struct forward_due {
 	enum prover_type type;
 	bool chosen; /* before, durably */
 };
-/* False: nothing now. */
-bool forward_plan_next(struct forward_plan *p, const struct work *w, uint64_t now_ms,
-		       struct forward_due *due);
+/* Of batches up to `through`. False: nothing now. */
+bool forward_plan_next(struct forward_plan *p, const struct work *w, uint64_t through,
+		       uint64_t now_ms, struct forward_due *due);
+/* Was a proof of this type chosen, and so may be with upstream, for a batch after..through? */
+bool forward_plan_has(const struct forward_plan *p, uint64_t after, uint64_t through,
+		      enum prover_type type);
 /* From the first batch on again: something may be good now that was not. */
 void forward_plan_rewind(struct forward_plan *p);
 /* It is chosen, and that is durable. False: out of memory, or FORWARD_MAX are remembered. */

@@ -83,7 +83,7 @@ static bool register_next(struct agenda *a)
 		}
 		desk_say(&a->desk, "upstream has proofs by the key on chain that it can verify: "
 				   "the next key waits for that");
-		break;
+		return a->o.verify_elsewhere; /* else they are verified from here, now */
 	case REGISTRAR_REGISTER:
 		if (!a->o.register_by_file) {
 			register_start(&a->desk, a->prepare, &step);

@@ -352,6 +352,7 @@ static bool make_agenda(struct daemon *d, struct why *why)
 					   .work = d->work,
 					   .proofs = d->proofs,
 					   .quotes = d->quotes,
+					   .relay = d->relay,
 					   .collateral = d->collateral,
 					   .wake = d->wake,
 					   .signing = d->signing};
@@ -467,10 +468,10 @@ static bool make_wake(struct daemon *d, struct why *why)
 bool daemon_make_parts(struct daemon *d, struct why *why)
 {
 	static bool (*const steps[])(struct daemon * d, struct why * why) = {
-	    make_wake,       make_rule,   open_store, daemon_lock_keys, daemon_make_signing,
-	    make_work,       make_reaper, make_rpc,   make_l1,          make_proofs,
-	    make_collateral, make_quotes, make_setup, make_agenda,      daemon_make_relay,
-	    make_session,    daemon_load, make_admin, daemon_make_tls,  make_server};
+	    make_wake,       make_rule,   open_store, daemon_lock_keys,  daemon_make_signing,
+	    make_work,       make_reaper, make_rpc,   make_l1,           make_proofs,
+	    make_collateral, make_quotes, make_setup, daemon_make_relay, make_agenda,
+	    make_session,    daemon_load, make_admin, daemon_make_tls,   make_server};
 	size_t i;
 
 	for (i = 0; i < sizeof steps / sizeof *steps; i++)

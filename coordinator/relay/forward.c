@@ -251,17 +251,25 @@ static bool may_forward(struct relay *r, struct why *why)
 	return registrar_may_verify(r->p.registrar, why);
 }
 
-/* The first batch that is neither verified nor proven with the key on chain; 0: TDX is not needed.
- */
-static uint64_t first_gap(const struct relay *r)
+/* What lies behind a batch that the key on chain did not prove may have another by then. */
+static uint64_t last_to_forward(const struct relay *r)
 {
 	const struct l1_facts *f = l1_facts(r->p.l1);
 	const struct eth_address *signer = registrar_signer(r->p.registrar);
-	struct work_chain chain;
 
-	if (!(f->needed & PROVER_TYPE_BIT(PROVER_TDX)) || !work_chain(r->p.work, &chain))
-		return 0;
-	return chain.verified + work_signer_run(r->p.work, signer) + 1;
+	if (!(f->needed & PROVER_TYPE_BIT(PROVER_TDX)))
+		return UINT64_MAX;
+	return f->verified + work_signer_run(r->p.work, signer);
+}
+
+bool relay_holds(const struct relay *r, const struct eth_address *signer)
+{
+	const struct l1_facts *f = l1_facts(r->p.l1);
+
+	if (r->o.submit == RELAY_SUBMIT_L1 || !f || registrar_revoked_by(r->p.registrar, signer))
+		return false;
+	return forward_plan_has(&r->forward, f->verified,
+				f->verified + work_signer_run(r->p.work, signer), PROVER_TDX);
 }
 
 void forward_pump(struct relay *r)
@@ -276,8 +284,7 @@ void forward_pump(struct relay *r)
 		r->forward_said = why;
 		return;
 	}
-	r->forward.gap = first_gap(r);
-	if (!forward_plan_next(&r->forward, r->p.work, now_ms, &e->due))
+	if (!forward_plan_next(&r->forward, r->p.work, last_to_forward(r), now_ms, &e->due))
 		return;
 	e->busy = true;
 	if (e->due.chosen)

@@ -89,21 +89,32 @@ static bool is_due(const struct forward_plan *p, const struct work *w, const str
 	return true;
 }
 
-bool forward_plan_next(struct forward_plan *p, const struct work *w, uint64_t now_ms,
-		       struct forward_due *due)
+bool forward_plan_next(struct forward_plan *p, const struct work *w, uint64_t through,
+		       uint64_t now_ms, struct forward_due *due)
 {
 	size_t looked = 0;
 
 	while (looked < FORWARD_LOOK && work_next_good(w, &p->at, FORWARD_LOOK - looked)) {
+		if (p->at.batch > through)
+			break;
 		looked++;
-		if (p->gap && p->at.type == PROVER_TDX && p->at.batch > p->gap)
-			continue;
 		if (is_due(p, w, &p->at, now_ms, due))
 			return true;
 	}
 	/* At the end: from the first one again at the next look. */
 	if (looked < FORWARD_LOOK)
 		forward_plan_rewind(p);
+	return false;
+}
+
+bool forward_plan_has(const struct forward_plan *p, uint64_t after, uint64_t through,
+		      enum prover_type type)
+{
+	size_t i = lower_bound(p, after + 1, (enum prover_type)0);
+
+	for (; i < p->n && p->e[i].batch <= through; i++)
+		if (p->e[i].type == type)
+			return true;
 	return false;
 }
 

@@ -5,10 +5,6 @@
  * chosen, durably, before it is sent; the same one is sent until it is acknowledged, the lowest
  * batch first. A batch that upstream hands out again after that has lost its proof there: its
  * sender threw it away, or its store was in memory. Then it is sent again.
- *
- * A TDX proof behind a gap waits: should the key on chain change before the gap is closed, which no
- * switch waits for, ethrex would be left with a proof that its contract refuses, and would ask for
- * another only once its prover timeout is over.
  */
 #ifndef COORDINATOR_RELAY_FORWARD_PLAN_H
 #define COORDINATOR_RELAY_FORWARD_PLAN_H
@@ -36,7 +32,6 @@ struct forward_plan {
 	size_t n, cap;
 	size_t acknowledged; /* of them */
 	struct work_good at; /* where the next look goes on */
-	uint64_t gap;        /* TDX proofs of batches behind this one wait; 0: none does */
 };
 
 void forward_plan_free(struct forward_plan *p);
@@ -46,9 +41,12 @@ struct forward_due {
 	enum prover_type type;
 	bool chosen; /* before, durably */
 };
-/* False: nothing now. */
-bool forward_plan_next(struct forward_plan *p, const struct work *w, uint64_t now_ms,
-		       struct forward_due *due);
+/* Of batches up to `through`. False: nothing now. */
+bool forward_plan_next(struct forward_plan *p, const struct work *w, uint64_t through,
+		       uint64_t now_ms, struct forward_due *due);
+/* Was a proof of this type chosen, and so may be with upstream, for a batch after..through? */
+bool forward_plan_has(const struct forward_plan *p, uint64_t after, uint64_t through,
+		      enum prover_type type);
 /* From the first batch on again: something may be good now that was not. */
 void forward_plan_rewind(struct forward_plan *p);
 /* It is chosen, and that is durable. False: out of memory, or FORWARD_MAX are remembered. */

@@ -67,6 +67,9 @@ void relay_free(struct relay *r);
 
 /* After each round of L1. */
 void relay_on_facts(struct relay *r);
+/* Has upstream proofs by this key that its sender can use now? They would be refused, and thrown
+ * away there, once the contract held another. Not of a key that the operator revoked. */
+bool relay_holds(const struct relay *r, const struct eth_address *signer);
 
 enum relay_answer {
 	RELAY_AS_SERVED,

@@ -1,5 +1,6 @@
 #include "coordinator/relay/rows.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,20 +60,33 @@ void demand_row_drop(struct relay_row *out, const struct fetch_key *key)
 	fact(out, CHANGE_FACT_DEL, 0);
 }
 
+/* A number at the front of *text, and what ends it; both are taken off. */
+static bool take_number(const char **text, char end, long long *out)
+{
+	char *at;
+
+	errno = 0;
+	*out = strtoll(*text, &at, 10);
+	if (errno || at == *text || *at != end)
+		return false;
+	*text = at + (end != '\0');
+	return true;
+}
+
 static bool demand_row_get(struct demand_row *out, const char *key, struct span value)
 {
-	int dialect, type, n = 0;
+	long long dialect, type;
 
-	if (sscanf(key, DEMAND "%d/%d/%n", &dialect, &type, &n) != 2 || !n ||
-	    strlen(key + n) > COMMIT_HASH_MAX || value.n != DEMAND_SIZE ||
-	    value.p[0] != ROW_VERSION || dialect <= DIALECT_P1_P2 || dialect > DIALECT_P7 ||
-	    type < -1 || type >= PROVER_TYPES)
+	key += strlen(DEMAND);
+	if (!take_number(&key, '/', &dialect) || !take_number(&key, '/', &type) ||
+	    strlen(key) > COMMIT_HASH_MAX || value.n != DEMAND_SIZE || value.p[0] != ROW_VERSION ||
+	    dialect <= DIALECT_P1_P2 || dialect > DIALECT_P7 || type < -1 || type >= PROVER_TYPES)
 		return false;
 	*out = (struct demand_row){.asked_ms = get_u64(value.p + 1), .batch = get_u64(value.p + 9)};
 	out->key.dialect = (enum dialect)dialect;
 	out->key.has_type = type >= 0;
 	out->key.type = type >= 0 ? (enum prover_type)type : PROVER_EXEC;
-	strcpy(out->key.commit_hash, key + n);
+	strcpy(out->key.commit_hash, key);
 	return true;
 }
 
@@ -102,9 +116,16 @@ void forward_row_drop(struct relay_row *out, const struct forward_entry *e)
 static bool forward_row_get(struct forward_entry *out, const char *key, struct span value)
 {
 	uint64_t batch;
-	int type;
+	long long type;
+	char *end;
 
-	if (sscanf(key, FORWARD "%" SCNu64 "/%d", &batch, &type) != 2 || value.n != FORWARD_SIZE ||
+	key += strlen(FORWARD);
+	errno = 0;
+	batch = strtoull(key, &end, 10);
+	if (errno || end == key || *end != '/')
+		return false;
+	key = end + 1;
+	if (!take_number(&key, '\0', &type) || value.n != FORWARD_SIZE ||
 	    value.p[0] != ROW_VERSION || type < 0 || type >= PROVER_TYPES)
 		return false;
 	*out = (struct forward_entry){.batch = batch,

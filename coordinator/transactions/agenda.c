@@ -3,6 +3,7 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/provers/rows.h"
+#include "coordinator/relay/relay.h"
 #include "coordinator/transactions/addresses.h"
 #include "coordinator/transactions/fixed_number.h"
 #include "coordinator/transactions/funds.h"
@@ -78,7 +79,14 @@ static bool register_next(struct agenda *a)
 	switch (step.action) {
 	case REGISTRAR_NOTHING: break;
 	case REGISTRAR_PREPARE: prepare_begin(a->prepare, &step); break;
-	case REGISTRAR_SET_ASIDE: set_aside(a, &step); return true;
+	case REGISTRAR_SET_ASIDE:
+		if (!a->p.relay || !relay_holds(a->p.relay, &step.signer)) {
+			set_aside(a, &step);
+			return true;
+		}
+		desk_say(&a->desk, "upstream has proofs by the key on chain that it can verify: "
+				   "the next key waits for that");
+		return a->o.verify_elsewhere; /* else they are verified from here, now */
 	case REGISTRAR_REGISTER:
 		if (!a->o.register_by_file) {
 			register_start(&a->desk, a->prepare, &step);

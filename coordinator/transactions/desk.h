@@ -15,6 +15,7 @@
 
 struct proofs;
 struct quotes;
+struct relay;
 
 struct agenda_parts {
 	uv_loop_t *loop;
@@ -25,6 +26,7 @@ struct agenda_parts {
 	struct work *work;
 	struct proofs *proofs;
 	struct quotes *quotes;
+	const struct relay *relay;     /* NULL: no upstream */
 	struct collateral *collateral; /* what quotes are judged with; NULL: as the settings say */
 	struct wake *wake;
 	struct signing *signing;

@@ -91,7 +91,7 @@ network_config_dir = "{home}/networks"
         self.try_run("pod", "rm", "--all", "--force")
         self.try_run("volume", "rm", "--all", "--force")
         self.try_run("network", "prune", "--force")
-        self.try_run("rmi", "--all", "--force")
+        self.try_run("rmi", "--all", "--force", timeout=600)
         # Container storage is mounted onto itself.
         for line in reversed(pathlib.Path("/proc/self/mountinfo").read_text().splitlines()):
             where = line.split()[4]
@@ -324,8 +324,7 @@ def standins(podman):
     context = podman.home / "ethrex-compose"
     shutil.copytree(BESIDE, context)
     (context / "programs").mkdir()
-    for program in [upstream.PROGRAM, process.program("tests", "software-qe", "software-qe"),
-                    REPO / "tests" / "test-pccs" / "test-pccs"]:
+    for program in [upstream.PROGRAM, process.program("tests", "software-qe", "software-qe")]:
         shutil.copy(program, context / "programs")
     with measured("image of the stand-ins"):
         podman.run("build", "--isolation", "chroot", "--network", "host", "--pull-never", "--format", "docker",
@@ -333,7 +332,7 @@ def standins(podman):
 
 
 class Beside(Devnet):
-    """ethrex's compose (its stand-in) with our overlay. names: services are containers of these names there."""
+    """ethrex's compose (its stand-in) with our overlay; its services are containers of their own names."""
 
     def __init__(self, podman, **settings):
         super().__init__(podman)
@@ -351,7 +350,7 @@ class Beside(Devnet):
         return done.stdout + done.stderr
 
     def name(self, service):
-        return f"{self.project}_{service}_1" if service == "pccs" else service
+        return service
 
     def logs(self):
         said = []
@@ -421,7 +420,7 @@ def test_beside_ethrex_in_production(podman, standins):
     os.chown(keys, int(UID), int(UID))
     settings = podman.home / "production.env"
     settings.write_text("ETHREX_PROOF_COORDINATOR_TDX_PRIVATE_KEY_FILE=/keys/tdx.key\n"
-                        "ETHREX_PROOF_COORDINATOR_COLLATERAL_SOURCES=pccs+http://pccs:8081\n"
+                        "ETHREX_PROOF_COORDINATOR_COLLATERAL_SOURCES=dir:/env/pki\n"
                         "ETHREX_PROOF_COORDINATOR_DCAP_ROOT_FILE=/env/pki/root_ca.pem\n")
     production = {name: "" for name in COORDINATOR_KEYS} | {
         "PROOF_COORDINATOR_KEYS": str(keys), "PROOF_COORDINATOR_ENV_FILE": str(settings),

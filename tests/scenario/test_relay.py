@@ -284,3 +284,39 @@ def test_settings_that_cannot_be(world, upstream):
         assert done.returncode != 0 and said in done.stderr, (settings, done.stderr)
     fine = relay(world, u, "upstream", L1_PRIVATE_KEY_FILE=None).verb("config")
     assert fine.returncode == 0, fine.stderr
+
+
+def test_a_switch_of_keys_waits_for_what_upstream_can_verify(world, upstream):
+    u = upstream().start()  # which sends nothing itself, for now
+    c = relay(world, u, "upstream", PROVER_SILENCE=1000, PROVER_TIMEOUT=1000).start()
+    first, second = Key(), Key()
+    c.enroll(first)
+    c.enroll(second)
+    feed(world, u, 3)
+    assert world.prove(c, first) == 1
+    until("it is upstream", lambda: 1 in u.kept())
+    assert world.prove(c, second, source="127.0.0.2") == 2
+    # The active is silent and the standby has shown a proof; but what is upstream would be thrown away.
+    until("the switch waits", lambda: "the next key waits" in c.status()["l1"]["next"])
+    time.sleep(2)
+    assert world.signer == first.address and sorted(u.kept()) == [1]
+    world.l1.send(world.timelock, "verifyBatches(uint256,bytes[],bytes[],bytes[])", 1, "[0x]", "[0x]",
+                  f"[0x{world.proof(first, 1).hex()}]", sender=world.l1.accounts[1])
+    until("the second is registered", lambda: world.signer == second.address)
+    until("its proof is upstream", lambda: u.kept().get(2) == world.proof(second, 2))
+    assert not u.journal("deleted")
+
+
+def test_exec_where_nothing_is_required(new_world):
+    world = new_world("exec")
+    u = world.add(Upstream(world.dir, "p7", world=world, sender=world.l1.accounts[1]))
+    u.options["needed"] = "Exec"
+    u.sealed = 0
+    u.start()
+    c = relay(world, u, "upstream").start()
+    feed(world, u, 2)
+    for number in (1, 2):
+        assert until("the input", lambda: c.request(prover_type="Exec")[0]) == number
+        assert c.submit(number, b"\0", "Exec") is True
+    world.until_verified(2)
+    assert sorted(received(u)) == [1, 2]

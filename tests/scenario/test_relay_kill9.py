@@ -1,7 +1,7 @@
 """The relay between provers of three dialects and a stand-in for ethrex's coordinator, over a network that cuts,
 delays, truncates and duplicates, with kill -9 of both at random moments, for each who sends verifyBatches.
 
-    RELAY_CYCLES   kills a world (default 5: all worlds in under a minute; make soak: 100)
+    RELAY_CYCLES   kills a world (default 4: all worlds in about a minute; make soak: 100)
     RELAY_SEED     of the moments and the faults (default: random)
 """
 
@@ -20,7 +20,7 @@ from test_upstream import acked, asks, submits
 from upstream import Upstream, exchange
 from world import BATCHES, Key
 
-CYCLES = int(os.environ.get("RELAY_CYCLES", "5"))
+CYCLES = int(os.environ.get("RELAY_CYCLES", "4"))
 SEED = int(os.environ.get("RELAY_SEED", random.randrange(1 << 30)))
 DIALECTS = ("p4", "p6", "p7")
 PATIENCE = 120

@@ -85,73 +85,44 @@ static void in_order_once_each(void **state)
 
 	(void)state;
 	chain(w, 10, 0);
-	assert_false(forward_plan_next(&p, w, 0, &due));
+	assert_false(forward_plan_next(&p, w, BATCHES, 0, &due));
 	keep(w, 3, PROVER_TDX, 1, WORK_GOOD, &other); /* not the key on chain */
 	late = offer(w, 3, PROVER_TDX, 4);
 	good = keep(w, 3, PROVER_TDX, 2, WORK_GOOD, &key);
 	zk = keep(w, 2, PROVER_SP1, 3, WORK_UNDECIDED, NULL);
-	assert_true(forward_plan_next(&p, w, 0, &due));
+	assert_true(forward_plan_next(&p, w, BATCHES, 0, &due));
 	assert_int_equal(due.id, zk);
 	assert_false(due.chosen);
 	assert_true(forward_plan_chosen(&p, &due));
 	forward_plan_acknowledged(&p, 2, PROVER_SP1, 1000);
-	assert_true(forward_plan_next(&p, w, 0, &due));
+	assert_true(forward_plan_next(&p, w, BATCHES, 0, &due));
 	assert_int_equal(due.id, good);
 	assert_true(forward_plan_chosen(&p, &due));
 	/* Upstream does not answer: the same one later, and a better one does not take its place.
 	 */
 	forward_plan_failed(&p, 3, PROVER_TDX, 100);
 	work_judged(w, late, WORK_GOOD, &key, 0, &nobody);
-	assert_false(forward_plan_next(&p, w, 101, &due));
-	assert_true(forward_plan_next(&p, w, 100 + FORWARD_RETRY_MIN_MS, &due));
+	assert_false(forward_plan_next(&p, w, BATCHES, 101, &due));
+	assert_true(forward_plan_next(&p, w, BATCHES, 100 + FORWARD_RETRY_MIN_MS, &due));
 	assert_int_equal(due.id, good);
 	assert_true(due.chosen);
 	forward_plan_acknowledged(&p, 3, PROVER_TDX, 1000);
 	assert_int_equal(p.acknowledged, 2);
-	assert_false(forward_plan_next(&p, w, 5000, &due));
+	assert_false(forward_plan_next(&p, w, BATCHES, 5000, &due));
 	/* One that is sick holds up nobody. */
 	keep(w, 4, PROVER_TDX, 5, WORK_GOOD, &key);
 	keep(w, 5, PROVER_TDX, 6, WORK_GOOD, &key);
-	assert_true(forward_plan_next(&p, w, 5000, &due));
+	assert_true(forward_plan_next(&p, w, BATCHES, 5000, &due));
 	assert_int_equal(due.batch, 4);
 	assert_true(forward_plan_chosen(&p, &due));
+	assert_true(forward_plan_has(&p, 3, 4, PROVER_TDX));
+	assert_false(forward_plan_has(&p, 3, 4, PROVER_SP1));
+	assert_false(forward_plan_has(&p, 4, 9, PROVER_TDX));
+	/* Not beyond the last that may go. */
+	assert_false(forward_plan_next(&p, w, 4, 5001, &due));
 	forward_plan_failed(&p, 4, PROVER_TDX, 5000);
-	assert_true(forward_plan_next(&p, w, 5001, &due));
+	assert_true(forward_plan_next(&p, w, BATCHES, 5001, &due));
 	assert_int_equal(due.batch, 5);
-	forward_plan_free(&p);
-	work_free(w);
-}
-
-static void what_lies_behind_a_gap_waits(void **state)
-{
-	struct work *w = book(TDX | SP1);
-	struct forward_plan p = {0};
-	struct forward_due due;
-
-	(void)state;
-	chain(w, 10, 0);
-	keep(w, 1, PROVER_TDX, 1, WORK_GOOD, &key);
-	keep(w, 3, PROVER_TDX, 2, WORK_GOOD, &key);
-	keep(w, 3, PROVER_SP1, 3, WORK_UNDECIDED, NULL); /* of no key that could change */
-	p.gap = work_signer_run(w, &key) + 1;
-	assert_int_equal(p.gap, 2);
-	assert_true(forward_plan_next(&p, w, 0, &due));
-	assert_int_equal(due.batch, 1);
-	assert_true(forward_plan_chosen(&p, &due));
-	forward_plan_acknowledged(&p, 1, PROVER_TDX, 1000);
-	assert_true(forward_plan_next(&p, w, 0, &due));
-	assert_int_equal(due.type, PROVER_SP1);
-	assert_true(forward_plan_chosen(&p, &due));
-	forward_plan_acknowledged(&p, 3, PROVER_SP1, 1000);
-	assert_false(forward_plan_next(&p, w, 0, &due));
-	keep(w, 2, PROVER_TDX, 4, WORK_GOOD, &key);
-	p.gap = work_signer_run(w, &key) + 1;
-	assert_true(forward_plan_next(&p, w, 0, &due));
-	assert_int_equal(due.batch, 2);
-	assert_true(forward_plan_chosen(&p, &due));
-	forward_plan_acknowledged(&p, 2, PROVER_TDX, 1000);
-	assert_true(forward_plan_next(&p, w, 0, &due));
-	assert_int_equal(due.batch, 3);
 	forward_plan_free(&p);
 	work_free(w);
 }
@@ -168,7 +139,7 @@ static void what_upstream_lost_is_sent_again(void **state)
 	chain(w, 10, 0);
 	id = keep(w, 1, PROVER_TDX, 1, WORK_GOOD, &key);
 	assert_false(forward_plan_handed_out(&p, 1, PROVER_TDX, 1, 0, &e));
-	assert_true(forward_plan_next(&p, w, 0, &due));
+	assert_true(forward_plan_next(&p, w, BATCHES, 0, &due));
 	forward_plan_chosen(&p, &due);
 	/* Handed out before it was there, or asked for before: nothing is lost. */
 	assert_false(forward_plan_handed_out(&p, 1, PROVER_TDX, 1, 0, &e));
@@ -178,14 +149,14 @@ static void what_upstream_lost_is_sent_again(void **state)
 	assert_int_equal(e.again, 1);
 	assert_false(e.acknowledged);
 	assert_int_equal(p.acknowledged, 0);
-	assert_true(forward_plan_next(&p, w, 2000 + FORWARD_RETRY_MIN_MS, &due));
+	assert_true(forward_plan_next(&p, w, BATCHES, 2000 + FORWARD_RETRY_MIN_MS, &due));
 	assert_int_equal(due.id, id);
 	/* The key on chain has changed: the proof that stands is another. */
 	forward_plan_acknowledged(&p, 1, PROVER_TDX, 3000);
 	work_set_signer(w, WORK_SIGNER_IS, &other);
 	id = keep(w, 1, PROVER_TDX, 2, WORK_GOOD, &other);
 	forward_plan_rewind(&p);
-	assert_true(forward_plan_next(&p, w, 9000, &due));
+	assert_true(forward_plan_next(&p, w, BATCHES, 9000, &due));
 	assert_int_equal(due.id, id);
 	assert_false(due.chosen);
 	forward_plan_free(&p);
@@ -258,7 +229,7 @@ static void send_one(struct world *x, struct forward_plan *p, struct work *w)
 {
 	struct forward_due due;
 
-	if (!forward_plan_next(p, w, x->now, &due))
+	if (!forward_plan_next(p, w, BATCHES, x->now, &due))
 		return;
 	if (!due.chosen) {
 		assert_true(forward_plan_chosen(p, &due));
@@ -326,7 +297,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(in_order_once_each),
-	    cmocka_unit_test(what_lies_behind_a_gap_waits),
 	    cmocka_unit_test(what_upstream_lost_is_sent_again),
 	    cmocka_unit_test(rows_come_and_go),
 	    cmocka_unit_test(worlds_come_to_their_end),

@@ -104,11 +104,14 @@ function sentence(run, o) {
 function drawBatches(o) {
   const counts = {}, cells = [];
   for (const run of o.batches.runs) {
-    const [letter] = stateOf(run), words = sentence(run, o);
+    const [letter] = stateOf(run), together = sentence(run, o);
     counts[run.state] = (counts[run.state] || 0) + run.last - run.first + 1;
-    for (let n = run.first; n <= run.last; n++)
+    for (let n = run.first; n <= run.last; n++) {
+      // Neighbours may have been verified by different transactions.
+      const words = run.state === "verified" ? sentence({...run, first: n, last: n}, o) : together;
       cells.push(el("li", {class: `cell ${run.state in STATES ? run.state : ""}${run.committed || run.state === "verified" ? "" : " ahead"}`,
         title: `batch ${n}: ${words}`, "aria-label": `batch ${n}: ${words}`}, letter));
+    }
   }
   const legend = Object.entries(STATES).map(([state, [letter, words]]) => el("li", {class: counts[state] ? null : "none"},
     el("span", {class: `cell ${state}`}, letter), ` ${words}: ${counts[state] || 0}`));

@@ -89,9 +89,9 @@ class Browser:
 
     def screenshot(self, path):
         """Of the whole page, as long as it is; of what is in view while a dialog is open."""
-        size = self.run("return [document.documentElement.clientWidth, document.documentElement.scrollHeight]")
-        if self.run("return document.querySelector('dialog[open]') !== null"):
-            size[1] = self.run("return innerHeight")
-        clip = {"x": 0, "y": 0, "width": size[0], "height": min(size[1], 4000), "scale": 1}
-        shot = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=size[1] > self.run("return innerHeight"), clip=clip)
-        path.write_bytes(base64.b64decode(shot["data"]))
+        options = {}
+        if not self.run("return document.querySelector('dialog[open]') !== null"):
+            size = self.run("return [document.documentElement.clientWidth, document.documentElement.scrollHeight]")
+            options = {"captureBeyondViewport": True,
+                       "clip": {"x": 0, "y": 0, "width": size[0], "height": min(size[1], 6000), "scale": 1}}
+        path.write_bytes(base64.b64decode(self.devtools("Page.captureScreenshot", format="png", **options)["data"]))

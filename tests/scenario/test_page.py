@@ -153,6 +153,7 @@ def test_what_is_open_stays_open(browser, stage):
 # ---- strangers ----
 
 def test_no_string_becomes_markup(browser, stage):
+    browser.errors()
     browser.open(stage(hostile).url)
     browser.sees("<script>window.hit=1</script>", "#refusals")
     browser.run("for (const d of document.querySelectorAll('details')) d.open = true")
@@ -221,6 +222,7 @@ def test_a_coordinator_that_goes_away(browser, stage):
 # ---- with the daemon ----
 
 def test_a_whole_story(browser, world):
+    browser.errors()
     c = world.coordinator(ADMIN_OPEN_READS="true", PROVER_TIMEOUT=60000).start()
     browser.resize(*WIDTHS["desk"])
     browser.open(f"http://127.0.0.1:{c.admin_port}/")
@@ -252,7 +254,7 @@ def test_a_whole_story(browser, world):
     browser.type("#drop-hash", "52e4b64")
     browser.click("#drop-button")
     browser.click("#ask-yes")
-    browser.sees("batch 9", "#ask-answer")
+    browser.sees("deleted", "#ask-answer")
     until("gone", lambda: c.status()["work"]["inputs"] == 4)
     browser.click("#ask-no")
     assert browser.errors() == []

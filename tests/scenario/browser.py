@@ -64,7 +64,14 @@ class Browser:
         return f"{self.session}/element/{found[ELEMENT]}"
 
     def click(self, css):
-        self.command("POST", f"{self.find(css)}/click", {})
+        """Found and clicked; again where it was drawn anew in between."""
+        for _ in range(10):
+            try:
+                return self.command("POST", f"{self.find(css)}/click", {})
+            except AssertionError as error:
+                if "stale element" not in str(error):
+                    raise
+        raise AssertionError(f"{css} does not stay")
 
     def type(self, css, text):
         self.command("POST", f"{self.find(css)}/value", {"text": text})

@@ -104,11 +104,14 @@ function sentence(run, o) {
 function drawBatches(o) {
   const counts = {}, cells = [];
   for (const run of o.batches.runs) {
-    const [letter] = stateOf(run), words = sentence(run, o);
+    const [letter] = stateOf(run), together = sentence(run, o);
     counts[run.state] = (counts[run.state] || 0) + run.last - run.first + 1;
-    for (let n = run.first; n <= run.last; n++)
+    for (let n = run.first; n <= run.last; n++) {
+      // Neighbours may have been verified by different transactions.
+      const words = run.state === "verified" ? sentence({...run, first: n, last: n}, o) : together;
       cells.push(el("li", {class: `cell ${run.state in STATES ? run.state : ""}${run.committed || run.state === "verified" ? "" : " ahead"}`,
         title: `batch ${n}: ${words}`, "aria-label": `batch ${n}: ${words}`}, letter));
+    }
   }
   const legend = Object.entries(STATES).map(([state, [letter, words]]) => el("li", {class: counts[state] ? null : "none"},
     el("span", {class: `cell ${state}`}, letter), ` ${words}: ${counts[state] || 0}`));
@@ -255,13 +258,24 @@ const SECTIONS = {
 };
 const drawn = {};
 
+// A click ends on what it began on, and what is being selected stays: that section waits.
+let pressed = null;
+addEventListener("pointerdown", (e) => { pressed = e.target; });
+for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => setTimeout(() => { pressed = null; }, 0));
+
+function isHeld(node) {
+  const selected = getSelection();
+  return node.contains(pressed) || (!selected.isCollapsed && node.contains(selected.anchorNode));
+}
+
 function draw(o) {
   clockAhead = o.at_ms - Date.now();
   for (const [name, [make, part]] of Object.entries(SECTIONS)) {
     const text = JSON.stringify(part(o));
-    if (drawn[name] === text) continue;
+    const node = id(name);
+    if (drawn[name] === text || isHeld(node)) continue;
     drawn[name] = text;
-    const node = id(name), open = [...node.querySelectorAll("details[open]")].map((d) => d.dataset.key);
+    const open = [...node.querySelectorAll("details[open]")].map((d) => d.dataset.key);
     const focus = node.contains(document.activeElement) ? [...node.querySelectorAll("button, summary")].indexOf(document.activeElement) : -1;
     node.replaceChildren(...make(o).filter(Boolean));
     for (const d of node.querySelectorAll("details")) if (open.includes(d.dataset.key)) d.open = true;

@@ -222,6 +222,7 @@ def test_what_upstream_says_is_said_in_the_provers_dialect(world, upstream):
 def test_p5_is_told_in_its_own_words(world, upstream):
     u = upstream("p5").start()
     c = relay(world, u).start()
+    c.saw("event=l1_read")  # what is needed is known
     assert c.ask(batch_request(None, "bbbbbbb")) == {"NoBatchForVersion": {"commit_hash": "bbbbbbb"}}
 
 

@@ -67,7 +67,9 @@ export function measurements(env) {
 /** As a program: a line NAME VALUE each, for scripts/devnet. */
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
 	try {
-		measurements(process.env).forEach((value, i) => console.log(`${NAMES[i].toLowerCase()} ${value}`));
+		measurements(process.env).forEach((value, i) =>
+			console.log(`${NAMES[i].toLowerCase()} ${value}`),
+		);
 	} catch (e) {
 		die("measurements")(e);
 	}

@@ -2,6 +2,7 @@
 
 #include "measurement/read_le.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,21 +58,21 @@ static bool read_section(struct firmware_section *s, const uint8_t *p, struct sp
 	s->attributes = le32(p + 28);
 	if (!slice(&s->data, file, offset, size)) {
 		why_set(why,
-			"section %zu of the firmware's TDVF descriptor is at %llu..%llu of a file "
+			"section %zu of the firmware's TDVF descriptor is at %" PRIu64 "..%" PRIu64
+			" of a file "
 			"of %zu bytes: is this "
 			"half of a split pair? The merged file is needed",
-			number, (unsigned long long)offset, (unsigned long long)(offset + size),
-			file.n);
+			number, offset, (offset + size), file.n);
 		return false;
 	}
 	if (s->address % PAGE || s->size % PAGE || s->size < size || s->size > FIRMWARE_BYTES_MAX ||
 	    s->address > UINT64_MAX - s->size) {
 		why_set(why,
-			"section %zu of the firmware's TDVF descriptor takes %llu bytes at 0x%llx "
-			"for %llu in the file; whole "
+			"section %zu of the firmware's TDVF descriptor takes %" PRIu64
+			" bytes at 0x%" PRIx64 " "
+			"for %" PRIu64 " in the file; whole "
 			"pages, up to %u bytes, are wanted",
-			number, (unsigned long long)s->size, (unsigned long long)s->address,
-			(unsigned long long)size, FIRMWARE_BYTES_MAX);
+			number, s->size, s->address, size, FIRMWARE_BYTES_MAX);
 		return false;
 	}
 	return true;
@@ -218,12 +219,11 @@ static bool add_low_memory(struct buf *hob, const struct firmware *f, uint64_t l
 
 		if (s->address < at || s->address > low || s->size > low - s->address) {
 			why_set(why,
-				"the firmware takes memory at 0x%llx..0x%llx, which a machine with "
-				"0x%llx bytes below "
+				"the firmware takes memory at 0x%" PRIx64 "..0x%" PRIx64
+				", which a machine with "
+				"0x%" PRIx64 " bytes below "
 				"4 GiB has not, or has given away",
-				(unsigned long long)s->address,
-				(unsigned long long)(s->address + s->size),
-				(unsigned long long)low);
+				s->address, (s->address + s->size), low);
 			return false;
 		}
 		if ((s->address > at && !add_resource(hob, UNACCEPTED, at, s->address - at)) ||

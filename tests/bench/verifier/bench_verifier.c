@@ -1,6 +1,7 @@
 /*
  * bench_verifier [ROUNDS] -- what a verification costs beside the bare ECDSA that it must do, by
- * OpenSSL's EVP_PKEY_verify, in the same run: rounds of each are interleaved and the median of each is compared.
+ * OpenSSL's EVP_PKEY_verify, in the same run: rounds of each are interleaved and the median of each
+ * is compared.
  *
  * bench_verifier --warm N | --parse N | --cold N runs that alone, N times, for callgrind.
  */

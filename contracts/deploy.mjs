@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { deployContract } from "./artifacts.mjs";
 import { evaluation } from "./dcap.mjs";
 import { Chain, L2_CHAIN_ID } from "./devnet/batches.mjs";
-import { MEASUREMENTS } from "./measurements.mjs";
+import { measurements } from "./measurements.mjs";
 import { Rpc, cast, die, isTrue, readEnvFile } from "./tools.mjs";
 
 const USAGE = `usage: deploy.mjs --rpc URL --env FILE
@@ -17,7 +17,9 @@ environment:
   ETHREX_DEPLOYER_DCAP_ADDRESS                         quote verifier (default without dev mode: a new DcapVerifier, whose
   ETHREX_DEPLOYER_DCAP_ROOT_KEY                        trusted root key is this: 128 hex digits x||y, default Intel's)
   ETHREX_DEPLOYER_DCAP_EVALUATION                      its TCB evaluation number: standard (default), early, or one
-  ETHREX_DEPLOYER_TDX_MRTD, _RTMR0, _RTMR1, _RTMR2     48-byte measurements (default: ethrex's)
+  ETHREX_DEPLOYER_TDX_MEASUREMENTS                     measurements.json, as the guest's build writes it (default: ethrex's image)
+  ETHREX_DEPLOYER_TDX_MRTD, _RTMR0, _RTMR1, _RTMR2     48 bytes of hex each, in place of its or ethrex's
+  ETHREX_DEPLOYER_TDX_ACCEPT_UNCONFIRMED               true: values of it that no TD's quote has confirmed, without dev mode
   ETHREX_L2_SP1, ETHREX_L2_RISC0                       true: require these proofs as well, by
   ETHREX_DEPLOYER_{SP1,RISC0}_VERIFIER_ADDRESS         this verifier and
   ETHREX_DEPLOYER_{SP1,RISC0}_VK                       this verification key of
@@ -67,19 +69,13 @@ function settings(env) {
 		.toLowerCase();
 	if (!/^[0-9a-f]{128}$/.test(rootKey))
 		throw new Error(`ETHREX_DEPLOYER_DCAP_ROOT_KEY is not 128 hex digits: ${rootKey}`);
-	const measurements = Object.entries(MEASUREMENTS).map(([name, known]) => {
-		const value = env[`ETHREX_DEPLOYER_TDX_${name}`] || known;
-		if (!/^(0x)?[0-9a-fA-F]{96}$/.test(value))
-			throw new Error(`ETHREX_DEPLOYER_TDX_${name} is not 48 bytes of hex: ${value}`);
-		return "0x" + value.replace(/^0x/, "").toLowerCase();
-	});
 	return {
 		tdx,
 		devMode,
 		dcap,
 		rootKey: deployDcap ? rootKey : undefined,
 		evaluation: evaluation(env.ETHREX_DEPLOYER_DCAP_EVALUATION || "standard"),
-		measurements,
+		measurements: measurements(env),
 		sp1: otherType(env, "SP1"),
 		risc0: otherType(env, "RISC0"),
 		commitHash: env.ETHREX_DEPLOYER_COMMIT_HASH || "52e4b64",

@@ -1,3 +1,7 @@
+import { readFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import { die, isTrue } from "./tools.mjs";
+
 /** The image that ethrex's TDXVerifier was published for; its sample quote carries the same. */
 export const MEASUREMENTS = {
 	MRTD: "0x91eb2b44d141d4ece09f0c75c2c53d247a3c68edd7fafe8a3520c942a604a407de03ae6dc5f87f27428b2538873118b7",
@@ -8,3 +12,63 @@ export const MEASUREMENTS = {
 	RTMR2:
 		"0x2ca1a728ff13c36195ad95e8f725bf00d7f9c5d6ed730fb8f50cccad692ab81aefc83d594819375649be934022573528",
 };
+
+const NAMES = ["MRTD", "RTMR0", "RTMR1", "RTMR2"];
+
+/** What `tdx-quote measure --json` wrote: NAME to value, with what is wrong with it. */
+function readFile(path) {
+	let file;
+	try {
+		file = JSON.parse(readFileSync(path, "utf8"));
+	} catch (e) {
+		throw new Error(`ETHREX_DEPLOYER_TDX_MEASUREMENTS: ${path}: ${e.message}`);
+	}
+	return Object.fromEntries(
+		NAMES.map((name) => {
+			const row = file?.[name.toLowerCase()];
+			if (row === undefined || row === null || !("value" in row))
+				throw new Error(
+					`ETHREX_DEPLOYER_TDX_MEASUREMENTS: ${path} has no ${name.toLowerCase()}: it is no measurements.json`,
+				);
+			return [name, row];
+		}),
+	);
+}
+
+/** MRTD and RTMR0..2 by the settings: each one's own, else the file's, else ethrex's image. What no TD's quote has
+ * confirmed is for development, or for who says so. */
+export function measurements(env) {
+	const path = env.ETHREX_DEPLOYER_TDX_MEASUREMENTS;
+	const file = path ? readFile(path) : {};
+	const development = isTrue(env.ETHREX_TDX_DEV_MODE);
+	const accepted = isTrue(env.ETHREX_DEPLOYER_TDX_ACCEPT_UNCONFIRMED);
+	return NAMES.map((name) => {
+		const own = env[`ETHREX_DEPLOYER_TDX_${name}`];
+		const row = file[name];
+		if (!own && row && !development) {
+			if (row.value === null)
+				throw new Error(
+					`${path}: ${name.toLowerCase()} is not known (${row.how}); ETHREX_DEPLOYER_TDX_${name} says it, or tdx-quote measure --from-quote learns it`,
+				);
+			if (row.confirmed !== true && !accepted)
+				throw new Error(
+					`${path}: ${name.toLowerCase()} is not confirmed by a TD's quote (${row.how}); ETHREX_DEPLOYER_TDX_ACCEPT_UNCONFIRMED=true takes it all the same`,
+				);
+		}
+		const value = own || row?.value || MEASUREMENTS[name];
+		if (!/^(0x)?[0-9a-fA-F]{96}$/.test(value))
+			throw new Error(
+				`${own || !row ? `ETHREX_DEPLOYER_TDX_${name}` : `${path}: ${name.toLowerCase()}`} is not 48 bytes of hex: ${value}`,
+			);
+		return "0x" + value.replace(/^0x/, "").toLowerCase();
+	});
+}
+
+/** As a program: a line NAME VALUE each, for scripts/devnet. */
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+	try {
+		measurements(process.env).forEach((value, i) => console.log(`${NAMES[i].toLowerCase()} ${value}`));
+	} catch (e) {
+		die("measurements")(e);
+	}
+}

@@ -24,6 +24,7 @@ extern const struct message message_version_mismatch, message_invalid_code_versi
     message_no_batch_for_version, message_prover_type_not_needed;
 extern const struct message message_proof_submit, message_proof_submit_ack;
 extern const struct message message_prover_setup, message_prover_setup_ack, message_error;
+extern const struct message message_key_state, message_key_state_response;
 
 /* "this message cannot be said in dialect p3..p5" */
 enum proto_err write_not_in_dialect(const struct proofdata *m, struct why *why);

@@ -53,6 +53,8 @@ const char *message_kind_name(enum message_kind kind)
 	case MSG_PROVER_SETUP: return "ProverSetup";
 	case MSG_PROVER_SETUP_ACK: return "ProverSetupACK";
 	case MSG_ERROR: return "Error";
+	case MSG_KEY_STATE: return "KeyState";
+	case MSG_KEY_STATE_RESPONSE: return "KeyStateResponse";
 	}
 	return "?";
 }

@@ -17,6 +17,8 @@ static const struct message *const messages[] = {
     &message_no_batch_for_version,
     &message_prover_type_not_needed,
     &message_error,
+    &message_key_state,
+    &message_key_state_response,
 };
 #define MESSAGES (sizeof messages / sizeof messages[0])
 

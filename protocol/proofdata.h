@@ -55,13 +55,22 @@ enum message_kind {
 	MSG_PROOF_SUBMIT_ACK,
 	MSG_PROVER_SETUP,
 	MSG_PROVER_SETUP_ACK,
-	MSG_ERROR, /* not ethrex's: {"Error":{"code":"...","message":"..."}} */
+	/* Not ethrex's: */
+	MSG_ERROR,              /* {"Error":{"code":"...","message":"..."}} */
+	MSG_KEY_STATE,          /* {"KeyState":{"key":"0x..."}}, of a prover that has set up */
+	MSG_KEY_STATE_RESPONSE, /* {"KeyStateResponse":{"state":"..."}} */
 };
-#define MESSAGE_KINDS 11
+#define MESSAGE_KINDS 13
 /* "InputRequest" ...: the name in p7 where generations differ. */
 const char *message_kind_name(enum message_kind kind);
 
 enum proof_format { PROOF_FORMAT_NONE, PROOF_FORMAT_GROTH16, PROOF_FORMAT_COMPRESSED };
+
+enum key_state { KEY_ACTIVE, KEY_STANDBY, KEY_UNKNOWN };
+#define KEY_STATES       3
+#define KEY_ADDRESS_SIZE 20u
+/* As on the wire: "active", "standby", "unknown". */
+const char *key_state_name(enum key_state state);
 
 #define COMMIT_HASH_MAX   64
 #define PROGRAM_ID_MAX    64
@@ -103,6 +112,8 @@ struct proofdata {
 	char program_id[PROGRAM_ID_MAX + 1];
 	/* tokamak INPUT_REQUEST: JSON text of an array of strings, a view into the decoded bytes */
 	struct span supported_programs;
+	uint8_t key[KEY_ADDRESS_SIZE]; /* KEY_STATE: the key's address */
+	enum key_state key_state;      /* KEY_STATE_RESPONSE */
 	/* ERROR */
 	char error_code[ERROR_CODE_MAX + 1];
 	char error_message[ERROR_MESSAGE_MAX + 1];
@@ -148,8 +159,8 @@ enum proto_err proofdata_decode_scanned(struct proofdata *out, struct span json,
  * in front as serde_json writes them. False: nothing, or another message. beginning: what came so
  * far of a text in which json_scan found nothing wrong. */
 bool proofdata_peek_submit(struct span beginning, uint64_t *id, enum prover_type *type);
-/* Where the input of an INPUT_RESPONSE begins, whose number stands in front as serde_json writes it.
- * False: not seen yet, there is none, or another message. beginning: as above. */
+/* Where the input of an INPUT_RESPONSE begins, whose number stands in front as serde_json writes
+ * it. False: not seen yet, there is none, or another message. beginning: as above. */
 bool proofdata_peek_input(struct span beginning, size_t *input_at);
 /* Leaves an empty message; NULL is fine. */
 void proofdata_free(struct proofdata *m);

@@ -35,6 +35,7 @@ struct prover {
 	unsigned failures;             /* in a row */
 	bool unproven; /* the last batch came, but has no proof: it is not submitted */
 	uint64_t proven;
+	uint64_t asked_ms, registered_again_ms; /* monotonic; 0: never */
 };
 
 static void on_stop_signal(int number)
@@ -172,6 +173,55 @@ static void setup(struct prover *p)
 	p->failures = 0;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* What the coordinator says of our key. False: nothing; ethrex's knows no such question. */
+static bool key_state(struct prover *p, enum key_state *out)
+{
+	struct proofdata m = {.kind = MSG_KEY_STATE};
+	struct proofdata reply;
+	struct buf raw;
+	struct why why = {""};
+	bool ok;
+
+	memcpy(m.key, p->address.b, sizeof m.key);
+	if (!ask(p, &m, p->options.io_timeout_ms, REPLY_MAX, &raw, &reply, &why))
+		return false;
+	ok = reply.kind == MSG_KEY_STATE_RESPONSE;
+	*out = reply.key_state;
+	proofdata_free(&reply);
+	buf_free(&raw);
+	return ok;
+}
+
+/* Asks now and then, and when exchanges fail: a coordinator may have forgotten us. A standby is
+ * known, and waits. */
+static void keep_known(struct prover *p)
+{
+	const bool failing = p->failures >= SETUP_AGAIN_AFTER;
+	enum key_state state = KEY_UNKNOWN;
+	const uint64_t now = now_ms();
+
+	if (stop || p->options.prover_type != PROVER_TDX ||
+	    (!failing && now - p->asked_ms < p->options.key_ask_ms))
+		return;
+	p->asked_ms = now;
+	p->failures = 0;
+	if (key_state(p, &state) ? state != KEY_UNKNOWN : !failing)
+		return;
+	if (p->registered_again_ms && now - p->registered_again_ms < p->options.register_again_ms)
+		return;
+	printf("The coordinator does not know our key: registering again\n");
+	p->registered_again_ms = now;
+	setup(p);
+}
+
 static bool execute(struct prover *p, struct buf *output, struct span input, struct why *why)
 {
 	const struct executor_limits limits = {p->options.executor_timeout_ms,
@@ -287,6 +337,7 @@ static void work(struct prover *p)
 
 	while (!stop && (!p->options.batches || p->proven < p->options.batches)) {
 		pause_ms(p->options.interval_ms);
+		keep_known(p);
 		why.text[0] = '\0';
 		p->unproven = false;
 		if (stop || work_once(p, &why)) {
@@ -300,8 +351,6 @@ static void work(struct prover *p)
 			p->failures = 0;
 		else
 			p->failures++;
-		if (p->options.prover_type == PROVER_TDX && p->failures >= SETUP_AGAIN_AFTER)
-			setup(p);
 	}
 }
 

@@ -13,6 +13,7 @@ struct options {
 	char executor[1024]; /* a path, or OPTIONS_NONE; empty: nothing to execute (Exec) */
 	char commit_hash[COMMIT_HASH_MAX + 1];
 	enum prover_type prover_type; /* TDX or Exec */
+	uint64_t key_ask_ms, register_again_ms;
 	uint64_t interval_ms;         /* between two requests, and before a retry */
 	uint64_t batches;             /* stop after so many; 0: never */
 	uint64_t input_max, output_max, executor_timeout_ms, executor_memory;

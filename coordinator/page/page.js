@@ -104,11 +104,14 @@ function sentence(run, o) {
 function drawBatches(o) {
   const counts = {}, cells = [];
   for (const run of o.batches.runs) {
-    const [letter] = stateOf(run), words = sentence(run, o);
+    const [letter] = stateOf(run), together = sentence(run, o);
     counts[run.state] = (counts[run.state] || 0) + run.last - run.first + 1;
-    for (let n = run.first; n <= run.last; n++)
+    for (let n = run.first; n <= run.last; n++) {
+      // Neighbours may have been verified by different transactions.
+      const words = run.state === "verified" ? sentence({...run, first: n, last: n}, o) : together;
       cells.push(el("li", {class: `cell ${run.state in STATES ? run.state : ""}${run.committed || run.state === "verified" ? "" : " ahead"}`,
         title: `batch ${n}: ${words}`, "aria-label": `batch ${n}: ${words}`}, letter));
+    }
   }
   const legend = Object.entries(STATES).map(([state, [letter, words]]) => el("li", {class: counts[state] ? null : "none"},
     el("span", {class: `cell ${state}`}, letter), ` ${words}: ${counts[state] || 0}`));
@@ -135,6 +138,9 @@ function drawChain(o) {
       ["Chain", `L1 ${l1.chain_id || "?"}, L2 ${l1.l2_chain_id || "?"}`],
       ["Needs", l1.needs.length ? l1.needs.join(", ") : "not known yet"],
       ["Key on chain", l1.signer ? mono(l1.signer) : "none"]),
+    o.relay ? el("h3", null, "ethrex behind this coordinator") : null,
+    o.relay ? el("p", {class: "relay"}, el("span", {class: o.relay.state === "up" ? "tag on" : "tag"}, o.relay.state),
+      ` ${o.relay.host}:${o.relay.port}`, el("span", {class: "soft"}, ` has ${number(o.relay.proofs.acknowledged)} proof(s) from here`)) : null,
     el("h3", null, "Endpoints"),
     el("ul", {class: "plain"}, ...l1.endpoints.map((e) => el("li", null,
       el("span", {class: e.state === "ready" ? "tag on" : "tag"}, ends[e.state] || e.state), " ", e.endpoint,
@@ -234,6 +240,8 @@ function alarms(o) {
   if (o.state !== "ready") say(`The coordinator is ${o.state}.`, "Provers are not served.");
   if (!o.l1.readable) say("L1 is not readable.", o.l1.trouble || "No answer has come yet.");
   for (const f of o.l1.funds) if (f.low) say("Low balance.", `The ${f.key} key ${f.address} has ${ether(f.balance_wei)}: fund it.`);
+  for (const s of o.l1.signers) if (s.trouble) say("Not signed.", `The ${s.key} key, ${s.where}: ${s.trouble}`);
+  if (o.relay && o.relay.last_failure) say("Upstream.", `ethrex at ${o.relay.host}:${o.relay.port} is ${o.relay.state}: ${o.relay.last_failure}`);
   for (const b of o.work.inputs_broken) say("Input cannot be read.", `Batch ${b.batch} for ${b.commit_hash}: put it again.`);
   for (const p of o.provers) if (p.evidence && p.evidence.valid_to && Date.parse(p.evidence.valid_to) < now())
     say("Evidence has ended.", `${p.signer} has no valid collateral any more.`);
@@ -243,25 +251,36 @@ function alarms(o) {
 
 const SECTIONS = {
   batches: [drawBatches, (o) => [o.batches, o.transaction, o.transactions, o.work.batches, o.work.leases]],
-  chain: [drawChain, (o) => o.l1],
+  chain: [drawChain, (o) => [o.l1, o.relay]],
   transaction: [drawTransaction, (o) => [o.transaction, o.l1.sender]],
   provers: [drawProvers, (o) => [o.provers, o.provers_known]],
   funds: [drawFunds, (o) => o.l1.funds],
   collateral: [drawCollateral, (o) => [o.platforms, o.sources]],
   transactions: [drawTransactions, (o) => o.transactions],
   refusals: [drawRefusals, (o) => o.verdicts],
-  alarms: [alarms, (o) => [o.tdx_dev_mode, o.state, o.l1.readable, o.l1.trouble, o.l1.funds, o.work.inputs_broken,
+  alarms: [alarms, (o) => [o.tdx_dev_mode, o.state, o.l1.readable, o.l1.trouble, o.l1.funds, o.l1.signers, o.relay, o.work.inputs_broken,
     o.provers.map((p) => p.evidence)]],
 };
 const drawn = {};
+
+// A click ends on what it began on, and what is being selected stays: that section waits.
+let pressed = null;
+addEventListener("pointerdown", (e) => { pressed = e.target; });
+for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => setTimeout(() => { pressed = null; }, 0));
+
+function isHeld(node) {
+  const selected = getSelection();
+  return node.contains(pressed) || (!selected.isCollapsed && node.contains(selected.anchorNode));
+}
 
 function draw(o) {
   clockAhead = o.at_ms - Date.now();
   for (const [name, [make, part]] of Object.entries(SECTIONS)) {
     const text = JSON.stringify(part(o));
-    if (drawn[name] === text) continue;
+    const node = id(name);
+    if (drawn[name] === text || isHeld(node)) continue;
     drawn[name] = text;
-    const node = id(name), open = [...node.querySelectorAll("details[open]")].map((d) => d.dataset.key);
+    const open = [...node.querySelectorAll("details[open]")].map((d) => d.dataset.key);
     const focus = node.contains(document.activeElement) ? [...node.querySelectorAll("button, summary")].indexOf(document.activeElement) : -1;
     node.replaceChildren(...make(o).filter(Boolean));
     for (const d of node.querySelectorAll("details")) if (open.includes(d.dataset.key)) d.open = true;

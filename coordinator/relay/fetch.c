@@ -100,6 +100,8 @@ static enum fetch_heard heard_of(const struct proofdata *m)
 	case MSG_PROOF_SUBMIT_ACK:
 	case MSG_PROVER_SETUP:
 	case MSG_PROVER_SETUP_ACK:
+	case MSG_KEY_STATE:
+	case MSG_KEY_STATE_RESPONSE:
 	case MSG_ERROR: return FETCH_CUT;
 	}
 	return FETCH_CUT;

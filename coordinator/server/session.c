@@ -262,6 +262,27 @@ static void on_prover_setup(struct session *s, struct conn *conn, const struct p
 	}
 }
 
+/* ---- KeyState ---- */
+
+static void on_key_state(struct session *s, struct conn *conn, const struct proofdata *m,
+			 const uint8_t *digest, const char *source)
+{
+	struct proofdata reply = {.kind = MSG_KEY_STATE_RESPONSE, .key_state = KEY_UNKNOWN};
+	const struct eth_address *signer = registrar_signer(s->p.registrar);
+	const struct registrar_prover *known;
+	struct eth_address key;
+
+	(void)digest;
+	(void)source;
+	memcpy(key.b, m->key, sizeof key.b);
+	known = registrar_find(s->p.registrar, &key);
+	if (signer && eth_address_equal(signer, &key))
+		reply.key_state = KEY_ACTIVE;
+	else if (known && !known->refused.text[0] && !registrar_revoked_by(s->p.registrar, &key))
+		reply.key_state = KEY_STANDBY;
+	reply_message(conn, &reply);
+}
+
 /* ---- the table ---- */
 
 static void on_not_for_us(struct session *s, struct conn *conn, const struct proofdata *m,
@@ -292,6 +313,8 @@ static action *const actions[MESSAGE_KINDS] = {
     [MSG_PROOF_SUBMIT_ACK] = on_not_for_us,
     [MSG_PROVER_SETUP_ACK] = on_not_for_us,
     [MSG_ERROR] = on_not_for_us,
+    [MSG_KEY_STATE] = on_key_state,
+    [MSG_KEY_STATE_RESPONSE] = on_not_for_us,
 };
 
 static void act(struct session *s, struct conn *conn, const struct decoded *d)

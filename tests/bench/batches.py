@@ -65,7 +65,7 @@ def executor(programs, args):
 
 
 def of_executor(what, got, blob):
-    """A blob's KZG proof is no part of the bare loop: about 1.6 ms, whatever the batch."""
+    """A blob's KZG proof is no part of the bare loop: some milliseconds, whatever the batch."""
     parse, run, bare = (got[f"{part}_ms"] for part in ("parse", "executor", "bare"))
     ratio = run / bare
     row(f"executor, {what}: ms (floor: bare EVM)", f"{run:.2f}", f"{bare:.2f}", f"{ratio:.3f}", "-" if blob else "<= 1.15",

@@ -64,7 +64,14 @@ class Browser:
         return f"{self.session}/element/{found[ELEMENT]}"
 
     def click(self, css):
-        self.command("POST", f"{self.find(css)}/click", {})
+        """Found and clicked; again where it was drawn anew in between."""
+        for _ in range(10):
+            try:
+                return self.command("POST", f"{self.find(css)}/click", {})
+            except AssertionError as error:
+                if "stale element" not in str(error):
+                    raise
+        raise AssertionError(f"{css} does not stay")
 
     def type(self, css, text):
         self.command("POST", f"{self.find(css)}/value", {"text": text})
@@ -89,9 +96,9 @@ class Browser:
 
     def screenshot(self, path):
         """Of the whole page, as long as it is; of what is in view while a dialog is open."""
-        size = self.run("return [document.documentElement.clientWidth, document.documentElement.scrollHeight]")
-        if self.run("return document.querySelector('dialog[open]') !== null"):
-            size[1] = self.run("return innerHeight")
-        clip = {"x": 0, "y": 0, "width": size[0], "height": min(size[1], 4000), "scale": 1}
-        shot = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=size[1] > self.run("return innerHeight"), clip=clip)
-        path.write_bytes(base64.b64decode(shot["data"]))
+        options = {}
+        if not self.run("return document.querySelector('dialog[open]') !== null"):
+            size = self.run("return [document.documentElement.clientWidth, document.documentElement.scrollHeight]")
+            options = {"captureBeyondViewport": True,
+                       "clip": {"x": 0, "y": 0, "width": size[0], "height": min(size[1], 6000), "scale": 1}}
+        path.write_bytes(base64.b64decode(self.devtools("Page.captureScreenshot", format="png", **options)["data"]))

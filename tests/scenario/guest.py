@@ -16,7 +16,7 @@ TOOLS = ("qemu-system-x86_64", "mkfs.erofs", "veritysetup", "mkfs.vfat", "mcopy"
 EXECUTOR = pathlib.Path(os.environ.get("GUEST_EXECUTOR") or
                         REPO / "build" / "cargo" / f"{platform.machine()}-unknown-linux-gnu" / "guest" / "ethrex-executor")
 ENTERED = "guest: the root is the measured one: "
-BOOT = 180  # seconds until a boot that must come counts as missing: emulation on a busy machine
+BOOT = 300  # seconds until a boot that must come counts as missing: emulation on a busy machine
 
 
 def need_guest():

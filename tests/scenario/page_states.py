@@ -32,6 +32,18 @@ def funds(key, address, wei, low=False):
     return {"key": key, "address": address, "balance_wei": wei, "low": low}
 
 
+def signer(key, address, trouble=""):
+    return {"key": key, "address": address, "way": "process", "where": "process 4711, confined", "trouble": trouble, "signed": 7,
+            "not_signed": 1 if trouble else 0}
+
+
+def relay(state="up", failure=""):
+    """An ethrex behind it."""
+    return {"host": "127.0.0.1", "port": 3910, "submit": "chosen", "state": state, "state_for_s": 61, "last_failure": failure,
+            "dialect": "p7", "spins": False, "provers_waiting": 1, "fetching_waits_for": "", "checkpoints_through": 116, "demands": [],
+            "proofs": {"acknowledged": 116, "not_acknowledged": 0, "first_not_acknowledged": 0, "last": "acknowledged"}}
+
+
 def evidence(days, ahead="", contract="", status="UpToDate"):
     return {"ahead": ahead, "contract": contract, "tcb_status": status, "tcb_date": iso(-86400 * 200), "valid_to": iso(86400 * days),
             "tcb_evaluation_number": 17, "fmspc": "90c06f000000", "quote_sha256": QUOTE}
@@ -72,6 +84,7 @@ def normal():
                "last_committed_batch": 131, "last_verified_batch": 116, "needs": ["TDX"], "signer": A,
                "endpoints": [endpoint("https://l1.example.org"), endpoint("http://127.0.0.1:8545", "resting", "HTTP status 502")],
                "funds": [funds("verify", B, "1834000000000000000"), funds("register", C, "412000000000000000")],
+               "signers": [signer("verify", B), signer("register", C)],
                "sender": "verify batches 117 to 119: waiting for the receipt, attempt 2 (31 s)", "next": "verifying batches 117 to 119"},
         "work": {"batches": 18, "inputs": 17, "input_bytes": 218103808, "leases": 2, "retained_batches": 41, "proof_bytes": 6144,
                  "inputs_broken": [], "oldest_waiting": "batch 120 waits: 1 TDX proof(s) are to be judged"},
@@ -89,7 +102,7 @@ def normal():
         "transactions": [past("verify", 113, 116), past("verify", 109, 112, ago=200), past("register", signer=A, ago=4000)],
         "provers": [prover(A, True, "active, 412 proofs shown"),
                     prover(B, False, "standby", source="prover-b.example.org", proofs=9, evidence=evidence(5, status="SWHardeningNeeded"))],
-        "provers_known": 2, "platforms": [platform()], "sources": [source()],
+        "provers_known": 2, "relay": None, "platforms": [platform()], "sources": [source()],
         "verdicts": [verdict("rtmr1 is 3c…e1, the contract wants 8f…02", contract="TDXVerifier: RTMR1 mismatch"),
                      verdict("the TCB status is OutOfDate: TDX module 1.5.5 is short of 1.5.6", quote_sha256="77aa" * 16)],
     }
@@ -112,6 +125,8 @@ def trouble():
                    endpoints=[endpoint(state="set_aside", error="connection refused"), endpoint("https://l1.example.org", "resting", "HTTP status 501")],
                    next="the OnChainProposer is paused", sender="verify batches 117 to 119: insufficient funds for gas * price + value (90 s)")
     o["l1"]["funds"][0].update(balance_wei="31000000000000", low=True)
+    o["relay"] = relay("down", "connection refused")
+    o["l1"]["signers"][0] = signer("verify", B, "the signing process ended")
     o["work"]["inputs_broken"] = [{"batch": 120, "commit_hash": "52e4b64"}]
     o["batches"]["runs"][2] = run(120, 121, "input_broken")
     o["provers"][0]["evidence"] = evidence(-1, ahead="OutOfDate from 2026-12-08 on: TDX module 1.5.5 is short of 1.5.6",

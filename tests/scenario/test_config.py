@@ -238,7 +238,7 @@ def test_unix_admin_socket_and_verbs(world, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name, value", [
-    ("ADMIN_LISTEN", "0.0.0.0:3902"), ("ADMIN_LISTEN", "[::1]:3902"), ("ADMIN_LISTEN", "localhost"),
+    ("ADMIN_LISTEN", "0.0.0.0:3902"), ("ADMIN_LISTEN", "::1:3902"), ("ADMIN_LISTEN", "localhost"),
     ("ADMIN_LISTEN", "unix:/nonexistent/admin.sock"), ("LISTEN_ADDRESS", "localhost"),
     ("DATA_DIR", "/nonexistent/data"), ("DATA_DIR", "/dev/null"), ("POLICY_FILE", "/dev/null"),
     ("DCAP_ROOT_FILE", "/dev/null"), ("COLLATERAL_CA_FILE", "/nonexistent/ca.pem"),

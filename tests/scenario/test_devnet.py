@@ -210,6 +210,51 @@ def test_deploying_a_production_verifier(l1, tmp_path):
     assert cast("decode-abi", "f()(bytes)", l1.call(verifier, "MRTD()")) == "0x" + mrtd
 
 
+def written(path, **changes):
+    """measurements.json as tdx-quote measure writes it before a TD has run."""
+    row = {"value": None, "confirmed": False, "how": "known from a TD's quote alone"}
+    rows = {name: dict(row) for name in ("mrtd", "rtmr0", "rtmr1", "rtmr2")}
+    rows["rtmr1"]["value"], rows["rtmr2"]["value"] = "1a" * 48, "2b" * 48
+    for name, change in changes.items():
+        rows[name].update(change)
+    path.write_text(json.dumps(rows))
+    return path
+
+
+def test_deploying_what_was_predicted(l1, tmp_path):
+    env, file = tmp_path / "contracts.env", tmp_path / "measurements.json"
+    settings = {"ETHREX_L2_TDX": "true", "ETHREX_DEPLOYER_DCAP_ADDRESS": l1.deploy("MockDcap"),
+                "ETHREX_DEPLOYER_TDX_MEASUREMENTS": str(written(file))}
+    refused = deploy(l1, env, **settings)
+    assert refused.returncode == 1 and "mrtd is not known" in refused.stderr and not env.exists()
+    settings |= {"ETHREX_DEPLOYER_TDX_MRTD": "aa" * 48, "ETHREX_DEPLOYER_TDX_RTMR0": "bb" * 48}
+    refused = deploy(l1, env, **settings)
+    assert refused.returncode == 1 and "rtmr1 is not confirmed by a TD's quote" in refused.stderr and not env.exists()
+    done = deploy(l1, env, **settings, ETHREX_DEPLOYER_TDX_ACCEPT_UNCONFIRMED="true")
+    assert done.returncode == 0, done.stderr
+    verifier = addresses(env)["ETHREX_DEPLOYER_TDX_VERIFIER_ADDRESS"]
+    for name, byte in (("MRTD()", "aa"), ("RTMR0()", "bb"), ("RTMR1()", "1a"), ("RTMR2()", "2b")):
+        assert cast("decode-abi", "f()(bytes)", l1.call(verifier, name)) == "0x" + byte * 48
+    known = {"confirmed": True, "value": "cc" * 48}
+    written(file, mrtd=known, rtmr0=known, rtmr1={"confirmed": True}, rtmr2={"confirmed": True})
+    for name in ("MRTD", "RTMR0"):
+        del settings[f"ETHREX_DEPLOYER_TDX_{name}"]
+    assert deploy(l1, tmp_path / "other.env", **settings).returncode == 0
+
+
+def test_a_file_that_is_no_measurements(l1, tmp_path):
+    file = tmp_path / "measurements.json"
+    for text, words in (("{}", "has no mrtd"), ("[", "JSON"), ("null", "has no mrtd")):
+        file.write_text(text)
+        done = deploy(l1, tmp_path / "contracts.env", ETHREX_L2_TDX="true", ETHREX_TDX_DEV_MODE="true",
+                      ETHREX_DEPLOYER_TDX_MEASUREMENTS=str(file))
+        assert done.returncode == 1 and words in done.stderr, done.stderr
+    written(file, rtmr1={"value": "12"})
+    done = deploy(l1, tmp_path / "contracts.env", ETHREX_L2_TDX="true", ETHREX_TDX_DEV_MODE="true",
+                  ETHREX_DEPLOYER_TDX_MEASUREMENTS=str(file))
+    assert done.returncode == 1 and "rtmr1 is not 48 bytes" in done.stderr
+
+
 @pytest.mark.parametrize("env, complaint", [
     ({"ETHREX_L2_TDX": "yes"}, "neither true nor false"),
     ({"ETHREX_L2_TDX": "true", "ETHREX_TDX_DEV_MODE": "true", "ETHREX_DEPLOYER_TDX_RTMR1": "12"}, "RTMR1 is not 48 bytes"),

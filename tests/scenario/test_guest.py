@@ -71,7 +71,7 @@ def test_it_registers_with_a_devnet_and_gets_a_batch_verified(tmp_path):
     if not (BUILD / "sequencer" / "l2-block-builder").exists():
         pytest.skip("SKIPPED: no batch was proved in the guest: the block builder is not built (scripts/build-rust)")
     d = Devnet(tmp_path / "devnet", PROVER="guest", EXECUTOR=env["EXECUTOR"], ETHREX_DEVNET_BATCHES=1,
-               ETHREX_DEVNET_DEADLINE=BOOT + 60)
+               ETHREX_DEVNET_DEADLINE=240)
     try:
         d.run("up")
         assert d.verified() >= 1
@@ -122,11 +122,10 @@ def test_without_a_quote_a_production_image_waits(boot, image):
 
 def test_systemd_starts_it_too(boot, coordinator, tmp_path):
     c = coordinator(InputRequest=[batch(7, INPUT)])
-    image = make_image(tmp_path / "image", f"coordinator=10.0.2.2:{c.port}", "without-quote=register", "interval=100",
-                       "batches=1", flavour="systemd")
+    image = make_image(tmp_path / "image", f"coordinator=10.0.2.2:{c.port}", "prover-type=Exec", "interval=100", "batches=1",
+                       flavour="systemd")
     console = boot(image).ended()
-    for said in (ENTERED, "WARNING: without a quote the bare address is sent", SUMMARY["stateRoot"], "Processed batch 7",
-                 "reboot: Power down"):
+    for said in (ENTERED, "Processed batch 7", "reboot: Power down"):
         assert said in console, console
 
 

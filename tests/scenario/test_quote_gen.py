@@ -36,7 +36,8 @@ class Coordinator:
     reply is bytes, a function of the message, or None: never answers."""
 
     def __init__(self, port=0, **script):
-        self.script = {"ProverSetup": [ACK], "InputRequest": [EMPTY], "ProofSubmit": [self.ack]}
+        self.script = {"ProverSetup": [ACK], "InputRequest": [EMPTY], "ProofSubmit": [self.ack],
+                       "KeyState": [b""]}  # as ethrex, which does not know the question
         self.script.update(script)
         self.seen = queue.Queue()
         self.lock = threading.Lock()
@@ -211,6 +212,41 @@ def test_it_registers_again_when_nothing_works(running):
         assert first == again
     prover.says("Error: No blocks")
     assert prover.stop() == 0
+
+
+def state(word):
+    return b'{"KeyStateResponse":{"state":"%s"}}' % word.encode()
+
+
+def registrations(coordinator, questions):
+    """How many ProverSetups came until so many questions for the key's state had come."""
+    seen = {"ProverSetup": 0, "KeyState": 0}
+    while seen["KeyState"] < questions:
+        message, _ = coordinator.seen.get(timeout=60)
+        if kind_of(message) in seen:
+            seen[kind_of(message)] += 1
+    return seen["ProverSetup"]
+
+
+@pytest.mark.parametrize("word", ["active", "standby"])
+def test_a_key_that_is_known_is_not_registered_again(running, word):
+    """However often exchanges fail, and however long it waits."""
+    coordinator = running(Coordinator(InputRequest=[b""], KeyState=[state(word)]))
+    running(Prover(coordinator.port, "--key-ask-interval", 20, "--register-again-interval", 20))
+    assert registrations(coordinator, 30) == 1
+
+
+def test_a_key_that_is_forgotten_is_registered_again_once_in_a_while(running):
+    """An hour of answers that it is unknown: one more registration, the next one only after the interval."""
+    coordinator = running(Coordinator(KeyState=[state("unknown")]))
+    prover = running(Prover(coordinator.port, "--key-ask-interval", 20, "--register-again-interval", 600000))
+    assert registrations(coordinator, 30) == 2
+    key, _ = coordinator.next("KeyState")
+    assert re.fullmatch("0x[0-9a-f]{40}", key["KeyState"]["key"])
+    assert prover.stop() == 0
+    coordinator = running(Coordinator(KeyState=[state("unknown")] * 3 + [state("standby")]))
+    running(Prover(coordinator.port, "--key-ask-interval", 20, "--register-again-interval", 10))
+    assert registrations(coordinator, 20) == 4
 
 
 # ---- proving ----

@@ -58,3 +58,25 @@ def test_while_l1_is_unknown(world):
     c = world.coordinator(ETHREX_ETH_RPC_URL="http://127.0.0.1:9").start()
     code, text = refusal(c, Key().payload)
     assert code == "try_again" and "L1 has not yet said" in text
+
+
+def test_the_state_of_a_key(world):
+    """Ours: a prover asks whether its key is still known, and registers again only when it is not."""
+    c = world.coordinator().start()
+    active, standby, stranger = Key(), Key(), Key()
+
+    def state(key):
+        return c.ask({"KeyState": {"key": key.address}})["KeyStateResponse"]["state"]
+
+    assert state(active) == "unknown"
+    c.enroll(active)
+    assert c.setup(standby.payload) is True
+    assert [state(key) for key in (active, standby, stranger)] == ["active", "standby", "unknown"]
+    c.stop()
+    c = world.coordinator().start()
+    c.saw("event=l1_read")
+    assert [state(key) for key in (active, standby, stranger)] == ["active", "standby", "unknown"]
+    assert c.admin("POST", f"/api/v1/revocations/{standby.address}")[0] == 200
+    assert state(standby) == "unknown"
+    for wrong in ("", "0x12", active.address[2:], 7):
+        assert c.ask({"KeyState": {"key": wrong}})["Error"]["code"] in ("bad_string", "too_long", "wrong_type")

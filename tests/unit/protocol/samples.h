@@ -86,6 +86,14 @@ static const struct sample samples[] = {
      MSG_PROVER_SETUP, DIALECT_ANY, TYPE(TDX), .payload_len = 7},
     {CASE("{\"ProverSetup\":{\"prover_type\":\"TDX\",\"payload\":\"0xab\"}}"), OTHER,
      MSG_PROVER_SETUP, DIALECT_ANY, TYPE(TDX), .payload_len = 4},
+    {CASE("{\"KeyState\":{\"key\":\"0x00112233445566778899aabbccddeeff00112233\"}}"), SAME,
+     MSG_KEY_STATE, DIALECT_ANY},
+    {CASE("{\"KeyStateResponse\":{\"state\":\"active\"}}"), SAME, MSG_KEY_STATE_RESPONSE,
+     DIALECT_ANY},
+    {CASE("{\"KeyStateResponse\":{\"state\":\"standby\"}}"), SAME, MSG_KEY_STATE_RESPONSE,
+     DIALECT_ANY},
+    {CASE("{\"KeyStateResponse\":{\"state\":\"unknown\"}}"), SAME, MSG_KEY_STATE_RESPONSE,
+     DIALECT_ANY},
     {CASE("\"ProverSetupACK\""), SAME, MSG_PROVER_SETUP_ACK, DIALECT_ANY},
     /* proofs */
     {CASE(

@@ -240,6 +240,8 @@ static void test_no_token(void **state)
 					    "Authorization: " WORLD_TOKEN "\r\n"};
 	static const char *const urls[][2] = {{"GET", "/api/v1/status"},
 					      {"GET", "/api/v1/provers"},
+					      {"GET", "/api/v1/overview"},
+					      {"GET", "/api/v1/events"},
 					      {"GET", "/api/v1/verdicts"},
 					      {"GET", "/api/v1/tcb-status"},
 					      {"GET", "/api/v1/collateral"},
@@ -256,8 +258,8 @@ static void test_no_token(void **state)
 
 static void test_unknown(void **state)
 {
-	static const char *const unknown[] = {"/", "/api/v1/nothing", "/healthz/", "/metricsx",
-					      "/api/v1/status/"};
+	static const char *const unknown[] = {"//",        "/page",     "/api/v1/nothing",
+					      "/healthz/", "/metricsx", "/api/v1/status/"};
 	size_t i;
 
 	for (i = 0; i < sizeof unknown / sizeof *unknown; i++)
@@ -274,7 +276,8 @@ static void test_host_on_tcp(void **state)
 					  "Host: 127.0.0.1.example.org\r\n",
 					  "Host: localhost.example.org:80\r\n",
 					  "Host: 10.0.0.1\r\n",
-					  "Host: [::1]\r\n",
+					  "Host: [::2]\r\n",
+					  "Host: [::1].example.org\r\n",
 					  "Host: \r\n"};
 	static const char *const good[] = {"Host: 127.0.0.1:1\r\n", "Host: localhost\r\n",
 					   "Host: 127.9.9.9\r\n", "Host: localhost:80\r\n"};

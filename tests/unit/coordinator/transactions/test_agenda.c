@@ -456,6 +456,20 @@ static bool is_halved(void *arg)
 	return agenda_counters(x->agenda)->txs[SENDER_REVERTED] >= 3;
 }
 
+static bool is_read_as_paused(void *arg)
+{
+	const struct l1_facts *f = l1_facts(((struct fixture *)arg)->l1);
+
+	return f && f->paused;
+}
+
+static bool says_paused(void *arg)
+{
+	struct fixture *x = arg;
+
+	return strcmp(agenda_sentence(x->agenda), "the OnChainProposer is paused") == 0;
+}
+
 /* A refusal of many is halved until the one that is bad stands alone. */
 static void test_a_refused_run_is_halved(void **state)
 {
@@ -467,11 +481,10 @@ static void test_a_refused_run_is_halved(void **state)
 	l1_world_until(&x->w, is_registered, x);
 	x->w.refusal = "InvalidTdxProof()";
 	x->w.paused = true;
-	l1_world_wait(&x->w, 100);
+	l1_world_until(&x->w, is_read_as_paused, x);
 	for (b = 1; b <= BATCHES; b++)
 		prove(x, b, &x->prover);
-	l1_world_wait(&x->w, 100);
-	assert_string_equal(agenda_sentence(x->agenda), "the OnChainProposer is paused");
+	l1_world_until(&x->w, says_paused, x);
 	x->w.paused = false;
 	l1_world_until(&x->w, is_halved, x);
 	while (!proofs_counters(x->proofs)->judged[WORK_BAD])
@@ -483,13 +496,17 @@ static void test_a_refused_run_is_halved(void **state)
 static void test_a_proof_of_a_key_that_went_is_kept(void **state)
 {
 	struct fixture *x = *state;
+	unsigned calls;
 
 	l1_start(x->l1);
 	enlist(x);
 	l1_world_until(&x->w, is_registered, x);
 	x->w.refusal = "InvalidTdxProof()";
 	l1_set_every(x->l1, 3600000);
-	l1_world_wait(&x->w, 50);
+	do { /* the round that is under way ends */
+		calls = x->w.n_calls;
+		l1_world_wait(&x->w, 200);
+	} while (x->w.n_calls != calls);
 	x->w.signer = (struct eth_address){{0xdd}}; /* L1 was not read since */
 	prove(x, 1, &x->prover);
 	l1_world_until(&x->w, dry_run_was_refused, x);

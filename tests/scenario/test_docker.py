@@ -357,6 +357,7 @@ class Beside(Devnet):
         for service in ["contract_deployer", "ethrex_l1", "ethrex_l2", "proof_coordinator", "ethrex_prover"]:
             done = self.podman.try_run("logs", "--tail", "25", self.name(service))
             said.append(f"== {service}\n{done.stdout}{done.stderr}")
+        said.append(f"== what failed in ethrex_l2\n{self.journal('l1_failed', 'verify_refused', 'failed')[-5:]}")
         return "\n".join(said)
 
     def verified(self):

@@ -100,7 +100,7 @@ def test_upstream_proofs_go_back_and_its_sender_verifies(world, upstream):
 
 
 def test_both_may_race(world, upstream):
-    u = upstream(sender=world.l1.accounts[3], send_interval=50).start()
+    u = upstream(sender=world.l1.accounts[0], send_interval=50).start()
     c = relay(world, u, "both").start()
     key = Key()
     c.enroll(key)

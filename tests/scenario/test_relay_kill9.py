@@ -72,7 +72,7 @@ class Relayed:
     def __init__(self, world, submit, dialects, rng):
         self.world, self.rng, self.submit, self.sealed = world, rng, submit, 0
         # In `both` the two senders are two accounts, as ethrex's committer's is another than ours.
-        sender = {"l1": None, "upstream": world.l1.accounts[1], "both": world.l1.accounts[3]}[submit]
+        sender = {"l1": None, "upstream": world.l1.accounts[1], "both": world.l1.accounts[0]}[submit]
         self.upstream = world.add(Upstream(world.dir, dialects, world=world, sender=sender, prover_timeout=1500))
         self.network = world.add(Chaos(self.upstream.start().port))
         key = {"L1_PRIVATE_KEY_FILE": None} if submit == "upstream" else {}

@@ -376,7 +376,7 @@ struct work_type_info {
 	bool needed, satisfied, leased;
 	char lease_source[WORK_SOURCE_SIZE];
 	uint64_t lease_since_ms, lease_expires_ms; /* since it was first granted */
-	unsigned candidates[WORK_STATES]; /* by state */
+	unsigned candidates[WORK_STATES];          /* by state */
 };
 struct work_batch_info {
 	uint64_t batch;

@@ -6,6 +6,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import urllib.request
 
 import pytest
 
@@ -75,6 +76,10 @@ def test_up_twice_down_twice_and_up_again(new_devnet):
     shown = subprocess.run([look[1], "status", "--env-file", look[2]], env=clean_env(), capture_output=True, text=True,
                            cwd=pathlib.Path.cwd(), timeout=60)
     assert shown.returncode == 0 and shown.stdout.startswith("coordinator  ready"), shown
+    url = re.search(r"^  (http://127.0.0.1:\d+/) .*status page", said, re.M)[1]
+    with urllib.request.urlopen(url) as page, urllib.request.urlopen(f"{url}api/v1/overview") as overview:
+        assert b"<title>Proof coordinator</title>" in page.read()
+        assert json.load(overview)["l1"]["last_verified_batch"] >= 2, "reads are open on a devnet"
     for line in ("OnChainProposer    0x", "make down", "lastVerifiedBatch()(uint256)", "tail -f "):
         assert line in said, said
     if BUILT:

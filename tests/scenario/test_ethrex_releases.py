@@ -18,7 +18,7 @@ from world import COMMIT_HASH, Key, until
 PROGRAMS = BUILD / "tests" / "ethrex"
 EXECUTORS = {24: PROGRAMS / "ethrex-executor-24", 31: BUILD / "quote-gen" / "ethrex-executor"}
 KEPT = REPO / "executor" / "tests" / "vectors" / "built.input.json"
-RELEASES = (17, 20, 24, 27, 29, 31)
+RELEASES = range(17, 32)
 DAILY = (24, 31)
 MESSAGES = 400
 DOC = REPO / "docs" / "EXECUTOR.md"

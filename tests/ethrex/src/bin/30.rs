@@ -1,0 +1,1 @@
+ethrex_client::release!(r30);

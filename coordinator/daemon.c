@@ -260,7 +260,7 @@ static void announce(struct daemon *d)
 {
 	const struct config *c = d->config;
 	char l1[ETH_ADDRESS_TEXT_SIZE] = "none", tdx[ETH_ADDRESS_TEXT_SIZE] = "none";
-	char listen[CONFIG_TEXT_MAX + 8], tls[80] = "none";
+	char listen[CONFIG_TEXT_MAX + 8], tls[80] = "none", metrics[CONFIG_TEXT_MAX + 8] = "none";
 	size_t i;
 
 	if (c->has_verify_from)
@@ -270,10 +270,13 @@ static void announce(struct daemon *d)
 	snprintf(listen, sizeof listen, "%s:%u", c->listen_address, server_port(d->server));
 	if (d->certificates)
 		snprintf(tls, sizeof tls, "%s:%u", c->tls_address, server_tls_port(d->server));
+	if (c->metrics_address[0])
+		snprintf(metrics, sizeof metrics, "%s:%u", c->metrics_address,
+			 admin_metrics_port(d->admin));
 	log_event(LOG_INFO, "ready", log_str("version", program_version), log_str("listen", listen),
 		  log_str("tls", tls), log_str("admin", c->admin_listen),
-		  log_str("data_dir", c->data_dir), log_str("verify_from", l1),
-		  log_str("register_from", tdx),
+		  log_str("metrics", metrics), log_str("data_dir", c->data_dir),
+		  log_str("verify_from", l1), log_str("register_from", tdx),
 		  log_u64("start_ms", clock_wall_ms() - d->started_ms));
 	if (c->tdx_dev_mode)
 		log_event(LOG_WARN, "tdx_dev_mode",

@@ -398,6 +398,8 @@ static bool make_admin(struct daemon *d, struct why *why)
 					      .max_connections = CONFIG_ADMIN_MAX_CONNECTIONS,
 					      .idle_timeout_s =
 						  (unsigned)(c->read_timeout_ms / 1000 + 1),
+					      .metrics_address = c->metrics_address,
+					      .metrics_port = (uint16_t)c->metrics_port,
 					      .open_reads = c->admin_open_reads,
 					      .max_clock_skew_s = (int64_t)c->max_clock_skew_s,
 					      .tdx_dev_mode = c->tdx_dev_mode,

@@ -13,6 +13,7 @@
 #define CLOSE_TURN_MS     5
 
 static void turn(struct admin *a);
+static void stop(struct admin *a);
 
 static void on_readable(uv_poll_t *h, int status, int events)
 {
@@ -378,6 +379,10 @@ bool admin_new(struct admin **out, const struct admin_parts *parts,
 	a->handles = 3;
 	uv_poll_start(&a->poll, UV_READABLE, on_readable);
 	turn(a);
+	if (!admin_probes_begin(a, why)) {
+		stop(a);
+		return false;
+	}
 	*out = a;
 	return true;
 }
@@ -390,7 +395,8 @@ static void on_handle_closed(uv_handle_t *h)
 
 	if (--a->handles)
 		return;
-	a->done(a->done_arg);
+	if (a->done)
+		a->done(a->done_arg);
 	free(a);
 }
 
@@ -415,6 +421,7 @@ static void stop(struct admin *a)
 	for (r = a->requests; r; r = r->next)
 		resume(r);
 	admin_events_end(a);
+	admin_probes_end(a, on_handle_closed);
 	MHD_stop_daemon(a->http);
 	if (path)
 		unlink(path);

@@ -10,6 +10,8 @@
  *
  * and so on: docs/API.md and docs/openapi.json have each route, the table is routes.c's.
  *
+ * The first three have a second listener (probes.c), on any address, for Prometheus and Kubernetes.
+ *
  * A Unix socket (mode 0600) or a loopback port; the Host header must be loopback's, so that no web
  * page can reach it by DNS rebinding. /api/ wants the bearer token, but for reads where open_reads
  * says so. libmicrohttpd parses HTTP; its epoll descriptor is watched by the daemon's own loop, so
@@ -58,9 +60,11 @@ struct admin_options {
 	const char *token;        /* a secret that outlives the admin */
 	unsigned max_connections; /* at least 4; half of them for requests with the token */
 	unsigned idle_timeout_s;
-	bool open_reads;          /* what only reads needs no token; on a loopback port alone */
-	int64_t max_clock_skew_s; /* as the quotes have it */
-	bool tdx_dev_mode;        /* to be said */
+	const char *metrics_address; /* numeric: of the metrics' own listener; NULL or "": none */
+	uint16_t metrics_port;       /* 0: any free one */
+	bool open_reads;             /* what only reads needs no token; on a loopback port alone */
+	int64_t max_clock_skew_s;    /* as the quotes have it */
+	bool tdx_dev_mode;           /* to be said */
 	const char *version;
 	uint64_t started_ms;
 };
@@ -70,6 +74,8 @@ enum admin_state { ADMIN_STARTING, ADMIN_READY, ADMIN_DRAINING };
 bool admin_new(struct admin **out, const struct admin_parts *parts,
 	       const struct admin_options *options, struct why *why);
 
+/* Where the metrics' listener stands; 0: there is none. */
+uint16_t admin_metrics_port(const struct admin *admin);
 void admin_set_state(struct admin *admin, enum admin_state state);
 /* Whose connections are counted; NULL: none. */
 void admin_set_server(struct admin *admin, const struct server *server);

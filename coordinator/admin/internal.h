@@ -55,6 +55,23 @@ struct admin_events {
 	json_t *said;             /* what of it is compared with the next */
 };
 
+/* probes.c: the metrics' own listener, and who is connected to it. */
+#define ADMIN_PROBES_MAX 32
+struct admin_probe {
+	int fd;
+	uint64_t number; /* in the order in which they came; 0: the place is free */
+	bool ending;
+};
+struct admin_probes {
+	struct MHD_Daemon *http; /* NULL: none */
+	uint16_t port;
+	struct admin_probe places[ADMIN_PROBES_MAX];
+	unsigned connections, ending;
+	uint64_t number, turned_away;
+	uv_poll_t poll;
+	uv_timer_t timer;
+};
+
 struct admin {
 	struct admin_parts p;
 	struct admin_options o;
@@ -67,6 +84,7 @@ struct admin {
 	    kept; /* of them: turned away, with a request in progress, event streams */
 	uint64_t turned_away, refused[ADMIN_REFUSAL_COUNT];
 	struct admin_events events;
+	struct admin_probes probes;
 	uv_poll_t poll;
 	uv_timer_t timer;
 	bool closing, stopped;
@@ -155,6 +173,14 @@ void admin_answer(struct admin_request *r, unsigned status, const char *type);
 /* {"code", "message"}: the form of every answer that is no document, good or bad. */
 void admin_reply(struct admin_request *r, unsigned status, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* probes.c: does nothing where the settings want none. False with the sentence. */
+bool admin_probes_begin(struct admin *a, struct why *why);
+/* on_closed: once for each of its handles, which admin_probes_begin() has counted. */
+void admin_probes_end(struct admin *a, uv_close_cb on_closed);
+
+/* "ready\n", and so on. */
+const char *admin_state_text(enum admin_state state);
 
 /* Prometheus text. False: no room. */
 bool admin_metrics(struct buf *out, const struct admin *a);

@@ -2,10 +2,13 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
+#include "coordinator/base/system.h"
+#include "coordinator/server/decode.h"
 #include "coordinator/transactions/funds.h"
 #include "coordinator/transactions/prepare.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #define P "proof_coordinator_"
 
@@ -26,10 +29,62 @@ static void plain(struct out *o, const char *name, const char *type, const char 
 	o->ok = o->ok && buf_printf(o->b, P "%s %" PRIu64 "\n", name, v);
 }
 
+/* A label's value is one word: of a sentence's words, "failed_on_chain". */
 static void labelled(struct out *o, const char *name, const char *label, const char *value,
 		     uint64_t v)
 {
-	o->ok = o->ok && buf_printf(o->b, P "%s{%s=\"%s\"} %" PRIu64 "\n", name, label, value, v);
+	char word[64], *c;
+
+	snprintf(word, sizeof word, "%s", value);
+	for (c = word; *c; c++)
+		if (*c == ' ')
+			*c = '_';
+	o->ok = o->ok && buf_printf(o->b, P "%s{%s=\"%s\"} %" PRIu64 "\n", name, label, word, v);
+}
+
+/* What every program tells of itself, by Prometheus' own names. */
+static void write_process(struct out *o, const struct admin_options *a)
+{
+	struct system_usage u;
+
+	o->ok =
+	    o->ok && buf_printf(o->b,
+				"# HELP " P "build_info 1, and which version runs.\n"
+				"# TYPE " P "build_info gauge\n" P "build_info{version=\"%s\"} 1\n"
+				"# HELP process_start_time_seconds When it started (Unix "
+				"time).\n"
+				"# TYPE process_start_time_seconds gauge\n"
+				"process_start_time_seconds %.3f\n",
+				a->version, (double)a->started_ms / 1000);
+	if (!system_usage(&u))
+		return;
+	o->ok = o->ok &&
+		buf_printf(o->b,
+			   "# HELP process_cpu_seconds_total User and system CPU time.\n"
+			   "# TYPE process_cpu_seconds_total counter\n"
+			   "process_cpu_seconds_total %.6f\n"
+			   "# HELP process_resident_memory_bytes Memory in RAM.\n"
+			   "# TYPE process_resident_memory_bytes gauge\n"
+			   "process_resident_memory_bytes %" PRIu64 "\n"
+			   "# HELP process_virtual_memory_bytes Memory mapped.\n"
+			   "# TYPE process_virtual_memory_bytes gauge\n"
+			   "process_virtual_memory_bytes %" PRIu64 "\n"
+			   "# HELP process_open_fds Descriptors open.\n"
+			   "# TYPE process_open_fds gauge\n"
+			   "process_open_fds %" PRIu64 "\n"
+			   "# HELP process_max_fds Descriptors that may be open.\n"
+			   "# TYPE process_max_fds gauge\n"
+			   "process_max_fds %" PRIu64 "\n",
+			   u.cpu_seconds, u.resident_bytes, u.virtual_bytes, u.open_fds, u.max_fds);
+}
+
+static void write_decoder(struct out *o, const struct decoder_counters *c)
+{
+	plain(o, "decoder_queue", "gauge", "Large messages being decoded, or waiting for it.",
+	      c->waiting);
+	plain(o, "decoder_messages_total", "counter", "Large messages decoded.", c->jobs);
+	plain(o, "decoder_refusals_total", "counter",
+	      "Large messages refused, since too many waited.", c->refused);
 }
 
 static void write_server(struct out *o, const struct server_counters *c)
@@ -103,16 +158,19 @@ static void write_work(struct out *o, const struct admin_parts *d)
 
 static void write_funds(struct out *o, const struct admin_parts *d)
 {
-	char wei[UINT256_DECIMAL_SIZE];
+	char wei[UINT256_DECIMAL_SIZE], address[ETH_ADDRESS_TEXT_SIZE];
 	struct funds_info i;
 	int k;
 
-	head(o, "balance_wei", "gauge", "What the sending keys have, by what they send.");
+	head(o, "account_balance_wei", "gauge", "What the sending keys have, by what they send.");
 	for (k = 0; k < FUNDS_KEYS; k++) {
 		if (!funds_of(agenda_funds(d->agenda), (enum funds_key)k, &i) || !i.known)
 			continue;
 		uint256_to_decimal(wei, &i.balance);
-		o->ok = o->ok && buf_printf(o->b, P "balance_wei{key=\"%s\"} %s\n", i.key, wei);
+		eth_address_print(address, &i.address);
+		o->ok = o->ok &&
+			buf_printf(o->b, P "account_balance_wei{key=\"%s\",address=\"%s\"} %s\n",
+				   i.key, address, wei);
 	}
 	head(o, "funds_low", "gauge", "1 while a sending key has less than FUNDS_LOW.");
 	for (k = 0; k < FUNDS_KEYS; k++)
@@ -213,17 +271,34 @@ static void write_attestation(struct out *o, const struct admin_parts *d)
 			 collateral_outcome_name((enum collateral_outcome)v), answers[v]);
 }
 
+static void write_store(struct out *o, struct store *store)
+{
+	struct store_stats stats;
+
+	store_stats(store, &stats);
+	plain(o, "store_transactions_total", "counter", "Durable commits (one fsync each).",
+	      stats.transactions);
+	plain(o, "store_groups_total", "counter", "Groups of changes stored.", stats.groups);
+	plain(o, "store_failures_total", "counter", "Groups that the disk refused.",
+	      stats.groups_failed);
+	plain(o, "store_refusals_total", "counter", "Groups refused for a full queue.",
+	      stats.groups_refused);
+	plain(o, "store_lazy_refusals_total", "counter",
+	      "Changes that nobody waits for, refused for a full queue.", stats.lazy_refused);
+	plain(o, "store_queue", "gauge", "Groups waiting for the disk.", stats.queue);
+	head(o, "store_commit_seconds_total", "counter", "Time spent in commits.");
+	o->ok = o->ok && buf_printf(o->b, P "store_commit_seconds_total %.6f\n",
+				    (double)stats.commit_ns_total / 1e9);
+}
+
 bool admin_metrics(struct buf *out, const struct admin *a)
 {
 	const struct admin_parts *d = &a->p;
 	struct out o = {out, true};
-	struct store_stats stats;
 	int i;
 
 	plain(&o, "up", "gauge", "1 while provers are served.", a->state == ADMIN_READY);
-	head(&o, "start_time_seconds", "gauge", "When the process started (Unix time).");
-	o.ok =
-	    o.ok && buf_printf(out, P "start_time_seconds %.3f\n", (double)a->o.started_ms / 1000);
+	write_process(&o, &a->o);
 	plain(&o, "log_lines_dropped_total", "counter",
 	      "Log lines that found no room, since nobody read stderr.", log_dropped());
 	plain(&o, "log_lines_left_out_total", "counter",
@@ -236,30 +311,18 @@ bool admin_metrics(struct buf *out, const struct admin *a)
 	plain(&o, "admin_connections_ended_total", "counter",
 	      "Connections of the admin listener ended to make room for newer ones.",
 	      a->turned_away);
+	plain(&o, "metrics_connections_ended_total", "counter",
+	      "Connections of the metrics' listener ended to make room for newer ones.",
+	      a->probes.turned_away);
 	if (a->server)
 		write_server(&o, server_counters(a->server));
+	write_decoder(&o, session_decoder(d->session));
 	write_work(&o, d);
 	write_l1(&o, d);
 	write_attestation(&o, d);
 	if (d->relay)
 		write_relay(&o, d->relay);
-	if (d->store) {
-		store_stats(d->store, &stats);
-		plain(&o, "store_transactions_total", "counter",
-		      "Durable commits (one fsync each).", stats.transactions);
-		plain(&o, "store_groups_total", "counter", "Groups of changes stored.",
-		      stats.groups);
-		plain(&o, "store_failures_total", "counter", "Groups that the disk refused.",
-		      stats.groups_failed);
-		plain(&o, "store_refusals_total", "counter", "Groups refused for a full queue.",
-		      stats.groups_refused);
-		plain(&o, "store_lazy_refusals_total", "counter",
-		      "Changes that nobody waits for, refused for a full queue.",
-		      stats.lazy_refused);
-		plain(&o, "store_queue", "gauge", "Groups waiting for the disk.", stats.queue);
-		head(&o, "store_commit_seconds_total", "counter", "Time spent in commits.");
-		o.ok = o.ok && buf_printf(out, P "store_commit_seconds_total %.6f\n",
-					  (double)stats.commit_ns_total / 1e9);
-	}
+	if (d->store)
+		write_store(&o, d->store);
 	return o.ok;
 }

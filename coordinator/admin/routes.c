@@ -85,13 +85,19 @@ static void on_health(struct admin_request *r, const char *rest)
 	admin_answer(r, MHD_HTTP_OK, "text/plain");
 }
 
-static void on_ready(struct admin_request *r, const char *rest)
+const char *admin_state_text(enum admin_state state)
 {
 	static const char *const words[] = {"starting\n", "ready\n", "draining\n"};
+
+	return words[state];
+}
+
+static void on_ready(struct admin_request *r, const char *rest)
+{
 	const enum admin_state state = r->admin->state;
 
 	(void)rest;
-	buf_add_str(&r->body, words[state]);
+	buf_add_str(&r->body, admin_state_text(state));
 	admin_answer(r, state == ADMIN_READY ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
 		     "text/plain");
 }

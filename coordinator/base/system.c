@@ -4,11 +4,14 @@
 
 #include "encoding/bytes.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -63,4 +66,49 @@ void system_notify(const char *state)
 	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&to,
 		      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
 	close(fd);
+}
+
+static bool count_descriptors(uint64_t *out)
+{
+	DIR *d = opendir("/proc/self/fd");
+	uint64_t entries = 0;
+
+	if (!d)
+		return false;
+	while (readdir(d))
+		entries++;
+	closedir(d);
+	*out = entries > 3 ? entries - 3 : 0; /* ".", "..", and the directory's own */
+	return true;
+}
+
+static bool read_memory(uint64_t *mapped, uint64_t *resident)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	bool ok;
+
+	if (!f)
+		return false;
+	ok = fscanf(f, "%" SCNu64 " %" SCNu64, mapped, resident) == 2;
+	fclose(f);
+	*mapped *= page;
+	*resident *= page;
+	return ok;
+}
+
+bool system_usage(struct system_usage *out)
+{
+	struct rusage used;
+	struct rlimit files;
+
+	memset(out, 0, sizeof *out);
+	if (getrusage(RUSAGE_SELF, &used) != 0 || getrlimit(RLIMIT_NOFILE, &files) != 0 ||
+	    !read_memory(&out->virtual_bytes, &out->resident_bytes) ||
+	    !count_descriptors(&out->open_fds))
+		return false;
+	out->max_fds = files.rlim_cur;
+	out->cpu_seconds = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+			   (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+	return true;
 }

@@ -18,4 +18,11 @@ int system_lock_key(const struct eth_address *key, const char *where, struct why
  * state: "READY=1\nSTATUS=...". Without NOTIFY_SOCKET in the environment nothing happens. */
 void system_notify(const char *state);
 
+/* What this process uses. False: the system does not say. */
+struct system_usage {
+	double cpu_seconds;
+	uint64_t resident_bytes, virtual_bytes, open_fds, max_fds;
+};
+bool system_usage(struct system_usage *out);
+
 #endif

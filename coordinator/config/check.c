@@ -253,6 +253,30 @@ static void check_listeners(struct loader *l)
 			       P "ADMIN_LISTEN and LISTEN_ADDRESS with LISTEN_PORT are the same");
 }
 
+static void check_metrics(struct loader *l)
+{
+	const struct config *c = l->c;
+	struct listen_at metrics, other;
+	char shown[CONFIG_SHOWN_SIZE];
+	struct why why;
+
+	if (!c->metrics_address[0])
+		return;
+	if (!listen_at_ip(&metrics, c->metrics_address, (uint16_t)c->metrics_port, &why)) {
+		config_mistake(l, P "METRICS_ADDRESS: \"%s\": %s",
+			       config_shown(shown, c->metrics_address), why.text);
+		return;
+	}
+	if (listen_at_ip(&other, c->listen_address, (uint16_t)c->listen_port, &why) &&
+	    listen_at_overlap(&other, &metrics))
+		config_mistake(l, P "METRICS_ADDRESS with METRICS_PORT and LISTEN_ADDRESS with "
+				    "LISTEN_PORT are the same");
+	if (!listen_at_path(c->admin_listen) && listen_at_local(&other, c->admin_listen, &why) &&
+	    listen_at_overlap(&other, &metrics))
+		config_mistake(l, P "METRICS_ADDRESS with METRICS_PORT and ADMIN_LISTEN are the "
+				    "same");
+}
+
 static void default_admin_listen(struct loader *l)
 {
 	struct config *c = l->c;
@@ -284,6 +308,7 @@ void config_check(struct loader *l)
 	check_words(l);
 	check_numbers(l);
 	default_admin_listen(l);
+	check_metrics(l);
 	check_urls(l);
 	if (!config_check_tls(l->c, l->need_chain, &why))
 		config_mistake(l, "%s", why.text);

@@ -64,6 +64,10 @@ struct config {
 	bool admin_open_reads;
 	char admin_token[CONFIG_TEXT_MAX]; /* secret; empty: made at first start in the data dir */
 
+	/* metrics' listener */
+	char metrics_address[CONFIG_TEXT_MAX]; /* empty: none */
+	uint64_t metrics_port;
+
 	/* L1 */
 	char rpc_urls_text[CONFIG_TEXT_MAX];
 	char *rpc_urls[CONFIG_RPC_URLS_MAX]; /* point into rpc_urls_split */

@@ -79,6 +79,10 @@ const struct config_row config_rows[] = {
 	FLAG(P "ADMIN_OPEN_READS", NULL, "proof-coordinator.admin-open-reads", admin_open_reads, "false", false, "whoever can reach a loopback ADMIN_LISTEN may read without the token, and see the status page at once"),
 	{NULL, P "ADMIN_TOKEN", NULL, NULL, TYPE_SECRET, AT(admin_token), 0, 0, 0, "", false, "bearer token (default: made at first start, admin.token in the data directory)"},
 
+	GROUP("Metrics listener"),
+	TEXT(P "METRICS_ADDRESS", NULL, "metrics.addr", metrics_address, "", false, "address of a listener for Prometheus and for Kubernetes' probes: /metrics, /livez, /readyz (default: none)"),
+	NUM(P "METRICS_PORT", "metrics.port", metrics_port, 0, 65535, "3903", false, "its port (0: any free one, named in the log)"),
+
 	GROUP("L1"),
 	{NULL, "ETHREX_ETH_RPC_URL", NULL, "eth.rpc-url", TYPE_URLS, AT(rpc_urls_text), 0, 0, 0, "", false, "JSON-RPC endpoints, comma separated, in order of preference"},
 	NUM(P "L1_CHAIN_ID", "proof-coordinator.l1-chain-id", chain_id, 0, UINT64_MAX, "0", false, "expected L1 chain id (0: learnt from the first answer, then kept)"),

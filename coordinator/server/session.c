@@ -431,6 +431,11 @@ void session_set_options(struct session *s, const struct session_options *option
 	s->o = *options;
 }
 
+const struct decoder_counters *session_decoder(const struct session *s)
+{
+	return decoder_counters(s->decoder);
+}
+
 uint64_t session_acks(const struct session *s)
 {
 	return s->acks;

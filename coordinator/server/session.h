@@ -43,6 +43,9 @@ void session_drain(struct session *s);
 void session_set_options(struct session *s, const struct session_options *options);
 /* Proofs acknowledged. */
 uint64_t session_acks(const struct session *s);
+/* Of its decoder of large messages. */
+struct decoder_counters;
+const struct decoder_counters *session_decoder(const struct session *s);
 
 /* The server's callbacks; arg is the struct session. */
 void session_message(void *arg, struct conn *conn, struct span message, const char *source);

@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -99,7 +100,8 @@ def test_open_pages(c):
     assert status == 200
     names = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(names) == len(set(names)) > 30
-    assert all(n.startswith("proof_coordinator_") for n in names)
+    assert all(n.startswith(("proof_coordinator_", "process_")) for n in names)
+    assert not re.search(r'="[^"]* [^"]*"', text), "a label's value with a space"
     assert all(n.endswith("_total") for line in text.splitlines() if line.startswith("# TYPE") and line.endswith(" counter")
                for n in [line.split()[2]])
 

@@ -270,6 +270,9 @@ def test_alerts_say_what_to_do():
     for rule in rules:
         assert rule["expr"].strip() and rule["labels"]["severity"] in ("warning", "critical")
         assert rule["annotations"]["summary"].strip() and rule["annotations"]["action"].strip()
+        assert rule["annotations"]["runbook"] == f"docs/RUNBOOK.md#{rule['alert'].lower()}"
+    sections = re.findall(r"^### (ProofCoordinator\w+)$", (REPO / "docs" / "RUNBOOK.md").read_text(), re.M)
+    assert sections == names, "docs/RUNBOOK.md has a section of each alert, in the rules' order"
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="SKIPPED: promtool does not check the alert rules: it is missing")

@@ -244,7 +244,7 @@ def test_funds_run_low(world):
     funds = {f["key"]: f for f in c.status()["l1"]["funds"]}
     assert funds["verify"] == {"key": "verify", "address": address, "balance_wei": str(10**17), "low": True}
     assert not funds["register"]["low"]
-    assert c.metric('funds_low{key="verify"}') == 1 and c.metric('balance_wei{key="verify"}') == 10**17
+    assert c.metric('funds_low{key="verify"}') == 1 and c.metric(f'account_balance_wei{{key="verify",address="{address}"}}') == 10**17
     world.l1.rpc("anvil_setBalance", address, hex(10**19))
     key = Key()
     c.enroll(key)  # what a transaction left is looked at at once

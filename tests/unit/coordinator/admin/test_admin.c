@@ -96,13 +96,24 @@ static void test_metrics(void **state)
 					    "submits_total{answer=\"accepted\"}",
 					    "transactions_total",
 					    "gas_used_total{kind=\"verify\"}",
-					    "start_time_seconds"};
+					    "build_info{version=\"9.8.7\"} 1\n",
+					    "decoder_queue 0\n",
+					    "decoder_refusals_total 0\n",
+					    "transactions_total{outcome=\"failed_on_chain\"} 0",
+					    "log_lines_dropped_total"};
+	static const char *const standard[] = {
+	    "start_time_seconds 1",  "cpu_seconds_total ", "resident_memory_bytes ",
+	    "virtual_memory_bytes ", "open_fds ",          "max_fds "};
 	struct admin_world *x = *state;
 	char line[96];
 	size_t i;
 
 	for (i = 0; i < sizeof names / sizeof *names; i++) {
 		snprintf(line, sizeof line, "\nproof_coordinator_%s", names[i]);
+		expect_text(x, "/metrics", 200, line);
+	}
+	for (i = 0; i < sizeof standard / sizeof *standard; i++) {
+		snprintf(line, sizeof line, "\nprocess_%s", standard[i]);
 		expect_text(x, "/metrics", 200, line);
 	}
 }

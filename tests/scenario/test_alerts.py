@@ -1,0 +1,231 @@
+"""Each alert fires on what the daemon itself exports in the state that the alert is for, and the others do not.
+
+A daemon is put into the state, its /metrics are captured, and promtool evaluates the rules over time on these series:
+as they stood, or, of two captures, with what happened between them happening again each minute."""
+
+import json
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from l1 import REPO, cast
+from world import L1_KEY, Key, free_port, until
+
+yaml = pytest.importorskip("yaml", reason="SKIPPED: the alerts are not tried: python3-yaml is missing")
+pytestmark = pytest.mark.skipif(not shutil.which("promtool"), reason="SKIPPED: promtool is missing (Debian's prometheus)")
+RULES = REPO / "config" / "alerts.yaml"
+DAY = 24 * 60  # minutes
+TRIED = set()
+
+
+def capture(c):
+    """{series: its value as text}"""
+    status, text = c.admin("GET", "/metrics")
+    assert status == 200
+    lines = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
+    found = {labelled(name): value for name, value in lines}
+    assert len(found) == len(lines) > 100
+    return found
+
+
+def labelled(series):
+    """As Prometheus keeps it: with the target that it was read from."""
+    name, _, labels = series.rstrip("}").partition("{")
+    return f'{name}{{{labels + "," if labels else ""}instance="127.0.0.1:3903",job="proof-coordinator"}}'
+
+
+def still(*phases):
+    """Of (capture, minutes): that long each, one after the other."""
+    series = {name for captured, _ in phases for name in captured}
+    return {name: " ".join(f"{captured[name]}+0x{minutes - 1}" if name in captured else f"_x{minutes}"
+                           for captured, minutes in phases) for name in series}
+
+
+def rising(first, second, minutes):
+    """What went up or down between the two does so each minute."""
+    def step(name):
+        by = float(second[name]) - float(first.get(name, second[name]))
+        return f"{first.get(name, second[name])}{'+' if by >= 0 else '-'}{abs(by):f}x{minutes}"
+    return {name: step(name) for name in second}
+
+
+def fires(directory, series, minutes, *alerts):
+    """These alerts are firing after so many minutes, and no other is."""
+    names = ["ProofCoordinator" + a for a in alerts]
+    test = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [{
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [{
+            "expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": f"{minutes}m",
+            "exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in names]}]}]}
+    path = pathlib.Path(directory) / "alerts-test.yaml"
+    path.write_text(json.dumps(test))  # which is YAML
+    done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    TRIED.update(names)
+
+
+def test_a_healthy_coordinator_raises_none(world):
+    c, key = world.coordinator().start(), Key()
+    c.enroll(key)
+    world.feed(c, 2)
+    assert world.prove(c, key) == 1
+    until("verified", lambda: c.metric("last_verified_batch") == 1)
+    first = capture(c)
+    assert world.prove(c, key) == 2
+    until("verified", lambda: c.metric("last_verified_batch") == 2)
+    fires(world.dir, rising(first, capture(c), 90), 90)
+
+
+def test_no_prover(world):
+    c = world.coordinator().start()
+    world.feed(c, 2)
+    until("two batches want proofs", lambda: c.metric('batches_wanting{type="TDX"}') == 2 and c.metric("last_committed_batch") == 2)
+    series = still((capture(c), 120))
+    fires(world.dir, series, 10)
+    fires(world.dir, series, 40, "NoProver")
+    fires(world.dir, series, 90, "NoProver", "VerificationStalls")
+
+
+def test_version_mismatch(world):
+    c = world.coordinator().start()
+    world.put(c, 1, 1)
+    until("the needed types", lambda: c.metric('batches_wanting{type="TDX"}') == 1)
+    first = capture(c)
+    assert c.request(commit_hash="abcdef1")[0] is None
+    second = capture(c)
+    # Nobody proves meanwhile: that is said as well.
+    fires(world.dir, rising(first, second, 60), 40, "NoProver", "VersionMismatch")
+    assert c.request()[0] == 1  # one that is given a batch is enough to know that versions fit
+    fires(world.dir, rising(second, capture(c), 60), 40)
+
+
+def test_down(world):
+    c = world.coordinator().start()
+    fires(world.dir, still((capture(c), 5), ({}, 20)), 20, "Down")
+    with c.connect() as s:
+        s.sendall(b'{"InputRequest":')
+        until("the message has begun", lambda: c.metric("buffered_bytes") > 0)
+        c.signal(15)
+        until("draining", lambda: c.metric("up") == 0)
+        fires(world.dir, still((capture(c), 20)), 10, "Down")
+
+
+def test_restarts(world):
+    c, phases = world.coordinator(), []
+    for _ in range(4):
+        c.start()
+        phases.append((capture(c), 5))
+        c.stop()
+    fires(world.dir, still(*phases), 19, "Restarts")
+
+
+def test_l1_and_upstream_unreadable(world):
+    c = world.coordinator(ETHREX_ETH_RPC_URL=f"http://127.0.0.1:{free_port()}", UPSTREAM=f"tcp://127.0.0.1:{free_port()}").start()
+    c.saw("event=l1_unreadable")
+    c.saw("event=upstream_down")
+    fires(world.dir, still((capture(c), 20)), 10, "L1Unreadable", "UpstreamDown")
+
+
+def test_funds_low_names_address_and_balance(world):
+    address = cast("wallet", "address", "--private-key", L1_KEY)
+    world.l1.rpc("anvil_setBalance", address, hex(31 * 10**12))
+    c = world.coordinator().start()
+    c.saw("event=funds_low key=verify")
+    series = still((capture(c), 10))
+    fires(world.dir, series, 5, "FundsLow")
+    rule = next(r for g in yaml.safe_load(RULES.read_text())["groups"] for r in g["rules"] if r["alert"].endswith("FundsLow"))
+    assert "{{ $labels.address }}" in rule["annotations"]["summary"] and "{{ $value }}" in rule["annotations"]["summary"]
+    assert [s for s in series if s.startswith("proof_coordinator_account_balance_wei{") and f'address="{address}"' in s]
+
+
+def test_falls_behind(world):
+    c = world.coordinator().start()
+    world.commit(1, 22)
+    until("committed", lambda: c.metric("last_committed_batch") == 22)
+    first = capture(c)
+    world.commit(23, 23)
+    until("committed", lambda: c.metric("last_committed_batch") == 23)
+    fires(world.dir, rising(first, capture(c), 60), 45, "FallsBehind")
+
+
+def test_evidence_expires(new_world):
+    world = new_world("dcap")
+    world.pki("--valid", str(3 * 86400))
+    pccs, qe = world.pccs(), world.software_qe()
+    c = world.coordinator(COLLATERAL_SOURCES=f"pccs+{pccs.url}", DCAP_ROOT_FILE=world.pki() / "root_ca.pem", ONCHAIN_MARGIN=0).start()
+    c.saw("event=l1_read")
+    assert c.setup(qe.quote(Key().payload)) is True
+    assert 0 < c.metric("evidence_expires_seconds") < 3 * 86400 + 60
+    fires(world.dir, still((capture(c), 120)), 90, "EvidenceExpires")
+
+
+def test_quote_unfit(new_world):
+    world = new_world("dcap-standard")
+    pccs, qe = world.pccs(), world.software_qe()
+    c = world.coordinator(COLLATERAL_SOURCES=f"pccs+{pccs.url}", DCAP_ROOT_FILE=world.pki() / "root_ca.pem", MAX_CLOCK_SKEW=0).start()
+    c.saw("event=l1_read")
+    assert c.setup(qe.quote(Key().payload)) is True
+    first = capture(c)
+    world.pki("--tcb-status", "OutOfDate", "--evaluation", "18", "--age", "10")
+    assert c.verb("collateral", "refresh").returncode == 0
+    c.saw(r"event=quote_unfit .*OutOfDate")
+    fires(world.dir, still((first, 10), (capture(c), 20)), 15, "QuoteUnfit")
+
+
+def test_bad_proofs(world):
+    c = world.coordinator().start()
+    c.enroll(Key())
+    world.put(c, 1, 1)
+    assert c.submit(1, b"too short") is True
+    first = capture(c)
+    world.commit(1, 1)
+    c.saw("event=proof_set_aside batch=1 ")
+    fires(world.dir, still((first, 5), (capture(c), 10)), 8, "BadProofs")
+
+
+def test_registrations_take_too_much_gas(world):
+    c = world.coordinator(PROVER_SILENCE=1000).start()
+    first = capture(c)
+    c.enroll(Key())
+    until("a registration's gas", lambda: c.metric('gas_used_total{kind="register"}') > 20000)
+    fires(world.dir, rising(first, capture(c), DAY), DAY, "RegisterGas")
+
+
+def test_connections_are_refused(world):
+    c = world.coordinator(MAX_CONNECTIONS_PER_SOURCE=1).start()
+    first = capture(c)
+    with c.connect():
+        until("the first is served", lambda: c.metric("connections") == 1)
+        for _ in range(70):
+            socket.create_connection(("127.0.0.1", c.port), 10).close()
+        until("70 are refused", lambda: c.metric('connections_refused_total{reason="source"}') >= 70)
+        fires(world.dir, rising(first, capture(c), 30), 25, "RefusesConnections")
+
+
+def test_the_store_fails(world):
+    c = world.coordinator().start()
+    world.put(c, 1, 1)
+    until("the needed types", lambda: c.metric('batches_wanting{type="TDX"}') == 1)
+    first = capture(c)
+    (c.data / "store.db").rename(c.data / "elsewhere.db")
+    assert c.submit(1, b"x" * 65) is not True
+    until("a refusal", lambda: c.metric("store_failures_total") > 0)
+    second = capture(c)
+    (c.data / "elsewhere.db").rename(c.data / "store.db")
+    fires(world.dir, still((first, 5), (second, 10)), 8, "StoreFails")
+    # A full queue takes thousands of provers at once: of that alert the series alone is the daemon's.
+    name = labelled("proof_coordinator_store_refusals_total")
+    fires(world.dir, still((first, 5), ({**first, name: str(float(first[name]) + 1)}, 10)), 8, "StoreOverrun")
+
+
+def test_each_alert_was_tried(request):
+    """After the others: none of the rules is left out."""
+    here = [item for item in request.session.items if item.module.__name__ == __name__]
+    if len(here) < sum(re.match("test_", name) is not None for name in globals()):
+        pytest.skip("only some of the alerts' tests were asked for")
+    assert {r["alert"] for g in yaml.safe_load(RULES.read_text())["groups"] for r in g["rules"]} == TRIED

@@ -33,6 +33,7 @@ def test_everything_is_below_prefix_and_destdir(installed):
     for name in ("lib/systemd/system/proof-coordinator.service", "lib/systemd/system/quote-gen.service",
                  "lib/sysusers.d/proof-coordinator.conf", "share/proof-coordinator/coordinator.env.example",
                  "share/proof-coordinator/policy.example.json", "share/proof-coordinator/alerts.yaml",
+                 "share/proof-coordinator/grafana/operator.json", "share/proof-coordinator/prometheus.example.yaml",
                  "share/bash-completion/completions/proof-coordinator", "share/bash-completion/completions/tdx-quote"):
         assert (installed / name).exists(), name
     # Units start what was installed, not what lies in /usr/local.

@@ -72,7 +72,8 @@ def test_what_the_package_holds(deb):
                  "usr/include/tdxverify.h", "usr/lib/pkgconfig/tdxverify.pc", "usr/lib/systemd/system/proof-coordinator.service",
                  "usr/lib/systemd/system/quote-gen.service", "usr/lib/sysusers.d/proof-coordinator.conf",
                  "usr/share/proof-coordinator/coordinator.env.example", "usr/share/proof-coordinator/policy.example.json",
-                 "usr/share/proof-coordinator/alerts.yaml", "usr/share/bash-completion/completions/proof-coordinator",
+                 "usr/share/proof-coordinator/alerts.yaml", "usr/share/proof-coordinator/grafana/operator.json",
+                 "usr/share/bash-completion/completions/proof-coordinator",
                  "usr/share/doc/tdx-proof-coordinator/CHANGELOG.md", "usr/share/doc/tdx-proof-coordinator/copyright"):
         assert name in names, name
     if shutil.which("scdoc"):

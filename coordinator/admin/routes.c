@@ -158,13 +158,30 @@ static json_t *signers_json(const struct admin_parts *d)
 	return all;
 }
 
+/* What happens next; while L1 cannot be read, that nothing does, and why. */
+static const char *next_sentence(const struct admin_parts *d, char *room, size_t size)
+{
+	const char *why = l1_trouble(d->l1);
+	struct rpc_endpoint_info info;
+
+	if (!*why && l1_is_fresh(d->l1))
+		return agenda_sentence(d->agenda);
+	if (!*why && rpc_endpoint_info(d->rpc, 0, &info) && info.last_error[0])
+		snprintf(room, size, "L1 is not read: %s: %s", info.name, info.last_error);
+	else if (!*why)
+		snprintf(room, size, "L1's first answer is waited for");
+	else
+		snprintf(room, size, "L1 is not read: %s", why);
+	return room;
+}
+
 json_t *admin_l1_json(const struct admin *a)
 {
 	const struct admin_parts *d = &a->p;
 	const struct l1_facts *f = l1_facts(d->l1);
 	json_t *endpoints = json_array(), *needs = json_array();
 	struct rpc_endpoint_info info;
-	char sender[512] = "waits for L1 to name its chain id";
+	char sender[512] = "waits for L1 to name its chain id", next[896];
 	size_t i;
 	int t;
 	static const char *const states[] = {"unproven", "ready", "resting", "set_aside"};
@@ -180,15 +197,16 @@ json_t *admin_l1_json(const struct admin *a)
 					      json_string(prover_type_name((enum prover_type)t)));
 	if (agenda_sender(d->agenda))
 		sender_io_describe(agenda_sender(d->agenda), sender, sizeof sender);
-	return json_pack(
-	    "{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:s}", "readable",
-	    l1_is_fresh(d->l1) && !l1_trouble(d->l1)[0], "trouble", l1_trouble(d->l1), "head_time",
-	    (json_int_t)l1_head_time(d->l1), "chain_id", (json_int_t)(f ? f->l1_chain_id : 0),
-	    "l2_chain_id", (json_int_t)(f ? f->l2_chain_id : 0), "last_committed_batch",
-	    (json_int_t)(f ? f->committed : 0), "last_verified_batch",
-	    (json_int_t)(f ? f->verified : 0), "needs", needs, "signer",
-	    admin_address(f ? &f->signer : NULL), "endpoints", endpoints, "funds", funds_json(d),
-	    "signers", signers_json(d), "sender", sender, "next", agenda_sentence(d->agenda));
+	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:s}",
+			 "readable", l1_is_fresh(d->l1) && !l1_trouble(d->l1)[0], "trouble",
+			 l1_trouble(d->l1), "head_time", (json_int_t)l1_head_time(d->l1),
+			 "chain_id", (json_int_t)(f ? f->l1_chain_id : 0), "l2_chain_id",
+			 (json_int_t)(f ? f->l2_chain_id : 0), "last_committed_batch",
+			 (json_int_t)(f ? f->committed : 0), "last_verified_batch",
+			 (json_int_t)(f ? f->verified : 0), "needs", needs, "signer",
+			 admin_address(f ? &f->signer : NULL), "endpoints", endpoints, "funds",
+			 funds_json(d), "signers", signers_json(d), "sender", sender, "next",
+			 next_sentence(d, next, sizeof next));
 }
 
 static json_t *batch_json(const struct work_batch_info *b)

@@ -130,8 +130,9 @@ static enum serve_rc request_once(struct serve *s, uint64_t conn, const struct p
 			  log_str("reason", why->text));
 		return SERVE_EMPTY;
 	case WORK_VERSION_MISMATCH:
-		log_event(LOG_DEBUG, "version_mismatch", log_str("commit_hash", m->commit_hash),
-			  log_str("source", source), log_str("reason", why->text));
+		log_limited(LOG_WARN, "version_mismatch", "", source,
+			    log_str("commit_hash", m->commit_hash), log_str("source", source),
+			    log_str("reason", why->text));
 		return SERVE_MISMATCH;
 	case WORK_NOT_NEEDED:
 		log_event(LOG_DEBUG, "type_not_needed", log_str("type", prover_type_name(*type)),

@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATIC_EVERY 120 /* rounds between two looks at what hardly ever changes */
+#define SAY_EVERY_MS 60000 /* while it lasts */
+#define STATIC_EVERY 120   /* rounds between two looks at what hardly ever changes */
 
 enum question {
 	Q_RISC0,
@@ -104,6 +105,7 @@ struct l1 {
 	struct tip tip;
 	char failed[768]; /* of this round */
 	char trouble[768];
+	uint64_t said_ms; /* when it was logged last */
 	struct l1_facts facts;
 	void (*done)(void *arg);
 	void *done_arg;
@@ -166,8 +168,9 @@ static void round_failed(struct l1 *c)
 		l1_refresh(c);
 		return;
 	}
-	if (strcmp(c->trouble, c->failed) != 0) {
+	if (strcmp(c->trouble, c->failed) != 0 || clock_mono_ms() - c->said_ms >= SAY_EVERY_MS) {
 		log_event(LOG_WARN, "l1_unreadable", log_str("reason", c->failed));
+		c->said_ms = clock_mono_ms();
 		snprintf(c->trouble, sizeof c->trouble, "%s", c->failed);
 	}
 	c->events.failed(c->events.arg, c->failed);

@@ -1,5 +1,6 @@
 /* The nodes that answer: who is ready, who rests, who is on another chain. */
 #include "coordinator/base/clock.h"
+#include "coordinator/base/log.h"
 #include "coordinator/base/retry.h"
 #include "coordinator/base/url.h"
 #include "coordinator/l1/internal.h"
@@ -23,6 +24,8 @@ void rpc_endpoint_failed(struct endpoint *e, const char *sentence, bool was_prob
 	/* requests that were under way together fail together: that is one failure */
 	if (e->state == RPC_RESTING && !was_probe)
 		return;
+	log_limited(LOG_WARN, "endpoint_failed", "", e->name, log_str("endpoint", e->name),
+		    log_str("reason", e->last_error));
 	e->rest_until = clock_mono_ms() + wait / 2 + retry_random(&e->rpc->random) % (wait / 2 + 1);
 	e->failures++;
 	e->probe_failed = was_probe;
@@ -73,8 +76,25 @@ static void chain_id_answered(struct endpoint *e, uint64_t id)
 	snprintf(text, sizeof text, "is on chain %llu, not on chain %llu: set aside",
 		 (unsigned long long)id, (unsigned long long)rpc->chain_id);
 	rpc_endpoint_note(e, text);
+	log_limited(LOG_ERROR, "endpoint_of_another_chain", "", e->name,
+		    log_str("endpoint", e->name), log_str("reason", text),
+		    log_str("note", "ETHREX_ETH_RPC_URL names a node of another chain, or "
+				    "ETHREX_PROOF_COORDINATOR_L1_CHAIN_ID is wrong"));
 	e->state = RPC_SET_ASIDE;
 	e->rest_until = clock_mono_ms() + rpc->opts.backoff_max_ms;
+}
+
+/* Of a status that is no JSON-RPC server's: what is most likely wrong. */
+static const char *status_hint(long status)
+{
+	switch (status) {
+	case 401:
+	case 403: return ": is the key in ETHREX_ETH_RPC_URL right?";
+	case 404:
+	case 405:
+	case 501: return ": no JSON-RPC is served there; is ETHREX_ETH_RPC_URL right?";
+	default: return "";
+	}
 }
 
 /* What an HTTP answer is worth. A 4xx may carry a JSON-RPC error that is the node's true answer;
@@ -91,7 +111,7 @@ enum rpc_parsed_kind rpc_read_answer(struct rpc_parsed *p, const struct http_ans
 		return RPC_PARSED_BAD;
 	}
 	if (a->status == 429 || a->status >= 500) {
-		why_set(why, "HTTP status %ld", a->status);
+		why_set(why, "HTTP status %ld%s", a->status, status_hint(a->status));
 		return RPC_PARSED_BAD;
 	}
 	if (a->status >= 300 && a->status < 400) {
@@ -101,7 +121,7 @@ enum rpc_parsed_kind rpc_read_answer(struct rpc_parsed *p, const struct http_ans
 	kind = rpc_parse_reply(p, a->body, id, why);
 	if (a->status != 200 && kind != RPC_PARSED_ERROR) {
 		rpc_parsed_free(p);
-		why_set(why, "HTTP status %ld", a->status);
+		why_set(why, "HTTP status %ld%s", a->status, status_hint(a->status));
 		return RPC_PARSED_BAD;
 	}
 	*bad_reply = kind == RPC_PARSED_BAD;

@@ -236,6 +236,25 @@ static bool active_must_go(const struct registrar *r, const struct registrar_pro
 	return true;
 }
 
+bool registrar_takeover(const struct registrar *r, struct why *why)
+{
+	const uint64_t limit = registrar_silence_ms(r);
+	const struct registrar_prover *next = best_standby(r, r->active_proof_ms, false);
+	char active[ETH_ADDRESS_TEXT_SIZE], text[ETH_ADDRESS_TEXT_SIZE];
+
+	if (!next || !registrar_signer(r) || r->silent_ms < 1000 || r->silent_ms >= limit ||
+	    !(r->active_proof_ms || r->by_operator))
+		return false;
+	eth_address_print(active, &r->signer);
+	eth_address_print(text, &next->signer);
+	why_set(why,
+		"the registered key %s is silent for %" PRIu64
+		" s; %s, which has shown a proof since, takes over in %" PRIu64
+		" s; `promote %s` does it now",
+		active, r->silent_ms / 1000, text, (limit - r->silent_ms + 999) / 1000, text);
+	return true;
+}
+
 const struct registrar_prover *registrar_target(const struct registrar *r, uint64_t now_ms,
 						struct why *why)
 {
@@ -259,6 +278,8 @@ const struct registrar_prover *registrar_target(const struct registrar *r, uint6
 	if (active_must_go(r, &best, why))
 		return best;
 	eth_address_print(text, &r->signer);
+	if (registrar_takeover(r, why))
+		return NULL;
 	if ((r->active_proof_ms || r->by_operator) && r->silent_ms < registrar_silence_ms(r)) {
 		why_set(why, "the registered key %s is at work", text);
 		return NULL;

@@ -97,6 +97,9 @@ enum registrar_signer_change registrar_set_signer(struct registrar *r,
 /* NULL: not known yet, or none. */
 const struct eth_address *registrar_signer(const struct registrar *r);
 bool registrar_signer_known(const struct registrar *r);
+/* Is the key on chain silent, and another one in waiting? The sentence says which, when it takes
+ * over, and how it does so now; false leaves it as it is. */
+bool registrar_takeover(const struct registrar *r, struct why *why);
 
 /* Whose proofs count for batches not verified yet: the contract's key or, once that one's proofs
  * are set aside, the key that comes. NULL: none, or not known. */

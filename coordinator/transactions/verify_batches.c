@@ -242,6 +242,8 @@ void verify_next(struct verify *v)
 	v->run = (struct work_run){.batches = v->batches};
 	work_run(d->p->work, most_batches(v), true, tdx ? signer : NULL, &v->run, &why);
 	if (!v->run.n) {
+		if (tdx && registrar_takeover(d->p->registrar, &why))
+			log_limited(LOG_WARN, "key_silent", "", "", log_str("reason", why.text));
 		desk_say(d, "%s", why.text);
 		return;
 	}

@@ -57,6 +57,11 @@ def test_the_runbook_quotes_the_program():
         assert words in program, f"the coordinator never says {words}"
 
 
+def test_the_table_of_symptoms_is_the_tests():
+    done = subprocess.run([REPO / "scripts" / "symptoms-table", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def literals(text):
     """The strings of a C or Solidity source, joined where the compiler joins them, a NUL for what varies."""
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)

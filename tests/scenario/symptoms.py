@@ -1,0 +1,85 @@
+"""What an operator sees, what the coordinator says of it, and what to do: test_symptoms.py provokes each and looks for the
+words, scripts/symptoms-table makes docs/RUNBOOK.md's table of it. In the words, ‹…› stands for what varies."""
+
+import re
+from typing import NamedTuple
+
+
+class Symptom(NamedTuple):
+    sign: str
+    event: str  # of the log; "": nothing went wrong yet
+    log: str    # what that line says
+    status: str  # what `status` and the page say; "": what is known of a refused prover is in the log
+    remedy: str
+
+
+SYMPTOMS = {
+    "no_prover": Symptom(
+        "no prover", "", "", "batch ‹1› waits for a TDX prover with commit hash ‹52e4b64›",
+        "start a prover of that version; does it reach `LISTEN_ADDRESS`?"),
+    "wrong_measurement": Symptom(
+        "prover of wrong measurement", "setup_refused", "RTMR1", "",
+        "`tdx-quote diff GOOD BAD` says what changed: boot the image that the contract was made for"),
+    "expired_collateral": Symptom(
+        "expired collateral", "setup_refused", "expired", "",
+        "`proof-coordinator collateral`, then `collateral refresh`"),
+    "rpc_down": Symptom(
+        "RPC down", "endpoint_failed", "Failed to connect to ‹127.0.0.1 port 8545›", "L1 is not read: ‹URL›: Failed to connect",
+        "mend the node, or add one to `ETHREX_ETH_RPC_URL`"),
+    "wrong_chain": Symptom(
+        "wrong chain id", "endpoint_of_another_chain", "is on chain ‹31337›, not on chain ‹5›: set aside",
+        "is on chain ‹31337›, not on chain ‹5›: set aside", "correct `ETHREX_ETH_RPC_URL` or `L1_CHAIN_ID`"),
+    "no_json_rpc": Symptom(
+        "HTTP 501 from L1", "endpoint_failed", "HTTP status 501: no JSON-RPC is served there; is ETHREX_ETH_RPC_URL right?",
+        "HTTP status 501: no JSON-RPC is served there", "correct `ETHREX_ETH_RPC_URL`"),
+    "gas_runs_out": Symptom(
+        "key soon out of gas", "funds_low", "‹0x…› wei=‹100› low_below=‹200›", "verify    ‹0x…› has ‹0.1 ETH›",
+        "fund that address"),
+    "out_of_gas": Symptom(
+        "key out of gas", "funds_low", "wei=‹1›",
+        "insufficient funds: the sending key has ‹1› wei, the transaction may cost ‹257250437518224›", "fund the address under `balances`"),
+    "leased": Symptom(
+        "batch behind a lease", "work_granted", "batch=‹1›",
+        "batch ‹1› waits: TDX is leased to ‹127.0.0.1›, and for ‹58› s more to nobody else",
+        "wait, or start another prover: who asks after that has it too"),
+    "silent_key": Symptom(
+        "silent key", "key_silent", "the registered key ‹A› is silent for ‹130› s; ‹B›, which has shown a proof since, takes over in ‹470› s",
+        "`promote ‹B›` does it now", "`proof-coordinator promote B`, or mend A's prover"),
+    "wrong_commit_hash": Symptom(
+        "wrong commit hash", "version_mismatch",
+        "commit_hash=‹abcdef1› source=‹127.0.0.1› reason=\"nothing to prove for commit hash ‹abcdef1›, but for ‹52e4b64›\"",
+        "waits for a TDX prover with commit hash ‹52e4b64›", "run prover and sequencer of one version"),
+    "behind_nat": Symptom(
+        "provers behind NAT", "refused", "connection from ‹127.0.0.1› refused: limit on source; ‹1› are open", "",
+        "raise `MAX_CONNECTIONS_PER_SOURCE`, `LEASES_PER_SOURCE` and `CANDIDATES_PER_SOURCE`"),
+    "dev_contract": Symptom(
+        "dev contract, production daemon", "setup_refused",
+        "is in dev mode, where nothing is attested, and this daemon was not told to accept that (ETHREX_TDX_DEV_MODE=true)", "",
+        "deploy a production TDXVerifier; for a devnet `ETHREX_TDX_DEV_MODE=true`"),
+    "dev_contract_real_quote": Symptom(
+        "real quote, dev contract", "setup_refused",
+        "is in dev mode and would take the first 20 bytes of this quote of ‹5004› bytes, its header ‹04…›, as the signer's address", "",
+        "deploy a production TDXVerifier, or run the prover in dev mode too"),
+    "nonce_taken": Symptom(
+        "nonces of somebody else", "", "", "transactions of the sending key that are not ours are pending (nonce ‹0›",
+        "give this coordinator a key of its own"),
+    "timelock_wrong": Symptom(
+        "Timelock wrong", "address_refused", "there is no contract at ‹0x12…›", "there is no contract at ‹0x12…›",
+        "correct `ETHREX_TIMELOCK_ADDRESS`, restart"),
+    "timelock_omitted": Symptom(
+        "Timelock omitted", "address_refused",
+        "the OnChainProposer is owned by ‹0xe7…›, not by the sending key ‹0x70…›: is that a Timelock, for ETHREX_TIMELOCK_ADDRESS?",
+        "is that a Timelock, for ETHREX_TIMELOCK_ADDRESS?", "set `ETHREX_TIMELOCK_ADDRESS` to that address, restart"),
+}
+
+
+def pattern(words):
+    """A regular expression for the words, whatever stands for ‹…›."""
+    return ".+?".join(re.escape(piece) for piece in re.split(r"‹[^›]*›", words))
+
+
+def table():
+    yield "| symptom | event | the log says | `status` and the page say | do |"
+    yield "|---|---|---|---|---|"
+    for s in SYMPTOMS.values():
+        yield f"| {s.sign} | {s.event} | {s.log} | {s.status} | {s.remedy} |"

@@ -1,0 +1,172 @@
+"""Each symptom is provoked, and the words that lead to its remedy are where symptoms.py says: in the log, in `status`, and in
+what the page shows."""
+
+import json
+import re
+import time
+
+import pytest
+
+from endpoint import Endpoint
+from l1 import cast
+from symptoms import SYMPTOMS, pattern
+from world import L1_KEY, Key, free_port, until
+
+TRIED = set()
+
+
+def says(c, name):
+    symptom = SYMPTOMS[name]
+    if symptom.event:
+        begin = time.monotonic()
+        c.saw(rf"event={symptom.event} .*{pattern(symptom.log)}")
+        print(f"{name}: logged {time.monotonic() - begin:.1f} s after it was looked for")
+    if symptom.status:
+        words = pattern(symptom.status)
+        until(f"status says: {symptom.status}", lambda: re.search(words, c.verb("status").stdout), 30)
+        overview = c.admin("GET", "/api/v1/overview")[1]
+        if name != "gas_runs_out":  # the page has the numbers, and words of its own
+            assert re.search(words, json.dumps(json.loads(overview), ensure_ascii=False).replace('\\"', '"')), overview
+    TRIED.add(name)
+
+
+def test_no_prover(world):
+    c = world.coordinator().start()
+    world.feed(c, 1)
+    says(c, "no_prover")
+
+
+def test_wrong_measurement(new_world):
+    world = new_world("dcap")
+    pccs, qe = world.pccs(), world.software_qe("--rtmr1", "77" * 48)
+    c = world.coordinator(COLLATERAL_SOURCES=f"pccs+{pccs.url}", DCAP_ROOT_FILE=world.pki() / "root_ca.pem").start()
+    c.saw("event=l1_read")
+    answer = c.setup(qe.quote(Key().payload))
+    assert "RTMR1" in answer["Error"]["message"]
+    says(c, "wrong_measurement")
+
+
+def test_expired_collateral(new_world):
+    world = new_world("dcap")
+    world.pki("--expired", "tcb_info")
+    pccs, qe = world.pccs(), world.software_qe()
+    c = world.coordinator(COLLATERAL_SOURCES=f"pccs+{pccs.url}", DCAP_ROOT_FILE=world.pki() / "root_ca.pem").start()
+    c.saw("event=l1_read")
+    assert c.setup(qe.quote(Key().payload)) is not True
+    says(c, "expired_collateral")
+
+
+def test_rpc_down(world):
+    port = free_port()
+    begin = time.monotonic()
+    c = world.coordinator(ETHREX_ETH_RPC_URL=f"http://127.0.0.1:{port}", RPC_TIMEOUT=10000).start()
+    says(c, "rpc_down")
+    assert time.monotonic() - begin < 4  # of them 2 for the start, and for `status`
+    ready, failed = (re.search(rf"^ts=\S+:(\d+\.\d+)Z \S+ event={e}\b", c.log(), re.M)[1] for e in ("ready", "endpoint_failed"))
+    assert (float(failed) - float(ready)) % 60 < 2
+    node = Endpoint(world.l1, port)
+    c.saw("event=l1_read")  # and when it is over
+    until("next goes on", lambda: not c.status()["l1"]["next"].startswith("L1 is not read"))
+    node.close()
+
+
+def test_wrong_chain(world):
+    c = world.coordinator(L1_CHAIN_ID=5, RPC_TIMEOUT=10000).start()
+    says(c, "wrong_chain")
+
+
+def test_no_json_rpc(world):
+    node = Endpoint(world.l1)
+    node.answer = lambda body: (501, b"")
+    c = world.coordinator(ETHREX_ETH_RPC_URL=node.url, RPC_TIMEOUT=10000).start()
+    says(c, "no_json_rpc")
+    node.close()
+
+
+def test_gas_runs_out_and_is_out(world):
+    address = cast("wallet", "address", "--private-key", L1_KEY)
+    world.l1.rpc("anvil_setBalance", address, hex(10**16))
+    c = world.coordinator().start()
+    says(c, "gas_runs_out")
+    assert address in c.events("funds_low")[0]["address"]
+    world.l1.rpc("anvil_setBalance", address, "0x1")
+    c.stop()
+    c.start()
+    key = Key()
+    c.enroll(key)
+    world.feed(c, 1)
+    assert world.prove(c, key) == 1
+    says(c, "out_of_gas")
+
+
+def test_behind_a_lease(world):
+    c = world.coordinator(PROVER_TIMEOUT=600000).start()
+    world.feed(c, 1)
+    until("a grant", lambda: c.request()[0] == 1)
+    says(c, "leased")
+
+
+def test_a_silent_key(world):
+    c, active, standby = world.coordinator().start(), Key(), Key()
+    c.enroll(active)
+    world.feed(c, 1)
+    assert world.prove(c, active) == 1
+    world.until_verified(1)
+    c.enroll(standby)
+    world.feed(c, 3)
+    assert world.prove(c, standby) == 2
+    says(c, "silent_key")
+    assert f"promote {standby.address}".lower() in c.status()["l1"]["next"].lower()
+    assert c.verb("promote", standby.address).returncode == 0
+    world.until_verified(2)
+
+
+def test_wrong_commit_hash(world):
+    c = world.coordinator().start()
+    world.feed(c, 1)
+    until("it is told", lambda: c.request(commit_hash="abcdef1")[0] is None and c.events("version_mismatch"))
+    says(c, "wrong_commit_hash")
+
+
+def test_behind_nat(world):
+    c = world.coordinator(MAX_CONNECTIONS_PER_SOURCE=1).start()
+    with c.connect():
+        until("the first is served", lambda: c.metric("connections") == 1)
+        c.connect().close()
+        says(c, "behind_nat")
+
+
+def test_dev_and_production_mixed_up(world):
+    c = world.coordinator(ETHREX_TDX_DEV_MODE="false").start()
+    c.saw("event=l1_read")
+    assert c.setup(Key().payload) is not True
+    says(c, "dev_contract")
+    assert c.setup(bytes([4, 0, 2, 0]) + bytes(5000)) is not True
+    says(c, "dev_contract_real_quote")
+
+
+def test_somebody_else_has_the_nonce(world):
+    address = cast("wallet", "address", "--private-key", L1_KEY)
+    c, key = world.coordinator().start(), Key()
+    c.enroll(key)
+    world.feed(c, 1)
+    until("committed", lambda: c.metric("last_committed_batch") == 1)
+    world.l1.rpc("evm_setAutomine", False)
+    world.l1.rpc("evm_setIntervalMining", 0)
+    cast("send", "--rpc-url", world.l1.url, "--private-key", L1_KEY, "--nonce", "0", "--async", "--value", "1", address)
+    assert world.prove(c, key) == 1
+    says(c, "nonce_taken")
+
+
+@pytest.mark.parametrize("name, setting", [("timelock_wrong", "0x" + "12" * 20), ("timelock_omitted", None)])
+def test_the_timelock(world, name, setting):
+    c = world.coordinator(ETHREX_TIMELOCK_ADDRESS=setting).start()
+    says(c, name)
+
+
+def test_each_symptom_was_tried(request):
+    """After the others."""
+    tests = {item.originalname for item in request.session.items if item.module.__name__ == __name__}
+    if tests != {name for name in globals() if name.startswith("test_")}:
+        pytest.skip("only some of the symptoms' tests were asked for")
+    assert set(SYMPTOMS) == TRIED

@@ -15,7 +15,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define WATCH_MS 5000 /* between two looks at what time does to the evidence */
+#define UNASKED_MS 15000 /* a prover that is idle asks more often */
+#define WATCH_MS   5000  /* between two looks at what time does to the evidence */
 
 /* ---- the end ---- */
 
@@ -299,6 +300,31 @@ static void forbid_core_dumps(void)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+/* Batches want proofs, and nobody comes for them. */
+static void look_for_provers(struct daemon *d)
+{
+	const uint64_t *answers = serve_counters(d->serve), now = clock_mono_ms();
+	struct work_counts counts;
+	struct why why = {""};
+	uint64_t asked = 0, batch;
+	size_t wanting = 0;
+	int i;
+
+	work_counts(d->work, &counts);
+	for (i = 0; i < PROVER_TYPES; i++)
+		wanting += counts.wanting[i];
+	for (i = 0; i <= WORK_NOT_NEEDED; i++)
+		asked += answers[i];
+	if (asked != d->asked || !wanting || counts.leases) {
+		d->asked = asked;
+		d->asked_ms = now;
+	} else if (now - d->asked_ms >= UNASKED_MS) {
+		work_oldest_waiting(d->work, now, &batch, &why);
+		log_limited(LOG_WARN, "no_prover", "", "", log_str("reason", why.text),
+			    log_u64("nobody_asked_s", (now - d->asked_ms) / 1000));
+	}
+}
+
 static void on_watch(uv_timer_t *t)
 {
 	struct daemon *d = t->data;
@@ -306,6 +332,7 @@ static void on_watch(uv_timer_t *t)
 	log_limited_say(false);
 	if (d->closing || d->draining)
 		return;
+	look_for_provers(d);
 	quotes_tick(d->quotes);
 	reaper_tick(d->reaper);
 	inputs_look(d->inputs);

@@ -16,6 +16,8 @@ struct daemon {
 	char admin_token[CONFIG_TEXT_MAX]; /* secret */
 	int key_locks[2];                  /* descriptors; -1: none */
 	uint64_t started_ms;
+	uint64_t asked,
+	    asked_ms; /* requests for inputs, and when there was one, or no want of any */
 
 	struct wake *wake; /* the agenda, and the setups that wait */
 	struct store *store;

@@ -158,14 +158,31 @@ static json_t *signers_json(const struct admin_parts *d)
 	return all;
 }
 
-/* What happens next; while L1 cannot be read, that nothing does, and why. */
-static const char *next_sentence(const struct admin_parts *d, char *room, size_t size)
+/* NULL: contract and settings agree, or a key is there whatever they say. */
+static const char *mode_mixed_up(const struct admin *a)
 {
+	const struct l1_facts *f = l1_facts(a->p.l1);
+
+	if (!f || !f->has_tdx_verifier || !eth_address_is_zero(&f->signer) ||
+	    f->tdx_dev_mode == a->o.tdx_dev_mode)
+		return NULL;
+	return f->tdx_dev_mode
+		   ? "no prover can be registered: the TDXVerifier is in dev mode, where nothing "
+		     "is "
+		     "attested, and ETHREX_TDX_DEV_MODE is not set"
+		   : "only quotes are registered: ETHREX_TDX_DEV_MODE is set, and the TDXVerifier "
+		     "is not in dev mode";
+}
+
+/* What happens next; while L1 cannot be read, that nothing does, and why. */
+static const char *next_sentence(const struct admin *a, char *room, size_t size)
+{
+	const struct admin_parts *d = &a->p;
 	const char *why = l1_trouble(d->l1);
 	struct rpc_endpoint_info info;
 
 	if (!*why && l1_is_fresh(d->l1))
-		return agenda_sentence(d->agenda);
+		return mode_mixed_up(a) ? mode_mixed_up(a) : agenda_sentence(d->agenda);
 	if (!*why && rpc_endpoint_info(d->rpc, 0, &info) && info.last_error[0])
 		snprintf(room, size, "L1 is not read: %s: %s", info.name, info.last_error);
 	else if (!*why)
@@ -206,7 +223,7 @@ json_t *admin_l1_json(const struct admin *a)
 			 (json_int_t)(f ? f->verified : 0), "needs", needs, "signer",
 			 admin_address(f ? &f->signer : NULL), "endpoints", endpoints, "funds",
 			 funds_json(d), "signers", signers_json(d), "sender", sender, "next",
-			 next_sentence(d, next, sizeof next));
+			 next_sentence(a, next, sizeof next));
 }
 
 static json_t *batch_json(const struct work_batch_info *b)

@@ -5,23 +5,26 @@ import re
 from typing import NamedTuple
 
 
+PAGE = "the same, on the page alone"
+
+
 class Symptom(NamedTuple):
     sign: str
     event: str  # of the log; "": nothing went wrong yet
     log: str    # what that line says
-    status: str  # what `status` and the page say; "": what is known of a refused prover is in the log
+    status: str  # what `status` and the page say; "": the log alone; PAGE: the page alone, under the last refusals
     remedy: str
 
 
 SYMPTOMS = {
     "no_prover": Symptom(
-        "no prover", "", "", "batch ‹1› waits for a TDX prover with commit hash ‹52e4b64›",
+        "no prover", "no_prover", "batch ‹1› waits for a TDX prover with commit hash ‹52e4b64›\" nobody_asked_s=‹15›", "batch ‹1› waits for a TDX prover with commit hash ‹52e4b64›",
         "start a prover of that version; does it reach `LISTEN_ADDRESS`?"),
     "wrong_measurement": Symptom(
-        "prover of wrong measurement", "setup_refused", "RTMR1", "",
+        "prover of wrong measurement", "setup_refused", "RTMR1", PAGE,
         "`tdx-quote diff GOOD BAD` says what changed: boot the image that the contract was made for"),
     "expired_collateral": Symptom(
-        "expired collateral", "setup_refused", "expired", "",
+        "expired collateral", "setup_refused", "expired", PAGE,
         "`proof-coordinator collateral`, then `collateral refresh`"),
     "rpc_down": Symptom(
         "RPC down", "endpoint_failed", "Failed to connect to ‹127.0.0.1 port 8545›", "L1 is not read: ‹URL›: Failed to connect",
@@ -54,12 +57,19 @@ SYMPTOMS = {
         "raise `MAX_CONNECTIONS_PER_SOURCE`, `LEASES_PER_SOURCE` and `CANDIDATES_PER_SOURCE`"),
     "dev_contract": Symptom(
         "dev contract, production daemon", "setup_refused",
-        "is in dev mode, where nothing is attested, and this daemon was not told to accept that (ETHREX_TDX_DEV_MODE=true)", "",
+        "is in dev mode, where nothing is attested, and this daemon was not told to accept that (ETHREX_TDX_DEV_MODE=true)",
+        "no prover can be registered: the TDXVerifier is in dev mode, where nothing is attested, and ETHREX_TDX_DEV_MODE is not set",
         "deploy a production TDXVerifier; for a devnet `ETHREX_TDX_DEV_MODE=true`"),
     "dev_contract_real_quote": Symptom(
         "real quote, dev contract", "setup_refused",
-        "is in dev mode and would take the first 20 bytes of this quote of ‹5004› bytes, its header ‹04…›, as the signer's address", "",
+        "is in dev mode and would take the first 20 bytes of this quote of ‹5004› bytes, its header ‹04…›, as the signer's address",
+        "the TDXVerifier is in dev mode, where nothing is attested, and ETHREX_TDX_DEV_MODE is not set",
         "deploy a production TDXVerifier, or run the prover in dev mode too"),
+    "production_contract": Symptom(
+        "production contract, dev daemon", "setup_refused",
+        "takes TDX quotes; this payload is a bare address (20 bytes): the prover found no quote interface (configfs-tsm) or is not in a TD",
+        "only quotes are registered: ETHREX_TDX_DEV_MODE is set, and the TDXVerifier is not in dev mode",
+        "take `ETHREX_TDX_DEV_MODE` away, run provers in a trust domain"),
     "nonce_taken": Symptom(
         "nonces of somebody else", "", "", "transactions of the sending key that are not ours are pending (nonce ‹0›",
         "give this coordinator a key of its own"),

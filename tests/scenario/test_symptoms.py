@@ -9,7 +9,7 @@ import pytest
 
 from endpoint import Endpoint
 from l1 import cast
-from symptoms import SYMPTOMS, pattern
+from symptoms import PAGE, SYMPTOMS, pattern
 from world import L1_KEY, Key, free_port, until
 
 TRIED = set()
@@ -21,7 +21,9 @@ def says(c, name):
         begin = time.monotonic()
         c.saw(rf"event={symptom.event} .*{pattern(symptom.log)}")
         print(f"{name}: logged {time.monotonic() - begin:.1f} s after it was looked for")
-    if symptom.status:
+    if symptom.status == PAGE:
+        until(f"the page says: {symptom.log}", lambda: re.search(pattern(symptom.log), c.admin("GET", "/api/v1/overview")[1]))
+    elif symptom.status:
         words = pattern(symptom.status)
         until(f"status says: {symptom.status}", lambda: re.search(words, c.verb("status").stdout), 30)
         overview = c.admin("GET", "/api/v1/overview")[1]
@@ -143,6 +145,13 @@ def test_dev_and_production_mixed_up(world):
     says(c, "dev_contract")
     assert c.setup(bytes([4, 0, 2, 0]) + bytes(5000)) is not True
     says(c, "dev_contract_real_quote")
+
+
+def test_production_and_dev_mixed_up(new_world):
+    c = new_world("production").coordinator(ETHREX_TDX_DEV_MODE="true").start()
+    c.saw("event=l1_read")
+    assert c.setup(Key().payload) is not True
+    says(c, "production_contract")
 
 
 def test_somebody_else_has_the_nonce(world):

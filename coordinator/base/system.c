@@ -6,7 +6,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,15 +85,16 @@ static bool read_memory(uint64_t *mapped, uint64_t *resident)
 {
 	FILE *f = fopen("/proc/self/statm", "re");
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	char line[128] = "", *end;
 	bool ok;
 
 	if (!f)
 		return false;
-	ok = fscanf(f, "%" SCNu64 " %" SCNu64, mapped, resident) == 2;
+	ok = fgets(line, sizeof line, f) != NULL;
 	fclose(f);
-	*mapped *= page;
-	*resident *= page;
-	return ok;
+	*mapped = page * strtoull(line, &end, 10);
+	*resident = page * strtoull(end, NULL, 10);
+	return ok && end != line;
 }
 
 bool system_usage(struct system_usage *out)

@@ -187,6 +187,13 @@ def event_log(events):
     return log
 
 
+def test_a_long_command_line_is_told_whole(tmp_path):
+    """As long as a kernel takes."""
+    line = b"console=ttyS0 " + b"x" * 2000 + b" last=1"
+    m = measure(put(tmp_path / "disk.raw", disk.Image(cmdline=line).disk))
+    assert m["events"][5]["what"] == f'the command line "{line.decode()}"'
+
+
 def test_the_first_event_that_differs_is_named(tmp_path, image):
     prediction = put(tmp_path / "measurements.json", json.dumps(measure(image.path)).encode())
     wide = "console=ttyS0 roothash=01".encode("utf-16-le") + b"\0\0"

@@ -4,6 +4,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/manual.cmake)
 foreach(program IN ITEMS proof-coordinator quote-gen tdx-quote)
   manual(${program})
 endforeach()
+manual_page(executor/ethrex-executor.1.scd)
 
 set(shared ${CMAKE_INSTALL_DATADIR}/proof-coordinator)
 foreach(unit IN ITEMS proof-coordinator quote-gen)

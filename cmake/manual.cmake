@@ -24,3 +24,19 @@ function(manual program)
   endif()
   add_custom_target(manual_${program} ALL DEPENDS ${files})
 endfunction()
+
+# manual_page(FILE): one that is written by hand, of a program that CMake does not build.
+function(manual_page source)
+  if(NOT SCDOC)
+    return()
+  endif()
+  get_filename_component(page ${source} NAME_WLE) # ethrex-executor.1
+  set(made ${CMAKE_BINARY_DIR}/manual/${page}.gz)
+  add_custom_command(OUTPUT ${made}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/manual
+    COMMAND ${SCDOC} < ${PROJECT_SOURCE_DIR}/${source} > ${CMAKE_BINARY_DIR}/manual/${page}
+    COMMAND gzip -9nf ${CMAKE_BINARY_DIR}/manual/${page}
+    DEPENDS ${PROJECT_SOURCE_DIR}/${source} VERBATIM)
+  install(FILES ${made} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  add_custom_target(manual_page_${page} ALL DEPENDS ${made})
+endfunction()

@@ -41,7 +41,7 @@ def test_everything_is_below_prefix_and_destdir(installed):
     assert f"ExecStart={PREFIX}/bin/proof-coordinator run" in unit and "/usr/local" not in unit
     if shutil.which("scdoc"):
         assert {p.name for p in (installed / "share/man/man1").iterdir()} == {
-            f"{name}.1.gz" for name in ("proof-coordinator", "quote-gen", "tdx-quote")}
+            f"{name}.1.gz" for name in ("proof-coordinator", "quote-gen", "tdx-quote", "ethrex-executor")}
     for name in ("proof-coordinator", "quote-gen", "tdx-quote"):
         done = subprocess.run([installed / "bin" / name, "--help"], capture_output=True, text=True, timeout=30)
         assert done.returncode == 0 and name in done.stdout

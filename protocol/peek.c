@@ -33,6 +33,19 @@ static bool take_id(struct json_read *at, uint64_t *id)
 	return at->p < at->end;
 }
 
+/* What may stand around the prover type; whatever is in another key is not the proof. */
+static bool is_wrapper(struct span key)
+{
+	static const char *const names[] = {"Proof", "ProofWithPublicValues", "proof_bytes",
+					    "ProofBytes", "ProofCalldata"};
+	size_t i;
+
+	for (i = 0; i < sizeof names / sizeof *names; i++)
+		if (json_read_string_is(key, names[i]))
+			return true;
+	return false;
+}
+
 bool proofdata_peek_submit(struct span beginning, uint64_t *id, enum prover_type *type)
 {
 	struct json_read at;
@@ -43,13 +56,17 @@ bool proofdata_peek_submit(struct span beginning, uint64_t *id, enum prover_type
 	if (!enter_object(&at, &key) || !json_read_string_is(key, message_proof_submit.name) ||
 	    !enter_object(&at, &key) ||
 	    !(json_read_string_is(key, "id") || json_read_string_is(key, "batch_number")) ||
-	    !take_id(&at, id) || !next_key(&at, &key))
+	    !take_id(&at, id) || !next_key(&at, &key) ||
+	    !(json_read_string_is(key, "proof") || json_read_string_is(key, "batch_proof") ||
+	      json_read_string_is(key, "calldata")))
 		return false;
 	for (level = 0; level < LEVELS_MAX; level++) {
 		if (!enter_object(&at, &key))
 			return false;
-		if (!json_read_string_is(key, "prover_type"))
+		if (is_wrapper(key))
 			continue;
+		if (!json_read_string_is(key, "prover_type"))
+			return false;
 		if (json_read_peek(&at) != JSON_STRING)
 			return false;
 		key = json_read_string(&at);

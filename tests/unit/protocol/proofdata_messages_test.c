@@ -447,6 +447,13 @@ static void test_peek(void **state)
 	expect_peek("{\"ProofSubmit\":{\"id\":1,\"proof\":{\"Proof\":{\"proof\":[", false, 0, 0);
 	expect_peek("{\"ProofSubmit\":{\"proof\":{\"Proof\":{\"prover_type\":\"TDX\",", false, 0,
 		    0);
+	/* Found by the fuzzer: a type inside of something that nobody reads is not the proof's. */
+	expect_peek("{\"ProofSubmit\":{\"batch_number\":7,\"batch_proof\":{\"ProofBytes\":{\"x\":{"
+		    "\"ProofBytes\":{"
+		    "\"prover_type\":\"SP1\",",
+		    false, 0, 0);
+	expect_peek("{\"ProofSubmit\":{\"id\":1,\"x\":{\"Proof\":{\"prover_type\":\"TDX\",", false,
+		    0, 0);
 	expect_peek("{\"ProofSubmit\":[1,", false, 0, 0);
 	expect_peek("\"ProverSetupACK\"", false, 0, 0);
 	/* Where it says something of a whole message, the decoder says the same. */

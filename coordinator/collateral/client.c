@@ -213,6 +213,11 @@ static void on_fetched(void *arg, const struct collateral_fetched *got)
 	} else if (got->story[0]) {
 		collateral_note(c, &e->key, got->story);
 	}
+	if (e->again) {
+		e->again = false;
+		e->wanted = true;
+		e->disk_only = false;
+	}
 	pump_save(c);
 	pump(c);
 }
@@ -349,6 +354,14 @@ const struct tdxv_collateral *collateral_root_only(const struct collateral *c)
 	return c->s.root_only;
 }
 
+static void refresh(struct entry *e)
+{
+	if (e->fetch)
+		e->again = true;
+	else
+		want(e, false);
+}
+
 void collateral_refresh(struct collateral *c, const struct collateral_key *key, int64_t now)
 {
 	struct entry *e;
@@ -360,11 +373,11 @@ void collateral_refresh(struct collateral *c, const struct collateral_key *key, 
 	if (key) {
 		e = entry_of(c, key, NULL);
 		if (e)
-			want(e, false);
+			refresh(e);
 		return;
 	}
 	for (i = 0; i < c->n_entries; i++)
-		want(c->entries[i], false);
+		refresh(c->entries[i]);
 }
 
 void collateral_tick(struct collateral *c, int64_t now)

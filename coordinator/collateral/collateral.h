@@ -154,7 +154,8 @@ bool collateral_suits(const struct collateral *c, const struct collateral_set *s
 const struct collateral_set *collateral_peek(struct collateral *c, const struct collateral_key *key,
 					     int64_t now);
 
-/* Fetches a key anew (NULL: all that are known), whatever its age. A resting source still rests. */
+/* Fetches a key anew (NULL: all that are known), whatever its age; where a fetch is under
+ * way, once more after it. A resting source still rests. */
 void collateral_refresh(struct collateral *c, const struct collateral_key *key, int64_t now);
 /* Fetches what has passed the half of its window, with jitter. To be called now and then. */
 void collateral_tick(struct collateral *c, int64_t now);

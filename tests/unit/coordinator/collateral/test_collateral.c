@@ -501,6 +501,24 @@ static void test_the_same_again_is_no_change(void **state)
 	got_free(&g);
 }
 
+/* What the one under way has asked for may be from before. */
+static void test_a_refresh_while_one_is_under_way_is_not_lost(void **state)
+{
+	struct world *w = *state;
+	struct got g;
+
+	world_open(w);
+	world_get(w, FORGE_NOW, &g);
+	got_free(&g);
+	collateral_refresh(w->c, NULL, FORGE_NOW + DAY);
+	collateral_refresh(w->c, NULL, FORGE_NOW + DAY);
+	world_settle(w);
+	assert_int_equal(w->a.n_requests, 12);
+	collateral_refresh(w->c, NULL, FORGE_NOW + DAY);
+	world_settle(w);
+	assert_int_equal(w->a.n_requests, 16);
+}
+
 static void refuse_rollback(struct world *w, const struct forge *f, const char *says)
 {
 	struct forged x;
@@ -759,6 +777,7 @@ int main(void)
 	    TEST(test_a_404_does_not_rest_the_source),
 	    TEST(test_refresh_at_half_life),
 	    TEST(test_the_same_again_is_no_change),
+	    TEST(test_a_refresh_while_one_is_under_way_is_not_lost),
 	    TEST(test_what_is_older_does_not_replace),
 	    TEST(test_a_lower_number_replaces_what_has_expired),
 	    TEST(test_stale_is_refused_unless_allowed),

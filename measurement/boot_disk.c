@@ -1,6 +1,6 @@
 #include "measurement/boot_disk.h"
 
-#include "measurement/read_le.h"
+#include "measurement/slice.h"
 
 #include <string.h>
 

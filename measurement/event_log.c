@@ -1,6 +1,6 @@
 #include "measurement/event_log.h"
 
-#include "measurement/read_le.h"
+#include "measurement/slice.h"
 
 #include <stdlib.h>
 #include <string.h>

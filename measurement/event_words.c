@@ -1,5 +1,5 @@
 #include "measurement/event_log.h"
-#include "measurement/read_le.h"
+#include "measurement/slice.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "measurement/firmware.h"
 
-#include "measurement/read_le.h"
+#include "measurement/slice.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -103,21 +103,13 @@ bool firmware_parse(struct firmware *out, struct span file, struct why *why)
 
 /* ---- MRTD ---- */
 
-static void put64(uint8_t *p, uint64_t v)
-{
-	int i;
-
-	for (i = 0; i < 8; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
 /* The 128 bytes that stand for one call of the TDX module. */
 static void add_call(struct digest_stream *s, const char *name, uint64_t address)
 {
 	uint8_t call[128] = {0};
 
 	memcpy(call, name, strlen(name));
-	put64(call + 16, address);
+	put_le64(call + 16, address);
 	digest_add(s, span_of(call, sizeof call));
 }
 
@@ -176,23 +168,15 @@ void firmware_mrtd(uint8_t out[DIGEST_SIZE], const struct firmware *f, enum page
 #define LOW_MEMORY     0x80000000ull
 #define HIGH_MEMORY_AT 0x100000000ull
 
-static void put32(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)v;
-	p[1] = (uint8_t)(v >> 8);
-	p[2] = (uint8_t)(v >> 16);
-	p[3] = (uint8_t)(v >> 24);
-}
-
 static bool add_resource(struct buf *hob, uint32_t type, uint64_t start, uint64_t length)
 {
 	uint8_t r[48] = {0};
 
-	put32(r, HOB_RESOURCE | (uint32_t)sizeof r << 16);
-	put32(r + 24, type);
-	put32(r + 28, PRESENT);
-	put64(r + 32, start);
-	put64(r + 40, length);
+	put_le32(r, HOB_RESOURCE | (uint32_t)sizeof r << 16);
+	put_le32(r + 24, type);
+	put_le32(r + 28, PRESENT);
+	put_le64(r + 32, start);
+	put_le64(r + 40, length);
 	return buf_add(hob, r, sizeof r);
 }
 
@@ -250,13 +234,13 @@ bool firmware_hob(uint8_t out[DIGEST_SIZE], const struct firmware *f, uint64_t m
 		return false;
 	}
 	buf_init(&hob, HOB_MAX);
-	put32(handoff, HOB_HANDOFF | HOB_HANDOFF_SIZE << 16);
-	put32(handoff + 8, HOB_VERSION);
+	put_le32(handoff, HOB_HANDOFF | HOB_HANDOFF_SIZE << 16);
+	put_le32(handoff + 8, HOB_VERSION);
 	ok = buf_add(&hob, handoff, sizeof handoff) && add_low_memory(&hob, f, low, why) &&
 	     (memory == low || add_resource(&hob, UNACCEPTED, HIGH_MEMORY_AT, memory - low));
 	if (ok) {
 		/* The end mark is counted, and not measured. */
-		put64(hob.p + 48, f->section[i].address + hob.len + HOB_HEADER_SIZE);
+		put_le64(hob.p + 48, f->section[i].address + hob.len + HOB_HEADER_SIZE);
 		digest_of(out, buf_span(&hob));
 	}
 	buf_free(&hob);

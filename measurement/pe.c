@@ -1,6 +1,6 @@
 #include "measurement/pe.h"
 
-#include "measurement/read_le.h"
+#include "measurement/slice.h"
 
 #include <string.h>
 

@@ -1,5 +1,7 @@
 #include "coordinator/inputs/retention.h"
 
+#include "encoding/endian.h"
+
 #include <string.h>
 
 static uint64_t age_of(const struct retention_mark *m, uint64_t now_ms)
@@ -79,24 +81,6 @@ uint64_t retention_age(const struct retention *r, uint64_t batch, uint64_t now_m
 #define VERSION_HERE 1
 #define MARK_SIZE    16
 
-static void put_u64(uint8_t out[8], uint64_t n)
-{
-	int i;
-
-	for (i = 7; i >= 0; i--, n >>= 8)
-		out[i] = (uint8_t)n;
-}
-
-static uint64_t get_u64(const uint8_t in[8])
-{
-	uint64_t n = 0;
-	int i;
-
-	for (i = 0; i < 8; i++)
-		n = n << 8 | in[i];
-	return n;
-}
-
 bool retention_put(struct buf *out, const struct retention *r, uint64_t now_ms)
 {
 	const uint8_t version = VERSION_HERE;
@@ -106,8 +90,8 @@ bool retention_put(struct buf *out, const struct retention *r, uint64_t now_ms)
 	for (i = 0; ok && i < r->n; i++) {
 		uint8_t mark[MARK_SIZE];
 
-		put_u64(mark, r->mark[i].batch);
-		put_u64(mark + 8, age_of(&r->mark[i], now_ms));
+		put_be64(mark, r->mark[i].batch);
+		put_be64(mark + 8, age_of(&r->mark[i], now_ms));
 		ok = buf_add(out, mark, sizeof mark);
 	}
 	return ok;
@@ -124,8 +108,8 @@ void retention_get(struct retention *out, struct span row, uint64_t now_ms)
 	for (i = 0; i < n; i++) {
 		const uint8_t *mark = row.p + 1 + i * MARK_SIZE;
 
-		out->mark[i].batch = get_u64(mark);
-		out->mark[i].since_ms = (int64_t)(now_ms - get_u64(mark + 8));
+		out->mark[i].batch = be64(mark);
+		out->mark[i].since_ms = (int64_t)(now_ms - be64(mark + 8));
 		if (i && out->mark[i].batch <= out->mark[i - 1].batch)
 			return;
 		out->n = i + 1;

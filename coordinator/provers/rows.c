@@ -1,5 +1,7 @@
 #include "coordinator/provers/rows.h"
 
+#include "encoding/endian.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -77,32 +79,14 @@ void prover_row_follow(struct store *store, const struct registrar *r,
 
 /* ---- facts ---- */
 
-static void put_u64(uint8_t out[8], uint64_t n)
-{
-	int i;
-
-	for (i = 0; i < 8; i++)
-		out[i] = (uint8_t)(n >> 8 * i);
-}
-
-static uint64_t get_u64(const uint8_t in[8])
-{
-	uint64_t n = 0;
-	int i;
-
-	for (i = 0; i < 8; i++)
-		n |= (uint64_t)in[i] << 8 * i;
-	return n;
-}
-
 /* Two little-endian numbers: the day, and the gas. */
 void prover_gas_keep(struct store *store, const struct registrar *r, uint64_t now_ms)
 {
 	uint8_t kept[16];
 	uint64_t day;
 
-	put_u64(kept + 8, registrar_gas_used(r, now_ms, &day));
-	put_u64(kept, day);
+	put_le64(kept + 8, registrar_gas_used(r, now_ms, &day));
+	put_le64(kept, day);
 	store_put_fact(store, PROVER_GAS_FACT, kept, sizeof kept);
 }
 
@@ -123,7 +107,7 @@ void prover_revoked_put(struct store_change *out, struct prover_revoked_row *roo
 {
 	snprintf(room->key, sizeof room->key, "%s", PROVER_REVOKED_FACT);
 	revocation_print(room->key + strlen(PROVER_REVOKED_FACT), what);
-	put_u64(room->value, what->at_ms);
+	put_le64(room->value, what->at_ms);
 	*out = (struct store_change){
 	    .kind = CHANGE_FACT_PUT,
 	    .fact = {.key = text(room->key), .value = span_of(room->value, sizeof room->value)}};
@@ -147,7 +131,7 @@ static void get_revocation(struct registrar *r, const struct store_fact *row)
 	text_of(name, sizeof name, span_of(row->key.p + prefix, row->key.n - prefix));
 	if (!revocation_parse(&what, name, &why))
 		return;
-	what.at_ms = row->value.n == 8 ? get_u64(row->value.p) : 0;
+	what.at_ms = row->value.n == 8 ? le64(row->value.p) : 0;
 	registrar_revoke(r, &what, NULL);
 }
 
@@ -164,7 +148,7 @@ bool prover_fact_get(struct registrar *r, const struct store_fact *row)
 
 	if (span_eq(row->key, text(PROVER_GAS_FACT))) {
 		if (row->value.n == 16)
-			registrar_restore_gas(r, get_u64(row->value.p), get_u64(row->value.p + 8));
+			registrar_restore_gas(r, le64(row->value.p), le64(row->value.p + 8));
 		return true;
 	}
 	if (is_revocation(row)) {

@@ -1,5 +1,7 @@
 #include "coordinator/relay/rows.h"
 
+#include "encoding/endian.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,24 +13,6 @@
 #define ROW_VERSION  1
 #define DEMAND_SIZE  17
 #define FORWARD_SIZE 18
-
-static void put_u64(uint8_t out[8], uint64_t n)
-{
-	int i;
-
-	for (i = 0; i < 8; i++)
-		out[i] = (uint8_t)(n >> (56 - 8 * i));
-}
-
-static uint64_t get_u64(const uint8_t in[8])
-{
-	uint64_t n = 0;
-	int i;
-
-	for (i = 0; i < 8; i++)
-		n = n << 8 | in[i];
-	return n;
-}
 
 static void fact(struct relay_row *out, enum store_change_kind kind, size_t n)
 {
@@ -49,8 +33,8 @@ void demand_row_put(struct relay_row *out, const struct fetch_demand *d, uint64_
 {
 	demand_key(out, &d->key);
 	out->value[0] = ROW_VERSION;
-	put_u64(out->value + 1, wall_ms);
-	put_u64(out->value + 9, d->proven ? d->batch : 0);
+	put_be64(out->value + 1, wall_ms);
+	put_be64(out->value + 9, d->proven ? d->batch : 0);
 	fact(out, CHANGE_FACT_PUT, DEMAND_SIZE);
 }
 
@@ -82,7 +66,7 @@ static bool demand_row_get(struct demand_row *out, const char *key, struct span 
 	    strlen(key) > COMMIT_HASH_MAX || value.n != DEMAND_SIZE || value.p[0] != ROW_VERSION ||
 	    dialect <= DIALECT_P1_P2 || dialect > DIALECT_P7 || type < -1 || type >= PROVER_TYPES)
 		return false;
-	*out = (struct demand_row){.asked_ms = get_u64(value.p + 1), .batch = get_u64(value.p + 9)};
+	*out = (struct demand_row){.asked_ms = be64(value.p + 1), .batch = be64(value.p + 9)};
 	out->key.dialect = (enum dialect)dialect;
 	out->key.has_type = type >= 0;
 	out->key.type = type >= 0 ? (enum prover_type)type : PROVER_EXEC;
@@ -102,8 +86,8 @@ void forward_row_put(struct relay_row *out, const struct forward_entry *e)
 	forward_key(out, e);
 	out->value[0] = ROW_VERSION;
 	out->value[1] = e->acknowledged;
-	put_u64(out->value + 2, e->id);
-	put_u64(out->value + 10, e->acknowledged_ms);
+	put_be64(out->value + 2, e->id);
+	put_be64(out->value + 10, e->acknowledged_ms);
 	fact(out, CHANGE_FACT_PUT, FORWARD_SIZE);
 }
 
@@ -130,9 +114,9 @@ static bool forward_row_get(struct forward_entry *out, const char *key, struct s
 		return false;
 	*out = (struct forward_entry){.batch = batch,
 				      .type = (enum prover_type)type,
-				      .id = get_u64(value.p + 2),
+				      .id = be64(value.p + 2),
 				      .acknowledged = value.p[1] != 0,
-				      .acknowledged_ms = get_u64(value.p + 10)};
+				      .acknowledged_ms = be64(value.p + 10)};
 	return true;
 }
 

@@ -1,6 +1,8 @@
 /* An intent as one blob: big-endian numbers and length-prefixed bytes behind a magic word. */
 #include "coordinator/sender/sender.h"
 
+#include "encoding/endian.h"
+
 #include <string.h>
 
 #define INTENT_MAGIC 0x49545831u /* "ITX1": another layout gets another word */
@@ -23,10 +25,8 @@ void sender_intent_free(struct sender_intent *in)
 static bool put(struct buf *b, uint64_t v)
 {
 	uint8_t be[8];
-	int i;
 
-	for (i = 7; i >= 0; i--, v >>= 8)
-		be[i] = (uint8_t)v;
+	put_be64(be, v);
 	return buf_add(b, be, sizeof be);
 }
 
@@ -70,12 +70,10 @@ static bool get_raw(struct span *in, void *out, size_t n)
 static bool get(struct span *in, uint64_t *out)
 {
 	uint8_t be[8];
-	int i;
 
 	if (!get_raw(in, be, sizeof be))
 		return false;
-	for (*out = 0, i = 0; i < 8; i++)
-		*out = *out << 8 | be[i];
+	*out = be64(be);
 	return true;
 }
 

@@ -1,5 +1,7 @@
 #include "coordinator/signing/wire.h"
 
+#include "encoding/endian.h"
+
 #include <string.h>
 
 /* ---- fields, the same list for both directions ---- */
@@ -28,13 +30,10 @@ static void bytes(struct field_io *io, void *p, size_t n)
 static void number(struct field_io *io, uint64_t *v)
 {
 	uint8_t be[8];
-	int i;
 
-	for (i = 0; i < 8; i++)
-		be[i] = (uint8_t)(*v >> (56 - 8 * i));
+	put_be64(be, *v);
 	bytes(io, be, sizeof be);
-	for (*v = 0, i = 0; i < 8; i++)
-		*v = *v << 8 | be[i];
+	*v = be64(be);
 }
 
 /* A byte below limit. */

@@ -1,5 +1,7 @@
 #include "guest/uki/uki.h"
 
+#include "encoding/endian.h"
+
 #include <string.h>
 
 /* Microsoft's PE format: offsets within the COFF header, the optional header, a section's header.
@@ -36,19 +38,6 @@ struct image {
 	uint64_t memory_end, file_end;
 };
 
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static void put32(uint8_t *p, uint64_t v)
-{
-	int i;
-
-	for (i = 0; i < 4; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
 static uint64_t up(uint64_t n, uint32_t align)
 {
 	return (n + align - 1) / align * align;
@@ -68,19 +57,19 @@ static bool read_stub(struct image *m, struct span stub, struct why *why)
 	memset(m, 0, sizeof *m);
 	if (stub.n < DOS_PE_AT + 4 || memcmp(stub.p, "MZ", 2) != 0)
 		goto none;
-	m->coff = (size_t)get32(stub.p + DOS_PE_AT) + 4;
+	m->coff = (size_t)le32(stub.p + DOS_PE_AT) + 4;
 	if (m->coff + COFF_SIZE + OPT_SIZE_MIN > stub.n ||
 	    memcmp(stub.p + m->coff - 4, "PE\0", 4) != 0)
 		goto none;
-	m->n = (uint16_t)get32(stub.p + m->coff + COFF_SECTIONS);
-	optional_size = (uint16_t)get32(stub.p + m->coff + COFF_OPTIONAL);
+	m->n = le16(stub.p + m->coff + COFF_SECTIONS);
+	optional_size = le16(stub.p + m->coff + COFF_OPTIONAL);
 	m->optional = m->coff + COFF_SIZE;
 	m->sections = m->optional + optional_size;
 	optional = stub.p + m->optional;
-	m->align = get32(optional + OPT_ALIGN);
-	m->file_align = get32(optional + OPT_FILE_ALIGN);
-	m->headers_size = get32(optional + OPT_HEADERS_SIZE);
-	if ((uint16_t)get32(optional + OPT_MAGIC) != PE32_PLUS || optional_size < OPT_SIZE_MIN ||
+	m->align = le32(optional + OPT_ALIGN);
+	m->file_align = le32(optional + OPT_FILE_ALIGN);
+	m->headers_size = le32(optional + OPT_HEADERS_SIZE);
+	if (le16(optional + OPT_MAGIC) != PE32_PLUS || optional_size < OPT_SIZE_MIN ||
 	    !is_power_of_two(m->align) || !is_power_of_two(m->file_align) ||
 	    m->align > (1u << 20) || m->file_align > PAGE || m->headers_size > stub.n ||
 	    m->sections + (size_t)m->n * SECTION_SIZE > m->headers_size)
@@ -90,8 +79,8 @@ static bool read_stub(struct image *m, struct span stub, struct why *why)
 		uint64_t memory, file;
 
 		section = stub.p + m->sections + (size_t)i * SECTION_SIZE;
-		memory = (uint64_t)get32(section + SEC_VIRTUAL) + get32(section + SEC_VIRTUAL_SIZE);
-		file = (uint64_t)get32(section + SEC_RAW) + get32(section + SEC_RAW_SIZE);
+		memory = (uint64_t)le32(section + SEC_VIRTUAL) + le32(section + SEC_VIRTUAL_SIZE);
+		file = (uint64_t)le32(section + SEC_RAW) + le32(section + SEC_RAW_SIZE);
 		m->memory_end = memory > m->memory_end ? memory : m->memory_end;
 		m->file_end = file > m->file_end ? file : m->file_end;
 	}
@@ -165,11 +154,11 @@ static bool append(struct buf *out, struct image *m, const struct uki_section *s
 		return false;
 	memset(header, 0, SECTION_SIZE);
 	memcpy(header, s->name, strlen(s->name));
-	put32(header + SEC_VIRTUAL_SIZE, s->data.n);
-	put32(header + SEC_VIRTUAL, at);
-	put32(header + SEC_RAW_SIZE, raw);
-	put32(header + SEC_RAW, file);
-	put32(header + SEC_FLAGS, INITIALIZED_READ);
+	put_le32(header + SEC_VIRTUAL_SIZE, (uint32_t)s->data.n);
+	put_le32(header + SEC_VIRTUAL, at);
+	put_le32(header + SEC_RAW_SIZE, raw);
+	put_le32(header + SEC_RAW, file);
+	put_le32(header + SEC_FLAGS, INITIALIZED_READ);
 	m->n++;
 	m->memory_end = at + s->data.n;
 	m->file_end = file + raw;
@@ -195,13 +184,13 @@ bool uki_make(struct buf *out, struct span stub, const struct uki_section *secti
 	}
 	out->p[m.coff + COFF_SECTIONS] = (uint8_t)m.n;
 	out->p[m.coff + COFF_SECTIONS + 1] = (uint8_t)(m.n >> 8);
-	put32(out->p + m.coff + COFF_TIME, 0);
-	put32(out->p + m.coff + COFF_SYMBOLS, 0);
-	put32(out->p + m.coff + COFF_SYMBOLS_N, 0);
+	put_le32(out->p + m.coff + COFF_TIME, 0);
+	put_le32(out->p + m.coff + COFF_SYMBOLS, 0);
+	put_le32(out->p + m.coff + COFF_SYMBOLS_N, 0);
 	optional = out->p + m.optional;
-	put32(optional + OPT_INIT_DATA, get32(optional + OPT_INIT_DATA) + data);
-	put32(optional + OPT_IMAGE_SIZE, up(m.memory_end, m.align));
-	put32(optional + OPT_CHECKSUM, 0);
+	put_le32(optional + OPT_INIT_DATA, le32(optional + OPT_INIT_DATA) + data);
+	put_le32(optional + OPT_IMAGE_SIZE, up(m.memory_end, m.align));
+	put_le32(optional + OPT_CHECKSUM, 0);
 	return true;
 too_long:
 	why_set(why, "the image would be longer than %zu bytes", out->max);

@@ -1,4 +1,5 @@
 /* Policies: what is read from JSON, and what each member refuses. The cache, and memory. */
+#include "encoding/endian.h"
 #include "tests/unit/verifier/forge.h"
 
 #include <openssl/crypto.h>
@@ -307,14 +308,6 @@ static void cache_is_bounded_and_exact(void **state)
 	tdxv_cache_free(cache);
 }
 
-static void put_le32(uint8_t *out, size_t value)
-{
-	int i;
-
-	for (i = 0; i < 4; i++)
-		out[i] = (uint8_t)(value >> 8 * i);
-}
-
 /* The quote of one forging with its own leaf, but CA and root of another: nothing signs the chain.
  */
 static void with_issuers_of(struct buf *out, const struct buf *leaf, const struct buf *issuers)
@@ -334,9 +327,9 @@ static void with_issuers_of(struct buf *out, const struct buf *leaf, const struc
 	assert_true(buf_add(out, theirs, (size_t)(other.cert_data.p + other.cert_data.n - theirs)));
 	head = (size_t)(q.cert_data.p - leaf->p);
 	n = out->len - head;
-	put_le32(out->p + head - 4, n);
-	put_le32(out->p + 632, out->len - 636);
-	put_le32(out->p + 636 + 128 + 2, out->len - (636 + 134));
+	put_le32(out->p + head - 4, (uint32_t)n);
+	put_le32(out->p + 632, (uint32_t)(out->len - 636));
+	put_le32(out->p + 636 + 128 + 2, (uint32_t)(out->len - (636 + 134)));
 }
 
 /* A CA that another leaf came with is not verified again, under the same root and no other. */

@@ -1,5 +1,7 @@
 #include "quote-gen/executor.h"
 
+#include "quote-gen/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -28,14 +30,6 @@ struct child {
 	size_t said;
 	bool line_ended;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void close_fd(int *fd)
 {
@@ -113,7 +107,7 @@ static bool may_go_on(const struct child *c, struct why *why)
 {
 	if (*c->stop)
 		why_set(why, "stopped");
-	else if (now_ms() >= c->deadline)
+	else if (clock_ms() >= c->deadline)
 		why_set(why, "the executor took longer than allowed, %" PRIu64 " ms",
 			c->limits->timeout_ms);
 	else
@@ -260,7 +254,7 @@ enum executor_rc executor_run(struct buf *out, const char *path, struct span inp
 	struct child c = {.to = -1, .from = -1, .err = -1, .limits = limits, .stop = stop};
 	enum executor_rc rc = EXECUTOR_FAILED;
 
-	c.deadline = now_ms() + limits->timeout_ms;
+	c.deadline = clock_ms() + limits->timeout_ms;
 	if (start(&c, path, why) && pump(&c, out, input, why))
 		rc = reap(&c, why);
 	if (c.pid > 0) {

@@ -1,5 +1,7 @@
 #include "quote-gen/link.h"
 
+#include "quote-gen/clock.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <netdb.h>
@@ -21,23 +23,15 @@ static void os_error(struct why *why, int error)
 	why_set(why, "%s (os error %d)", strerror(error), error);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* Waits until the socket is ready for events. False with the sentence. */
 static bool wait_for(int fd, short events, uint64_t timeout_ms, const volatile int *stop,
 		     struct why *why)
 {
-	uint64_t deadline = now_ms() + timeout_ms;
+	uint64_t deadline = clock_ms() + timeout_ms;
 
 	for (;;) {
 		struct pollfd p = {.fd = fd, .events = events};
-		uint64_t now = now_ms();
+		uint64_t now = clock_ms();
 		int n;
 
 		if (*stop) {

@@ -1,6 +1,7 @@
 /*~ Stop 10 of the tour: the other end of the wire. A key is born, quoted and registered; then batch
  * after batch is executed and its public inputs signed. The key never leaves this process. */
 #include "ethereum/key.h"
+#include "quote-gen/clock.h"
 #include "quote-gen/devnet_executor.h"
 #include "quote-gen/executor.h"
 #include "quote-gen/link.h"
@@ -173,14 +174,6 @@ static void setup(struct prover *p)
 	p->failures = 0;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* What the coordinator says of our key. False: nothing; ethrex's knows no such question. */
 static bool key_state(struct prover *p, enum key_state *out)
 {
@@ -206,7 +199,7 @@ static void keep_known(struct prover *p)
 {
 	const bool failing = p->failures >= SETUP_AGAIN_AFTER;
 	enum key_state state = KEY_UNKNOWN;
-	const uint64_t now = now_ms();
+	const uint64_t now = clock_ms();
 
 	if (stop || p->options.prover_type != PROVER_TDX ||
 	    (!failing && now - p->asked_ms < p->options.key_ask_ms))

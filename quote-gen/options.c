@@ -112,7 +112,7 @@ static const struct cli_exit exits[] = {
     {CLI_USAGE, "the command line, or a setting, makes no sense"},
 };
 
-const struct cli_program options_program = {
+static const struct cli_program program = {
     .name = "quote-gen",
     .version = program_version,
     .summary = "the TDX prover of an ethrex L2",
@@ -276,7 +276,7 @@ enum options_rc options_read(struct options *o, int argc, char **argv, struct wh
 	struct cli_call call;
 
 	memset(o, 0, sizeof *o);
-	switch (cli_read(&call, &options_program, argc, argv, stdout, why)) {
+	switch (cli_read(&call, &program, argc, argv, stdout, why)) {
 	case CLI_DONE: return OPTIONS_EXIT;
 	case CLI_WRONG: return OPTIONS_WRONG;
 	case CLI_RUN: break;

@@ -36,8 +36,6 @@ struct options {
 /* Does it speak TLS? */
 bool options_tls(const struct options *o);
 
-extern const struct cli_program options_program; /* its command line */
-
 enum options_rc { OPTIONS_RUN, OPTIONS_EXIT, OPTIONS_WRONG };
 
 /* EXIT: --help or --version was printed. WRONG: the sentence says what. */

@@ -81,11 +81,25 @@ static bool fields_valid(const struct eth_tx *tx, struct why *why)
 	return true;
 }
 
+/* Appends the signed transaction; raw is as before where there is no room. */
+static enum eth_error add_signed(struct buf *raw, uint8_t hash[32], const struct eth_tx *tx,
+				 const uint8_t sig[ETH_SIGNATURE_SIZE], struct why *why)
+{
+	const size_t start = raw->len;
+
+	if (!add_tx(raw, tx, sig)) {
+		why_set(why, "no room for the signed transaction below %zu bytes", raw->max);
+		raw->len = start;
+		return ETH_NO_ROOM;
+	}
+	keccak256(hash, raw->p + start, raw->len - start);
+	return ETH_OK;
+}
+
 enum eth_error eth_tx_sign(struct buf *raw, uint8_t hash[32], const struct eth_tx *tx,
 			   const struct eth_key *key, struct why *why)
 {
 	uint8_t digest[32], sig[ETH_SIGNATURE_SIZE];
-	size_t start = raw->len;
 
 	if (!fields_valid(tx, why))
 		return ETH_BAD_ARGUMENT;
@@ -97,13 +111,7 @@ enum eth_error eth_tx_sign(struct buf *raw, uint8_t hash[32], const struct eth_t
 		why_set(why, "the transaction cannot be signed: the key is empty");
 		return ETH_BAD_ARGUMENT;
 	}
-	if (!add_tx(raw, tx, sig)) {
-		why_set(why, "no room for the signed transaction below %zu bytes", raw->max);
-		raw->len = start;
-		return ETH_NO_ROOM;
-	}
-	keccak256(hash, raw->p + start, raw->len - start);
-	return ETH_OK;
+	return add_signed(raw, hash, tx, sig, why);
 }
 
 enum eth_error eth_tx_payload(struct buf *out, const struct eth_tx *tx, struct why *why)
@@ -126,12 +134,13 @@ enum eth_error eth_tx_assemble(struct buf *raw, uint8_t hash[32], const struct e
 	uint8_t digest[32], low[ETH_SIGNATURE_SIZE];
 	char text[ETH_ADDRESS_TEXT_SIZE], expected[ETH_ADDRESS_TEXT_SIZE];
 	struct eth_address by;
-	size_t start = raw->len;
 
 	if (!fields_valid(tx, why))
 		return ETH_BAD_ARGUMENT;
-	if (!signing_digest(digest, tx))
-		goto no_room;
+	if (!signing_digest(digest, tx)) {
+		why_set(why, "no memory to sign a transaction with %zu bytes of data", tx->data.n);
+		return ETH_NO_ROOM;
+	}
 	memcpy(low, sig, sizeof low);
 	if (!eth_signature_normalise(low, why) ||
 	    !eth_recover(&by, digest, low, ETH_RECOVER_ANY, why))
@@ -142,14 +151,7 @@ enum eth_error eth_tx_assemble(struct buf *raw, uint8_t hash[32], const struct e
 		why_set(why, "the signature is of %s, not of %s", text, expected);
 		return ETH_BAD_SIGNATURE;
 	}
-	if (!add_tx(raw, tx, low))
-		goto no_room;
-	keccak256(hash, raw->p + start, raw->len - start);
-	return ETH_OK;
-no_room:
-	raw->len = start;
-	why_set(why, "no room for the signed transaction below %zu bytes", raw->max);
-	return ETH_NO_ROOM;
+	return add_signed(raw, hash, tx, low, why);
 }
 
 static bool read_to(struct span *in, struct eth_address *to, struct why *why)

@@ -321,3 +321,15 @@ void plan_on_fill_fees(struct sender *s, const struct sender_event *e, uint64_t 
 	}
 	sender_ask(s, PH_FILL_SIGN, now, out);
 }
+
+struct eth_tx sender_action_tx(const struct sender_action *a)
+{
+	return (struct eth_tx){.type = ETH_TX_DYNAMIC_FEE,
+			       .chain_id = a->chain_id,
+			       .nonce = a->nonce,
+			       .max_priority_fee = a->tip,
+			       .max_fee = a->max_fee,
+			       .gas = a->gas,
+			       .to = a->to,
+			       .data = a->data};
+}

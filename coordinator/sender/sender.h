@@ -36,6 +36,7 @@
 #include "encoding/bytes.h"
 #include "encoding/why.h"
 #include "ethereum/address.h"
+#include "ethereum/tx.h"
 #include "ethereum/uint256.h"
 
 #define SENDER_ATTEMPTS_MAX 48
@@ -178,6 +179,9 @@ struct sender_action {
 	uint8_t tx_hash[32];
 	uint64_t block_number, gas_used, gas_price;
 };
+
+/* What a SIGN wants signed; borrows its data. */
+struct eth_tx sender_action_tx(const struct sender_action *a);
 
 struct sender_actions {
 	unsigned n; /* 0 or 1: one thing at a time */

@@ -155,14 +155,7 @@ static void on_signed(void *arg, const struct signing_answer *a)
 static void sign(void *arg, const struct sender_action *a)
 {
 	struct outbox *o = arg;
-	const struct eth_tx tx = {.type = ETH_TX_DYNAMIC_FEE,
-				  .chain_id = a->chain_id,
-				  .nonce = a->nonce,
-				  .max_priority_fee = a->tip,
-				  .max_fee = a->max_fee,
-				  .gas = a->gas,
-				  .to = a->to,
-				  .data = a->data};
+	const struct eth_tx tx = sender_action_tx(a);
 	struct being_signed *b = NULL;
 	struct eth_address from;
 

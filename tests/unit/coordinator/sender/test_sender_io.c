@@ -194,14 +194,7 @@ static void on_sign(void *arg, const struct sender_action *a)
 {
 	struct fixture *f = arg;
 	struct sender_event e = {.kind = SENDER_EV_SIGNED, .ticket = a->ticket, .endpoint = -1};
-	const struct eth_tx tx = {.type = ETH_TX_DYNAMIC_FEE,
-				  .chain_id = a->chain_id,
-				  .nonce = a->nonce,
-				  .max_priority_fee = a->tip,
-				  .max_fee = a->max_fee,
-				  .gas = a->gas,
-				  .to = a->to,
-				  .data = a->data};
+	const struct eth_tx tx = sender_action_tx(a);
 	struct why why = {""};
 	struct buf raw;
 

@@ -27,25 +27,32 @@ static void on_timer(uv_timer_t *t)
 	turn(t->data);
 }
 
-/* Runs libmicrohttpd once and asks it when it wants to run again. At its limit of connections it no
- * longer watches the listener, and takes that up again when it runs with fewer: which nothing else
- * would make it do, once the last one has ended by its timeout. */
+/* At its limit of connections libmicrohttpd no longer watches the listener, and takes that up again
+ * when it runs with fewer: which nothing else would make it do, once the last one has ended by its
+ * timeout. */
+void admin_plan_turn(uv_timer_t *timer, uv_timer_cb cb, struct MHD_Daemon *http, bool fewer)
+{
+	MHD_UNSIGNED_LONG_LONG wait;
+
+	if (fewer)
+		uv_timer_start(timer, cb, 0, 0);
+	else if (MHD_get_timeout(http, &wait) == MHD_YES)
+		uv_timer_start(timer, cb, wait, 0);
+	else
+		uv_timer_stop(timer);
+}
+
+/* Runs libmicrohttpd once and asks it when it wants to run again. */
 static void turn(struct admin *a)
 {
 	const unsigned before = a->connections;
-	MHD_UNSIGNED_LONG_LONG wait;
 
 	if (a->stopped)
 		return;
 	MHD_run(a->http);
 	if (a->closing)
 		return;
-	if (a->connections < before)
-		uv_timer_start(&a->timer, on_timer, 0, 0);
-	else if (MHD_get_timeout(a->http, &wait) == MHD_YES)
-		uv_timer_start(&a->timer, on_timer, wait, 0);
-	else
-		uv_timer_stop(&a->timer);
+	admin_plan_turn(&a->timer, on_timer, a->http, a->connections < before);
 }
 
 void admin_turn_soon(struct admin *a)

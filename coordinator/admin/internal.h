@@ -113,6 +113,8 @@ void admin_keep_ends(struct admin_request *r);
 
 /* admin.c: libmicrohttpd runs in the loop's next turn. */
 void admin_turn_soon(struct admin *a);
+/* The timer calls back when this one wants to run again; fewer: connections than before its run. */
+void admin_plan_turn(uv_timer_t *timer, uv_timer_cb cb, struct MHD_Daemon *http, bool fewer);
 
 /* events.c; at most an eighth of the connections are streams. */
 void admin_stream(struct admin_request *r, const char *rest);

@@ -37,22 +37,15 @@ static void on_readable(uv_poll_t *h, int status, int events)
 	turn(h->data);
 }
 
-/* As admin.c's: at its ceiling libmicrohttpd watches the listener again only when it runs. */
 static void turn(struct admin *a)
 {
 	struct admin_probes *p = &a->probes;
 	const unsigned before = p->connections;
-	MHD_UNSIGNED_LONG_LONG wait;
 
 	if (!p->http)
 		return;
 	MHD_run(p->http);
-	if (p->connections < before)
-		uv_timer_start(&p->timer, on_timer, 0, 0);
-	else if (MHD_get_timeout(p->http, &wait) == MHD_YES)
-		uv_timer_start(&p->timer, on_timer, wait, 0);
-	else
-		uv_timer_stop(&p->timer);
+	admin_plan_turn(&p->timer, on_timer, p->http, p->connections < before);
 }
 
 /* ---- places ---- */

@@ -5,11 +5,6 @@
 
 static const char *const states[KEY_STATES] = {"active", "standby", "unknown"};
 
-const char *key_state_name(enum key_state state)
-{
-	return state < KEY_STATES ? states[state] : "?";
-}
-
 static enum proto_err field_key(struct reading *rd, struct proofdata *out)
 {
 	char text[2 * KEY_ADDRESS_SIZE + 3];
@@ -64,7 +59,7 @@ static enum proto_err write_state(struct json_write *w, const struct proofdata *
 {
 	(void)why;
 	json_put(w, "{\"KeyStateResponse\":{\"state\":");
-	json_put_string(w, key_state_name(m->key_state));
+	json_put_string(w, states[m->key_state]);
 	json_put(w, "}}");
 	return PROTO_OK;
 }

@@ -66,11 +66,10 @@ const char *message_kind_name(enum message_kind kind);
 
 enum proof_format { PROOF_FORMAT_NONE, PROOF_FORMAT_GROTH16, PROOF_FORMAT_COMPRESSED };
 
+/* As on the wire: "active", "standby", "unknown". */
 enum key_state { KEY_ACTIVE, KEY_STANDBY, KEY_UNKNOWN };
 #define KEY_STATES       3
 #define KEY_ADDRESS_SIZE 20u
-/* As on the wire: "active", "standby", "unknown". */
-const char *key_state_name(enum key_state state);
 
 #define COMMIT_HASH_MAX   64
 #define PROGRAM_ID_MAX    64

@@ -74,7 +74,7 @@ void columns_print(const char *const *heads, size_t n, json_t *rows, const char 
 	json_decref(rows);
 }
 
-void columns_plain_text(char *text, size_t n)
+static void plain_text(char *text, size_t n)
 {
 	size_t i;
 
@@ -99,7 +99,7 @@ static json_t *plain_string(const json_t *s)
 	if (!copy)
 		return json_string("");
 	memcpy(copy, json_string_value(s), n + 1);
-	columns_plain_text(copy, n);
+	plain_text(copy, n);
 	for (i = 0; i < n; i++)
 		if (copy[i] == '\n' || copy[i] == '\t' || !copy[i])
 			copy[i] = ' ';

@@ -22,6 +22,5 @@ void columns_print(const char *const *heads, size_t n, json_t *rows, const char 
 /* Puts '?' for what could move a terminal's cursor, in every string below j: much of what the
  * daemon tells was said by strangers. Returns j or a copy; takes j over. */
 json_t *columns_plain(json_t *j);
-void columns_plain_text(char *text, size_t n);
 
 #endif

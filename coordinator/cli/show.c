@@ -19,20 +19,30 @@ long long show_number(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
-const char *show_age(char out[24], long long ms)
+const char *show_duration(char out[24], long long s)
 {
-	long long s = (long long)time(NULL) - ms / 1000;
+	if (s < 120)
+		snprintf(out, 24, "%lld s", s);
+	else if (s < 7200)
+		snprintf(out, 24, "%lld min", s / 60);
+	else if (s < 172800)
+		snprintf(out, 24, "%lld h", s / 3600);
+	else
+		snprintf(out, 24, "%lld d", s / 86400);
+	return out;
+}
+
+#define AGE_SIZE 32
+
+/* How long ago a moment in milliseconds was: "12 s ago", "never". */
+static const char *age(char out[AGE_SIZE], long long ms)
+{
+	const long long s = (long long)time(NULL) - ms / 1000;
+	char duration[24];
 
 	if (ms <= 0)
 		return "never";
-	if (s < 120)
-		snprintf(out, 24, "%lld s ago", s > 0 ? s : 0);
-	else if (s < 7200)
-		snprintf(out, 24, "%lld min ago", s / 60);
-	else if (s < 172800)
-		snprintf(out, 24, "%lld h ago", s / 3600);
-	else
-		snprintf(out, 24, "%lld d ago", s / 86400);
+	snprintf(out, AGE_SIZE, "%s ago", show_duration(duration, s > 0 ? s : 0));
 	return out;
 }
 
@@ -74,7 +84,7 @@ static json_t *prover_row(const json_t *p)
 	char names[200];
 
 	const json_t *e = json_object_get(p, "evidence");
-	char seen[24], proof[24], proofs[24], ahead[600] = "";
+	char seen[AGE_SIZE], proof[AGE_SIZE], proofs[24], ahead[600] = "";
 
 	snprintf(proofs, sizeof proofs, "%lld", show_number(p, "proofs"));
 	if (*show_text(e, "ahead") != '-')
@@ -83,8 +93,8 @@ static json_t *prover_row(const json_t *p)
 	platform_names(names, json_object_get(p, "names"));
 	return json_pack(
 	    "[s, s, s, s, s, s, s, s, s, s, s]", show_text(p, "signer"), show_text(e, "tcb_status"),
-	    show_text(e, "valid_to"), show_age(seen, show_number(p, "last_seen_ms")),
-	    show_age(proof, show_number(p, "last_proof_ms")), proofs, show_text(p, "source"),
+	    show_text(e, "valid_to"), age(seen, show_number(p, "last_seen_ms")),
+	    age(proof, show_number(p, "last_proof_ms")), proofs, show_text(p, "source"),
 	    show_text(p, "state"), ahead, or_nothing(show_text(e, "contract")), names);
 }
 
@@ -258,11 +268,10 @@ static json_t *verdict_row(const json_t *v)
 
 static json_t *revocation_row(const json_t *r)
 {
-	char at[24], keys[24];
+	char at[AGE_SIZE], keys[24];
 
 	snprintf(keys, sizeof keys, "%zu", json_array_size(json_object_get(r, "keys")));
-	return json_pack("[s, s, s]", show_text(r, "what"), show_age(at, show_number(r, "at_ms")),
-			 keys);
+	return json_pack("[s, s, s]", show_text(r, "what"), age(at, show_number(r, "at_ms")), keys);
 }
 
 void show_revocations(const json_t *answer)

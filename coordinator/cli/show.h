@@ -15,10 +15,10 @@ void show_verdict(const json_t *answer);     /* /api/v1/verdicts/HASH */
 void show_revocations(const json_t *answer); /* /api/v1/revocations */
 void show_verdicts(const json_t *answer);    /* /api/v1/verdicts */
 
-/* Between show.c and show_status.c: a member's text, "-" where there is none; its number; how long
- * ago a moment in milliseconds was ("12 s ago", "never"). */
+/* Between show.c and show_status.c: a member's text, "-" where there is none; its number; so
+ * many seconds ("12 s", "3 min", "5 h", "2 d"). */
 const char *show_text(const json_t *object, const char *key);
 long long show_number(const json_t *object, const char *key);
-const char *show_age(char out[24], long long ms);
+const char *show_duration(char out[24], long long s);
 
 #endif

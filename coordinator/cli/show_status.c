@@ -42,19 +42,6 @@ static const char *ether(char out[96], const char *wei)
 	return out;
 }
 
-static const char *duration(char out[24], long long s)
-{
-	if (s < 120)
-		snprintf(out, 24, "%lld s", s);
-	else if (s < 7200)
-		snprintf(out, 24, "%lld min", s / 60);
-	else if (s < 172800)
-		snprintf(out, 24, "%lld h", s / 3600);
-	else
-		snprintf(out, 24, "%lld d", s / 86400);
-	return out;
-}
-
 static void show_head(const json_t *answer)
 {
 	const bool ready = is_true(answer, "ready");
@@ -62,7 +49,7 @@ static void show_head(const json_t *answer)
 
 	printf("coordinator  %s%s%s, version %s, up %s\n", paint(ready ? PAINT_GOOD : PAINT_BAD),
 	       ready ? "ready" : "NOT READY", paint(PAINT_PLAIN), show_text(answer, "version"),
-	       duration(up, show_number(answer, "uptime_s")));
+	       show_duration(up, show_number(answer, "uptime_s")));
 	if (is_true(answer, "tdx_dev_mode"))
 		printf("             %sTDX development mode: nothing is attested%s\n",
 		       paint(PAINT_BAD), paint(PAINT_PLAIN));

@@ -91,6 +91,16 @@ static const struct setting {
 };
 #define SETTINGS (sizeof settings / sizeof *settings)
 
+static bool has_flag(const struct guest_settings *s, const char *flag)
+{
+	size_t i;
+
+	for (i = 0; i < s->flags; i++)
+		if (strcmp(s->flag[i], flag) == 0)
+			return true;
+	return false;
+}
+
 static bool add_flag(struct guest_settings *s, const char *name, const char *value, struct why *why)
 {
 	char flag[64];
@@ -101,7 +111,7 @@ static bool add_flag(struct guest_settings *s, const char *name, const char *val
 		return false;
 	}
 	snprintf(flag, sizeof flag, "--%s", name);
-	if (guest_settings_has_flag(s, flag)) {
+	if (has_flag(s, flag)) {
 		why_set(why, "the command line has quote-gen.%s twice", name);
 		return false;
 	}
@@ -165,19 +175,9 @@ bool guest_settings_read(struct guest_settings *out, const char *command_line, s
 	return true;
 }
 
-bool guest_settings_has_flag(const struct guest_settings *s, const char *flag)
-{
-	size_t i;
-
-	for (i = 0; i < s->flags; i++)
-		if (strcmp(s->flag[i], flag) == 0)
-			return true;
-	return false;
-}
-
 bool guest_settings_add_flag(struct guest_settings *s, const char *flag, const char *value)
 {
-	if (guest_settings_has_flag(s, flag))
+	if (has_flag(s, flag))
 		return true;
 	if (s->flags == FLAGS_MAX || strlen(flag) >= sizeof *s->flag ||
 	    strlen(value) >= sizeof *s->value)

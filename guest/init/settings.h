@@ -42,8 +42,6 @@ struct guest_settings {
 /* False with the sentence. */
 bool guest_settings_read(struct guest_settings *out, const char *command_line, struct why *why);
 
-/* Whether quote-gen is told that flag. */
-bool guest_settings_has_flag(const struct guest_settings *s, const char *flag);
 /* Tells quote-gen a further flag, unless the command line does. False: there are FLAGS_MAX. */
 bool guest_settings_add_flag(struct guest_settings *s, const char *flag, const char *value);
 

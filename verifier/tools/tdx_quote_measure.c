@@ -168,12 +168,31 @@ static bool from_image(struct measurements *m, const char *path, struct why *why
 	return ok;
 }
 
+/* The quote tells which page order it was, or that the firmware is another. */
+static void learn_mrtd(struct measurements *m, const uint8_t mrtd[DIGEST_SIZE], const char *path)
+{
+	const char *how = "learnt from a quote";
+
+	if (m->has_mrtd_orders && memcmp(mrtd, m->mrtd_one_pass, DIGEST_SIZE) == 0) {
+		how = "a quote's, and the firmware's: each page added and measured (one pass)";
+	} else if (m->has_mrtd_orders && memcmp(mrtd, m->mrtd_two_pass, DIGEST_SIZE) == 0) {
+		how = "a quote's, and the firmware's: pages added, then measured (two passes)";
+	} else if (m->has_mrtd_orders) {
+		how = "learnt from a quote; NOT what this firmware file leads to";
+		complain(
+		    "%s: its MRTD is not what the firmware file leads to, in neither page order: "
+		    "another firmware?",
+		    path);
+	}
+	set_value(&m->reg[REG_MRTD], mrtd, true, how);
+}
+
 /* What a TD of this firmware and machine has shown: MRTD and RTMR0 are taken from it, the rest is
  * confirmed where it is what was computed. */
 static bool from_quote(struct measurements *m, const char *path)
 {
 	struct input q;
-	const uint8_t *mrtd, *value;
+	const uint8_t *value;
 	size_t i;
 
 	if (!read_input(&q, path, true))
@@ -183,22 +202,7 @@ static bool from_quote(struct measurements *m, const char *path)
 		buf_free(&q.bytes);
 		return false;
 	}
-	mrtd = body_field(&q, "mrtd").p;
-	if (m->has_mrtd_orders && memcmp(mrtd, m->mrtd_one_pass, DIGEST_SIZE) == 0)
-		set_value(&m->reg[REG_MRTD], mrtd, true,
-			  "a quote's, and the firmware's: each page added and measured (one pass)");
-	else if (m->has_mrtd_orders && memcmp(mrtd, m->mrtd_two_pass, DIGEST_SIZE) == 0)
-		set_value(&m->reg[REG_MRTD], mrtd, true,
-			  "a quote's, and the firmware's: pages added, then measured (two passes)");
-	else
-		set_value(&m->reg[REG_MRTD], mrtd, true,
-			  m->has_mrtd_orders
-			      ? "learnt from a quote; NOT what this firmware file leads to"
-			      : "learnt from a quote");
-	if (m->has_mrtd_orders && strstr(m->reg[REG_MRTD].how, "NOT"))
-		complain("%s: its MRTD is not what the firmware file leads to, in neither page "
-			 "order: another firmware?",
-			 path);
+	learn_mrtd(m, body_field(&q, "mrtd").p, path);
 	set_value(&m->reg[REG_RTMR0], body_field(&q, "rtmr0").p, true, "learnt from a quote");
 	for (i = REG_RTMR1; i <= REG_RTMR2; i++) {
 		value = body_field(&q, measured_names[i]).p;

@@ -2,6 +2,7 @@
 
 import pytest
 
+from l1 import L1, compile_contracts
 from world import Templates, World
 
 LOG_TAIL = 6000
@@ -14,6 +15,15 @@ def pytest_runtest_makereport(item, call):
         for world in getattr(item, "worlds", []):
             for name, text in world.logs().items():
                 report.sections.append((f"{world.dir.name}/{name}", text[-LOG_TAIL:]))
+
+
+@pytest.fixture(scope="module", name="l1")
+def _l1():
+    """A node of a module's own."""
+    compile_contracts()
+    node = L1()
+    yield node
+    node.close()
 
 
 @pytest.fixture(scope="session")

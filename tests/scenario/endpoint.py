@@ -1,11 +1,11 @@
 """An L1 endpoint in front of anvil: dead, slow, lying, or as strict as a client and in its words."""
 
-import http.server
 import json
 import threading
 import time
 import urllib.request
 
+import httpd
 from clients import BODY_LIMITS, Strictness
 from l1 import cast
 
@@ -21,35 +21,15 @@ class Endpoint:
         self.strict = Strictness(client) if client else None
         outer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(httpd.Handler):
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                reply = outer.answer(body)
+                reply = outer.answer(self.body())
                 if reply is None:
                     self.close_connection = True
                     return
-                status, text = reply
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
+                self.reply(*reply, "application/json")
 
-            def log_message(self, *_):
-                pass
-
-            def handle(self):
-                try:
-                    super().handle()
-                except OSError:
-                    pass  # given up on while it dawdled
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-        self.server = Server(("127.0.0.1", port), Handler)
+        self.server = httpd.Server(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

@@ -4,7 +4,6 @@ the OnChainProposer alone, filled with exactly what is missing, and refused in w
 import base64
 import json
 import re
-import time
 import urllib.parse
 
 import pytest

@@ -8,10 +8,9 @@ import subprocess
 
 import pytest
 
-from l1 import L1, VECTORS, Signer, cast, compile_contracts
+from l1 import VECTORS, Signer, cast
 from process import BUILD, until
 from test_contracts import World, refused, u256
-from world import COMMIT_HASH
 
 BUILDER = BUILD / "sequencer" / "l2-block-builder"
 EXECUTOR = BUILD / "quote-gen" / "ethrex-executor"
@@ -81,14 +80,6 @@ class Ethrexs(World):
 
     def authorize(self, address):
         self.l1.send(self.verifier, "register(bytes)", address, sender=self.tdx)
-
-
-@pytest.fixture(scope="module")
-def l1():
-    compile_contracts()
-    node = L1()
-    yield node
-    node.close()
 
 
 def test_there_are_nine():

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from l1 import CONTRACTS, DEPLOYER_KEY, L1, NOBODY, VECTORS, ZERO, Reverted, Signer, cast, compile_contracts, words
+from l1 import CONTRACTS, DEPLOYER_KEY, NOBODY, VECTORS, ZERO, Reverted, Signer, cast, words
 
 L2_CHAIN_ID = 560048
 SEQUENCER = cast("keccak", "SEQUENCER")
@@ -62,14 +62,6 @@ def b32(seed):
 
 def u256(number):
     return "0x%064x" % number
-
-
-@pytest.fixture(scope="module")
-def l1():
-    compile_contracts()
-    node = L1()
-    yield node
-    node.close()
 
 
 class refused:

@@ -4,7 +4,6 @@ a real coordinator with the example's configuration."""
 import json
 import re
 import shutil
-import subprocess
 import time
 import urllib.error
 import urllib.parse

@@ -12,20 +12,12 @@ import time
 
 import pytest
 
-from l1 import CONTRACTS, L1, VECTORS, cast, compile_contracts
+from l1 import CONTRACTS, VECTORS, cast
 from process import until
 from world import Key
 
 TOKEN = "a token"
 REAL_BLOCK = VECTORS / "batch" / "hoodi-1265656.input.json"
-
-
-@pytest.fixture(scope="module")
-def l1():
-    compile_contracts()
-    node = L1()
-    yield node
-    node.close()
 
 
 def deploy(l1, path, **env):

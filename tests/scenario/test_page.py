@@ -13,7 +13,7 @@ import time
 import pytest
 
 from browser import Browser
-from page_states import STATES, SCRIPT, Stage, hostile, normal
+from page_states import STATES, Stage, hostile, normal
 from world import Key, until
 
 WIDTHS = {"desk": (1280, 900), "phone": (390, 844)}

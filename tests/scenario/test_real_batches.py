@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from l1 import CONTRACTS, L1, REPO, Reverted, Signer, cast, compile_contracts
+from l1 import CONTRACTS, REPO, Reverted, Signer, cast
 from process import BUILD
 from test_devnet import TOKEN, Admin, addresses, deploy, finished, header_hash, sequencer
 
@@ -20,14 +20,6 @@ CLAIM = "claimWithdrawal(uint256,uint256,uint256,bytes32[])"
 L2_CHAIN_ID = 65536999
 
 pytestmark = pytest.mark.skipif(not BUILDER.exists(), reason=f"SKIPPED: {BUILDER} is not built (scripts/build-rust)")
-
-
-@pytest.fixture(scope="module")
-def l1():
-    compile_contracts()
-    node = L1()
-    yield node
-    node.close()
 
 
 @pytest.fixture

@@ -1,16 +1,17 @@
 """A stand-in of Web3Signer's API for Ethereum accounts, as far as ethrex and the coordinator use it. The real
 one is published on no registry that the tests may use. cast signs, which nobody here wrote."""
 
-import http.server
 import json
 import ssl
 import threading
 import time
 
+import httpd
 from l1 import cast
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 OTHER_KEY = "0x" + "11" * 32
+TEXT = "text/plain; charset=utf-8"
 
 
 def sign(key, data):
@@ -32,44 +33,25 @@ class Web3Signer:
         self.address = cast("wallet", "address", "--private-key", key).lower()
         outer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(httpd.Handler):
             def do_GET(self):
                 assert self.path == "/api/v1/eth1/publicKeys", self.path
                 if outer.mood == "hung":
                     time.sleep(5)
                 listed = [] if outer.mood == "other keys" else ["0x04" + "22" * 64, outer.public_key]
-                self.reply(200, json.dumps(listed), "application/json")
+                self.reply(200, json.dumps(listed).encode(), "application/json")
 
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
+                body = self.body()
                 if self.path != f"/api/v1/eth1/sign/{outer.public_key[2:]}":
-                    self.reply(404, "")
+                    self.reply(404, b"", TEXT)
                     return
                 data = json.loads(body)["data"]
                 outer.signed.append(data)
-                self.reply(*outer.answer(data))
+                status, text = outer.answer(data)
+                self.reply(status, text.encode(), TEXT)
 
-            def reply(self, status, text, kind="text/plain; charset=utf-8"):
-                self.send_response(status)
-                self.send_header("content-type", kind)
-                self.send_header("content-length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def log_message(self, *_):
-                pass
-
-            def handle(self):
-                try:
-                    super().handle()
-                except OSError:
-                    pass  # given up on while it dawdled
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
+        class Server(httpd.Server):
             def handle_error(self, request, client_address):
                 pass
 

@@ -5,6 +5,7 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/cli/client.h"
 #include "coordinator/cli/show.h"
+#include "tests/unit/coordinator/cli/write_private.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -277,16 +277,6 @@ static int end(void **state)
 	return 0;
 }
 
-static void write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-	assert_int_equal(chmod(path, 0600), 0);
-}
-
 static void test_get_and_health(void **state)
 {
 	struct admin_world *x = *state;
@@ -317,7 +307,7 @@ static void test_token_from_the_directory(void **state)
 	assert_int_equal(RUN(x, .verb = "get", .a = "/api/v1/provers"), 1);
 	assert_non_null(strstr(said[1], "bad_token"));
 	snprintf(path, sizeof path, "%s/admin.token", x->dir);
-	write_file(path, WORLD_TOKEN "\n");
+	write_private(path, WORLD_TOKEN "\n");
 	assert_int_equal(RUN(x, .verb = "get", .a = "/api/v1/provers"), 0);
 	strcpy(config->admin_token, "another");
 	assert_int_equal(RUN(x, .verb = "get", .a = "/api/v1/provers"), 1);
@@ -330,7 +320,7 @@ static void test_put_input(void **state)
 	char path[128];
 
 	snprintf(path, sizeof path, "%s/input.json", x->dir);
-	write_file(path, "{\"a\":1}");
+	write_private(path, "{\"a\":1}");
 	assert_int_equal(RUN(x, .verb = "put", .a = "4", .b = "abc1234", .file = path), 0);
 	assert_non_null(strstr(said[0], "created"));
 	assert_int_equal(inputs_bytes(x->p.inputs), 7);

@@ -1,5 +1,6 @@
 /* Where a verb looks for the daemon. */
 #include "coordinator/cli/where.h"
+#include "tests/unit/coordinator/cli/write_private.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,16 +15,6 @@
 static char dir[] = "/tmp/where.XXXXXX", was[1024], file[64], data[64];
 static struct where_service service;
 static struct config c;
-
-static void write_text(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-	assert_int_equal(chmod(path, 0600), 0);
-}
 
 static int begin(void **state)
 {
@@ -77,9 +68,9 @@ static void test_the_service(void **state)
 	snprintf(wanted, sizeof wanted, "unix:%s/admin.sock", data);
 	assert_string_equal(c.admin_listen, wanted);
 	/* Its file says more, but not where its data are: the unit does. Keys are not read. */
-	write_text(file, "ETHREX_PROOF_COORDINATOR_ADMIN_LISTEN=127.0.0.1:3902\n"
-			 "ETHREX_PROOF_COORDINATOR_DATA_DIR=/elsewhere\n"
-			 "ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY_FILE=/nonexistent/l1.key\n");
+	write_private(file, "ETHREX_PROOF_COORDINATOR_ADMIN_LISTEN=127.0.0.1:3902\n"
+			    "ETHREX_PROOF_COORDINATOR_DATA_DIR=/elsewhere\n"
+			    "ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY_FILE=/nonexistent/l1.key\n");
 	load(NULL);
 	assert_string_equal(c.admin_listen, "127.0.0.1:3902");
 	assert_string_equal(c.data_dir, data);
@@ -96,7 +87,7 @@ static void test_one_here_comes_first(void **state)
 	(void)state;
 	assert_int_equal(mkdir(data, 0700), 0);
 	assert_int_equal(mkdir("proof-coordinator-data", 0700), 0);
-	write_text("proof-coordinator-data/admin.sock", "");
+	write_private("proof-coordinator-data/admin.sock", "");
 	load(NULL);
 	assert_string_equal(c.admin_listen, "unix:proof-coordinator-data/admin.sock");
 }
@@ -107,7 +98,7 @@ static void test_a_file_that_is_given(void **state)
 
 	(void)state;
 	assert_int_equal(mkdir(data, 0700), 0);
-	write_text("mine.env", "ETHREX_PROOF_COORDINATOR_LISTEN_PORT=1\n");
+	write_private("mine.env", "ETHREX_PROOF_COORDINATOR_LISTEN_PORT=1\n");
 	snprintf(flag, sizeof flag, "--env-file=%s/mine.env", dir);
 	load(flag);
 	assert_string_equal(c.admin_listen, "unix:proof-coordinator-data/admin.sock");

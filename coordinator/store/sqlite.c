@@ -14,7 +14,8 @@
 
 #define BUSY_MS 5000 /* an operator's sqlite3 shell may hold the database for a moment */
 
-struct engine {
+struct sqlite {
+	struct engine engine;
 	sqlite3 *db;
 	sqlite3_stmt *change[CHANGE_KINDS];
 	unsigned checkpoint_pages;
@@ -23,6 +24,11 @@ struct engine {
 	struct file_place at, log_at; /* where they were opened */
 	bool taken_away;
 };
+
+static struct sqlite *of(struct engine *engine)
+{
+	return (struct sqlite *)engine;
+}
 
 /* ---- errors ---- */
 
@@ -44,7 +50,7 @@ static enum store_rc rc_of(int sqlite)
 
 /* The code and the sentence for the connection's last error. SQLite forgets the system's reason for
  * a failed write, so errno, cleared before the attempt, stands in. */
-static enum store_rc failed(struct engine *e, struct why *why)
+static enum store_rc failed(struct sqlite *e, struct why *why)
 {
 	int rc = sqlite3_extended_errcode(e->db);
 	int os = sqlite3_system_errno(e->db) ? sqlite3_system_errno(e->db) : errno;
@@ -56,14 +62,14 @@ static enum store_rc failed(struct engine *e, struct why *why)
 	return rc_of(rc);
 }
 
-static enum store_rc run(struct engine *e, const char *sql, struct why *why)
+static enum store_rc run(struct sqlite *e, const char *sql, struct why *why)
 {
 	errno = 0;
 	return sqlite3_exec(e->db, sql, NULL, NULL, NULL) == SQLITE_OK ? STORE_OK : failed(e, why);
 }
 
 /* The number, or the text when `text` is wanted, in the first row of a query. */
-static enum store_rc ask(struct engine *e, const char *sql, int *number, char *text, size_t n,
+static enum store_rc ask(struct sqlite *e, const char *sql, int *number, char *text, size_t n,
 			 struct why *why)
 {
 	enum store_rc rc = STORE_OK;
@@ -84,7 +90,7 @@ static enum store_rc ask(struct engine *e, const char *sql, int *number, char *t
 /* ---- opening ---- */
 
 /* SQLite would take an empty database for a new one and drop the log of the lost one. */
-static enum store_rc check_not_lost(struct engine *e, struct why *why)
+static enum store_rc check_not_lost(struct sqlite *e, struct why *why)
 {
 	struct stat db, log;
 
@@ -99,7 +105,7 @@ static enum store_rc check_not_lost(struct engine *e, struct why *why)
 
 /* Says whose database it is before anything in it is touched. *found: its version, 0 for a fresh
  * one. */
-static enum store_rc check_identity(struct engine *e, int *found, struct why *why)
+static enum store_rc check_identity(struct sqlite *e, int *found, struct why *why)
 {
 	int application = 0, version = 0, tables = 0;
 	enum store_rc rc;
@@ -132,7 +138,7 @@ static enum store_rc check_identity(struct engine *e, int *found, struct why *wh
 
 /* A fresh database, or one of an earlier version, becomes one of this version: whole or not at all.
  */
-static enum store_rc make_schema(struct engine *e, int version, struct why *why)
+static enum store_rc make_schema(struct sqlite *e, int version, struct why *why)
 {
 	enum store_rc rc = run(e, "BEGIN IMMEDIATE", why);
 	char sql[80];
@@ -148,7 +154,7 @@ static enum store_rc make_schema(struct engine *e, int version, struct why *why)
 	return rc;
 }
 
-static enum store_rc set_up(struct engine *e, int version, struct why *why)
+static enum store_rc set_up(struct sqlite *e, int version, struct why *why)
 {
 	char mode[16];
 	enum store_rc rc;
@@ -175,7 +181,7 @@ static enum store_rc set_up(struct engine *e, int version, struct why *why)
 
 static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
 {
-	struct engine *e = arg;
+	struct sqlite *e = arg;
 
 	(void)db;
 	(void)name;
@@ -183,10 +189,13 @@ static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
-enum store_rc engine_open(struct engine **out, const char *dir, unsigned checkpoint_pages,
+static void sqlite_close(struct engine *engine);
+static const struct engine_ops sqlite_ops;
+
+enum store_rc sqlite_open(struct engine **out, const char *dir, unsigned checkpoint_pages,
 			  struct why *why)
 {
-	struct engine *e = calloc(1, sizeof *e);
+	struct sqlite *e = calloc(1, sizeof *e);
 	enum store_rc rc;
 	int version = 0;
 	int n;
@@ -196,6 +205,7 @@ enum store_rc engine_open(struct engine **out, const char *dir, unsigned checkpo
 		why_set(why, "out of memory");
 		return STORE_NO_MEMORY;
 	}
+	e->engine.ops = &sqlite_ops;
 	e->checkpoint_pages = checkpoint_pages;
 	n = snprintf(e->path, sizeof e->path, "%s/store.db", dir);
 	if (n < 0 || (size_t)n >= sizeof e->path) {
@@ -232,16 +242,17 @@ enum store_rc engine_open(struct engine **out, const char *dir, unsigned checkpo
 	file_place_note(&e->log_at, e->wal, NULL);
 	sqlite3_db_config(e->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	sqlite3_wal_hook(e->db, on_wal, e);
-	*out = e;
+	*out = &e->engine;
 	return STORE_OK;
 
 err:
-	engine_close(e);
+	sqlite_close(&e->engine);
 	return rc;
 }
 
-void engine_close(struct engine *e)
+static void sqlite_close(struct engine *engine)
 {
+	struct sqlite *e = of(engine);
 	size_t i;
 
 	for (i = 0; i < CHANGE_KINDS; i++)
@@ -252,9 +263,11 @@ void engine_close(struct engine *e)
 
 /* ---- reading ---- */
 
-enum store_rc engine_load(struct engine *e, const struct store_visitor *visitor, void *arg,
+static enum store_rc load(struct engine *engine, const struct store_visitor *visitor, void *arg,
 			  struct why *why)
 {
+	struct sqlite *e = of(engine);
+
 	errno = 0;
 	switch (rows_visit(e->db, visitor, arg, why)) {
 	case ROWS_OK: return STORE_OK;
@@ -265,9 +278,11 @@ enum store_rc engine_load(struct engine *e, const struct store_visitor *visitor,
 	return failed(e, why);
 }
 
-enum store_rc engine_read_proof(struct engine *e, uint64_t id, struct change_group **out,
+static enum store_rc read_proof(struct engine *engine, uint64_t id, struct change_group **out,
 				struct why *why)
 {
+	struct sqlite *e = of(engine);
+
 	errno = 0;
 	switch (rows_read_proof(e->db, id, out, why)) {
 	case ROWS_OK:
@@ -284,7 +299,7 @@ enum store_rc engine_read_proof(struct engine *e, uint64_t id, struct change_gro
 
 /* ---- writing ---- */
 
-enum store_rc engine_begin(struct engine *e, struct why *why)
+static enum store_rc begin(struct sqlite *e, struct why *why)
 {
 	if (e->taken_away) {
 		why_set(why, "%s was taken away under the daemon; stop it and put the files back",
@@ -294,7 +309,7 @@ enum store_rc engine_begin(struct engine *e, struct why *why)
 	return run(e, "BEGIN IMMEDIATE", why);
 }
 
-static enum store_rc apply_one(struct engine *e, const struct store_change *c, struct why *why)
+static enum store_rc apply_one(struct sqlite *e, const struct store_change *c, struct why *why)
 {
 	/* These change exactly one row, or contradict what is stored. */
 	bool must_hit = c->kind == CHANGE_INPUT_PUT || c->kind == CHANGE_PROOF_STATE;
@@ -319,7 +334,7 @@ static enum store_rc apply_one(struct engine *e, const struct store_change *c, s
 	return rc;
 }
 
-enum store_rc engine_apply(struct engine *e, const struct change_group *g, struct why *why)
+static enum store_rc apply(struct sqlite *e, const struct change_group *g, struct why *why)
 {
 	enum store_rc rc = STORE_OK;
 	size_t i;
@@ -340,7 +355,7 @@ enum store_rc engine_apply(struct engine *e, const struct change_group *g, struc
 }
 
 /* What was written to files that nobody will find again is not stored. */
-static bool still_in_place(struct engine *e, struct why *why)
+static bool still_in_place(struct sqlite *e, struct why *why)
 {
 	/* The log may be made by the first commit only. */
 	if (!e->log_at.inode)
@@ -349,7 +364,7 @@ static bool still_in_place(struct engine *e, struct why *why)
 	       (!e->log_at.inode || file_place_is(&e->log_at, e->wal, why));
 }
 
-enum store_rc engine_commit(struct engine *e, struct why *why)
+static enum store_rc commit_applied(struct sqlite *e, struct why *why)
 {
 	enum store_rc rc = run(e, "COMMIT", why);
 
@@ -361,15 +376,51 @@ enum store_rc engine_commit(struct engine *e, struct why *why)
 	return STORE_TAKEN_AWAY;
 }
 
-void engine_rollback(struct engine *e)
+static void rollback(struct sqlite *e)
 {
 	/* SQLite may have rolled back on its own; what is left to do cannot fail. */
 	if (!sqlite3_get_autocommit(e->db))
 		sqlite3_exec(e->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-bool engine_tidy(struct engine *e)
+static enum store_rc commit(struct engine *engine, struct engine_item *items[], size_t n,
+			    struct engine_news_list *news, uint64_t *ns, struct why *why)
 {
+	struct sqlite *e = of(engine);
+	enum store_rc rc = begin(e, why);
+	bool any = false;
+	uint64_t start;
+	size_t i;
+
+	(void)news;
+	*ns = 0;
+	if (rc != STORE_OK)
+		return rc;
+	for (i = 0; i < n; i++) {
+		why_set(&items[i]->why, "%s", "");
+		items[i]->rc = apply(e, items[i]->group, &items[i]->why);
+		if (items[i]->rc == STORE_OK) {
+			any = true;
+		} else if (items[i]->rc != STORE_CONFLICT) {
+			*why = items[i]->why;
+			rollback(e);
+			return items[i]->rc;
+		}
+	}
+	if (any) {
+		start = uv_hrtime();
+		rc = commit_applied(e, why);
+		*ns = uv_hrtime() - start;
+	}
+	if (!any || rc != STORE_OK)
+		rollback(e);
+	return rc;
+}
+
+static bool tidy(struct engine *engine)
+{
+	struct sqlite *e = of(engine);
+
 	if (e->wal_pages < e->checkpoint_pages)
 		return false;
 	/* A failure leaves the log as it is, and the next commit brings us here again. */
@@ -379,3 +430,6 @@ bool engine_tidy(struct engine *e)
 	e->wal_pages = 0;
 	return true;
 }
+
+static const struct engine_ops sqlite_ops = {
+    .load = load, .read_proof = read_proof, .commit = commit, .tidy = tidy, .close = sqlite_close};

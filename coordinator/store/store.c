@@ -10,7 +10,7 @@
 
 #include "coordinator/base/file.h"
 #include "coordinator/base/log.h"
-#include "coordinator/store/engine.h"
+#include "coordinator/store/internal.h"
 
 #define DEFAULT_MAX_QUEUE        4096
 #define DEFAULT_MAX_QUEUE_BYTES  (64u << 20)
@@ -18,47 +18,6 @@
 #define DEFAULT_CHECKPOINT_PAGES 1000
 #define LAZY_SHARE               4    /* of the queue and of its bytes, at most one in this many */
 #define SAY_LOSSES_MS            1000 /* at most one line in this time */
-
-/* A group to commit, or a proof to read when group is NULL. */
-struct item {
-	struct item *next;
-	struct change_group *group;
-	uint64_t id;
-	struct change_group *proof; /* what was read */
-	store_commit_cb *commit_cb; /* NULL for a lazy group */
-	store_proof_cb *proof_cb;
-	void *arg;
-	size_t cost;
-	bool lazy;
-	enum store_rc rc;
-	struct why why;
-};
-
-struct list {
-	struct item *first, **end;
-};
-
-struct store {
-	struct engine *engine; /* the thread's, once it runs */
-	int lock_fd;
-	size_t max_queue, max_queue_bytes;
-	uint64_t lazy_ns;
-	uv_async_t wake; /* the thread has something for the loop */
-	uv_thread_t thread;
-	bool closing; /* the loop's view; the thread reads `stop` */
-	void (*close_cb)(void *arg);
-	void *close_arg;
-	uint64_t losses, said_losses, said_at; /* lazy changes that were not stored; uv_hrtime() */
-
-	uv_mutex_t mutex; /* guards all below */
-	uv_cond_t work;
-	struct list queue, done;
-	size_t urgent;           /* items in the queue that somebody waits for */
-	size_t lazy, lazy_bytes; /* lazy ones that wait or are in flight */
-	uint64_t lazy_due;       /* uv_hrtime() by which the queue's lazy groups go */
-	bool stop, stopped;
-	struct store_stats stats;
-};
 
 const char *store_rc_text(enum store_rc rc)
 {
@@ -103,57 +62,38 @@ static void item_free(struct item *i)
 
 /* ---- the store's thread ---- */
 
-static enum store_rc timed_commit(struct store *s, struct why *why)
-{
-	uint64_t took, start = uv_hrtime();
-	enum store_rc rc = engine_commit(s->engine, why);
-
-	took = uv_hrtime() - start;
-	uv_mutex_lock(&s->mutex);
-	if (rc == STORE_OK)
-		s->stats.transactions++;
-	s->stats.commit_ns_last = took;
-	s->stats.commit_ns_total += took;
-	uv_mutex_unlock(&s->mutex);
-	return rc;
-}
-
 /* One transaction for the items first..last. True: each item has its verdict. False: the
  * transaction as a whole failed; nothing is stored and *rc and *why say why. */
 static bool commit_together(struct store *s, struct item *first, const struct item *last,
 			    enum store_rc *rc, struct why *why)
 {
+	struct engine_news_list news;
+	uint64_t took = 0;
 	struct item *i;
-	bool any = false;
+	size_t n = 0;
 
-	*rc = engine_begin(s->engine, why);
-	if (*rc != STORE_OK)
-		return false;
-	for (i = first; i != last; i = i->next) {
-		why_set(&i->why, "%s", "");
-		i->rc = engine_apply(s->engine, i->group, &i->why);
-		if (i->rc == STORE_OK) {
-			any = true;
-		} else if (i->rc != STORE_CONFLICT) {
-			*rc = i->rc;
-			*why = i->why;
-			engine_rollback(s->engine);
-			return false;
-		}
+	for (i = first; i != last; i = i->next)
+		s->items[n++] = &i->e;
+	engine_news_list_init(&news);
+	*rc = s->engine->ops->commit(s->engine, s->items, n, &news, &took, why);
+	*news.end = first->before;
+	first->before = news.first;
+	if (took) {
+		uv_mutex_lock(&s->mutex);
+		if (*rc == STORE_OK)
+			s->stats.transactions++;
+		s->stats.commit_ns_last = took;
+		s->stats.commit_ns_total += took;
+		uv_mutex_unlock(&s->mutex);
 	}
-	if (any)
-		*rc = timed_commit(s, why);
-	if (any && *rc == STORE_OK)
-		return true;
-	engine_rollback(s->engine);
-	return !any;
+	return *rc == STORE_OK;
 }
 
 /* Together where possible; else each alone, so that one group that the disk cannot take does not
  * take its neighbours with it. */
 static void commit_segment(struct store *s, struct item *first, const struct item *last)
 {
-	bool alone = first->next == last;
+	bool alone = first->next == last, vain;
 	struct why why = {""};
 	enum store_rc rc;
 	struct item *i;
@@ -161,21 +101,23 @@ static void commit_segment(struct store *s, struct item *first, const struct ite
 	if (commit_together(s, first, last, &rc, &why))
 		return;
 	for (i = first; i != last; i = i->next) {
-		if (alone || !commit_together(s, i, i->next, &rc, &why)) {
-			i->rc = rc;
-			i->why = why;
+		vain = alone || rc == STORE_UNREACHABLE || rc == STORE_TAKEN_AWAY;
+		if (vain || !commit_together(s, i, i->next, &rc, &why)) {
+			i->e.rc = rc;
+			i->e.why = why;
 		}
 	}
 }
 
 static void run_items(struct store *s, struct item *first)
 {
+	const struct engine_ops *ops = s->engine->ops;
 	struct item *i;
 
 	while (first) {
 		if (!first->group) {
-			first->rc =
-			    engine_read_proof(s->engine, first->id, &first->proof, &first->why);
+			first->e.rc =
+			    ops->read_proof(s->engine, first->id, &first->proof, &first->e.why);
 			first = first->next;
 			continue;
 		}
@@ -187,39 +129,76 @@ static void run_items(struct store *s, struct item *first)
 	}
 }
 
-/* Waits until there is something to do; the whole queue, or NULL at the end. */
-static struct item *wait_for_items(struct store *s)
+/* What a shared engine has to do from time to time, and to say. */
+static void take_turn(struct store *s, uint64_t *due)
 {
-	uint64_t now;
+	struct engine_news_list news;
+	struct engine_news **end;
+
+	if (!s->engine->ops->turn_ms || uv_hrtime() < *due)
+		return;
+	engine_news_list_init(&news);
+	s->engine->ops->turn(s->engine, &news);
+	*due = uv_hrtime() + (uint64_t)s->engine->ops->turn_ms * 1000000;
+	if (!news.first)
+		return;
+	uv_mutex_lock(&s->mutex);
+	for (end = &s->late; *end; end = &(*end)->next)
+		;
+	*end = news.first;
+	uv_mutex_unlock(&s->mutex);
+	uv_async_send(&s->wake);
+}
+
+/* Waits until there is something to do, at most until turn_due (0: it never is). False: the end;
+ * else the whole queue, which may be empty. */
+static bool wait_for_items(struct store *s, uint64_t turn_due, struct item **out)
+{
+	uint64_t now, due;
 
 	while (!s->urgent && !s->stop) {
-		if (!s->queue.first) {
-			uv_cond_wait(&s->work, &s->mutex);
-			continue;
-		}
+		due = s->queue.first ? s->lazy_due : UINT64_MAX;
+		if (turn_due && turn_due < due)
+			due = turn_due;
 		now = uv_hrtime();
-		if (now >= s->lazy_due)
+		if (now >= due)
 			break;
-		uv_cond_timedwait(&s->work, &s->mutex, s->lazy_due - now);
+		if (due == UINT64_MAX)
+			uv_cond_wait(&s->work, &s->mutex);
+		else
+			uv_cond_timedwait(&s->work, &s->mutex, due - now);
 	}
-	s->urgent = 0;
-	return list_take_all(&s->queue);
+	/* A turn is no reason for lazy groups to go. */
+	*out = NULL;
+	if (s->urgent || s->stop || (s->queue.first && uv_hrtime() >= s->lazy_due)) {
+		s->urgent = 0;
+		*out = list_take_all(&s->queue);
+	}
+	return *out || !s->stop;
 }
 
 static void hand_back(struct store *s, struct item *first)
 {
+	struct engine_news **end;
 	struct item *next;
 
+	if (first && s->late) {
+		for (end = &s->late; *end; end = &(*end)->next)
+			;
+		*end = first->before;
+		first->before = s->late;
+		s->late = NULL;
+	}
 	for (; first; first = next) {
 		next = first->next;
 		if (first->proof) {
 			first->cost += first->proof->bytes;
 			s->stats.queue_bytes += first->proof->bytes;
 		}
-		if (first->rc == STORE_OK && first->group) {
+		if (first->e.rc == STORE_OK && first->group) {
 			s->stats.groups++;
 			s->stats.changes += first->group->n;
-		} else if (first->rc != STORE_OK) {
+		} else if (first->e.rc != STORE_OK) {
 			s->stats.groups_failed++;
 		}
 		list_add(&s->done, first);
@@ -229,26 +208,33 @@ static void hand_back(struct store *s, struct item *first)
 static void thread_main(void *arg)
 {
 	struct store *s = arg;
+	const struct engine_ops *ops = s->engine->ops;
+	uint64_t turn_due = ops->turn_ms ? 1 : 0;
 	struct item *items;
 
 	uv_mutex_lock(&s->mutex);
-	while ((items = wait_for_items(s))) {
+	while (wait_for_items(s, turn_due, &items)) {
 		uv_mutex_unlock(&s->mutex);
-		run_items(s, items);
-		uv_mutex_lock(&s->mutex);
-		hand_back(s, items);
-		uv_mutex_unlock(&s->mutex);
-		uv_async_send(&s->wake);
+		if (items) {
+			run_items(s, items);
+			uv_mutex_lock(&s->mutex);
+			hand_back(s, items);
+			uv_mutex_unlock(&s->mutex);
+			uv_async_send(&s->wake);
+		}
+		take_turn(s, &turn_due);
 		/* After the answers, so that nobody's acknowledgement waits for the upkeep. */
-		if (engine_tidy(s->engine)) {
+		if (ops->tidy(s->engine)) {
 			uv_mutex_lock(&s->mutex);
 			s->stats.checkpoints++;
 			uv_mutex_unlock(&s->mutex);
 		}
 		uv_mutex_lock(&s->mutex);
 	}
+	while (s->works)
+		uv_cond_wait(&s->work, &s->mutex);
 	uv_mutex_unlock(&s->mutex);
-	engine_close(s->engine);
+	ops->close(s->engine);
 	uv_mutex_lock(&s->mutex);
 	s->stopped = true;
 	uv_mutex_unlock(&s->mutex);
@@ -266,6 +252,7 @@ static void on_wake_closed(uv_handle_t *handle)
 	close(s->lock_fd);
 	uv_cond_destroy(&s->work);
 	uv_mutex_destroy(&s->mutex);
+	free(s->items);
 	free(s);
 	if (cb)
 		cb(arg);
@@ -285,25 +272,38 @@ static void say_loss(struct store *s, const char *reason)
 	s->said_at = now;
 }
 
+/* What a lazy change would have said another coordinator said meanwhile, or has to say: no loss. */
+static bool is_loss(const struct store *s, enum store_rc rc)
+{
+	return rc != STORE_OK &&
+	       !(store_is_shared(s) && (rc == STORE_CONFLICT || rc == STORE_NOT_LEADER));
+}
+
 static void answer(struct store *s, struct item *i)
 {
-	if (i->lazy && i->rc != STORE_OK)
-		say_loss(s, i->why.text);
+	const enum store_rc rc = i->e.rc;
+
+	store_show_news(s, i->before);
+	if (i->lazy && is_loss(s, rc))
+		say_loss(s, i->e.why.text);
 	if (i->commit_cb)
-		i->commit_cb(i->arg, i->rc, &i->why);
+		i->commit_cb(i->arg, rc, &i->e.why);
 	if (i->proof_cb)
-		i->proof_cb(i->arg, i->rc, i->proof ? &i->proof->changes[0].proof : NULL, &i->why);
+		i->proof_cb(i->arg, rc, i->proof ? &i->proof->changes[0].proof : NULL, &i->e.why);
 	item_free(i);
 }
 
 static void on_wake(uv_async_t *handle)
 {
 	struct store *s = handle->data;
+	struct engine_news *late;
 	struct item *i, *next;
 	bool stopped;
 
 	uv_mutex_lock(&s->mutex);
 	i = list_take_all(&s->done);
+	late = s->late;
+	s->late = NULL;
 	stopped = s->stopped;
 	for (next = i; next; next = next->next) {
 		s->stats.queue--;
@@ -316,6 +316,7 @@ static void on_wake(uv_async_t *handle)
 		next = i->next;
 		answer(s, i);
 	}
+	store_show_news(s, late);
 	if (stopped && !uv_is_closing((uv_handle_t *)handle)) {
 		uv_thread_join(&s->thread);
 		uv_close((uv_handle_t *)handle, on_wake_closed);
@@ -332,11 +333,21 @@ enum store_rc store_open(struct store **out, uv_loop_t *loop, const struct store
 	s = calloc(1, sizeof *s);
 	if (!s) {
 		why_set(why, "out of memory");
+		if (o->engine)
+			o->engine->ops->close(o->engine);
 		goto err0;
 	}
 	list_init(&s->queue);
 	list_init(&s->done);
+	s->engine = o->engine;
+	if (o->events)
+		s->events = *o->events;
 	s->max_queue = o->max_queue ? o->max_queue : DEFAULT_MAX_QUEUE;
+	s->items = calloc(s->max_queue, sizeof(struct engine_item *));
+	if (!s->items || snprintf(s->dir, sizeof s->dir, "%s", o->dir) >= (int)sizeof s->dir) {
+		why_set(why, s->items ? "the data directory's path is too long" : "out of memory");
+		goto err1;
+	}
 	s->max_queue_bytes = o->max_queue_bytes ? o->max_queue_bytes : DEFAULT_MAX_QUEUE_BYTES;
 	s->lazy_ns = (uint64_t)(o->lazy_ms ? o->lazy_ms : DEFAULT_LAZY_MS) * 1000000;
 
@@ -348,22 +359,25 @@ enum store_rc store_open(struct store **out, uv_loop_t *loop, const struct store
 	case FILE_DIR_IN_USE: rc = STORE_IN_USE; goto err1;
 	case FILE_DIR_FAILED: goto err1;
 	}
-	rc = engine_open(&s->engine, o->dir,
-			 o->checkpoint_pages ? o->checkpoint_pages : DEFAULT_CHECKPOINT_PAGES, why);
+	rc = STORE_OK;
+	if (!s->engine)
+		rc = sqlite_open(
+		    &s->engine, o->dir,
+		    o->checkpoint_pages ? o->checkpoint_pages : DEFAULT_CHECKPOINT_PAGES, why);
 	if (rc != STORE_OK)
 		goto err2;
 
 	rc = STORE_NO_MEMORY;
 	why_set(why, "no resources for the store's thread");
 	if (uv_mutex_init(&s->mutex))
-		goto err3;
+		goto err2;
 	if (uv_cond_init(&s->work))
-		goto err4;
+		goto err3;
 	if (uv_async_init(loop, &s->wake, on_wake))
-		goto err5;
+		goto err4;
 	s->wake.data = s;
 	if (uv_thread_create(&s->thread, thread_main, s)) {
-		engine_close(s->engine);
+		s->engine->ops->close(s->engine);
 		uv_close((uv_handle_t *)&s->wake, on_wake_closed);
 		goto err0;
 	}
@@ -371,15 +385,16 @@ enum store_rc store_open(struct store **out, uv_loop_t *loop, const struct store
 	*out = s;
 	return STORE_OK;
 
-err5:
-	uv_cond_destroy(&s->work);
 err4:
-	uv_mutex_destroy(&s->mutex);
+	uv_cond_destroy(&s->work);
 err3:
-	engine_close(s->engine);
+	uv_mutex_destroy(&s->mutex);
 err2:
 	close(s->lock_fd);
 err1:
+	if (s->engine)
+		s->engine->ops->close(s->engine);
+	free(s->items);
 	free(s);
 err0:
 	return rc;
@@ -388,7 +403,7 @@ err0:
 enum store_rc store_load(struct store *s, const struct store_visitor *visitor, void *arg,
 			 struct why *why)
 {
-	return engine_load(s->engine, visitor, arg, why);
+	return s->engine->ops->load(s->engine, visitor, arg, why);
 }
 
 static size_t share(size_t whole)
@@ -431,6 +446,8 @@ static enum store_rc submit(struct store *s, const struct item *like,
 			free(i);
 			return STORE_NO_MEMORY;
 		}
+		i->e.group = i->group;
+		i->e.seen = s->seen;
 	}
 	uv_mutex_lock(&s->mutex);
 	if (!urgent && !s->queue.first)

@@ -11,12 +11,18 @@
  *
  * All functions are called on the loop's thread, and the store's memory is bounded: see
  * store_options. Unsigned 64-bit numbers keep their full range.
+ *
+ * A store may be shared: then several coordinators have this state in memory, each with its own
+ * store on one database, which puts all groups of all of them in one order. What others stored is
+ * shown before the answer of any group that came after it. One of them leads: INTENT_PUT,
+ * INTENT_DEL, PROOF_STATE and PROOF_RANGE are the leader's alone.
  */
 #ifndef COORDINATOR_STORE_STORE_H
 #define COORDINATOR_STORE_STORE_H
 
 #include <uv.h>
 
+#include "coordinator/store/input_file.h"
 #include "encoding/bytes.h"
 #include "encoding/why.h"
 
@@ -30,6 +36,8 @@
 	X(STORE_FOREIGN, "the database is not ours to open") /* newer schema, other program */     \
 	X(STORE_CORRUPT, "the database is damaged")          /* nothing is repaired or removed */  \
 	X(STORE_TAKEN_AWAY, "the database is not where it was") /* nothing is stored any more */   \
+	X(STORE_UNREACHABLE, "the database cannot be reached")  /* as after STORE_DISK */          \
+	X(STORE_NOT_LEADER, "another coordinator leads")                                           \
 	X(STORE_NO_MEMORY, "out of memory")                                                        \
 	X(STORE_CLOSING, "the store is closing")
 
@@ -158,7 +166,9 @@ enum store_change_kind {
 };
 
 /* A PUT replaces the row with the same key, except where its struct says STORE_CONFLICT. A DEL of
- * what is not there is fine, so that it can be repeated. */
+ * what is not there is fine, so that it can be repeated. In a shared store a FACT, PROVER or LEASE
+ * that another coordinator changed, unknown to this one when the group was submitted, is
+ * STORE_CONFLICT too: decide anew, the other's row was shown. */
 struct store_change {
 	enum store_change_kind kind;
 	union {
@@ -177,6 +187,30 @@ struct store_change {
 /* ---- life ---- */
 
 struct store;
+struct engine;
+
+#define STORE_SLOTS         64  /* coordinators on one database */
+#define STORE_INSTANCE_SIZE 64  /* a name with its NUL */
+#define STORE_STATUS_SIZE   512 /* what one says of itself, with its NUL */
+
+/* What reaches a coordinator on a shared store unasked, on the loop, never from inside a call. */
+struct store_events {
+	/* Rows of others as they are now, in the order of their becoming durable: PUTs and DELs
+	 * (FACT, INPUT, PROOF, LEASE, PROVER, INTENT and the ..._THROUGH), never PROOF_STATE,
+	 * PROOF_RANGE or INPUT_REPLACED: those come as the PUT of the row that they made. Blobs as
+	 * in a visit. */
+	void (*foreign)(void *arg, const struct store_change *changes, size_t n);
+	/* fence > 0: this one leads. All that others stored was shown; intents are all open ones,
+	 * as INTENT_PUTs. fence 0: another may lead from now on. */
+	void (*leads)(void *arg, uint64_t fence, const struct store_change *intents, size_t n);
+	/* False: nothing can be stored now, the sentence says why; true: it can again. */
+	void (*reached)(void *arg, bool reached, const char *sentence);
+	/* What is in memory is no copy of what is stored any more: end, and be started anew. */
+	void (*other_past)(void *arg, const char *sentence);
+	/* For the operator. */
+	void (*trouble)(void *arg, const char *sentence);
+	void *arg;
+};
 
 struct store_options {
 	const char *dir;           /* created with mode 0700 where absent; its parent must exist */
@@ -184,6 +218,8 @@ struct store_options {
 	size_t max_queue_bytes;    /* their memory; 0: 64 MiB */
 	unsigned lazy_ms;          /* how long a lazy change may wait; 0: 1000 */
 	unsigned checkpoint_pages; /* length of the write-ahead log that is folded back; 0: 1000 */
+	struct engine *engine;     /* NULL: SQLite in dir. Is the store's, also after a failure */
+	const struct store_events *events; /* NULL: none; copied */
 };
 
 /* Locks the directory, opens or creates the database and starts the thread. What is found is
@@ -235,6 +271,41 @@ typedef void store_proof_cb(void *arg, enum store_rc rc, const struct store_proo
 
 /* Reads one proof on the store's thread; sees all that was submitted before. */
 enum store_rc store_read_proof(struct store *store, uint64_t id, store_proof_cb *cb, void *arg);
+
+/* ---- several coordinators ---- */
+
+/* A coordinator on the same database, as last seen. */
+struct store_instance {
+	unsigned slot;
+	char name[STORE_INSTANCE_SIZE];
+	char version[STORE_INSTANCE_SIZE];
+	unsigned schema;              /* version of the schema that it writes */
+	uint64_t started_ms, seen_ms; /* by the database's clock */
+	uint64_t seen_before_ms;      /* how long ago, by the same clock */
+	int64_t skew_ms;              /* its clock less the database's */
+	bool leads, is_this;
+	char status[STORE_STATUS_SIZE]; /* JSON; "" if it said nothing */
+};
+
+bool store_is_shared(const struct store *store);
+/* 0..STORE_SLOTS - 1, 0 where it is alone. Two live coordinators never have the same. */
+unsigned store_slot(const struct store *store);
+/* At most max are written, by slot; the number that exists is returned. 0 where it is alone. */
+size_t store_instances(struct store *store, struct store_instance *out, size_t max);
+/* What the others may show about this one: a small JSON object. */
+void store_say(struct store *store, const char *status);
+
+/* Beside the database stands each coordinator's own directory of inputs (input_file.h), which is a
+ * copy where the store is shared: what a row names is to be shared before, and fetched before it is
+ * opened. Where the store is not shared both are INPUT_OK. Callbacks come from the loop. */
+typedef void store_input_cb(void *arg, enum input_rc rc, const struct why *why);
+/* False: no memory, and no callback. */
+bool store_share_input(struct store *store, const uint8_t sha256[32], uint64_t size,
+		       store_input_cb *cb, void *arg);
+bool store_fetch_input(struct store *store, const uint8_t sha256[32], uint64_t size,
+		       store_input_cb *cb, void *arg);
+
+/* ---- figures, and the end ---- */
 
 struct store_stats {
 	uint64_t transactions;   /* committed: one fsync each */

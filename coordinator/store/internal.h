@@ -1,0 +1,61 @@
+/*
+ * store/internal.h -- the store's own state, for store*.c.
+ */
+#ifndef COORDINATOR_STORE_INTERNAL_H
+#define COORDINATOR_STORE_INTERNAL_H
+
+#include <limits.h>
+
+#include "coordinator/store/engine.h"
+
+/* A group to commit, or a proof to read when group is NULL. */
+struct item {
+	struct item *next;
+	struct engine_item e;       /* what the engine sees of a group, and the verdict of both */
+	struct engine_news *before; /* what is shown before its answer */
+	struct change_group *group;
+	uint64_t id;
+	struct change_group *proof; /* what was read */
+	store_commit_cb *commit_cb; /* NULL for a lazy group */
+	store_proof_cb *proof_cb;
+	void *arg;
+	size_t cost;
+	bool lazy;
+};
+
+struct list {
+	struct item *first, **end;
+};
+
+struct store {
+	struct engine *engine;      /* the thread's, once it runs */
+	struct engine_item **items; /* the thread's: room for max_queue */
+	struct store_events events;
+	char dir[PATH_MAX];
+	uint64_t seen; /* the loop's: revision of the others' rows that it was shown */
+	int lock_fd;
+	size_t max_queue, max_queue_bytes;
+	uint64_t lazy_ns;
+	uv_async_t wake; /* the thread has something for the loop */
+	uv_thread_t thread;
+	bool closing; /* the loop's view; the thread reads `stop` */
+	void (*close_cb)(void *arg);
+	void *close_arg;
+	uint64_t losses, said_losses, said_at; /* lazy changes that were not stored; uv_hrtime() */
+
+	uv_mutex_t mutex; /* guards all below */
+	uv_cond_t work;
+	struct list queue, done;
+	size_t urgent;            /* items in the queue that somebody waits for */
+	size_t lazy, lazy_bytes;  /* lazy ones that wait or are in flight */
+	uint64_t lazy_due;        /* uv_hrtime() by which the queue's lazy groups go */
+	struct engine_news *late; /* what no item waits behind */
+	size_t works;             /* inputs on their way, in libuv's pool */
+	bool stop, stopped;
+	struct store_stats stats;
+};
+
+/* On the loop: shows them in order, and frees them. NULL is fine. */
+void store_show_news(struct store *s, struct engine_news *first);
+
+#endif

@@ -1,0 +1,176 @@
+/* What there is besides where the database is shared: others' rows, who leads, inputs to fetch. */
+#include "coordinator/store/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- news ---- */
+
+void engine_news_list_init(struct engine_news_list *list)
+{
+	list->first = NULL;
+	list->end = &list->first;
+}
+
+bool engine_news_add(struct engine_news_list *list, enum engine_news_kind kind,
+		     struct change_group *changes, uint64_t number, const char *sentence)
+{
+	struct engine_news *news = calloc(1, sizeof *news);
+
+	if (!news)
+		return false;
+	news->kind = kind;
+	news->changes = changes;
+	news->rev = kind == NEWS_FOREIGN ? number : 0;
+	news->fence = kind == NEWS_LEADS ? number : 0;
+	why_set(&news->sentence, "%s", sentence);
+	*list->end = news;
+	list->end = &news->next;
+	return true;
+}
+
+static void show(struct store *s, const struct engine_news *news)
+{
+	const struct store_change *changes = news->changes ? news->changes->changes : NULL;
+	const size_t n = news->changes ? news->changes->n : 0;
+	const struct store_events *e = &s->events;
+
+	switch (news->kind) {
+	case NEWS_FOREIGN:
+		s->seen = news->rev;
+		if (e->foreign && n)
+			e->foreign(e->arg, changes, n);
+		break;
+	case NEWS_LEADS:
+	case NEWS_LEADS_NOT:
+		if (e->leads)
+			e->leads(e->arg, news->fence, changes, n);
+		break;
+	case NEWS_LOST:
+	case NEWS_BACK:
+		if (e->reached)
+			e->reached(e->arg, news->kind == NEWS_BACK, news->sentence.text);
+		break;
+	case NEWS_OTHER_PAST:
+		if (e->other_past)
+			e->other_past(e->arg, news->sentence.text);
+		break;
+	case NEWS_TROUBLE:
+		if (e->trouble)
+			e->trouble(e->arg, news->sentence.text);
+		break;
+	}
+}
+
+void store_show_news(struct store *s, struct engine_news *first)
+{
+	struct engine_news *next;
+
+	for (; first; first = next) {
+		next = first->next;
+		show(s, first);
+		free(first->changes);
+		free(first);
+	}
+}
+
+/* ---- the others ---- */
+
+bool store_is_shared(const struct store *s)
+{
+	return s->engine->ops->turn_ms != 0;
+}
+
+unsigned store_slot(const struct store *s)
+{
+	return s->engine->slot;
+}
+
+size_t store_instances(struct store *s, struct store_instance *out, size_t max)
+{
+	return s->engine->ops->instances ? s->engine->ops->instances(s->engine, out, max) : 0;
+}
+
+void store_say(struct store *s, const char *status)
+{
+	if (s->engine->ops->say)
+		s->engine->ops->say(s->engine, status);
+}
+
+/* ---- inputs ---- */
+
+struct input_work {
+	uv_work_t work;
+	struct store *store;
+	bool fetch;
+	uint8_t sha256[32];
+	uint64_t size;
+	enum input_rc rc;
+	struct why why;
+	store_input_cb *cb;
+	void *arg;
+};
+
+static void move_input(uv_work_t *work)
+{
+	struct input_work *w = work->data;
+	const struct engine_ops *ops = w->store->engine->ops;
+	enum input_rc (*move)(struct engine *, const char *, const uint8_t *, uint64_t,
+			      struct why *) = w->fetch ? ops->fetch_input : ops->share_input;
+
+	if (move)
+		w->rc = move(w->store->engine, w->store->dir, w->sha256, w->size, &w->why);
+}
+
+static void input_moved(uv_work_t *work, int status)
+{
+	struct input_work *w = work->data;
+
+	uv_mutex_lock(&w->store->mutex);
+	w->store->works--;
+	uv_cond_signal(&w->store->work);
+	uv_mutex_unlock(&w->store->mutex);
+	if (status) {
+		w->rc = INPUT_IO;
+		why_set(&w->why, "given up");
+	}
+	w->cb(w->arg, w->rc, &w->why);
+	free(w);
+}
+
+static bool input_work(struct store *s, bool fetch, const uint8_t sha256[32], uint64_t size,
+		       store_input_cb *cb, void *arg)
+{
+	struct input_work *w = calloc(1, sizeof *w);
+
+	if (!w)
+		return false;
+	w->work.data = w;
+	w->store = s;
+	w->fetch = fetch;
+	memcpy(w->sha256, sha256, sizeof w->sha256);
+	w->size = size;
+	w->rc = INPUT_OK;
+	w->cb = cb;
+	w->arg = arg;
+	if (uv_queue_work(s->wake.loop, &w->work, move_input, input_moved)) {
+		free(w);
+		return false;
+	}
+	uv_mutex_lock(&s->mutex);
+	s->works++;
+	uv_mutex_unlock(&s->mutex);
+	return true;
+}
+
+bool store_share_input(struct store *s, const uint8_t sha256[32], uint64_t size, store_input_cb *cb,
+		       void *arg)
+{
+	return input_work(s, false, sha256, size, cb, arg);
+}
+
+bool store_fetch_input(struct store *s, const uint8_t sha256[32], uint64_t size, store_input_cb *cb,
+		       void *arg)
+{
+	return input_work(s, true, sha256, size, cb, arg);
+}

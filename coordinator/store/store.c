@@ -344,14 +344,18 @@ enum store_rc store_open(struct store **out, uv_loop_t *loop, const struct store
 		s->events = *o->events;
 	s->max_queue = o->max_queue ? o->max_queue : DEFAULT_MAX_QUEUE;
 	s->items = calloc(s->max_queue, sizeof(struct engine_item *));
-	if (!s->items || snprintf(s->dir, sizeof s->dir, "%s", o->dir) >= (int)sizeof s->dir) {
-		why_set(why, s->items ? "the data directory's path is too long" : "out of memory");
+	if (!s->items) {
+		why_set(why, "out of memory");
 		goto err1;
 	}
 	s->max_queue_bytes = o->max_queue_bytes ? o->max_queue_bytes : DEFAULT_MAX_QUEUE_BYTES;
 	s->lazy_ns = (uint64_t)(o->lazy_ms ? o->lazy_ms : DEFAULT_LAZY_MS) * 1000000;
 
 	rc = STORE_DISK;
+	if (snprintf(s->dir, sizeof s->dir, "%s", o->dir) >= (int)sizeof s->dir) {
+		why_set(why, "the path %.80s... is too long", o->dir);
+		goto err1;
+	}
 	if (!file_dir_make(o->dir, why))
 		goto err1;
 	switch (file_dir_lock(o->dir, &s->lock_fd, why)) {

@@ -129,7 +129,7 @@ def test_uploads_go_together_where_the_chain_has_multicall3(old):
     assert uploads(c) == ["root CA certificate and 6 more"] and sent(old) == 2
     # What another has put there already is left out, and one alone goes to its DAO.
     daos = Daos(old.l1, old.dcap)
-    old.pki("--evaluation", "18", "--age", DAY)
+    old.pki("--evaluation", "18")
     for what, data in collateral_calls(pccs):
         if what == "QE identity":
             old.l1.transact({"from": old.l1.accounts[9], "to": daos.v10[0], "data": data})

@@ -35,7 +35,7 @@ COMMIT_BATCH = (
     "(uint256,uint256,(address,address,address,uint256)[],bytes32[])[],(uint256,bytes32)[])"
 )
 # Of make_pki()'s platform and collateral.
-FMSPC, PLATFORM_CA, EVALUATION_NUMBER = "0x90c06f000000", 2, 17
+FMSPC, PLATFORM_CA, EVALUATION_NUMBER, PKI_AGE = "0x90c06f000000", 2, 17, 86400
 FLAVOURS = {
     "tdx": {"ETHREX_L2_TDX": "true", "ETHREX_TDX_DEV_MODE": "true"},
     "production": {"ETHREX_L2_TDX": "true", "ETHREX_DEPLOYER_DCAP_ADDRESS": "0x" + "aa" * 20},
@@ -351,9 +351,10 @@ class World:
         self.templates, self.dir, self.flavour = templates, directory, flavour
         self.dir.mkdir(parents=True, exist_ok=True)
         state, env = templates.chain(flavour)
-        self.parts, self.sources, self.fed = [], [], 0
+        self.parts, self.sources, self.fed, self.pki_age = [], [], 0, PKI_AGE
         shutil.copy(state, self.dir / "l1.json")
         self.l1 = Node(self.dir / "l1.json", self.dir / "anvil.log")
+        self.l1.rpc("evm_mine")  # until then its head is as old as the template
         client = os.environ.get("L1_CLIENT")
         self.front = Endpoint(self.l1, client=client) if client else None
         self.rpc_url = self.front.url if client else self.l1.url
@@ -376,8 +377,16 @@ class World:
         return self.add(Prover(self, coordinator, *args, **more))
 
     def pki(self, *flags):
-        """The directory of this world's platform and collateral; flags (software-qe pki) renew it."""
-        return make_pki(self.dir / "pki", *flags)
+        """The directory of this world's platform and collateral; flags (software-qe pki) renew it. Dates have seconds,
+        so what comes later in the same one is newer only by its age."""
+        where = self.dir / "pki"
+        if flags and "--age" not in flags:
+            flags += ("--age", self.pki_age - 60)
+        if flags:
+            age = int(flags[flags.index("--age") + 1])
+            assert age < self.pki_age or not where.exists(), f"--age {age} is not newer than {self.pki_age}"
+            self.pki_age = age
+        return make_pki(where, *flags)
 
     def software_qe(self, *flags, **more):
         return self.add(SoftwareQE(self, *flags, **more).start())

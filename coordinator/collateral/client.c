@@ -171,6 +171,13 @@ static void replace(struct entry *e, const struct collateral_set *set, bool from
 	plan(e);
 }
 
+static void rest(struct entry *e)
+{
+	struct collateral *c = e->c;
+
+	collateral_rest_failed(&e->rest, &c->s.rest, clock_now(c), 0, collateral_random(&c->s));
+}
+
 static void fetch_failed(struct entry *e, const char *story)
 {
 	struct collateral *c = e->c;
@@ -180,7 +187,7 @@ static void fetch_failed(struct entry *e, const char *story)
 	snprintf(e->last_failure, sizeof e->last_failure,
 		 "no %scollateral for FMSPC %s (%s CA): %s", e->set ? "newer " : "", fmspc,
 		 e->key.ca == COLLATERAL_PLATFORM ? "Platform" : "Processor", story);
-	collateral_rest_failed(&e->rest, &c->s.rest, clock_now(c), 0, collateral_random(&c->s));
+	rest(e);
 	collateral_note(c, &e->key, e->last_failure);
 }
 
@@ -199,8 +206,12 @@ static void on_fetched(void *arg, const struct collateral_fetched *got)
 	}
 	if (got->set) {
 		replace(e, got->set, got->from_disk);
-		collateral_rest_worked(&e->rest);
 		e->last_failure[0] = '\0';
+		e->owed = c->s.want.numbers && !e->set->numbers.n;
+		if (e->owed)
+			rest(e);
+		else
+			collateral_rest_worked(&e->rest);
 		if (got->story[0])
 			collateral_note(c, &e->key, got->story);
 		/* A stale set has its reasons in the story. */
@@ -215,6 +226,7 @@ static void on_fetched(void *arg, const struct collateral_fetched *got)
 	}
 	if (e->again) {
 		e->again = false;
+		e->owed = true;
 		e->wanted = true;
 		e->disk_only = false;
 	}
@@ -356,10 +368,12 @@ const struct tdxv_collateral *collateral_root_only(const struct collateral *c)
 
 static void refresh(struct entry *e)
 {
-	if (e->fetch)
+	if (e->fetch) {
 		e->again = true;
-	else
+	} else {
+		e->owed = true;
 		want(e, false);
+	}
 }
 
 void collateral_refresh(struct collateral *c, const struct collateral_key *key, int64_t now)
@@ -370,6 +384,8 @@ void collateral_refresh(struct collateral *c, const struct collateral_key *key, 
 	if (c->closing)
 		return;
 	collateral_set_clock(c, now);
+	for (i = 0; i < c->s.n_sources; i++)
+		collateral_rest_cut(&c->s.source[i].rest);
 	if (key) {
 		e = entry_of(c, key, NULL);
 		if (e)
@@ -390,7 +406,8 @@ void collateral_tick(struct collateral *c, int64_t now)
 	for (i = 0; i < c->n_entries; i++) {
 		struct entry *e = c->entries[i];
 
-		if (e->set && (now >= e->refresh_at || !collateral_suits(c, e->set)) &&
+		if ((e->owed ||
+		     (e->set && (now >= e->refresh_at || !collateral_suits(c, e->set)))) &&
 		    now >= e->rest.until)
 			want(e, false);
 	}

@@ -20,6 +20,7 @@ struct entry {
 	struct collateral_fetch *fetch;
 	bool wanted, disk_only; /* a fetch, as soon as there is room for one */
 	bool again; /* a refresh came while one was under way: what it has asked for may be old */
+	bool owed;  /* a refresh that has brought nothing yet, or a list that is wanted */
 	bool unsaved;
 	int64_t refresh_at;
 	struct collateral_rest rest; /* between fetches that fail */

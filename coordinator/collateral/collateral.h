@@ -155,9 +155,11 @@ const struct collateral_set *collateral_peek(struct collateral *c, const struct 
 					     int64_t now);
 
 /* Fetches a key anew (NULL: all that are known), whatever its age; where a fetch is under
- * way, once more after it. A resting source still rests. */
+ * way, once more after it. Only a source that asked for patience itself (Retry-After) still rests.
+ * What fails is tried again until it has brought something. */
 void collateral_refresh(struct collateral *c, const struct collateral_key *key, int64_t now);
-/* Fetches what has passed the half of its window, with jitter. To be called now and then. */
+/* Fetches what has passed the half of its window, with jitter, what a refresh did not bring, and
+ * sets without the list that is wanted. To be called now and then. */
 void collateral_tick(struct collateral *c, int64_t now);
 
 /* ---- for status output and metrics ---- */

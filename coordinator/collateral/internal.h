@@ -68,6 +68,7 @@ uint32_t collateral_retry_after(const char *value, int64_t now);
 struct collateral_rest {
 	unsigned failures; /* in a row */
 	int64_t until;     /* rests before this time */
+	int64_t asked;     /* as long as its own word goes (Retry-After); 0: it said none */
 };
 
 struct collateral_rest_limits {
@@ -79,6 +80,8 @@ struct collateral_rest_limits {
 void collateral_rest_failed(struct collateral_rest *rest, const struct collateral_rest_limits *l,
 			    int64_t now, uint32_t at_least, uint64_t random);
 void collateral_rest_worked(struct collateral_rest *rest);
+/* Ends what nobody asked for. */
+void collateral_rest_cut(struct collateral_rest *rest);
 /* The time to fetch anew: the half of the window; where that has passed already, the half of what
  * is left, at least ten minutes on. With up to 5 percent of jitter, backwards. */
 int64_t collateral_refresh_time(const struct tdxv_collateral_facts *facts, int64_t fetched_at,

@@ -13,11 +13,18 @@ void collateral_rest_failed(struct collateral_rest *rest, const struct collatera
 		wait = at_least;
 	rest->failures++;
 	rest->until = now + (int64_t)wait;
+	rest->asked = at_least ? now + (int64_t)at_least : 0;
 }
 
 void collateral_rest_worked(struct collateral_rest *rest)
 {
 	*rest = (struct collateral_rest){0};
+}
+
+void collateral_rest_cut(struct collateral_rest *rest)
+{
+	if (rest->until > rest->asked)
+		rest->until = rest->asked;
 }
 
 int64_t collateral_refresh_time(const struct tdxv_collateral_facts *facts, int64_t fetched_at,

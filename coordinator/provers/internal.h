@@ -38,7 +38,7 @@ struct registrar {
 
 	uint64_t gas_day, gas_used;
 	unsigned failures;
-	uint64_t retry_at_ms;
+	uint64_t failed_at_ms, retry_at_ms;
 	struct why failure;
 
 	/* With no key on chain, newcomers do not change a choice that was made. */

@@ -472,6 +472,7 @@ static void failed(struct registrar *r, const char *reason, uint64_t now_ms)
 	r->failures++;
 	r->chosen = false;
 	r->prepared = false;
+	r->failed_at_ms = now_ms;
 	r->retry_at_ms = now_ms + wait;
 	why_set(&r->failure, "%s", reason);
 	/* The contract still holds the old key, and its proofs count again. */

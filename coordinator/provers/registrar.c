@@ -502,6 +502,16 @@ enum registrar_answer registrar_answer(const struct registrar *r, const struct e
 
 /* ---- fitness ---- */
 
+/* What a registration failed for may be past. Not to nothing: something that changes all the time
+ * shall not make it try all the time. */
+static void cut_wait(struct registrar *r)
+{
+	const uint64_t least = r->failed_at_ms + r->settings.retry_min_ms;
+
+	if (r->retry_at_ms > least)
+		r->retry_at_ms = least;
+}
+
 void registrar_set_fit(struct registrar *r, const struct eth_address *signer,
 		       enum registrar_fit fit, const char *sentence)
 {
@@ -509,6 +519,8 @@ void registrar_set_fit(struct registrar *r, const struct eth_address *signer,
 
 	if (!p)
 		return;
+	if (fit == REGISTRAR_FIT && p->fit != REGISTRAR_FIT)
+		cut_wait(r);
 	p->fit = fit;
 	why_set(&p->unfit, "%s", fit == REGISTRAR_UNFIT ? sentence : "");
 }

@@ -157,7 +157,9 @@ bool registrar_setup(struct registrar *r, const struct registrar_check *check, s
 enum registrar_answer registrar_answer(const struct registrar *r, const struct eth_address *signer,
 				       uint64_t now_ms, struct why *why);
 
-/* A kept quote was verified again. The sentence is copied; only UNFIT has one. */
+/* A kept quote was verified again. The sentence is copied; only UNFIT has one. One that passes anew
+ * (with other collateral, policy or contract) ends the wait after failed registrations, but for the
+ * shortest. */
 void registrar_set_fit(struct registrar *r, const struct eth_address *signer,
 		       enum registrar_fit fit, const char *sentence);
 

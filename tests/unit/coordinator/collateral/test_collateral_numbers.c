@@ -264,6 +264,30 @@ static void without_a_list_the_rest_is_served(void **state)
 	got_free(&g);
 }
 
+/* Registrations wait for it, and the next planned fetch may be weeks away. */
+static void a_list_that_is_missed_is_asked_for_again(void **state)
+{
+	struct world *w = *state;
+	struct got g;
+
+	world_open(w);
+	wants(w, 0, true);
+	world_get(w, FORGE_NOW, &g);
+	got_free(&g);
+	world_settle(w);
+	collateral_tick(w->c, FORGE_NOW); /* not at once */
+	world_settle(w);
+	assert_int_equal(w->a.n_part[COLLATERAL_NUMBERS], 1);
+	w->a.numbers = signed_by(KEY_TCB, OF_BOTH);
+	collateral_tick(w->c, FORGE_NOW + 60);
+	world_settle(w);
+	assert_int_equal(collateral_peek(w->c, &w->key, FORGE_NOW + 60)->numbers.n, 2);
+	assert_int_equal(w->n_changed, 1);
+	collateral_tick(w->c, FORGE_NOW + 1200); /* no more once it is there */
+	world_settle(w);
+	assert_int_equal(w->a.n_part[COLLATERAL_NUMBERS], 2);
+}
+
 static void another_number(void **state)
 {
 	struct world *w = *state;
@@ -347,6 +371,7 @@ int main(void)
 	    WORLD(a_list_comes_only_when_it_is_wanted),
 	    WORLD(the_first_good_list_counts),
 	    WORLD(without_a_list_the_rest_is_served),
+	    WORLD(a_list_that_is_missed_is_asked_for_again),
 	    WORLD(another_number),
 	    WORLD(a_restart),
 	};

@@ -162,6 +162,29 @@ static void preparing_that_fails_is_tried_again_later(void **state)
 	next_is(1000, REGISTRAR_PREPARE, 1);
 }
 
+/* Other collateral, policy or contract: what it failed for may be past. */
+static void a_quote_that_passes_anew_ends_the_wait(void **state)
+{
+	struct eth_address one = key(1);
+
+	(void)state;
+	setup(1, 10);
+	registrar_register_failed(r, &one, "no list of numbers", false, 0, 10);
+	registrar_register_failed(r, &one, "no list of numbers", false, 0, 110);
+	registrar_register_failed(r, &one, "no list of numbers", false, 0, 310);
+	fit(1, REGISTRAR_FIT); /* as it was: nothing has changed */
+	next_is(500, REGISTRAR_NOTHING, 0);
+	fit(1, REGISTRAR_FIT_UNKNOWN);
+	fit(1, REGISTRAR_FIT);
+	next_is(500, REGISTRAR_PREPARE, 1);
+	/* However often something changes, the shortest wait is kept. */
+	registrar_register_failed(r, &one, "no list of numbers", false, 0, 500);
+	fit(1, REGISTRAR_UNFIT);
+	fit(1, REGISTRAR_FIT);
+	next_is(599, REGISTRAR_NOTHING, 0);
+	next_is(600, REGISTRAR_PREPARE, 1);
+}
+
 static void an_unfit_quote_is_not_registered_until_it_is_fit_again(void **state)
 {
 	(void)state;
@@ -505,6 +528,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_quote_is_registered_once_the_chain_is_prepared),
 	    TEST(preparing_that_fails_is_tried_again_later),
+	    TEST(a_quote_that_passes_anew_ends_the_wait),
 	    TEST(an_unfit_quote_is_not_registered_until_it_is_fit_again),
 	    TEST(an_unfit_active_yields_to_a_fit_key_that_works),
 	    TEST(a_restored_quote_waits_for_its_verification),

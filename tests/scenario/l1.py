@@ -21,13 +21,16 @@ DEPLOYER_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff
 
 
 _given = set()
+# Of pytest-xdist, where there are several processes: each has ports of its own.
+WORKER, WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+PORTS = 20000 // WORKERS
 
 
 def free_port():
     """A port that nobody listens on, never the same twice. Not one of the kernel's own choice: those
     are also what outgoing connections get, which the hostile clients open by the thousand."""
     while True:
-        port = secrets.randbelow(20000) + 10000
+        port = 10000 + PORTS * WORKER + secrets.randbelow(PORTS)
         if port in _given:
             continue
         _given.add(port)

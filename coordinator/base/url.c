@@ -23,12 +23,12 @@ void url_mask(char *out, size_t size, const char *url)
 	curl_url_cleanup(u);
 }
 
-static bool is_loopback(const char *host)
+bool url_host_is_loopback(const char *host)
 {
 	unsigned char ip[4];
 
 	return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
-	       (inet_pton(AF_INET, host, ip) == 1 && ip[0] == 127);
+	       strcmp(host, "::1") == 0 || (inet_pton(AF_INET, host, ip) == 1 && ip[0] == 127);
 }
 
 static bool has_part(CURLU *u, CURLUPart part)
@@ -55,7 +55,7 @@ bool url_ok(const char *url, struct why *why)
 		why_set(why, "\"%s\" has a user or password in it, which are not sent", masked);
 	else if (has_part(u, CURLUPART_QUERY) || has_part(u, CURLUPART_FRAGMENT))
 		why_set(why, "\"%s\" has a query or fragment after its path", masked);
-	else if (strcmp(scheme, "http") == 0 && !is_loopback(host))
+	else if (strcmp(scheme, "http") == 0 && !url_host_is_loopback(host))
 		why_set(why, "\"%s\" is plain http and not on this host: use https", masked);
 	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
 		why_set(why, "\"%s\" is neither http:// nor https://", masked);

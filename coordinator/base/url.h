@@ -18,4 +18,7 @@ void url_mask(char *out, size_t size, const char *url);
 /* https, or http to a loopback address; no user, query or fragment. False with the sentence. */
 bool url_ok(const char *url, struct why *why);
 
+/* A URL's host, an IPv6 address in brackets or without: "localhost" or a loopback address? */
+bool url_host_is_loopback(const char *host);
+
 #endif

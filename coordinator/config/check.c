@@ -5,6 +5,7 @@
 #include "coordinator/base/listen_at.h"
 #include "coordinator/base/url.h"
 #include "coordinator/collateral/collateral.h"
+#include "coordinator/config/config_store.h"
 #include "coordinator/config/config_tls.h"
 #include "coordinator/config/config_upstream.h"
 #include "coordinator/config/internal.h"
@@ -313,6 +314,7 @@ void config_check(struct loader *l)
 	if (!config_check_tls(l->c, l->need_chain, &why))
 		config_mistake(l, "%s", why.text);
 	config_check_upstream(l);
+	config_check_store(l);
 	if (!l->need_chain)
 		return;
 	check_files(l);

@@ -154,7 +154,7 @@ bool config_names_secret(const char *name, size_t n)
 	return row >= 0 && !is_file && config_row_is_secret(&config_rows[row]);
 }
 
-static void note(struct config *c, const char *name, bool suspect, const struct why *sentence)
+void config_note(struct config *c, const char *name, bool suspect, const struct why *sentence)
 {
 	if (c->n_notes < CONFIG_NOTES_MAX)
 		c->notes[c->n_notes++] = (struct config_note){name, suspect, *sentence};
@@ -166,7 +166,7 @@ static void give_retired(struct loader *l, const struct config_retired *r, const
 
 	switch (config_retired_given(r, value, &sentence)) {
 	case RETIRED_SILENT: break;
-	case RETIRED_NOTE: note(l->c, config_retired_env(r), false, &sentence); break;
+	case RETIRED_NOTE: config_note(l->c, config_retired_env(r), false, &sentence); break;
 	case RETIRED_ERROR:
 		/* Of no matter to a verb that only talks to the daemon. */
 		if (l->need_chain)
@@ -327,7 +327,7 @@ static void store_number(struct loader *l, const struct config_row *r, const cha
 	}
 	memcpy((char *)l->c + r->at, &v, sizeof v);
 	if (given && unit_suspect(&n, v, &why))
-		note(l->c, r->name, true, &why);
+		config_note(l->c, r->name, true, &why);
 }
 
 static void store_row(struct loader *l, size_t row)
@@ -354,6 +354,7 @@ static void store_row(struct loader *l, size_t row)
 	case TYPE_SECRET:
 	case TYPE_URLS:
 	case TYPE_SOURCES:
+	case TYPE_STORE:
 	case TYPE_HASHES: snprintf(at, CONFIG_TEXT_MAX, "%s", text); break;
 	case TYPE_U64: store_number(l, r, text, g->set); break;
 	case TYPE_BOOL: {

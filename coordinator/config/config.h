@@ -11,6 +11,7 @@
 
 #include "cli/cli.h"
 #include "coordinator/base/log.h"
+#include "coordinator/config/store_url.h"
 #include "encoding/bytes.h"
 #include "ethereum/address.h"
 #include "ethereum/key.h"
@@ -54,7 +55,12 @@ struct config {
 	uint64_t upstream_ahead, upstream_poll_ms, upstream_timeout_ms, upstream_wait_ms;
 	uint64_t upstream_max_bytes;
 
-	/* store and inputs */
+	/* store and inputs; no store_url: SQLite in data_dir */
+	char store_url[CONFIG_TEXT_MAX];
+	char store_conninfo[STORE_URL_CONNINFO_MAX]; /* the URL for libpq: nothing left unsaid */
+	char store_password[CONFIG_TEXT_MAX];        /* secret; empty: none is sent */
+	char instance_text[CONFIG_TEXT_MAX];
+	char instance[64]; /* this one's name among the coordinators of a store; never empty */
 	char data_dir[CONFIG_TEXT_MAX];
 	uint64_t max_input_bytes, input_quota_bytes, proof_quota_bytes, disk_floor_bytes;
 	uint64_t retention_s;

@@ -13,6 +13,7 @@ static size_t row_size(const struct config_row *r)
 	case TYPE_SECRET:
 	case TYPE_URLS:
 	case TYPE_SOURCES:
+	case TYPE_STORE:
 	case TYPE_HASHES: return CONFIG_TEXT_MAX;
 	case TYPE_U64: return sizeof(uint64_t);
 	case TYPE_BOOL: return sizeof(bool);
@@ -114,6 +115,11 @@ static void row_text(char *out, size_t n, const struct config *c, const struct c
 		snprintf(out, n, "%s", b ? "true" : "false");
 		break;
 	case TYPE_HASHES: snprintf(out, n, "%s", at); break;
+	case TYPE_STORE:
+		/* What could not be read may have a password in it. */
+		snprintf(out, n, "%s",
+			 *at && !c->store_conninfo[0] ? "(hidden)" : c->store_conninfo);
+		break;
 	case TYPE_URLS: show_urls(out, n, at); break;
 	case TYPE_SOURCES:
 		if (strcmp(at, r->fallback) == 0)
@@ -134,7 +140,7 @@ static void row_text(char *out, size_t n, const struct config *c, const struct c
 
 static void print_json(const struct config *c, FILE *out)
 {
-	char text[CONFIG_TEXT_MAX + 64];
+	char text[CONFIG_TEXT_MAX + 128];
 	json_t *o = json_object();
 	size_t i;
 
@@ -150,7 +156,7 @@ static void print_json(const struct config *c, FILE *out)
 
 void config_print(const struct config *c, FILE *out, bool json)
 {
-	char text[CONFIG_TEXT_MAX + 64];
+	char text[CONFIG_TEXT_MAX + 128];
 	size_t i;
 
 	if (json) {

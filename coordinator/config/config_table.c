@@ -67,7 +67,10 @@ const struct config_row config_rows[] = {
 	NUM(P "UPSTREAM_MAX_BYTES", "proof-coordinator.upstream-max-bytes", upstream_max_bytes, KIB, 1024 * GIB, "268435456", false, "largest answer taken from upstream; MAX_INPUT_BYTES holds for the input in it"),
 
 	GROUP("Store and inputs"),
-	TEXT(P "DATA_DIR", NULL, "proof-coordinator.data-dir", data_dir, "proof-coordinator-data", false, "directory of the database and the inputs"),
+	TEXT(P "DATA_DIR", NULL, "proof-coordinator.data-dir", data_dir, "proof-coordinator-data", false, "directory of the database and the inputs; with STORE, of this coordinator's own files and copies of inputs"),
+	{NULL, P "STORE", NULL, "proof-coordinator.store", TYPE_STORE, AT(store_url), 0, 0, 0, "", false, "postgres://USER@HOST[:PORT][,HOST...]/DATABASE[?sslmode=...&sslrootcert=FILE...] of a PostgreSQL that several coordinators share (default: SQLite in the data directory)"},
+	{NULL, P "STORE_PASSWORD", NULL, NULL, TYPE_SECRET, AT(store_password), 0, 0, 0, "", false, "the password for it"},
+	TEXT(P "INSTANCE", NULL, "proof-coordinator.instance", instance_text, "", false, "name of this coordinator among those that share a STORE (default: the host's name and LISTEN_PORT)"),
 	NUM(P "MAX_INPUT_BYTES", "proof-coordinator.max-input-bytes", max_input_bytes, KIB, 1024 * GIB, "1073741824", false, "largest batch input"),
 	NUM(P "INPUT_QUOTA_BYTES", "proof-coordinator.input-quota-bytes", input_quota_bytes, KIB, 1048576 * GIB, "107374182400", false, "all stored inputs together"),
 	NUM(P "PROOF_QUOTA_BYTES", "proof-coordinator.proof-quota-bytes", proof_quota_bytes, KIB, 1048576 * GIB, "10737418240", false, "all kept proofs together"),

@@ -13,6 +13,7 @@ enum config_type {
 	TYPE_KEY,
 	TYPE_URLS,    /* of L1: shown without what may be a secret */
 	TYPE_SOURCES, /* likewise, one or several, pccs+https:// and dir: too */
+	TYPE_STORE,   /* a database: shown as it is used, for it holds no secret */
 	TYPE_HASHES,  /* SHA-256 in hex, which a private key would look like; shown as they are */
 };
 

@@ -24,6 +24,9 @@ struct loader {
 /* One line for the operator. What was typed stands in it by config_shown() alone. */
 void config_mistake(struct loader *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* What is to be said of a setting that was taken; name outlives c. */
+void config_note(struct config *c, const char *name, bool suspect, const struct why *sentence);
+
 #define CONFIG_SHOWN_SIZE 256
 /* A value as it may be shown: no private key, nothing of a URL that may be a secret. Returns out.
  */

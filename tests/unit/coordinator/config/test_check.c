@@ -455,6 +455,134 @@ static void test_env_file_that_all_may_read(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
+/* ---- a store that several coordinators share ---- */
+
+#define STORE P "STORE"
+#define LOCAL "postgres://coordinator@127.0.0.1/proofs"
+
+static void test_the_store(void **state)
+{
+	(void)state;
+	assert_true(load(0, NULL));
+	assert_string_equal(c.store_url, "");
+	assert_string_equal(c.store_conninfo, "");
+	setenv(STORE "_PASSWORD", "hunter2", 1);
+	assert_false(load(0, NULL));
+	expect_said(STORE "_PASSWORD is given, and no " STORE);
+	setenv(STORE, LOCAL, 1);
+	assert_true(load(0, NULL));
+	assert_string_equal(c.store_url, LOCAL);
+	assert_string_equal(c.store_conninfo, LOCAL "?sslmode=prefer");
+	assert_string_equal(c.store_password, "hunter2");
+	assert_int_equal(c.n_notes, 0);
+	expect_said(STORE "=" LOCAL "?sslmode=prefer\n");
+	expect_said(STORE "_PASSWORD=(set, hidden)\n");
+	expect_unsaid("hunter2");
+	unsetenv(STORE "_PASSWORD");
+	write_file("sesame\n", 0600);
+	setenv(STORE "_PASSWORD_FILE", path, 1);
+	assert_true(load(0, NULL));
+	assert_string_equal(c.store_password, "sesame");
+	expect_unsaid("sesame");
+	write_file("sesame\n", 0644);
+	assert_false(load(0, NULL));
+	expect_said(STORE "_PASSWORD_FILE: ");
+	/* An empty one is how a service says that there is none. */
+	unsetenv(STORE);
+	write_file("\n", 0600);
+	assert_true(load(0, NULL));
+	assert_string_equal(c.store_password, "");
+}
+
+static void test_a_store_with_a_password_in_it_is_shown_nowhere(void **state)
+{
+	(void)state;
+	refused(STORE, "postgres://a:hunter2@127.0.0.1/p", "there is a password in it");
+	expect_said(STORE "=(hidden)\n");
+	expect_unsaid("hunter2");
+	refused(STORE, "postgres://a@127.0.0.1/p?password=hunter2", "STORE_PASSWORD_FILE");
+	expect_unsaid("hunter2");
+}
+
+static void test_files_of_the_store(void **state)
+{
+	char url[400];
+
+	(void)state;
+	snprintf(url, sizeof url, "postgres://a@db.example/p?sslrootcert=%s", path);
+	refused(STORE, url, "cannot read sslrootcert");
+	write_file("-", 0644);
+	accepted(STORE, url);
+	assert_int_equal(c.n_notes, 0);
+	snprintf(url, sizeof url, "postgres://a@127.0.0.1/p?sslcert=%s&sslkey=%s", path, path);
+	refused(STORE, url, "may be read or written by everyone");
+	chmod(path, 0600);
+	accepted(STORE, url);
+	snprintf(url, sizeof url, "postgres://a@db.example/p?sslrootcert=%s", dir);
+	refused(STORE, url, "is not a file");
+}
+
+static void test_a_store_without_tls_is_warned_of(void **state)
+{
+	static const char *const modes[] = {"disable", "allow", "prefer", "require"};
+	char url[128];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof modes / sizeof *modes; i++) {
+		snprintf(url, sizeof url, "postgres://a@db.example/p?sslmode=%s", modes[i]);
+		accepted(STORE, url);
+		assert_int_equal(c.n_notes, 1);
+		assert_string_equal(c.notes[0].name, STORE);
+		assert_non_null(strstr(c.notes[0].sentence.text, modes[i]));
+		snprintf(url, sizeof url, "postgres://a@127.0.0.1/p?sslmode=%s", modes[i]);
+		accepted(STORE, url);
+		assert_int_equal(c.n_notes, 0);
+	}
+}
+
+static void test_libpq_hears_the_settings_alone(void **state)
+{
+	(void)state;
+	setenv("PGHOSTADDR", "10.0.0.1", 1);
+	setenv("PGOPTIONS", "-c fsync=off", 1);
+	assert_true(load(0, NULL));
+	assert_string_equal(getenv("PGHOSTADDR"), "10.0.0.1");
+	accepted(STORE, LOCAL);
+	assert_null(getenv("PGHOSTADDR"));
+	assert_null(getenv("PGOPTIONS"));
+	assert_int_equal(c.n_notes, 1);
+	assert_non_null(strstr(c.notes[0].sentence.text, "PGHOSTADDR and what else"));
+}
+
+static void test_the_name_among_several(void **state)
+{
+	static const char *const bad[] = {
+	    "a b",      "a/b",  "a:1",
+	    "\xc3\xa4", "a\"b", "x012345678901234567890123456789012345678901234567890123456789023"};
+	char host[256] = "", wanted[300];
+	size_t i;
+
+	(void)state;
+	gethostname(host, sizeof host - 1);
+	setenv(P "LISTEN_PORT", "4900", 1);
+	assert_true(load(0, NULL));
+	snprintf(wanted, sizeof wanted, "%.57s-4900", host);
+	assert_string_equal(c.instance, wanted);
+	expect_said(P "INSTANCE=\n");
+	for (i = 0; i < sizeof bad / sizeof *bad; i++)
+		refused(P "INSTANCE", bad[i], "is not 1 to 63 letters, digits");
+	accepted(P "INSTANCE", "north.1_A-b");
+	assert_string_equal(c.instance, "north.1_A-b");
+	/* Where none can be made up that is another's as well. */
+	setenv(P "LISTEN_PORT", "0", 1);
+	assert_true(load(0, NULL));
+	setenv(STORE, LOCAL, 1);
+	refused(P "LISTEN_PORT", "0", P "INSTANCE is needed");
+	setenv(P "LISTEN_PORT", "0", 1);
+	accepted(P "INSTANCE", "north");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -472,6 +600,12 @@ int main(void)
 	    TEST(test_env_file_forms),
 	    TEST(test_env_file_in_utf16),
 	    TEST(test_env_file_that_all_may_read),
+	    TEST(test_the_store),
+	    TEST(test_a_store_with_a_password_in_it_is_shown_nowhere),
+	    TEST(test_files_of_the_store),
+	    TEST(test_a_store_without_tls_is_warned_of),
+	    TEST(test_libpq_hears_the_settings_alone),
+	    TEST(test_the_name_among_several),
 	};
 	int failed = cmocka_run_group_tests(tests, begin_group, end_group);
 

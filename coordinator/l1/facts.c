@@ -97,8 +97,7 @@ struct l1 {
 	bool doubted, retried; /* in this round; since the timer's last */
 	int phase;
 	unsigned outstanding, rounds;
-	uint64_t block;
-	int64_t block_time, head_time; /* of the round under way, and of the last whole one */
+	struct rpc_block block, head; /* of the round under way, and of the last whole one */
 	struct asked asked[Q_COUNT];
 	struct answer answer[Q_COUNT];
 	struct second second;
@@ -233,7 +232,7 @@ static void round_done(struct l1 *c)
 	if (a[Q_FINAL].kind == L1_READ_OK && uint256_to_u64(&f.final, &a[Q_FINAL].word))
 		f.final = second_confirm(&c->second, a[Q_FINAL].endpoint,
 					 f.final < f.verified ? f.final : f.verified,
-					 c->block - c->o.confirmations + 1);
+					 c->block.number - c->o.confirmations + 1);
 	else
 		f.final = c->known ? c->facts.final : 0;
 	if (f.final > f.verified)
@@ -266,7 +265,7 @@ static void round_done(struct l1 *c)
 		keep_facts(c);
 	}
 	c->fresh = true;
-	c->head_time = c->block_time;
+	c->head = c->block;
 	c->rounds++;
 	c->round = false;
 	c->facts.recommitted = tip_changed(&c->tip, f.committed);
@@ -282,7 +281,7 @@ static bool wanted(const struct l1 *c, enum question q)
 	if (rows[q].target == AT_VERIFIER)
 		return is_true(&c->answer[Q_TDX]) && c->answer[Q_VERIFIER].kind == L1_READ_OK;
 	if (q == Q_FINAL)
-		return c->block >= c->o.confirmations;
+		return c->block.number >= c->o.confirmations;
 	return true;
 }
 
@@ -308,7 +307,7 @@ static void refuse_silence(struct l1 *c)
 			 ": the node is not synced, or the address is wrong",
 			 rows[q].signature,
 			 rows[q].target == AT_PROPOSER ? "OnChainProposer" : "TDXVerifier",
-			 c->block);
+			 c->block.number);
 		doubt(c, c->answer[q].endpoint);
 	}
 }
@@ -403,7 +402,7 @@ static void run_phase(struct l1 *c, int phase)
 		if (rows[q].target == AT_VERIFIER)
 			call.to = &verifier;
 		if (q == Q_FINAL)
-			call.block = c->block - c->o.confirmations + 1;
+			call.block = c->block.number - c->o.confirmations + 1;
 		c->asked[q] = (struct asked){c, (enum question)q};
 		c->answer[q].kind = L1_READ_FAILED;
 		if (!question_calldata((enum question)q, &calldata)) {
@@ -437,8 +436,7 @@ static void on_head(void *arg, const struct rpc_reply *reply)
 		round_failed(c);
 		return;
 	}
-	c->block = head.number;
-	c->block_time = (int64_t)head.timestamp;
+	c->block = head;
 	run_phase(c, c->fresh && c->rounds % STATIC_EVERY ? 2 : 0);
 }
 
@@ -566,7 +564,12 @@ bool l1_is_fresh(const struct l1 *c)
 
 int64_t l1_head_time(const struct l1 *c)
 {
-	return c->head_time;
+	return (int64_t)c->head.timestamp;
+}
+
+uint64_t l1_head_number(const struct l1 *c)
+{
+	return c->head.number;
 }
 
 const char *l1_trouble(const struct l1 *c)
@@ -577,9 +580,9 @@ const char *l1_trouble(const struct l1 *c)
 bool l1_time(const struct l1 *c, int64_t max_skew_s, int64_t *now, struct why *why)
 {
 	const int64_t wall = (int64_t)(clock_wall_ms() / 1000);
-	const int64_t off = c->head_time > wall ? c->head_time - wall : wall - c->head_time;
+	const int64_t head = l1_head_time(c), off = head > wall ? head - wall : wall - head;
 
-	if (!c->head_time) {
+	if (!head) {
 		why_set(why, "L1 has not yet said what time it is there");
 		return false;
 	}
@@ -587,9 +590,9 @@ bool l1_time(const struct l1 *c, int64_t max_skew_s, int64_t *now, struct why *w
 		why_set(why,
 			"L1's head is %" PRId64 " s %s this machine's clock, more than the %" PRId64
 			" s that ETHREX_PROOF_COORDINATOR_MAX_CLOCK_SKEW allows: which is right?",
-			off, c->head_time > wall ? "ahead of" : "behind", max_skew_s);
+			off, head > wall ? "ahead of" : "behind", max_skew_s);
 		return false;
 	}
-	*now = c->head_time;
+	*now = head;
 	return true;
 }

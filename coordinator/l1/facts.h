@@ -79,6 +79,8 @@ bool l1_is_fresh(const struct l1 *c);
 /* The head's timestamp in the last round, in seconds; 0: no round in this run. What a dry run and
  * the contracts take for now. */
 int64_t l1_head_time(const struct l1 *c);
+/* That block's number; 0 likewise. */
+uint64_t l1_head_number(const struct l1 *c);
 /* That time, while it agrees with this machine's clock within max_skew_s seconds (0: whatever it
  * is). False with the sentence. */
 bool l1_time(const struct l1 *c, int64_t max_skew_s, int64_t *now, struct why *why);

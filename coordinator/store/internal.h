@@ -33,6 +33,10 @@ struct store {
 	struct store_events events;
 	char dir[PATH_MAX];
 	uint64_t seen; /* the loop's: revision of the others' rows that it was shown */
+	/* The loop's too, of a shared store: as last said by the engine. */
+	bool leads;
+	struct why lost;
+	uint64_t leads_changed, times_lost;
 	int lock_fd;
 	size_t max_queue, max_queue_bytes;
 	uint64_t lazy_ns;
@@ -55,6 +59,8 @@ struct store {
 	struct store_stats stats;
 };
 
+/* With the mutex: counts the answer of a group that is not STORE_OK. */
+void store_count_failure(struct store *s, enum store_rc rc, const struct change_group *group);
 /* On the loop: shows them in order, and frees them. NULL is fine. */
 void store_show_news(struct store *s, struct engine_news *first);
 

@@ -199,7 +199,7 @@ static void hand_back(struct store *s, struct item *first)
 			s->stats.groups++;
 			s->stats.changes += first->group->n;
 		} else if (first->e.rc != STORE_OK) {
-			s->stats.groups_failed++;
+			store_count_failure(s, first->e.rc, first->group);
 		}
 		list_add(&s->done, first);
 	}
@@ -494,6 +494,8 @@ void store_stats(struct store *s, struct store_stats *out)
 	uv_mutex_lock(&s->mutex);
 	*out = s->stats;
 	uv_mutex_unlock(&s->mutex);
+	out->leads_changed = s->leads_changed;
+	out->times_lost = s->times_lost;
 }
 
 void store_close(struct store *s, void (*cb)(void *arg), void *arg)

@@ -288,6 +288,10 @@ struct store_instance {
 };
 
 bool store_is_shared(const struct store *store);
+/* Does this one lead? Always, where it is alone. */
+bool store_leads(const struct store *store);
+/* Why nothing can be stored now, as events.reached said it; "" while it can. */
+const char *store_lost(const struct store *store);
 /* 0..STORE_SLOTS - 1, 0 where it is alone. Two live coordinators never have the same. */
 unsigned store_slot(const struct store *store);
 /* At most max are written, by slot; the number that exists is returned. 0 where it is alone. */
@@ -308,14 +312,20 @@ bool store_fetch_input(struct store *store, const uint8_t sha256[32], uint64_t s
 /* ---- figures, and the end ---- */
 
 struct store_stats {
-	uint64_t transactions;   /* committed: one fsync each */
-	uint64_t groups;         /* stored */
-	uint64_t changes;        /* stored */
-	uint64_t groups_failed;  /* answered with anything but STORE_OK, or lazy and lost */
+	uint64_t transactions; /* committed: one fsync each */
+	uint64_t groups;       /* stored */
+	uint64_t changes;      /* stored */
+	/* Answered with anything else, or lazy and lost; but not those that are counted below. */
+	uint64_t groups_failed;
 	uint64_t groups_refused; /* STORE_FULL */
 	uint64_t lazy_refused;   /* of those, lazy ones */
 	uint64_t checkpoints;
-	size_t queue; /* groups and reads that wait or are in flight */
+	/* Of a shared store: groups that another coordinator's rows contradicted; of those, such
+	 * as had a lease; groups that were the leader's alone, and of a database out of reach. */
+	uint64_t conflicts, lease_conflicts, not_leader, unreachable;
+	uint64_t leads_changed; /* how often this one began to lead, or ended to */
+	uint64_t times_lost;    /* how often the database went out of reach */
+	size_t queue;           /* groups and reads that wait or are in flight */
 	size_t queue_bytes;
 	uint64_t commit_ns_last; /* the last COMMIT, fsync included */
 	uint64_t commit_ns_total;

@@ -29,6 +29,18 @@ bool engine_news_add(struct engine_news_list *list, enum engine_news_kind kind,
 	return true;
 }
 
+static void note_lead(struct store *s, bool leads)
+{
+	s->leads_changed += s->leads != leads;
+	s->leads = leads;
+}
+
+static void note_reach(struct store *s, bool reached, const char *sentence)
+{
+	s->times_lost += !reached && !s->lost.text[0];
+	why_set(&s->lost, "%s", reached ? "" : *sentence ? sentence : "it does not answer");
+}
+
 static void show(struct store *s, const struct engine_news *news)
 {
 	const struct store_change *changes = news->changes ? news->changes->changes : NULL;
@@ -43,11 +55,13 @@ static void show(struct store *s, const struct engine_news *news)
 		break;
 	case NEWS_LEADS:
 	case NEWS_LEADS_NOT:
+		note_lead(s, news->fence > 0);
 		if (e->leads)
 			e->leads(e->arg, news->fence, changes, n);
 		break;
 	case NEWS_LOST:
 	case NEWS_BACK:
+		note_reach(s, news->kind == NEWS_BACK, news->sentence.text);
 		if (e->reached)
 			e->reached(e->arg, news->kind == NEWS_BACK, news->sentence.text);
 		break;
@@ -79,6 +93,36 @@ void store_show_news(struct store *s, struct engine_news *first)
 bool store_is_shared(const struct store *s)
 {
 	return s->engine->ops->turn_ms != 0;
+}
+
+bool store_leads(const struct store *s)
+{
+	return s->leads || !store_is_shared(s);
+}
+
+const char *store_lost(const struct store *s)
+{
+	return s->lost.text;
+}
+
+/* Where there are several, the others' coming first is no failure. */
+void store_count_failure(struct store *s, enum store_rc rc, const struct change_group *group)
+{
+	bool lease = false;
+	size_t i;
+
+	if (store_is_shared(s) && rc == STORE_CONFLICT) {
+		for (i = 0; group && i < group->n; i++)
+			lease = lease || group->changes[i].kind == CHANGE_LEASE_PUT;
+		s->stats.conflicts++;
+		s->stats.lease_conflicts += lease;
+	} else if (rc == STORE_NOT_LEADER) {
+		s->stats.not_leader++;
+	} else if (rc == STORE_UNREACHABLE) {
+		s->stats.unreachable++;
+	} else {
+		s->stats.groups_failed++;
+	}
 }
 
 unsigned store_slot(const struct store *s)

@@ -330,6 +330,8 @@ static void on_watch(uv_timer_t *t)
 	struct daemon *d = t->data;
 
 	log_limited_say(false);
+	if (d->admin)
+		admin_say(d->admin);
 	if (d->closing || d->draining)
 		return;
 	look_for_provers(d);
@@ -345,6 +347,7 @@ static bool start(struct daemon *d, struct why *why)
 	session_set_server(d->session, d->server);
 	admin_set_server(d->admin, d->server);
 	admin_set_state(d->admin, ADMIN_READY);
+	admin_say(d->admin);
 	announce(d);
 	l1_start(d->l1);
 	if (d->relay)

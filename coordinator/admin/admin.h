@@ -2,7 +2,7 @@
  * admin.h -- the operator's HTTP listener: inputs in, state out.
  *
  *     GET  /healthz                              200 while the loop turns
- *     GET  /readyz                               200 once provers are served, else 503
+ *     GET  /readyz                               200 while provers are served, else 503
  *     GET  /metrics                              Prometheus text
  *     GET  /                                     the status page (page.h)
  *     GET  /api/v1/status                        JSON
@@ -66,6 +66,7 @@ struct admin_options {
 	int64_t max_clock_skew_s;    /* as the quotes have it */
 	bool tdx_dev_mode;           /* to be said */
 	const char *version;
+	const char *instance; /* this one's name among the coordinators */
 	uint64_t started_ms;
 };
 enum admin_state { ADMIN_STARTING, ADMIN_READY, ADMIN_DRAINING };
@@ -79,6 +80,9 @@ uint16_t admin_metrics_port(const struct admin *admin);
 void admin_set_state(struct admin *admin, enum admin_state state);
 /* Whose connections are counted; NULL: none. */
 void admin_set_server(struct admin *admin, const struct server *server);
+/* Tells the other coordinators on this database how this one does; to be called every few seconds.
+ */
+void admin_say(const struct admin *admin);
 
 /* Ends: unfinished uploads hear that the daemon stops, what is on its way to the disk is answered
  * when it is there; done is called from the loop. NULL is fine. */

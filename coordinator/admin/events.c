@@ -62,6 +62,7 @@ static bool is_news(struct admin_events *ev, json_t *j)
 
 	json_object_del(j, "at_ms");
 	json_object_del(j, "uptime_s");
+	cluster_json_still(json_object_get(j, "cluster"));
 	same = ev->said && json_equal(ev->said, j);
 	json_decref(ev->said);
 	ev->said = j;

@@ -4,6 +4,7 @@
 #define COORDINATOR_ADMIN_INTERNAL_H
 
 #include "coordinator/admin/admin.h"
+#include "coordinator/cluster/cluster.h"
 #include "coordinator/inputs/upload.h"
 #include "coordinator/store/store.h"
 
@@ -166,6 +167,11 @@ void admin_tcb(struct admin_request *r, const char *rest);
 void admin_collateral(struct admin_request *r, const char *rest);
 void admin_collateral_refresh(struct admin_request *r, const char *rest);
 
+/* cluster.c */
+struct cluster_self admin_self(const struct admin *a);
+json_t *admin_cluster_json(const struct admin *a);
+void admin_cluster(struct admin_request *r, const char *rest);
+
 /* relay.c */
 json_t *admin_relay_json(const struct admin_parts *d); /* null without an upstream */
 void admin_checkpoints(struct admin_request *r, const char *rest);
@@ -181,8 +187,10 @@ bool admin_probes_begin(struct admin *a, struct why *why);
 /* on_closed: once for each of its handles, which admin_probes_begin() has counted. */
 void admin_probes_end(struct admin *a, uv_close_cb on_closed);
 
-/* "ready\n", and so on. */
-const char *admin_state_text(enum admin_state state);
+/* "ready", and so on. */
+const char *admin_state_name(enum admin_state state);
+/* Are provers served? The text is what /readyz says. */
+bool admin_is_ready(const struct admin *a, const char **text);
 
 /* Prometheus text. False: no room. */
 bool admin_metrics(struct buf *out, const struct admin *a);

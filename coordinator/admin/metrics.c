@@ -271,6 +271,67 @@ static void write_attestation(struct out *o, const struct admin_parts *d)
 			 collateral_outcome_name((enum collateral_outcome)v), answers[v]);
 }
 
+/* Of each coordinator a line; a slot is one's alone, whatever its name. */
+static void of_each(struct out *o, const struct admin *a, const char *name, const char *help,
+		    double (*value)(const struct store_instance *))
+{
+	static struct store_instance found[STORE_SLOTS];
+	const struct cluster_self self = admin_self(a);
+	const size_t n = cluster_see(found, a->p.store, &self);
+	size_t i;
+
+	head(o, name, "gauge", help);
+	for (i = 0; i < n; i++)
+		o->ok = o->ok && buf_printf(o->b, P "%s{name=\"%s\",slot=\"%u\"} %.3f\n", name,
+					    found[i].name, found[i].slot, value(&found[i]));
+}
+
+static double seen_seconds(const struct store_instance *c)
+{
+	return (double)c->seen_before_ms / 1000;
+}
+
+static double skew_seconds(const struct store_instance *c)
+{
+	return (double)c->skew_ms / 1000;
+}
+
+static void write_cluster(struct out *o, const struct admin *a)
+{
+	struct store *store = a->p.store;
+	struct store_stats stats;
+
+	store_stats(store, &stats);
+	head(o, "instance_info", "gauge", "1, and which of the coordinators this is.");
+	o->ok = o->ok && buf_printf(o->b, P "instance_info{name=\"%s\",slot=\"%u\"} 1\n",
+				    a->o.instance ? a->o.instance : "", store_slot(store));
+	plain(o, "leader", "gauge", "1 while this coordinator leads; alone it does.",
+	      store_leads(store));
+	plain(o, "leadership_changes_total", "counter",
+	      "How often this one began to lead, or ended to.", stats.leads_changed);
+	plain(o, "database_reachable", "gauge", "1 while changes can be stored.",
+	      !*store_lost(store));
+	plain(o, "database_losses_total", "counter", "How often the database went out of reach.",
+	      stats.times_lost);
+	plain(o, "cluster_instances", "gauge",
+	      "Coordinators on the database, as last seen; alone 1.",
+	      store_is_shared(store) ? store_instances(store, NULL, 0) : 1);
+	of_each(o, a, "cluster_seen_seconds",
+		"How long ago each coordinator was seen in the database.", seen_seconds);
+	of_each(o, a, "cluster_clock_skew_seconds",
+		"The clock of each coordinator less the database's.", skew_seconds);
+	head(o, "store_conflicts_total", "counter",
+	     "Groups that another coordinator's rows contradicted; decided anew.");
+	labelled(o, "store_conflicts_total", "kind", "lease", stats.lease_conflicts);
+	labelled(o, "store_conflicts_total", "kind", "other",
+		 stats.conflicts - stats.lease_conflicts);
+	plain(o, "store_not_leader_total", "counter",
+	      "Groups that only the leader may store, refused since another led.",
+	      stats.not_leader);
+	plain(o, "store_unreachable_total", "counter",
+	      "Groups refused since the database was out of reach.", stats.unreachable);
+}
+
 static void write_store(struct out *o, struct store *store)
 {
 	struct store_stats stats;
@@ -279,7 +340,7 @@ static void write_store(struct out *o, struct store *store)
 	plain(o, "store_transactions_total", "counter", "Durable commits (one fsync each).",
 	      stats.transactions);
 	plain(o, "store_groups_total", "counter", "Groups of changes stored.", stats.groups);
-	plain(o, "store_failures_total", "counter", "Groups that the disk refused.",
+	plain(o, "store_failures_total", "counter", "Groups that disk or database refused.",
 	      stats.groups_failed);
 	plain(o, "store_refusals_total", "counter", "Groups refused for a full queue.",
 	      stats.groups_refused);
@@ -297,7 +358,8 @@ bool admin_metrics(struct buf *out, const struct admin *a)
 	struct out o = {out, true};
 	int i;
 
-	plain(&o, "up", "gauge", "1 while provers are served.", a->state == ADMIN_READY);
+	plain(&o, "up", "gauge", "1 between start and drain; see database_reachable too.",
+	      a->state == ADMIN_READY);
 	write_process(&o, &a->o);
 	plain(&o, "log_lines_dropped_total", "counter",
 	      "Log lines that found no room, since nobody read stderr.", log_dropped());
@@ -322,7 +384,7 @@ bool admin_metrics(struct buf *out, const struct admin *a)
 	write_attestation(&o, d);
 	if (d->relay)
 		write_relay(&o, d->relay);
-	if (d->store)
-		write_store(&o, d->store);
+	write_cluster(&o, a);
+	write_store(&o, d->store);
 	return o.ok;
 }

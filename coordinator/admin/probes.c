@@ -2,7 +2,7 @@
  *
  *     GET /metrics                Prometheus text
  *     GET /livez, /healthz        200 while the loop turns
- *     GET /readyz                 200 once provers are served, else 503
+ *     GET /readyz                 200 while provers are served, else 503
  *
  * It may stand on any address, since it tells numbers only and changes nothing. Its places are its
  * own: whoever fills them takes none of the operator's. When three quarters are taken the oldest
@@ -100,7 +100,9 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 
 static unsigned answer(struct buf *body, const struct admin *a, const char *method, const char *url)
 {
-	const bool ready = strcmp(url, "/readyz") == 0;
+	const bool asks = strcmp(url, "/readyz") == 0;
+	const char *text;
+	bool ready;
 
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
 		buf_add_str(body, "only GET is served here\n");
@@ -112,11 +114,11 @@ static unsigned answer(struct buf *body, const struct admin *a, const char *meth
 		buf_add_str(body, "ok\n");
 		return MHD_HTTP_OK;
 	}
-	buf_add_str(body, ready ? admin_state_text(a->state)
-				: "/metrics, /livez and /readyz are served here\n");
-	if (!ready)
+	ready = admin_is_ready(a, &text);
+	buf_add_str(body, asks ? text : "/metrics, /livez and /readyz are served here\n");
+	if (!asks)
 		return MHD_HTTP_NOT_FOUND;
-	return a->state == ADMIN_READY ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+	return ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,

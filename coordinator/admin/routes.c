@@ -85,21 +85,31 @@ static void on_health(struct admin_request *r, const char *rest)
 	admin_answer(r, MHD_HTTP_OK, "text/plain");
 }
 
-const char *admin_state_text(enum admin_state state)
+const char *admin_state_name(enum admin_state state)
+{
+	static const char *const names[] = {"starting", "ready", "draining"};
+
+	return names[state];
+}
+
+/* While nothing can be stored provers are better served by another coordinator, if there is one. */
+bool admin_is_ready(const struct admin *a, const char **text)
 {
 	static const char *const words[] = {"starting\n", "ready\n", "draining\n"};
+	const bool lost = a->state == ADMIN_READY && *store_lost(a->p.store);
 
-	return words[state];
+	*text = lost ? "database unreachable\n" : words[a->state];
+	return a->state == ADMIN_READY && !lost;
 }
 
 static void on_ready(struct admin_request *r, const char *rest)
 {
-	const enum admin_state state = r->admin->state;
+	const char *text;
+	const bool ready = admin_is_ready(r->admin, &text);
 
 	(void)rest;
-	buf_add_str(&r->body, admin_state_text(state));
-	admin_answer(r, state == ADMIN_READY ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
-		     "text/plain");
+	buf_add_str(&r->body, text);
+	admin_answer(r, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain");
 }
 
 static void on_metrics(struct admin_request *r, const char *rest)
@@ -174,13 +184,21 @@ static const char *mode_mixed_up(const struct admin *a)
 		     "is not in dev mode";
 }
 
-/* What happens next; while L1 cannot be read, that nothing does, and why. */
+/* What happens next; while nothing does, why: nothing can be stored, L1 cannot be read, or another
+ * one does it. */
 static const char *next_sentence(const struct admin *a, char *room, size_t size)
 {
 	const struct admin_parts *d = &a->p;
 	const char *why = l1_trouble(d->l1);
 	struct rpc_endpoint_info info;
+	const struct cluster_self self = admin_self(a);
+	struct why cluster;
 
+	if (*store_lost(d->store) || (!*why && l1_is_fresh(d->l1) && !store_leads(d->store))) {
+		cluster_describe(&cluster, d->store, &self);
+		snprintf(room, size, "%s", cluster.text);
+		return room;
+	}
 	if (!*why && l1_is_fresh(d->l1))
 		return mode_mixed_up(a) ? mode_mixed_up(a) : agenda_sentence(d->agenda);
 	if (!*why && rpc_endpoint_info(d->rpc, 0, &info) && info.last_error[0])
@@ -294,6 +312,7 @@ static void on_status(struct admin_request *r, const char *rest)
 	json_t *batches = json_array();
 	struct work_batch_info b = {0};
 	uint64_t from = work_first_open(d->work), now = clock_mono_ms();
+	const char *text;
 	int shown;
 
 	(void)rest;
@@ -302,11 +321,12 @@ static void on_status(struct admin_request *r, const char *rest)
 		from = b.batch + 1;
 	}
 	admin_json(r, MHD_HTTP_OK,
-		   json_pack("{s:s, s:b, s:b, s:I, s:o, s:o, s:o, s:o}", "version", a->o.version,
-			     "ready", a->state == ADMIN_READY, "tdx_dev_mode", a->o.tdx_dev_mode,
-			     "uptime_s", (json_int_t)((clock_wall_ms() - a->o.started_ms) / 1000),
-			     "l1", admin_l1_json(a), "work", admin_work_json(a), "batches", batches,
-			     "relay", admin_relay_json(d)));
+		   json_pack("{s:s, s:b, s:b, s:I, s:o, s:o, s:o, s:o, s:o}", "version",
+			     a->o.version, "ready", admin_is_ready(a, &text), "tdx_dev_mode",
+			     a->o.tdx_dev_mode, "uptime_s",
+			     (json_int_t)((clock_wall_ms() - a->o.started_ms) / 1000), "cluster",
+			     admin_cluster_json(a), "l1", admin_l1_json(a), "work",
+			     admin_work_json(a), "batches", batches, "relay", admin_relay_json(d)));
 }
 
 /* .../{number}?commit_hash={hash}; false: answered. */
@@ -404,6 +424,7 @@ static const struct route {
     {"GET", "/readyz", OPEN, false, on_ready},
     {"GET", "/metrics", OPEN, false, on_metrics},
     {"GET", "/api/v1/status", READ, false, on_status},
+    {"GET", "/api/v1/cluster", READ, false, admin_cluster},
     {"GET", "/api/v1/overview", READ, false, admin_on_overview},
     {"GET", "/api/v1/events", STREAM, false, admin_stream},
     {"POST", "/api/v1/sender/resume", TOKEN, false, on_resume},

@@ -210,21 +210,17 @@ static void make_agenda(struct admin_world *x, struct l1 *l1, struct why *why)
 	x->p.signing = signing;
 }
 
-void admin_world_open(struct admin_world *x, const char *listen)
+static void open_on(struct admin_world *x, struct engine *engine, const char *listen,
+		    unsigned max_connections, unsigned idle_timeout_s)
 {
-	admin_world_open_with(x, listen, 16, 60);
-}
-
-void admin_world_open_with(struct admin_world *x, const char *listen, unsigned max_connections,
-			   unsigned idle_timeout_s)
-{
-	struct store_options so = {.dir = x->dir};
+	const struct store_options so = {.dir = x->dir, .engine = engine};
 	struct admin_options ao = {.listen = x->listen,
 				   .token = WORLD_TOKEN,
 				   .max_connections = max_connections,
 				   .idle_timeout_s = idle_timeout_s,
 				   .tdx_dev_mode = true,
 				   .version = "9.8.7",
+				   .instance = "here-3900",
 				   .started_ms = clock_wall_ms()};
 	struct why why = {""};
 	struct l1 *l1;
@@ -251,6 +247,22 @@ void admin_world_open_with(struct admin_world *x, const char *listen, unsigned m
 	if (!admin_new(&x->admin, &x->p, &ao, &why))
 		fail_msg("%s", why.text);
 	admin_set_state(x->admin, ADMIN_READY);
+}
+
+void admin_world_open_with(struct admin_world *x, const char *listen, unsigned max_connections,
+			   unsigned idle_timeout_s)
+{
+	open_on(x, NULL, listen, max_connections, idle_timeout_s);
+}
+
+void admin_world_open(struct admin_world *x, const char *listen)
+{
+	admin_world_open_with(x, listen, 16, 60);
+}
+
+void admin_world_open_shared(struct admin_world *x, struct engine *engine)
+{
+	open_on(x, engine, NULL, 16, 60);
 }
 
 /* ---- the loop ---- */

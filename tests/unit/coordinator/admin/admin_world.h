@@ -36,6 +36,8 @@ struct answer {
 void admin_world_open(struct admin_world *x, const char *listen);
 void admin_world_open_with(struct admin_world *x, const char *listen, unsigned max_connections,
 			   unsigned idle_timeout_s);
+/* On a shared store. */
+void admin_world_open_shared(struct admin_world *x, struct engine *engine);
 /* The admin alone; turns the loop until it has ended. */
 void admin_world_close_admin(struct admin_world *x);
 /* All but the directory, which the caller may read; then admin_world_remove(). */

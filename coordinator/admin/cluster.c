@@ -1,0 +1,46 @@
+/* This coordinator among those on its database. */
+#include "coordinator/admin/internal.h"
+
+#include "coordinator/base/clock.h"
+
+struct cluster_self admin_self(const struct admin *a)
+{
+	const struct admin_parts *d = &a->p;
+	const int64_t head = l1_head_time(d->l1), now = (int64_t)(clock_wall_ms() / 1000);
+	struct work_counts counts;
+
+	work_counts(d->work, &counts);
+	return (struct cluster_self){
+	    .name = a->o.instance ? a->o.instance : "",
+	    .version = a->o.version,
+	    .started_ms = a->o.started_ms,
+	    .figures = {.state = admin_state_name(a->state),
+			.connections = a->server ? server_counters(a->server)->connections : 0,
+			.leases = counts.leases,
+			.provers = registrar_count(d->registrar),
+			.inputs_granted = serve_counters(d->serve)[WORK_GRANT],
+			.proofs_accepted = session_acks(d->session),
+			.l1_block = l1_head_number(d->l1),
+			.l1_age_s = head ? now - head : -1,
+			.uptime_s = (clock_wall_ms() - a->o.started_ms) / 1000}};
+}
+
+void admin_say(const struct admin *a)
+{
+	const struct cluster_self self = admin_self(a);
+
+	cluster_say(a->p.store, &self.figures);
+}
+
+json_t *admin_cluster_json(const struct admin *a)
+{
+	const struct cluster_self self = admin_self(a);
+
+	return cluster_json(a->p.store, &self);
+}
+
+void admin_cluster(struct admin_request *r, const char *rest)
+{
+	(void)rest;
+	admin_json(r, MHD_HTTP_OK, admin_cluster_json(r->admin));
+}

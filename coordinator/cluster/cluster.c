@@ -1,0 +1,204 @@
+#include "coordinator/cluster/cluster.h"
+
+#include "coordinator/base/clock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LOWER   "abcdefghijklmnopqrstuvwxyz"
+#define NAMES   "ABCDEFGHIJKLMNOPQRSTUVWXYZ" LOWER "0123456789._+~-" /* as the settings allow */
+#define NUMBERS 8
+
+static const char *const number_names[NUMBERS] = {"connections",    "leases",          "provers",
+						  "inputs_granted", "proofs_accepted", "l1_block",
+						  "l1_age_s",       "uptime_s"};
+
+/* ---- what one says of itself ---- */
+
+static bool print(char out[STORE_STATUS_SIZE], const struct cluster_figures *f)
+{
+	const int64_t numbers[NUMBERS] = {(int64_t)f->connections,
+					  (int64_t)f->leases,
+					  (int64_t)f->provers,
+					  (int64_t)f->inputs_granted,
+					  (int64_t)f->proofs_accepted,
+					  (int64_t)f->l1_block,
+					  f->l1_age_s,
+					  (int64_t)f->uptime_s};
+	int n = snprintf(out, STORE_STATUS_SIZE, "{\"state\":\"%.16s\"", f->state);
+	size_t i;
+
+	for (i = 0; i < NUMBERS && n < STORE_STATUS_SIZE; i++)
+		n += snprintf(out + n, STORE_STATUS_SIZE - (size_t)n, ",\"%s\":%" PRId64,
+			      number_names[i], numbers[i]);
+	if (n < STORE_STATUS_SIZE)
+		n += snprintf(out + n, STORE_STATUS_SIZE - (size_t)n, "}");
+	return n < STORE_STATUS_SIZE;
+}
+
+void cluster_say(struct store *store, const struct cluster_figures *figures)
+{
+	char text[STORE_STATUS_SIZE];
+
+	if (print(text, figures))
+		store_say(store, text);
+}
+
+/* Of at least 0; else null. */
+static json_t *number_of(const json_t *said, const char *name)
+{
+	const json_t *v = json_object_get(said, name);
+
+	return json_is_integer(v) && json_integer_value(v) >= 0
+		   ? json_integer(json_integer_value(v))
+		   : json_null();
+}
+
+static json_t *state_of(const json_t *said)
+{
+	const char *text = json_string_value(json_object_get(said, "state"));
+
+	return text && *text && !text[strspn(text, LOWER)] ? json_string(text) : json_null();
+}
+
+/* null: it said nothing that is understood. */
+static json_t *figures_json(const char *text)
+{
+	json_t *said = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *out;
+	size_t i;
+
+	if (!json_is_object(said)) {
+		json_decref(said);
+		return json_null();
+	}
+	out = json_pack("{s:o}", "state", state_of(said));
+	for (i = 0; i < NUMBERS; i++)
+		json_object_set_new(out, number_names[i], number_of(said, number_names[i]));
+	json_decref(said);
+	return out;
+}
+
+/* ---- all of them ---- */
+
+static void make_plain(char *text, size_t size)
+{
+	text[size - 1] = '\0';
+	for (text += strspn(text, NAMES); *text; text += strspn(text, NAMES))
+		*text++ = '?';
+}
+
+static void see_itself(struct store_instance *out, struct store *store,
+		       const struct cluster_self *self)
+{
+	*out = (struct store_instance){.slot = store_slot(store),
+				       .started_ms = self->started_ms,
+				       .seen_ms = clock_wall_ms(),
+				       .leads = store_leads(store),
+				       .is_this = true};
+	snprintf(out->name, sizeof out->name, "%s", self->name);
+	snprintf(out->version, sizeof out->version, "%s", self->version);
+	if (!print(out->status, &self->figures))
+		out->status[0] = '\0';
+}
+
+size_t cluster_see(struct store_instance out[STORE_SLOTS], struct store *store,
+		   const struct cluster_self *self)
+{
+	size_t i, n = store_instances(store, out, STORE_SLOTS);
+
+	n = n < STORE_SLOTS ? n : STORE_SLOTS;
+	if (!n) {
+		see_itself(out, store, self);
+		n = 1;
+	}
+	for (i = 0; i < n; i++) {
+		make_plain(out[i].name, sizeof out[i].name);
+		make_plain(out[i].version, sizeof out[i].version);
+		out[i].status[sizeof out[i].status - 1] = '\0';
+	}
+	return n;
+}
+
+static bool is_gone(const struct store_instance *c)
+{
+	return c->seen_before_ms > CLUSTER_GONE_MS;
+}
+
+/* By what they say; NULL: none that is there. */
+static const struct store_instance *other_leader(const struct store_instance *c, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (c[i].leads && !c[i].is_this && !is_gone(&c[i]))
+			return &c[i];
+	return NULL;
+}
+
+static void describe(struct why *out, const struct store *store, const struct store_instance *c,
+		     size_t n)
+{
+	const struct store_instance *leader = other_leader(c, n);
+	size_t i, others = 0;
+
+	for (i = 0; i < n; i++)
+		others += !c[i].is_this && !is_gone(&c[i]);
+	if (!store_is_shared(store))
+		why_set(out, "this coordinator is alone: its state is in its data directory");
+	else if (*store_lost(store))
+		why_set(out, "nothing can be stored: %s", store_lost(store));
+	else if (store_leads(store))
+		why_set(out, "this coordinator leads; others beside it: %zu", others);
+	else if (leader)
+		why_set(out, "another coordinator leads: %s", leader->name);
+	else
+		why_set(out, "no coordinator leads; one takes over within seconds");
+}
+
+void cluster_describe(struct why *out, struct store *store, const struct cluster_self *self)
+{
+	static struct store_instance found[STORE_SLOTS];
+
+	describe(out, store, found, cluster_see(found, store, self));
+}
+
+static json_t *coordinator_json(const struct store_instance *c)
+{
+	return json_pack(
+	    "{s:s, s:I, s:s, s:I, s:I, s:b, s:b, s:I, s:b, s:I, s:o}", "name", c->name, "slot",
+	    (json_int_t)c->slot, "version", c->version, "schema", (json_int_t)c->schema,
+	    "started_ms", (json_int_t)c->started_ms, "leads", c->leads, "this", c->is_this,
+	    "seen_s_ago", (json_int_t)(c->seen_before_ms / 1000), "gone", is_gone(c),
+	    "clock_skew_ms", (json_int_t)c->skew_ms, "figures", figures_json(c->status));
+}
+
+json_t *cluster_json(struct store *store, const struct cluster_self *self)
+{
+	static struct store_instance found[STORE_SLOTS];
+	const size_t n = cluster_see(found, store, self);
+	json_t *list = json_array();
+	struct why says = {""};
+	size_t i;
+
+	describe(&says, store, found, n);
+	for (i = 0; i < n; i++)
+		json_array_append_new(list, coordinator_json(&found[i]));
+	return json_pack("{s:b, s:s, s:b, s:s, s:o}", "shared", store_is_shared(store), "says",
+			 says.text, "leads", store_leads(store), "trouble", store_lost(store),
+			 "coordinators", list);
+}
+
+void cluster_json_still(json_t *cluster)
+{
+	json_t *c, *figures;
+	size_t i;
+
+	json_array_foreach (json_object_get(cluster, "coordinators"), i, c) {
+		figures = json_object_get(c, "figures");
+		json_object_del(c, "seen_s_ago");
+		json_object_del(c, "clock_skew_ms");
+		json_object_del(figures, "uptime_s");
+		json_object_del(figures, "l1_age_s");
+	}
+}

@@ -1,0 +1,52 @@
+/*
+ * cluster.h -- the coordinators on one database, for whoever looks on: as each is last seen there,
+ * and what it says of itself.
+ *
+ * What is read there others wrote: names and figures are taken only in the form that they should
+ * have, so that neither a table nor a line of metrics can be made something else by them.
+ */
+#ifndef COORDINATOR_CLUSTER_CLUSTER_H
+#define COORDINATOR_CLUSTER_CLUSTER_H
+
+#include "coordinator/store/store.h"
+
+#include <jansson.h>
+
+/* Not seen for so long a coordinator is gone: its slot may be another's. */
+#define CLUSTER_GONE_MS 30000
+
+/* What a coordinator says of itself. */
+struct cluster_figures {
+	const char *state; /* lower-case letters */
+	uint64_t connections;
+	uint64_t leases;                          /* of all coordinators, as known there */
+	uint64_t provers;                         /* keys, likewise */
+	uint64_t inputs_granted, proofs_accepted; /* there, in this run */
+	uint64_t l1_block;
+	int64_t l1_age_s; /* of that block; -1: none was read */
+	uint64_t uptime_s;
+};
+
+struct cluster_self {
+	const char *name, *version;
+	uint64_t started_ms;
+	struct cluster_figures figures;
+};
+
+/* To the others. */
+void cluster_say(struct store *store, const struct cluster_figures *figures);
+
+/* All that are seen, by slot; this one alone where the store is not shared, or shows none yet. At
+ * least one; their texts are plain words. */
+size_t cluster_see(struct store_instance out[STORE_SLOTS], struct store *store,
+		   const struct cluster_self *self);
+
+/* Whether this one is alone, who leads, or why nothing can be stored. */
+void cluster_describe(struct why *out, struct store *store, const struct cluster_self *self);
+
+/* All of that; NULL: no memory. */
+json_t *cluster_json(struct store *store, const struct cluster_self *self);
+/* Takes what grows by itself out of it. */
+void cluster_json_still(json_t *cluster);
+
+#endif

@@ -1,0 +1,198 @@
+/* Nothing of what others wrote is taken in another form than it should have; what is said is read
+ * again as it was meant; time that passes is no news. */
+#include "coordinator/cluster/cluster.h"
+#include "fake_engine.h"
+#include "store_world.h"
+
+static struct world w;
+static struct fake_engine engine;
+static json_t *seen;
+
+static const struct cluster_self self = {
+    .name = "here-3900", .version = "9.8.7", .started_ms = 1, .figures = {.state = "ready"}};
+static const struct store_instance there = {.slot = 9,
+					    .name = "there-3900",
+					    .version = "9.8.8",
+					    .seen_before_ms = 1400,
+					    .skew_ms = 2700,
+					    .leads = true};
+
+static int begin(void **state)
+{
+	world_make(&w);
+	w.options.engine = fake_engine_init(&engine, 3);
+	assert_int_equal(world_open(&w), STORE_OK);
+	*state = &w;
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	json_decref(seen);
+	seen = NULL;
+	world_close(&w);
+	world_free(&w);
+	return 0;
+}
+
+static const json_t *see(void)
+{
+	json_decref(seen);
+	seen = cluster_json(w.store, &self);
+	assert_non_null(seen);
+	return seen;
+}
+
+static const char *text_of(const json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	assert_non_null(s);
+	return s;
+}
+
+static int64_t number_of(const json_t *j, const char *key)
+{
+	assert_true(json_is_integer(json_object_get(j, key)));
+	return json_integer_value(json_object_get(j, key));
+}
+
+static const json_t *coordinator(const json_t *cluster, size_t i)
+{
+	return json_array_get(json_object_get(cluster, "coordinators"), i);
+}
+
+/* Before it is seen in the database it is there all the same. */
+static void test_itself(void **state)
+{
+	const json_t *c = coordinator(see(), 0);
+
+	(void)state;
+	assert_int_equal(json_array_size(json_object_get(seen, "coordinators")), 1);
+	assert_string_equal(text_of(c, "name"), "here-3900");
+	assert_int_equal(number_of(c, "slot"), 3);
+	assert_true(json_is_true(json_object_get(c, "this")));
+	assert_string_equal(text_of(seen, "says"),
+			    "no coordinator leads; one takes over within seconds");
+}
+
+/* The largest numbers have room, and come back. */
+static void test_what_is_said(void **state)
+{
+	const struct cluster_figures large = {.state = "starting",
+					      .connections = INT64_MAX,
+					      .leases = INT64_MAX,
+					      .provers = INT64_MAX,
+					      .inputs_granted = INT64_MAX,
+					      .proofs_accepted = INT64_MAX,
+					      .l1_block = INT64_MAX,
+					      .l1_age_s = INT64_MAX,
+					      .uptime_s = INT64_MAX};
+	const struct cluster_figures small = {.state = "ready", .l1_age_s = -1};
+	struct store_instance reader = {.slot = 1, .name = "reader"};
+	const json_t *figures;
+
+	(void)state;
+	cluster_say(w.store, &large);
+	strcpy(reader.status, engine.said);
+	fake_engine_add(&engine, &reader);
+	cluster_say(w.store, &small);
+	strcpy(reader.status, engine.said);
+	fake_engine_add(&engine, &reader);
+	figures = json_object_get(coordinator(see(), 0), "figures");
+	assert_string_equal(text_of(figures, "state"), "starting");
+	assert_int_equal(number_of(figures, "connections"), INT64_MAX);
+	assert_int_equal(number_of(figures, "uptime_s"), INT64_MAX);
+	figures = json_object_get(coordinator(seen, 1), "figures");
+	assert_int_equal(number_of(figures, "connections"), 0);
+	assert_true(json_is_null(json_object_get(figures, "l1_age_s")));
+}
+
+/* Rows are others' words. */
+static void test_strange_rows(void **state)
+{
+	static const char *const said[] = {
+	    "",
+	    "null",
+	    "[1]",
+	    "{\"connections\":1",
+	    "{\"connections\":1,\"connections\":2}",
+	    "{\"connections\":\"<script>\",\"leases\":-1,\"provers\":1.5,\"state\":\"<b>\","
+	    "\"more\":\"<b>\"}",
+	};
+	struct store_instance strange = {.slot = 60, .name = "a\"} 1\nx{\\<b>\xff", .leads = true};
+	const json_t *c, *figures;
+	size_t i;
+
+	(void)state;
+	memset(strange.version, 'v', sizeof strange.version);
+	for (i = 0; i < sizeof said / sizeof *said; i++) {
+		strcpy(strange.status, said[i]);
+		fake_engine_add(&engine, &strange);
+	}
+	c = see();
+	assert_string_equal(text_of(c, "says"), "another coordinator leads: a???1?x???b??");
+	assert_int_equal(strlen(text_of(coordinator(c, 0), "version")), STORE_INSTANCE_SIZE - 1);
+	for (i = 0; i + 1 < sizeof said / sizeof *said; i++)
+		assert_true(json_is_null(json_object_get(coordinator(c, i), "figures")));
+	figures = json_object_get(coordinator(c, i), "figures");
+	assert_int_equal(json_object_size(figures), 9);
+	assert_true(json_is_null(json_object_get(figures, "connections")));
+	assert_true(json_is_null(json_object_get(figures, "leases")));
+	assert_true(json_is_null(json_object_get(figures, "provers")));
+	assert_true(json_is_null(json_object_get(figures, "state")));
+	assert_null(json_object_get(figures, "more"));
+}
+
+static void test_a_full_database(void **state)
+{
+	struct store_instance c = there;
+
+	(void)state;
+	for (c.slot = 0; c.slot <= STORE_SLOTS; c.slot++)
+		fake_engine_add(&engine, &c);
+	see();
+	assert_int_equal(json_array_size(json_object_get(seen, "coordinators")), STORE_SLOTS);
+}
+
+/* Time that passes is no news, a coordinator that goes is. */
+static void test_what_is_news(void **state)
+{
+	struct store_instance later = there;
+	json_t *first, *second, *third;
+
+	(void)state;
+	strcpy(later.status, "{\"state\":\"ready\",\"l1_age_s\":10,\"uptime_s\":5}");
+	fake_engine_add(&engine, &later);
+	first = cluster_json(w.store, &self);
+	engine.instance[0].seen_before_ms = 4000;
+	engine.instance[0].skew_ms++;
+	strcpy(engine.instance[0].status, "{\"state\":\"ready\",\"l1_age_s\":11,\"uptime_s\":6}");
+	second = cluster_json(w.store, &self);
+	assert_false(json_equal(first, second));
+	engine.instance[0].seen_before_ms = 31000;
+	third = cluster_json(w.store, &self);
+	cluster_json_still(first);
+	cluster_json_still(second);
+	cluster_json_still(third);
+	assert_true(json_equal(first, second));
+	assert_false(json_equal(second, third));
+	json_decref(first);
+	json_decref(second);
+	json_decref(third);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_itself, begin, end),
+	    cmocka_unit_test_setup_teardown(test_what_is_said, begin, end),
+	    cmocka_unit_test_setup_teardown(test_strange_rows, begin, end),
+	    cmocka_unit_test_setup_teardown(test_a_full_database, begin, end),
+	    cmocka_unit_test_setup_teardown(test_what_is_news, begin, end),
+	};
+
+	gate_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

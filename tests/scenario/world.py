@@ -19,6 +19,7 @@ import subprocess
 import threading
 import time
 
+from cluster import Cluster
 from endpoint import Endpoint
 from l1 import BIN, CONTRACTS, L1, ZERO, Signer, cast, compile_contracts, free_port
 from process import PATIENCE, Process, clean_env, program, until
@@ -373,6 +374,9 @@ class World:
     def coordinator(self, *args, **settings):
         return self.add(Coordinator(self, *args, **settings))
 
+    def cluster(self, count, *args, **settings):
+        return Cluster(self, count, *args, **settings)
+
     def prover(self, coordinator, *args, **more):
         return self.add(Prover(self, coordinator, *args, **more))
 
@@ -411,6 +415,8 @@ class World:
     def close(self):
         for part in self.parts:
             part.kill()
+        for part in self.parts:
+            getattr(part, "remove", lambda: None)()
         if self.front:
             self.front.close()
         if self.l1.process.poll() is None:

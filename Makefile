@@ -6,6 +6,7 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 KILL9_CYCLES ?= 1000
 RELAY_CYCLES ?= 100
+CYCLES ?= 1000
 DIFFERENTIAL_CASES ?= 20000
 
 # Settings given on the command line (make init PROOF_COORDINATOR_ADDRESS=0.0.0.0 ...) reach the
@@ -14,7 +15,7 @@ DIFFERENTIAL_CASES ?= 20000
 # with it, so that a misspelt one is told.
 told = $(foreach name,$(filter ETHREX_%,$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),$(name)))
 
-.PHONY: help executor conformance init down status test bench bench-peers fuzz fuzz-differential register-example lint soak screenshots test-docker build install deb clean
+.PHONY: help executor conformance init down status test bench bench-peers fuzz fuzz-differential register-example lint soak cluster-faults screenshots test-docker build install deb clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
@@ -88,6 +89,11 @@ soak: build ## KILL9_CYCLES (1000) kill -9 cycles, RELAY_CYCLES (100) more in ea
 	@scripts/build-rust
 	@KILL9_CYCLES=$(KILL9_CYCLES) RELAY_CYCLES=$(RELAY_CYCLES) /usr/bin/python3 -m pytest -q -rs tests/scenario/test_kill9.py \
 		tests/scenario/test_power_cut_daemon.py tests/scenario/test_relay_kill9.py
+
+cluster-faults: build ## CYCLES (1000) faults under load of three coordinators on one PostgreSQL, and the table of them
+	@scripts/install-deps test
+	@node contracts/compile.mjs
+	@CLUSTER_CYCLES=$(CYCLES) /usr/bin/python3 -m pytest -q -rs -s -p no:cacheprovider tests/scenario/test_cluster_faults.py
 
 test-docker: build ## builds the images, runs the devnet in containers, and ours beside ethrex's compose (as root)
 	@scripts/install-deps docker

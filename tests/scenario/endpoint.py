@@ -18,6 +18,7 @@ class Endpoint:
 
     def __init__(self, node, port=0, client=None):
         self.node, self.mood, self.methods, self.seen = node, None, (), []
+        self.raw = []  # (monotonic time, what eth_sendRawTransaction was given), whatever became of it
         self.strict = Strictness(client) if client else None
         outer = self
 
@@ -48,6 +49,8 @@ class Endpoint:
         call = json.loads(body)
         method = call["method"]
         self.seen.append(method)
+        if method == "eth_sendRawTransaction":
+            self.raw.append((time.monotonic(), call["params"][0]))
         mood = self.mood if not self.methods or method in self.methods else None
 
         def result(value):

@@ -31,7 +31,7 @@ bool daemon_lock_keys(struct daemon *d, struct why *why)
 	for (i = 0; i < 2; i++) {
 		if (!given[i] || (i == 1 && given[0] && eth_address_equal(&a[0], &a[1])))
 			continue;
-		d->key_locks[i] = system_lock_key(&a[i], where, why);
+		d->key_locks[i] = system_lock_key(&a[i], where, "", why);
 		if (d->key_locks[i] < 0)
 			return false;
 	}

@@ -10,34 +10,91 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-int system_lock_key(const struct eth_address *key, const char *where, struct why *why)
+/* Does a name of this machine's abstract sockets, as the kernel lists them, belong to somebody else
+ * who has this key? mine: the names that are no trouble begin with it. */
+static bool is_rival(const char *line, const char *key, const char *mine)
+{
+	const char *name = strchr(line, '@');
+	size_t n = strlen(key);
+
+	if (!name || strncmp(++name, key, n) != 0 || (name[n] != '\n' && name[n] != '/'))
+		return false;
+	return !*mine || strncmp(name, mine, strlen(mine)) != 0;
+}
+
+/* Where the list cannot be read, nobody is seen. */
+static bool has_rival(const char *key, const char *mine)
+{
+	FILE *f = fopen("/proc/net/unix", "re");
+	char line[512];
+	unsigned seen = 0;
+
+	while (f && fgets(line, sizeof line, f))
+		/* Our own name is one of them. */
+		seen += is_rival(line, key, mine);
+	if (f)
+		fclose(f);
+	return seen > (*mine ? 0 : 1);
+}
+
+static int bind_abstract(const char *text)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	char text[ETH_ADDRESS_TEXT_SIZE], place[17];
-	uint8_t hash[32];
-	int fd, n;
+	const size_t n = strlen(text);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), error;
 
-	keccak256(hash, where, strlen(where));
-	hex_encode(place, hash, 8);
-	eth_address_print(text, key);
-	n = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "proof-coordinator/%s/%s", text,
-		     place);
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 &&
-	    bind(fd, (struct sockaddr *)&name,
-		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) == 0)
+	memcpy(name.sun_path + 1, text, n);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&name,
+			   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n)) == 0)
 		return fd;
-	if (errno == EADDRINUSE)
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+static void hash_name(char out[17], const char *text)
+{
+	uint8_t hash[32];
+
+	keccak256(hash, text, strlen(text));
+	hex_encode(out, hash, 8);
+}
+
+int system_lock_key(const struct eth_address *key, const char *where, const char *store,
+		    struct why *why)
+{
+	char text[ETH_ADDRESS_TEXT_SIZE], place[17], group[17];
+	char name[80], mine[90] = "", full[107];
+	unsigned any = 0;
+	int fd;
+
+	hash_name(place, where);
+	hash_name(group, store);
+	eth_address_print(text, key);
+	snprintf(name, sizeof name, "proof-coordinator/%s/%s", text, place);
+	snprintf(full, sizeof full, "%s", name);
+	if (*store) {
+		snprintf(mine, sizeof mine, "%s/%.8s/", name, group);
+		/* Processes that share these names need not share their numbers. */
+		(void)!getrandom(&any, sizeof any, GRND_NONBLOCK);
+		snprintf(full, sizeof full, "%s%08x", mine, any);
+	}
+	fd = bind_abstract(full);
+	if (fd >= 0 && !has_rival(name, mine))
+		return fd;
+	if (fd >= 0 || errno == EADDRINUSE)
 		why_set(
 		    why,
-		    "another proof-coordinator on this machine sends from %s to the same L1: two "
+		    "another proof-coordinator on this machine sends from %s to the same L1%s: two "
 		    "would take each other's nonces",
-		    text);
+		    text, *store ? ", and not by the same database" : "");
 	else
 		why_set(why, "cannot claim the key %s: %s", text, strerror(errno));
 	if (fd >= 0)

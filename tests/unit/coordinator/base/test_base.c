@@ -264,17 +264,41 @@ static void test_one_daemon_a_key(void **state)
 {
 	const struct eth_address key = {{(uint8_t)getpid(), (uint8_t)(getpid() >> 8), 3}};
 	struct why why = {""};
-	int first = system_lock_key(&key, "chain a", &why), second;
+	int first = system_lock_key(&key, "chain a", "", &why), second;
 
 	(void)state;
 	assert_true(first >= 0);
-	assert_int_equal(system_lock_key(&key, "chain a", &why), -1);
+	assert_int_equal(system_lock_key(&key, "chain a", "", &why), -1);
 	assert_non_null(strstr(why.text, "another proof-coordinator"));
-	second = system_lock_key(&key, "chain b", &why);
+	second = system_lock_key(&key, "chain b", "", &why);
 	assert_true(second >= 0);
 	close(second);
 	close(first);
-	first = system_lock_key(&key, "chain a", &why);
+	first = system_lock_key(&key, "chain a", "", &why);
+	assert_true(first >= 0);
+	close(first);
+}
+
+static void test_those_of_one_database_share_a_key(void **state)
+{
+	const struct eth_address key = {{(uint8_t)getpid(), (uint8_t)(getpid() >> 8), 4}};
+	struct why why = {""};
+	int first = system_lock_key(&key, "chain", "one", &why), second, alone;
+
+	(void)state;
+	second = system_lock_key(&key, "chain", "one", &why);
+	assert_true(first >= 0 && second >= 0);
+	assert_int_equal(system_lock_key(&key, "chain", "another", &why), -1);
+	assert_non_null(strstr(why.text, "not by the same database"));
+	assert_int_equal(system_lock_key(&key, "chain", "", &why), -1);
+	close(first);
+	assert_int_equal(system_lock_key(&key, "chain", "another", &why), -1);
+	close(second);
+	alone = system_lock_key(&key, "chain", "", &why);
+	assert_true(alone >= 0);
+	assert_int_equal(system_lock_key(&key, "chain", "one", &why), -1);
+	close(alone);
+	first = system_lock_key(&key, "chain", "one", &why);
 	assert_true(first >= 0);
 	close(first);
 }
@@ -314,6 +338,7 @@ int main(void)
 					   IN_A_DIRECTORY(test_secrets),
 					   cmocka_unit_test(test_urls),
 					   cmocka_unit_test(test_one_daemon_a_key),
+					   cmocka_unit_test(test_those_of_one_database_share_a_key),
 					   IN_A_DIRECTORY(test_the_service_manager_is_told)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

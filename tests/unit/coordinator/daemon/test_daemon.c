@@ -285,7 +285,7 @@ static void test_a_key_that_another_daemon_uses(void **state)
 	assert_true(eth_address_parse(&proposer, PROPOSER, &why));
 	eth_address_print(text, &proposer);
 	snprintf(where, sizeof where, "%s " L1, text);
-	lock = system_lock_key(&a, where, &why);
+	lock = system_lock_key(&a, where, "", &why);
 	assert_true(lock >= 0);
 	expect_no_start("", NULL, "another proof-coordinator");
 	close(lock);

@@ -1,0 +1,389 @@
+"""Several coordinators on one PostgreSQL: what one is told the others know, one of them sends, and when that one is
+gone another does. test_cluster_faults.py does worse to them, at random."""
+
+import json
+import statistics
+import time
+
+import pytest
+
+from certificates import Party
+from chaos import UP
+from cluster_load import Broadcast, check_chain
+from endpoint import Endpoint
+from line import Line
+from postgres import Postgres
+from world import Key, cast, signal, until
+
+# What does not depend on PostgreSQL is as quick as it can be.
+QUICK = {"PROVER_TIMEOUT": 2000, "LEASES_PER_SOURCE": 0}
+AT_ONCE = 2.0  # seconds: one is promised, and the machine is busy
+TAKEOVER = 15  # likewise; ten are promised
+
+
+@pytest.fixture
+def cluster(world):
+    return world.cluster(3, **QUICK).start()
+
+
+def timed(action):
+    start = time.monotonic()
+    return action(), time.monotonic() - start
+
+
+def prove_through_any(world, cluster, key, last, seconds=60):
+    """Each batch is asked of one, and its proof is given to another."""
+    end, n = time.monotonic() + seconds, 0
+    while world.verified < last:
+        assert time.monotonic() < end, [c.status() for c in cluster if c.alive]
+        n += 1
+        number, _ = cluster[n % 3].request()
+        if number is None:
+            time.sleep(0.05)
+        else:
+            assert cluster[(n + 1) % 3].submit(number, world.proof(key, number)) is True
+
+
+# --- what one is told, all know ---
+
+def test_batches_are_proven_through_any_and_verified_once(world):
+    cluster = world.cluster(3, **QUICK)
+    nodes = {c.name: world.add(Endpoint(world.l1)) for c in cluster}
+    for c in cluster:
+        c.change(ETHREX_ETH_RPC_URL=nodes[c.name].url)
+    cluster.start()
+    key = Key()
+    cluster[0].enroll(key)
+    for last in (2, 4, 6, 8):
+        world.feed(cluster[last % 3], last)
+        prove_through_any(world, cluster, key, last)
+    assert all(c.stop() == 0 for c in cluster)
+    raw = sorted((time_, text, name) for name, node in nodes.items() for time_, text in node.raw)
+    assert len({name for _, _, name in raw}) == 1, "more than one sent"
+    check_chain(world, [Broadcast(text, time_, name) for time_, text, name in raw])
+
+
+def test_an_input_that_one_was_given_is_served_by_the_others(world, cluster):
+    cluster[0].enroll(Key())
+    world.feed(cluster[0], 6)
+    served = {}
+    for n in range(6):
+        number, body = until("a batch to prove", lambda n=n: (r := cluster[1 + n % 2].request())[0] and r)
+        served[number] = body
+    assert sorted(served) == list(range(1, 7)), "no lease is given twice"
+    assert all(body == json.loads(world.batch(n)["input"]) for n, body in served.items())
+
+
+def test_a_large_input(world, cluster):
+    """Of many chunks."""
+    body = json.dumps({"blocks": ["ab" * (1 << 20) for _ in range(5)]}).encode()
+    assert cluster[0].put(1, body)[0] == 201
+    cluster[0].enroll(Key())
+    world.commit(1, 1)
+    got = until("the input", lambda: (r := cluster[2].request())[0] and r, 20)
+    assert got == (1, json.loads(body))
+
+
+def test_the_same_input_is_one_and_another_is_refused(world, cluster):
+    world.put(cluster[0], 1, 1)
+    assert until("the other knows", lambda: cluster[1].put(1, world.batch(1)["input"])[0] == 200)
+    world.commit(1, 1)
+    until("it is committed", lambda: cluster[2].put(1, world.batch(2)["input"])[0] == 409)
+
+
+def test_a_key_that_came_to_a_follower_is_registered_by_the_leader(world, cluster):
+    follower, key = cluster.others(cluster.until_leader())[0], Key()
+    follower.enroll(key)
+    assert world.signer == key.address.lower()
+    assert not follower.events("registered") and cluster.leader().events("registered")
+    assert [key.address.lower() in until("known", c.provers) for c in cluster]
+
+
+def test_a_prover_that_asks_the_follower_only(world, cluster):
+    follower = cluster.others(cluster.until_leader())[0]
+    prover = world.prover(follower).start()
+    world.feed(follower, 3)
+    world.until_verified(3)
+    assert prover.processed() == [1, 2, 3] and world.signer == prover.address
+
+
+def test_the_operator_speaks_to_any(world, cluster):
+    """promote and revoke, at one that does not lead."""
+    first, second = Key(), Key()
+    cluster[0].enroll(first)
+    cluster[1].enroll(second)
+    follower = cluster.others(cluster.until_leader())[0]
+    until("it knows both", lambda: {first.address, second.address} <= set(follower.provers()))
+    done = follower.verb("promote", second.address)
+    assert done.returncode == 0, done
+    until("it is registered", lambda: world.signer == second.address)
+    other = cluster.others(follower)[0]
+    done = other.verb("revoke", second.address)
+    assert done.returncode == 0, done
+    for c in cluster:
+        until(f"{c.name} refuses it", lambda c=c: "revoked" in str(c.setup(second.payload)))
+    until("the first is back", lambda: world.signer == first.address)
+
+
+def test_a_proof_given_to_one_is_not_asked_for_by_another(world, cluster):
+    key = Key()
+    cluster[0].enroll(key)
+    world.put(cluster[0], 1, 1)  # not committed: nothing is verified meanwhile
+    number, _ = until("a batch", lambda: (r := cluster[1].request())[0] and r)
+    assert cluster[2].submit(number, world.proof(key, number)) is True
+    time.sleep(3)  # longer than the lease
+    assert [c.request()[0] for c in cluster] == [None] * 3
+
+
+# --- one that goes ---
+
+def measured_takeover(cluster, harm):
+    leader = cluster.until_leader()
+    start = time.monotonic()
+    harm(leader)
+    cluster.until_leader(*cluster.others(leader), seconds=TAKEOVER)
+    return leader, time.monotonic() - start
+
+
+HARMS = {"kill -9": lambda cluster: lambda c: c.kill(), "SIGSTOP": lambda cluster: lambda c: c.signal(signal.SIGSTOP),
+         "SIGTERM": lambda cluster: lambda c: c.stop(), "partition": lambda cluster: cluster.silence,
+         "cut": lambda cluster: cluster.cut}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_takeover(world, cluster, harm):
+    """Batches are verified on, by another."""
+    key = Key()
+    cluster[0].enroll(key)
+    world.feed(cluster[0], 2)
+    prove_through_any(world, cluster, key, 2)
+    leader, seconds = measured_takeover(cluster, HARMS[harm](cluster))
+    print(f"takeover after {harm}: {seconds:.2f} s")
+    left = cluster.others(leader)
+    world.feed(left[0], 4)
+    for n in (3, 4):
+        assert until("a batch", lambda: left[1].request()[0]) == n
+        assert left[0].submit(n, world.proof(key, n)) is True
+    world.until_verified(4)
+    if harm == "SIGSTOP":
+        leader.signal(signal.SIGCONT)
+    cluster.heal(leader)
+    if not leader.alive:
+        leader.start()
+    until("it follows", lambda: leader.put(4, world.batch(4)["input"])[0] == 410)
+
+
+def test_a_former_leader_that_wakes_up_makes_no_new_intent(world):
+    """Stopped while it had something to send."""
+    cluster = world.cluster(3, **QUICK)
+    nodes = {c.name: world.add(Endpoint(world.l1)) for c in cluster}
+    for c in cluster:
+        c.change(ETHREX_ETH_RPC_URL=nodes[c.name].url)
+    cluster.start()
+    key = Key()
+    cluster[0].enroll(key)
+    last = 0
+    for _ in range(2):
+        leader = cluster.until_leader()
+        for node in nodes.values():
+            node.mood, node.methods = "dead", ("eth_sendRawTransaction",)
+        last += 2
+        world.feed(cluster[0], last)
+        for n in (last - 1, last):
+            assert cluster[0].submit(n, world.proof(key, n)) is True
+        node = nodes[leader.name]
+        until("it wants to send", lambda before=len(node.raw), node=node: len(node.raw) > before)
+        leader.signal(signal.SIGSTOP)
+        cluster.until_leader(*cluster.others(leader), seconds=TAKEOVER)
+        for node in nodes.values():
+            node.mood = None
+        world.until_verified(last)
+        intents = {Broadcast(text, 0, "").nonce for node in nodes.values() for _, text in node.raw}
+        before = len(nodes[leader.name].raw)
+        leader.signal(signal.SIGCONT)
+        time.sleep(2)
+        late = {Broadcast(text, 0, "").nonce for _, text in nodes[leader.name].raw[before:]}
+        assert late <= intents, "a new nonce by one that does not lead"
+        assert cluster.leader() is not leader
+    raw = sorted((time_, text, name) for name, node in nodes.items() for time_, text in node.raw)
+    check_chain(world, [Broadcast(text, time_, name) for time_, text, name in raw])
+
+
+def test_one_after_another_is_started_anew(world, cluster):
+    """An upgrade: at each moment two serve."""
+    key = Key()
+    cluster[0].enroll(key)
+    last = 0
+    for c in cluster:
+        assert c.stop() == 0
+        last += 2
+        left = cluster.others(c)
+        world.feed(left[0], last)
+        for n in (last - 1, last):
+            assert left[1].submit(n, world.proof(key, n)) is True
+        world.until_verified(last)
+        c.start()
+
+
+# --- the database goes ---
+
+def refusal(c, number, proof):
+    """What a prover hears that is not acknowledged, and after how long."""
+    return timed(lambda: c.submit(number, proof))
+
+
+LOSSES = {"kill -9": (lambda k: k.server.kill(), lambda k: k.server.start()),
+          "SIGSTOP": (lambda k: k.server.freeze(), lambda k: k.server.thaw()),
+          "partition": (lambda k: [k.silence(c) for c in k], lambda k: k.heal()),
+          "half a partition": (lambda k: [k.silence(c, UP) for c in k], lambda k: k.heal()),
+          "cut": (lambda k: [k.cut(c) for c in k], lambda k: k.heal())}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_lost_connection(world, cluster, loss):
+    """try_again within a second, nothing acknowledged, and all heals by itself."""
+    lose, restore = LOSSES[loss]
+    key = Key()
+    cluster[0].enroll(key)
+    world.feed(cluster[0], 6)
+    proofs = {n: world.proof(key, n) for n in range(1, 7)}
+    lose(cluster)
+    waits = []
+    for n in range(1, 7):
+        answer, seconds = refusal(cluster[n % 3], n, proofs[n])
+        assert answer is not True, f"acknowledged without a database: {n}"
+        waits.append(seconds)
+    print(f"{loss}: answers after {min(waits):.3f} to {max(waits):.3f} s")
+    assert max(waits) < AT_ONCE
+    assert all(c.alive and c.verb("healthcheck").returncode == 0 for c in cluster)
+    restore(cluster)
+    for n in range(1, 7):
+        until("acknowledged again", lambda n=n: cluster[n % 3].submit(n, proofs[n]) is True, 20)
+    world.until_verified(6)
+
+
+def test_a_database_that_is_dropped_under_them(world, cluster):
+    """Each says so and ends, or says that it is gone: nothing is acknowledged, nothing made anew."""
+    key = Key()
+    cluster[0].enroll(key)
+    world.feed(cluster[0], 1)
+    cluster.server.sql("DROP DATABASE coordinator WITH (FORCE)", database="postgres")
+    for c in cluster:
+        until(f"{c.name} says so", lambda c=c: 'database "coordinator" does not exist' in c.log(), 20)
+    for c in cluster:
+        assert not c.alive or c.submit(1, world.proof(key, 1)) is not True
+    assert not cluster.server.sql("SELECT 1 FROM pg_database WHERE datname = 'coordinator'", database="postgres")
+
+
+def test_an_older_copy_of_the_database_is_noticed(world, cluster):
+    """A backup put back, or a replica that lacked something: whoever saw more ends with a sentence."""
+    key = Key()
+    cluster[0].enroll(key)
+    world.feed(cluster[0], 2)
+    old = world.add(cluster.server.replica(world.dir, "older"))
+    (old.data / "standby.signal").unlink()
+    prove_through_any(world, cluster, key, 2)
+    cluster.server.kill()
+    old.start()
+    for lines in cluster.lines.values():
+        for line in lines:
+            line.target = old.port
+    for c in cluster:
+        assert until(f"{c.name} ends", lambda c=c: not c.alive, 30)
+        assert c.process.returncode != 0
+        assert c.events("store_other_past") or "past" in c.log(), c.log()[-1500:]
+    cluster.server = old
+    cluster.start()
+    world.fed = 2
+    prove_through_any(world, cluster, key, 2)
+
+
+# --- settings and states, in words ---
+
+def words_at_start(c, status=None):
+    """What one says that does not get ready."""
+    c.start(ready=False)
+    c.process.wait(30)
+    assert c.process.returncode == status if status is not None else c.process.returncode != 0
+    return c.log()
+
+
+@pytest.fixture
+def server(world):
+    return world.add(Postgres(world.dir)).start()
+
+
+def test_a_wrong_password(world, server):
+    c, = world.cluster(1, server, STORE_PASSWORD_FILE=world.secret("wrong", "wrong"))
+    assert 'password authentication failed for user "coordinator"' in words_at_start(c)
+
+
+def test_a_missing_database(world, server):
+    c, = world.cluster(1, server, STORE=server.url(database="absent"))
+    assert 'database "absent" does not exist' in words_at_start(c)
+
+
+def test_nobody_listens(world, server):
+    server.stop()
+    c, = world.cluster(1, server)
+    assert "127.0.0.1" in words_at_start(c)
+
+
+def test_a_replica_that_only_reads(world, server):
+    world.cluster(1, server).start()[0].stop()
+    replica = world.add(server.replica(world.dir)).start()
+    c = world.cluster(0, server).add("reader", STORE=replica.url())
+    assert "read-only" in words_at_start(c)
+
+
+@pytest.fixture
+def authority(world):
+    return Party(world.dir, "authority", authority=True)
+
+
+def test_tls(world, authority):
+    server = world.add(Postgres(world.dir, authority=authority, tls_only=True)).start()
+    cluster = world.cluster(3, server, **QUICK)
+    for c in cluster:
+        c.change(STORE=server.url(cluster.lines[c.name][0].port, sslmode="verify-full", sslrootcert=authority.certificate))
+    cluster.start()
+    assert {row[0] for row in server.sql("SELECT s.ssl FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) "
+                                         "WHERE a.usename = 'coordinator'")} == {"t"}
+    key = Key()
+    cluster[0].enroll(key)
+    world.feed(cluster[1], 2)
+    prove_through_any(world, cluster, key, 2)
+
+
+def test_tls_required_and_absent(world, server):
+    c, = world.cluster(1, server, STORE=server.url(sslmode="require"))
+    assert "server does not support SSL" in words_at_start(c)
+
+
+def test_tls_absent_and_required(world, authority):
+    server = world.add(Postgres(world.dir, authority=authority, tls_only=True)).start()
+    c, = world.cluster(1, server, STORE=server.url(sslmode="disable"))
+    assert "no encryption" in words_at_start(c)
+
+
+def test_tls_of_somebody_else(world, authority):
+    server = world.add(Postgres(world.dir, authority=authority, tls_only=True)).start()
+    stranger = Party(world.dir, "stranger", authority=True)
+    c, = world.cluster(1, server, STORE=server.url(sslmode="verify-full", sslrootcert=stranger.certificate))
+    assert "certificate verify failed" in words_at_start(c)
+
+
+def test_two_databases_and_one_key(world, server):
+    """Where it can be seen, that is on one machine."""
+    other = world.add(Postgres(world.dir, "other")).start()
+    world.cluster(2, server).start()
+    c = world.cluster(0, other).add("stranger")
+    assert "another proof-coordinator on this machine sends from" in words_at_start(c)
+    alone = world.coordinator("alone")
+    assert "another proof-coordinator on this machine sends from" in words_at_start(alone)
+
+
+def test_one_key_that_is_in_use_alone(world, server):
+    world.coordinator("alone").start()
+    c, = world.cluster(1, server)
+    assert "another proof-coordinator on this machine sends from" in words_at_start(c)

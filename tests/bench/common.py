@@ -105,7 +105,7 @@ def cost(server, programs, *args, **options):
 class Daemon(Process):
     """The real daemon on a directory of its own, in the mode that needs nothing from L1."""
 
-    def __init__(self, program, directory):
+    def __init__(self, program, directory, **settings):
         keys = directory / "key"
         keys.write_text("0x" + "11" * 32)
         keys.chmod(0o600)
@@ -114,7 +114,7 @@ class Daemon(Process):
         env.update({prefix + k: str(v) for k, v in {
             "LISTEN_PORT": 0, "DATA_DIR": directory / "data", "L1_PRIVATE_KEY_FILE": keys,
             "DEV_MODE": "true", "LOG_LEVEL": "info", "DISK_FLOOR_BYTES": 0,
-            "CANDIDATES_PER_SOURCE": 1000000, "MAX_BATCHES": 1000000, "MAX_INPUTS": 1000000,
+            "CANDIDATES_PER_SOURCE": 1000000, "MAX_BATCHES": 1000000, "MAX_INPUTS": 1000000, **settings,
         }.items()})
         # Nothing listens on port 9: the daemon must serve provers while L1 is dead.
         env["ETHREX_ETH_RPC_URL"] = "http://127.0.0.1:9"

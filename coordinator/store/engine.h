@@ -22,6 +22,9 @@ struct change_group *change_group_new(const struct store_change *changes, size_t
 /* What change_group_new() would allocate. */
 size_t change_group_size(const struct store_change *changes, size_t n);
 
+/* "proof 7 of batch 12" */
+void change_describe(const struct store_change *c, char *out, size_t n);
+
 /* ---- what an engine has to say by itself: only one that is shared ---- */
 
 enum engine_news_kind {

@@ -17,15 +17,13 @@
 #include "coordinator/base/file.h"
 #include "encoding/json_scan.h"
 
-#define TMP_PREFIX "tmp-"
-
 /* ---- the directory ---- */
 
-static bool inputs_path(char out[PATH_MAX], const char *dir, struct why *why)
+bool input_files_path(char out[PATH_MAX], const char *dir, struct why *why)
 {
 	int n = snprintf(out, PATH_MAX, "%s/inputs", dir);
 
-	/* Room for a slash and a name is kept, so that file_path() cannot overflow. */
+	/* Room for a slash and a name is kept, so that input_file_path() cannot overflow. */
 	if (n < 0 || n >= PATH_MAX - 80) {
 		why_set(why, "the path %.80s... is too long", dir);
 		return false;
@@ -33,12 +31,11 @@ static bool inputs_path(char out[PATH_MAX], const char *dir, struct why *why)
 	return true;
 }
 
-static bool file_path(char out[PATH_MAX], const char *dir, const uint8_t sha256[32],
-		      struct why *why)
+bool input_file_path(char out[PATH_MAX], const char *dir, const uint8_t sha256[32], struct why *why)
 {
 	size_t n;
 
-	if (!inputs_path(out, dir, why))
+	if (!input_files_path(out, dir, why))
 		return false;
 	n = strlen(out);
 	out[n] = '/';
@@ -61,7 +58,7 @@ static enum input_rc remove_entries(const char *dir, bool (*unwanted)(const char
 	DIR *entries;
 
 	*removed = 0;
-	if (!inputs_path(path, dir, why))
+	if (!input_files_path(path, dir, why))
 		return INPUT_IO;
 	entries = opendir(path);
 	if (!entries) {
@@ -91,7 +88,7 @@ out:
 static bool is_leftover(const char *name, const void *arg)
 {
 	(void)arg;
-	return strncmp(name, TMP_PREFIX, strlen(TMP_PREFIX)) == 0;
+	return strncmp(name, INPUT_TMP_PREFIX, strlen(INPUT_TMP_PREFIX)) == 0;
 }
 
 enum input_rc input_files_prepare(const char *dir, struct why *why)
@@ -99,7 +96,7 @@ enum input_rc input_files_prepare(const char *dir, struct why *why)
 	char path[PATH_MAX];
 	size_t removed;
 
-	if (!inputs_path(path, dir, why) || !file_dir_make(path, why))
+	if (!input_files_path(path, dir, why) || !file_dir_make(path, why))
 		return INPUT_IO;
 	return remove_entries(dir, is_leftover, NULL, &removed, why);
 }
@@ -152,7 +149,7 @@ enum input_rc input_file_open(int *fd, const char *dir, const uint8_t sha256[32]
 	char path[PATH_MAX];
 	struct stat st;
 
-	if (!file_path(path, dir, sha256, why))
+	if (!input_file_path(path, dir, sha256, why))
 		return INPUT_IO;
 	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (*fd < 0 || fstat(*fd, &st)) {
@@ -176,7 +173,7 @@ enum input_rc input_file_remove(const char *dir, const uint8_t sha256[32], struc
 {
 	char path[PATH_MAX];
 
-	if (!file_path(path, dir, sha256, why))
+	if (!input_file_path(path, dir, sha256, why))
 		return INPUT_IO;
 	if (unlink(path) && errno != ENOENT) {
 		why_set(why, "cannot remove %s: %s", path, strerror(errno));
@@ -223,11 +220,12 @@ static bool open_tmp(struct input_writer *w)
 {
 	if (w->fd >= 0)
 		return true;
-	if (!inputs_path(w->inputs, w->dir, &w->why)) {
+	if (!input_files_path(w->inputs, w->dir, &w->why)) {
 		w->rc = INPUT_IO;
 		return false;
 	}
-	snprintf(w->tmp, sizeof w->tmp, "%.*s/" TMP_PREFIX "XXXXXX", PATH_MAX - 80, w->inputs);
+	snprintf(w->tmp, sizeof w->tmp, "%.*s/" INPUT_TMP_PREFIX "XXXXXX", PATH_MAX - 80,
+		 w->inputs);
 	w->fd = mkostemp(w->tmp, O_CLOEXEC);
 	if (w->fd < 0) {
 		fail(w, INPUT_OK, "cannot create");
@@ -317,7 +315,7 @@ static void publish(struct input_writer *w)
 		why_set(&w->why, "SHA-256 failed on %s", w->tmp);
 		return;
 	}
-	if (!file_path(path, w->dir, w->sha256, &w->why)) {
+	if (!input_file_path(path, w->dir, w->sha256, &w->why)) {
 		w->rc = INPUT_IO;
 		return;
 	}

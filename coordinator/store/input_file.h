@@ -9,6 +9,7 @@
 #ifndef COORDINATOR_STORE_INPUT_FILE_H
 #define COORDINATOR_STORE_INPUT_FILE_H
 
+#include <limits.h>
 #include <uv.h>
 
 #include "encoding/bytes.h"
@@ -48,6 +49,13 @@ enum input_rc input_file_open(int *fd, const char *dir, const uint8_t sha256[32]
 
 /* Removes a file that no row names any more. One that is not there is fine. */
 enum input_rc input_file_remove(const char *dir, const uint8_t sha256[32], struct why *why);
+
+/* DIR/inputs, and a file there; what begins with INPUT_TMP_PREFIX is unfinished. False with the
+ * sentence: the path is too long. */
+#define INPUT_TMP_PREFIX "tmp-"
+bool input_files_path(char out[PATH_MAX], const char *dir, struct why *why);
+bool input_file_path(char out[PATH_MAX], const char *dir, const uint8_t sha256[32],
+		     struct why *why);
 
 /* ---- the writer; asynchronous, on the loop ---- */
 

@@ -326,7 +326,7 @@ static enum store_rc apply_one(struct sqlite *e, const struct store_change *c, s
 							 : "there is no such proof");
 	}
 	if (rc != STORE_OK) {
-		rows_describe(c, what, sizeof what);
+		change_describe(c, what, sizeof what);
 		why_wrap(why, "%s", what);
 	}
 	sqlite3_reset(s);

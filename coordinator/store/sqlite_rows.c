@@ -238,53 +238,6 @@ int rows_bind(sqlite3_stmt *s, const struct store_change *c)
 	return b.rc;
 }
 
-void rows_describe(const struct store_change *c, char *out, size_t n)
-{
-	char hex[41];
-
-	switch (c->kind) {
-	case CHANGE_FACT_PUT:
-	case CHANGE_FACT_DEL:
-		snprintf(out, n, "fact %.*s", c->fact.key.n < 64 ? (int)c->fact.key.n : 64,
-			 c->fact.key.n ? (const char *)c->fact.key.p : "");
-		break;
-	case CHANGE_INPUT_PUT:
-	case CHANGE_INPUT_REPLACED:
-	case CHANGE_INPUT_DEL:
-		snprintf(out, n, "input of batch %" PRIu64 " for commit %.*s", c->input.batch,
-			 c->input.commit_hash.n < 64 ? (int)c->input.commit_hash.n : 64,
-			 c->input.commit_hash.n ? (const char *)c->input.commit_hash.p : "");
-		break;
-	case CHANGE_PROOF_PUT:
-		snprintf(out, n, "proof %" PRIu64 " of batch %" PRIu64, c->proof.id,
-			 c->proof.batch);
-		break;
-	case CHANGE_PROOF_STATE: snprintf(out, n, "proof %" PRIu64, c->proof_state.id); break;
-	case CHANGE_PROOF_RANGE:
-		snprintf(out, n, "proofs of batches %" PRIu64 " to %" PRIu64, c->proof_range.first,
-			 c->proof_range.last);
-		break;
-	case CHANGE_PROOF_DEL: snprintf(out, n, "proof %" PRIu64, c->proof.id); break;
-	case CHANGE_LEASE_PUT:
-	case CHANGE_LEASE_DEL:
-		snprintf(out, n, "lease of batch %" PRIu64 ", prover type %d", c->lease.batch,
-			 c->lease.prover_type);
-		break;
-	case CHANGE_PROVER_PUT:
-	case CHANGE_PROVER_DEL:
-		hex_encode(hex, c->prover.signer, 20);
-		snprintf(out, n, "prover 0x%s", hex);
-		break;
-	case CHANGE_INTENT_PUT:
-	case CHANGE_INTENT_DEL: snprintf(out, n, "intent %" PRIu64, c->intent.id); break;
-	case CHANGE_INPUT_DEL_THROUGH:
-	case CHANGE_PROOF_DEL_THROUGH:
-	case CHANGE_LEASE_DEL_THROUGH:
-		snprintf(out, n, "batches up to %" PRIu64, c->through);
-		break;
-	}
-}
-
 /* ---- columns to structs ---- */
 
 struct reader {

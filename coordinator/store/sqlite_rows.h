@@ -21,8 +21,6 @@ extern const char *const rows_change_sql[CHANGE_KINDS];
 
 /* The memory of the change's spans is borrowed until the statement is reset. An SQLite code. */
 int rows_bind(sqlite3_stmt *s, const struct store_change *c);
-/* "proof 7 of batch 12" */
-void rows_describe(const struct store_change *c, char *out, size_t n);
 
 enum rows_verdict {
 	ROWS_OK,

@@ -1,0 +1,297 @@
+/* A new connection: where to, with which TLS, and what it has to keep to. */
+#include "coordinator/postgres/internal.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define KEYWORDS_MAX 64
+#define LIST_MAX     1024
+#define SERVER_MIN   140000 /* idle_session_timeout */
+
+/* Where libpq's own default, ~/.postgresql/root.crt, is not what a service has. */
+static const char *const root_files[] = {"/etc/ssl/certs/ca-certificates.crt",
+					 "/etc/pki/tls/certs/ca-bundle.crt"};
+
+struct keywords {
+	int n;
+	const char *names[KEYWORDS_MAX + 1], *values[KEYWORDS_MAX + 1];
+	char hosts[LIST_MAX], addresses[LIST_MAX], ports[LIST_MAX];
+};
+
+static const char *value_of(const PQconninfoOption *o, const char *keyword)
+{
+	for (; o->keyword; o++)
+		if (strcmp(o->keyword, keyword) == 0)
+			return o->val && *o->val ? o->val : NULL;
+	return NULL;
+}
+
+static PQconninfoOption *parse(const char *url, struct why *why)
+{
+	char *error = NULL;
+	PQconninfoOption *o = PQconninfoParse(url, &error);
+	size_t n;
+
+	if (o)
+		return o;
+	n = error ? strcspn(error, "\n") : 0;
+	why_set(why, "the address of the database makes no sense: %.*s", (int)n,
+		error ? error : "");
+	PQfreemem(error);
+	return NULL;
+}
+
+bool session_where(char *out, size_t size, const char *url, struct why *why)
+{
+	PQconninfoOption *o = parse(url, why);
+	const char *host, *port, *name;
+
+	if (!o)
+		return false;
+	host = value_of(o, "host") ? value_of(o, "host") : value_of(o, "hostaddr");
+	port = value_of(o, "port");
+	name = value_of(o, "dbname") ? value_of(o, "dbname") : value_of(o, "user");
+	snprintf(out, size, "PostgreSQL, database %.60s at %.120s%s%.40s", name ? name : "(none)",
+		 host ? host : "this host", port ? ":" : "", port ? port : "");
+	PQconninfoFree(o);
+	return true;
+}
+
+/* A list with commas, begun at its entry `by`. A single entry, such as one port for all, stays. */
+static const char *turned(char out[LIST_MAX], const char *list, unsigned by)
+{
+	const char *p = list;
+	unsigned n = 1;
+
+	if (!list)
+		return NULL;
+	for (; *p; p++)
+		n += *p == ',';
+	for (p = list, by %= n; by; by--)
+		p = strchr(p, ',') + 1;
+	if (snprintf(out, LIST_MAX, "%s%s%.*s", p, p == list ? "" : ",",
+		     p == list ? 0 : (int)(p - list - 1), list) >= LIST_MAX)
+		return list;
+	return out;
+}
+
+static bool is_near(const char *hosts)
+{
+	static const char *const near[] = {"localhost", "::1", "127."};
+	const char *p;
+	size_t i, n;
+
+	for (p = hosts; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
+		n = strcspn(p, ",");
+		if (!n || *p == '/' || *p == '@')
+			continue;
+		for (i = 0; i < 3; i++)
+			if (strncmp(p, near[i], strlen(near[i])) == 0 &&
+			    (i == 2 || n == strlen(near[i])))
+				break;
+		if (i == 3)
+			return false;
+	}
+	return true;
+}
+
+static void keyword(struct keywords *k, const char *name, const char *value)
+{
+	int i;
+
+	for (i = 0; i < k->n && strcmp(k->names[i], name) != 0; i++)
+		;
+	if (i >= KEYWORDS_MAX || !value)
+		return;
+	k->names[i] = name;
+	k->values[i] = value;
+	if (i == k->n)
+		k->names[++k->n] = NULL;
+}
+
+/* TLS that checks the server, to anything that is not this host. */
+static void choose_tls(struct keywords *k, const PQconninfoOption *o)
+{
+	const char *mode = value_of(o, "sslmode");
+	size_t i;
+
+	if (!mode) {
+		mode = is_near(value_of(o, "host")) && is_near(value_of(o, "hostaddr"))
+			   ? "prefer"
+			   : "verify-full";
+		keyword(k, "sslmode", mode);
+	}
+	if (strncmp(mode, "verify", 6) != 0 || value_of(o, "sslrootcert"))
+		return;
+	for (i = 0; i < sizeof root_files / sizeof *root_files; i++)
+		if (!access(root_files[i], R_OK)) {
+			keyword(k, "sslrootcert", root_files[i]);
+			return;
+		}
+}
+
+static void choose(struct keywords *k, const PQconninfoOption *o, const char *password,
+		   const char *name, unsigned attempt)
+{
+	const PQconninfoOption *i;
+
+	for (i = o; i->keyword; i++)
+		if (i->val && *i->val)
+			keyword(k, i->keyword, i->val);
+	keyword(k, "host", turned(k->hosts, value_of(o, "host"), attempt));
+	keyword(k, "hostaddr", turned(k->addresses, value_of(o, "hostaddr"), attempt));
+	keyword(k, "port", turned(k->ports, value_of(o, "port"), attempt));
+	if (password && *password)
+		keyword(k, "password", password);
+	keyword(k, "application_name", name);
+	keyword(k, "client_encoding", "UTF8");
+	keyword(k, "keepalives", "1");
+	keyword(k, "keepalives_idle", "2");
+	keyword(k, "keepalives_interval", "1");
+	keyword(k, "keepalives_count", "3");
+	keyword(k, "tcp_user_timeout", "3000");
+	choose_tls(k, o);
+}
+
+/* libpq's sentence names the host; what an operator does about it is added where it is known. */
+static void explain(const struct session *s, struct why *why)
+{
+	static const struct {
+		const char *says, *hint;
+	} hints[] = {
+	    {"password authentication failed",
+	     "; see ETHREX_PROOF_COORDINATOR_STORE_PASSWORD_FILE"},
+	    {"no password supplied", "; see ETHREX_PROOF_COORDINATOR_STORE_PASSWORD_FILE"},
+	    {"does not support SSL",
+	     "; TLS is wanted, as to any host but this one: set ssl = on there, or sslmode"},
+	    {"certificate verify failed",
+	     "; sslrootcert=FILE names the authority that signed the server's certificate"},
+	    {"session is read-only", "; give the primary too: with target_session_attrs=read-write "
+				     "it is found among several hosts"},
+	    {"does not exist", "; create it first"},
+	};
+	char text[400];
+	size_t i, n;
+
+	snprintf(text, sizeof text, "%s", PQerrorMessage(s->conn));
+	for (n = strlen(text); n && text[n - 1] == '\n'; n--)
+		text[n - 1] = '\0';
+	for (i = 0; text[i]; i++)
+		if (text[i] == '\n')
+			text[i] = ' ';
+	for (i = 0; i < sizeof hints / sizeof *hints; i++)
+		if (strstr(text, hints[i].says))
+			break;
+	why_set(why, "%s: %.300s%s", s->where, text,
+		i < sizeof hints / sizeof *hints ? hints[i].hint : "");
+}
+
+static bool connected(struct session *s, struct why *why)
+{
+	PostgresPollingStatusType want = PGRES_POLLING_WRITING;
+	struct pollfd p;
+	uint64_t now;
+
+	while (want != PGRES_POLLING_OK) {
+		now = uv_hrtime();
+		if (want == PGRES_POLLING_FAILED) {
+			explain(s, why);
+			return false;
+		}
+		if (now >= s->due) {
+			why_set(why, "%s: no connection in time%s%s", s->where,
+				PQhost(s->conn) && *PQhost(s->conn) ? ", last tried: " : "",
+				PQhost(s->conn) ? PQhost(s->conn) : "");
+			return false;
+		}
+		p.fd = PQsocket(s->conn);
+		p.events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+		p.revents = 0;
+		if (p.fd < 0 || poll(&p, 1, (int)((s->due - now) / 1000000 + 1)) > 0)
+			want = PQconnectPoll(s->conn);
+	}
+	return true;
+}
+
+/* What the server has to keep to in this session, and whether it can be used at all. What the
+ * operator set for the durability of a COMMIT is never lowered. */
+static const char settle_sql[] =
+    "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on',"
+    " set_config('idle_session_timeout', '6000', false),"
+    " set_config('idle_in_transaction_session_timeout', '3000', false),"
+    " set_config('statement_timeout', '3000', false),"
+    " set_config('lock_timeout', '700', false),"
+    " set_config('default_transaction_isolation', 'read committed', false),"
+    " set_config('synchronous_commit',"
+    " CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN 'on'"
+    " ELSE current_setting('synchronous_commit') END, false),"
+    " set_config('tcp_keepalives_idle', '2', false),"
+    " set_config('tcp_keepalives_interval', '1', false),"
+    " set_config('tcp_keepalives_count', '3', false),"
+    " set_config('tcp_user_timeout', '5000', false)";
+
+static enum store_rc settle(struct session *s, struct why *why)
+{
+	const int version = PQserverVersion(s->conn);
+	bool replica, read_only;
+	enum store_rc rc;
+	PGresult *r;
+
+	if (version < SERVER_MIN) {
+		why_set(why, "%s: the server is version %d.%d, and 14 is the oldest that will do",
+			s->where, version / 10000, version % 100);
+		return STORE_FOREIGN;
+	}
+	if (PQsetnonblocking(s->conn, 1) || !PQenterPipelineMode(s->conn)) {
+		why_set(why, "%s: the connection cannot be used without blocking", s->where);
+		return STORE_UNREACHABLE;
+	}
+	r = session_query(s, settle_sql, "", NULL, &rc, why);
+	if (!r)
+		return rc;
+	replica = *PQgetvalue(r, 0, 0) != 0;
+	read_only = *PQgetvalue(r, 0, 1) != 0;
+	PQclear(r);
+	if (!replica && !read_only)
+		return STORE_OK;
+	why_set(why, "%s: %s is %s; give the primary, or target_session_attrs=read-write", s->where,
+		PQhost(s->conn), replica ? "a read-only replica" : "set read-only");
+	return STORE_UNREACHABLE;
+}
+
+static void on_notice(void *arg, const PGresult *r)
+{
+	(void)arg;
+	(void)r;
+}
+
+enum store_rc session_open(struct session *s, const char *url, const char *password,
+			   const char *name, const char *where, unsigned attempt, unsigned ms,
+			   struct why *why)
+{
+	PQconninfoOption *o = parse(url, why);
+	enum store_rc rc = STORE_UNREACHABLE;
+	struct keywords k = {.n = 0};
+
+	memset(s, 0, sizeof *s);
+	s->where = where;
+	session_deadline(s, ms);
+	if (!o)
+		return STORE_FOREIGN;
+	choose(&k, o, password, name, attempt);
+	s->conn = PQconnectStartParams(k.names, k.values, 0);
+	PQconninfoFree(o);
+	if (!s->conn) {
+		why_set(why, "out of memory for a connection");
+		return STORE_NO_MEMORY;
+	}
+	PQsetNoticeReceiver(s->conn, on_notice, NULL);
+	if (connected(s, why))
+		rc = settle(s, why);
+	if (rc != STORE_OK)
+		session_close(s);
+	return rc;
+}

@@ -1,0 +1,247 @@
+/*
+ * Inputs as chunks of 1 MiB: to the database in one transaction, and back into a file. Each goes
+ * over a connection of its own, in a thread of libuv's pool, so that the store's thread never waits
+ * for one.
+ */
+#include "coordinator/postgres/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "coordinator/store/input_sink.h"
+
+#define CHUNK   INPUT_CHUNK_MAX
+#define STEP_MS 30000 /* for a chunk */
+#define WINDOW  4     /* chunks that are on their way at once */
+
+static enum input_rc rc_of(enum store_rc rc)
+{
+	switch (rc) {
+	case STORE_OK: return INPUT_OK;
+	case STORE_DISK: return INPUT_DISK_FULL;
+	default: return INPUT_IO;
+	}
+}
+
+static enum store_rc open_own(struct session *s, struct postgres *e, struct why *why)
+{
+	enum store_rc rc = session_open(s, e->url, e->password, e->app, e->where, 0, OPEN_MS, why);
+
+	session_deadline(s, STEP_MS);
+	if (rc == STORE_OK)
+		rc = session_run(s,
+				 "SELECT set_config('statement_timeout', '30s', false),"
+				 " set_config('lock_timeout', '30s', false),"
+				 " set_config('idle_in_transaction_session_timeout', '30s', false)",
+				 why);
+	if (rc == STORE_OK)
+		rc = session_run(s, "BEGIN", why);
+	return rc;
+}
+
+static void key_of(struct params *p, const uint8_t sha256[32])
+{
+	param_bytes(p, span_of(sha256, 32));
+}
+
+/* The answer to one chunk that is on its way. */
+static PGresult *settle_one(struct session *s, enum store_rc *rc, struct why *why)
+{
+	PGresult *r;
+
+	session_deadline(s, STEP_MS);
+	r = session_expect(s, rc, why);
+	if (s->conn && !session_end(s, *rc == STORE_OK ? why : NULL))
+		*rc = STORE_UNREACHABLE;
+	return r;
+}
+
+/* ---- to the database ---- */
+
+/* *new: its chunks are missing. What is there already is young again, so that nobody removes it
+ * before its row is stored. */
+static enum store_rc name_it(struct session *s, const uint8_t sha256[32], uint64_t size, bool *new,
+			     struct why *why)
+{
+	struct params p = {0};
+	uint64_t there = 0;
+	enum store_rc rc;
+	PGresult *r;
+
+	key_of(&p, sha256);
+	param_u64(&p, size);
+	r = session_query(s,
+			  "INSERT INTO input_file (sha256, size) VALUES ($1, $2)"
+			  " ON CONFLICT (sha256) DO UPDATE SET shared = clock_timestamp()"
+			  " RETURNING xmax = 0, size",
+			  "bl", &p, &rc, why);
+	if (!r)
+		return rc;
+	*new = *PQgetvalue(r, 0, 0) != 0;
+	there = cell_u64(r, 0, 1);
+	PQclear(r);
+	if (there == size)
+		return STORE_OK;
+	why_set(why, "%s: the input is there with %" PRIu64 " bytes instead of %" PRIu64, s->where,
+		there, size);
+	return STORE_CONFLICT;
+}
+
+/* Up to a whole chunk; 0 at the end. False: an error of the file. */
+static bool read_chunk(int fd, uint8_t *chunk, size_t *n)
+{
+	ssize_t got = 1;
+
+	for (*n = 0; *n < CHUNK && got; *n += (size_t)got) {
+		got = read(fd, chunk + *n, CHUNK - *n);
+		if (got < 0 && errno != EINTR)
+			return false;
+		got = got < 0 ? 0 : got;
+	}
+	return true;
+}
+
+static enum input_rc send_chunks(struct session *s, int fd, const uint8_t sha256[32],
+				 uint8_t *chunk, struct why *why)
+{
+	enum store_rc rc = STORE_OK;
+	int n = 0, waiting = 0;
+	size_t length;
+
+	for (;; n++) {
+		struct params p = {0};
+
+		if (!read_chunk(fd, chunk, &length)) {
+			why_set(why, "an input cannot be read: %s", strerror(errno));
+			return INPUT_IO;
+		}
+		if (!length || rc != STORE_OK)
+			break;
+		key_of(&p, sha256);
+		param_int(&p, n);
+		param_bytes(&p, span_of(chunk, length));
+		session_send_sql(
+		    s, "INSERT INTO input_chunk (sha256, n, bytes) VALUES ($1, $2, $3)", "bib", &p);
+		session_sync(s);
+		if (++waiting == WINDOW) {
+			PQclear(settle_one(s, &rc, why));
+			waiting--;
+		}
+	}
+	for (; waiting; waiting--)
+		PQclear(settle_one(s, &rc, why));
+	return rc_of(rc);
+}
+
+enum input_rc inputs_share(struct engine *engine, const char *dir, const uint8_t sha256[32],
+			   uint64_t size, struct why *why)
+{
+	struct postgres *e = postgres_of(engine);
+	struct session s = {0};
+	enum input_rc rc;
+	uint8_t *chunk;
+	bool new = false;
+	int fd;
+
+	rc = input_file_open(&fd, dir, sha256, size, why);
+	if (rc != INPUT_OK)
+		return rc;
+	rc = INPUT_IO;
+	chunk = malloc(CHUNK);
+	if (!chunk) {
+		why_set(why, "out of memory for an input");
+		goto out;
+	}
+	rc = rc_of(open_own(&s, e, why));
+	if (rc == INPUT_OK)
+		rc = rc_of(name_it(&s, sha256, size, &new, why));
+	if (rc == INPUT_OK && new)
+		rc = send_chunks(&s, fd, sha256, chunk, why);
+	session_deadline(&s, STEP_MS);
+	if (rc == INPUT_OK)
+		rc = rc_of(session_run(&s, "COMMIT", why));
+out:
+	session_close(&s);
+	free(chunk);
+	close(fd);
+	return rc;
+}
+
+/* ---- and back ---- */
+
+static enum store_rc check_there(struct session *s, const uint8_t sha256[32], uint64_t size,
+				 struct why *why)
+{
+	struct params p = {0};
+	enum store_rc rc;
+	PGresult *r;
+
+	key_of(&p, sha256);
+	r = session_query(s, "SELECT size FROM input_file WHERE sha256 = $1", "b", &p, &rc, why);
+	if (!r)
+		return rc;
+	if (PQntuples(r) == 0 || cell_u64(r, 0, 0) != size) {
+		why_set(why, "%s: the input is not there with %" PRIu64 " bytes", s->where, size);
+		rc = STORE_NOT_FOUND;
+	}
+	PQclear(r);
+	return rc;
+}
+
+static void ask_chunk(struct session *s, const uint8_t sha256[32], uint64_t n)
+{
+	struct params p = {0};
+
+	key_of(&p, sha256);
+	param_int(&p, (int)n);
+	session_send_sql(s, "SELECT bytes FROM input_chunk WHERE sha256 = $1 AND n = $2", "bi", &p);
+	session_sync(s);
+}
+
+static enum input_rc take_chunks(struct session *s, struct input_sink *sink,
+				 const uint8_t sha256[32], uint64_t size, struct why *why)
+{
+	const uint64_t chunks = (size + CHUNK - 1) / CHUNK;
+	enum input_rc written = INPUT_OK;
+	enum store_rc rc = STORE_OK;
+	uint64_t asked = 0, n;
+	PGresult *r;
+
+	for (n = 0; n < chunks && rc == STORE_OK && written == INPUT_OK; n++) {
+		for (; asked < chunks && asked < n + WINDOW; asked++)
+			ask_chunk(s, sha256, asked);
+		r = settle_one(s, &rc, why);
+		if (r && PQntuples(r) == 1)
+			written = input_sink_write(sink, cell_bytes(r, 0, 0), why);
+		PQclear(r);
+	}
+	return rc == STORE_OK ? written : INPUT_IO;
+}
+
+enum input_rc inputs_fetch(struct engine *engine, const char *dir, const uint8_t sha256[32],
+			   uint64_t size, struct why *why)
+{
+	struct postgres *e = postgres_of(engine);
+	struct input_sink *sink = NULL;
+	struct session s = {0};
+	enum input_rc rc;
+	enum store_rc there;
+
+	there = open_own(&s, e, why);
+	if (there == STORE_OK)
+		there = check_there(&s, sha256, size, why);
+	rc = there == STORE_NOT_FOUND ? INPUT_BROKEN : there == STORE_OK ? INPUT_OK : INPUT_IO;
+	if (rc == INPUT_OK)
+		rc = input_sink_open(&sink, dir, why);
+	if (rc == INPUT_OK)
+		rc = take_chunks(&s, sink, sha256, size, why);
+	session_close(&s);
+	if (rc == INPUT_OK)
+		return input_sink_publish(sink, sha256, size, why);
+	input_sink_abort(sink);
+	return rc;
+}

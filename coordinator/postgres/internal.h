@@ -1,0 +1,260 @@
+/*
+ * postgres/internal.h -- the engine's own state, and what its files use of each other.
+ */
+#ifndef COORDINATOR_POSTGRES_INTERNAL_H
+#define COORDINATOR_POSTGRES_INTERNAL_H
+
+#include <libpq-fe.h>
+
+#include "coordinator/postgres/postgres.h"
+
+#define CHANGE_KINDS    (CHANGE_LEASE_DEL_THROUGH + 1)
+#define OPEN_MS         5000 /* connecting at the start */
+#define RUN_MS          800  /* connecting later, a transaction, any other exchange */
+#define RECONNECT_MS    200  /* from one attempt to the next */
+#define TURN_MS         100
+#define LOCK_TRY_MS     500
+#define HEARTBEAT_MS    1000
+#define TIDY_MS         60000
+#define NOT_SEEN_MS     30000 /* a coordinator that was not seen for so long has lost its slot */
+#define SKEW_WARN_MS    2000
+#define SKEW_MAX_MS     30000
+#define PAGE_ROWS       1000    /* of each table */
+#define TRANSACTION_MAX 4194304 /* bytes, unless one group alone has more */
+#define KEEP_MS         3600000 /* what was deleted is told for so long */
+
+/* ---- statements (statements.c) ---- */
+
+enum statement {
+	/* 0 to CHANGE_KINDS - 1: what each kind of change does. Parameters: the writer, the
+	 * revision on which it was decided, then as params_of_change(). One row or a row that was
+	 * hit, or it conflicts. */
+	S_HEAD = CHANGE_KINDS, /* rev, mark, fence, trimmed, identity */
+	S_HEAD_LOCK,           /* the same, and it is this transaction's turn */
+	S_HEAD_NEXT,           /* (mark) a new revision */
+	S_FENCE_NEXT, /* (mark) a new revision, and a new leader's fence: rev, mark, fence */
+	S_MARK,       /* (rev) its mark */
+	S_SINCE_FACT, /* (rev, limit) rows of a table that are newer, in order */
+	S_SINCE_INPUT,
+	S_SINCE_PROOF,
+	S_SINCE_LEASE,
+	S_SINCE_PROVER,
+	S_SINCE_INTENT,
+	S_SINCE_GONE,
+	S_PROOF,
+	S_LEAD,      /* tries to take the leader's lock */
+	S_LEAD_NOT,  /* gives it back */
+	S_HEARTBEAT, /* (slot, token, rev, skew, fence, status) the time */
+	S_INSTANCES,
+	S_TRIM_TO,    /* the revision up to which nobody needs to be told what was deleted */
+	S_TRIM_GONE,  /* (rev) */
+	S_TRIM_MARKS, /* (rev) */
+	S_TRIM_HEAD,  /* (rev) */
+	S_TRIM_INPUTS,
+	S_TRIM_INSTANCES,
+	STATEMENTS,
+};
+
+#define S_TABLES (S_SINCE_GONE - S_SINCE_FACT + 1)
+
+/* types: a letter for each parameter, l bigint, i int, b bytea, t text. */
+struct statement_text {
+	const char *sql, *types;
+};
+extern const struct statement_text statements[STATEMENTS];
+
+/* ---- parameters and columns (rows.c); all are binary ---- */
+
+#define PARAMS_MAX 16
+
+/* Must not be moved: it points into itself. The memory of spans is borrowed. */
+struct params {
+	int n;
+	const char *values[PARAMS_MAX];
+	int lengths[PARAMS_MAX], formats[PARAMS_MAX];
+	uint8_t numbers[PARAMS_MAX][8];
+};
+
+void param_u64(struct params *p, uint64_t v);
+void param_int(struct params *p, int v);
+void param_bytes(struct params *p, struct span v);
+void param_text(struct params *p, const char *v);
+
+void params_of_change(struct params *p, const struct store_change *c);
+
+/* Row `at` of the result of S_SINCE_FACT + table, borrowed from it. False: a column of a wrong
+ * size. */
+bool row_read(uint64_t *rev, struct store_change *out, const PGresult *r, int at, int table);
+bool row_read_proof(struct store_proof *out, const PGresult *r);
+
+uint64_t cell_u64(const PGresult *r, int row, int column);
+int cell_int(const PGresult *r, int row, int column);
+struct span cell_bytes(const PGresult *r, int row, int column);
+void cell_text(char *out, size_t size, const PGresult *r, int row, int column);
+
+/* ---- a connection (session.c, connect.c) ---- */
+
+struct session {
+	PGconn *conn;       /* NULL: none */
+	uint64_t due;       /* uv_hrtime() at which whoever waits gives up */
+	const char *where;  /* for sentences: the hosts and the database */
+	unsigned unsettled; /* statements that were sent and not answered yet */
+};
+
+/* Connects, and settles it for this program; in pipeline mode. where is borrowed. attempt turns the
+ * list of hosts, so that one that is silent does not hide the next. */
+enum store_rc session_open(struct session *s, const char *url, const char *password,
+			   const char *name, const char *where, unsigned attempt, unsigned ms,
+			   struct why *why);
+void session_close(struct session *s);
+void session_deadline(struct session *s, unsigned ms);
+/* Makes the statements known to the server; the schema must be there. */
+enum store_rc session_prepare(struct session *s, struct why *why);
+/* For sentences, from an URL, without the user. False with the sentence: it is not one. */
+bool session_where(char *out, size_t size, const char *url, struct why *why);
+
+/* These only queue. What goes wrong shows when the answer is taken. */
+void session_send(struct session *s, enum statement which, const struct params *p);
+void session_send_sql(struct session *s, const char *sql, const char *types,
+		      const struct params *p);
+void session_sync(struct session *s);
+
+/* The answer of the next statement, in order, for PQclear(). NULL: the connection is lost, or the
+ * time is over, and closed; with the sentence. */
+PGresult *session_take(struct session *s, struct why *why);
+/* Takes the answer to session_sync(). */
+bool session_end(struct session *s, struct why *why);
+bool session_ok(const PGresult *r);
+/* Of an answer that is not ok: what it means, and the sentence. */
+enum store_rc session_rc(const struct session *s, const PGresult *r, struct why *why);
+
+/* Takes an answer that should be ok; the first *rc that is not stays. NULL if there is none. */
+PGresult *session_expect(struct session *s, enum store_rc *rc, struct why *why);
+/* One statement by itself: NULL unless *rc is STORE_OK. */
+PGresult *session_ask(struct session *s, enum statement which, const struct params *p,
+		      enum store_rc *rc, struct why *why);
+/* One text by itself. */
+enum store_rc session_run(struct session *s, const char *sql, struct why *why);
+PGresult *session_query(struct session *s, const char *sql, const char *types,
+			const struct params *p, enum store_rc *rc, struct why *why);
+
+/* ---- the schema (schema.c) ---- */
+
+struct schema_step {
+	const char *sql;     /* several statements, each ended by ";\n" */
+	int compatible_from; /* the oldest program that may go on after it */
+};
+
+extern const struct schema_step schema_steps[];
+#define SCHEMA_VERSION 1
+
+/* Makes what is missing of the n steps, whole or not at all; coordinators that start together wait
+ * for each other. make false: only looks. */
+enum store_rc schema_settle(struct session *s, const struct schema_step *steps, int n, bool make,
+			    struct why *why);
+enum store_rc schema_read(struct session *s, int *version, int *compatible_from, struct why *why);
+
+/* ---- the engine ---- */
+
+struct postgres {
+	struct engine engine;
+	char *url;
+	char password[512], name[STORE_INSTANCE_SIZE], version[STORE_INSTANCE_SIZE];
+	char listen[128], where[256];
+	char app[96]; /* what the server calls this session */
+	bool observe;
+	uint64_t token; /* of this run, in its row of instance */
+
+	uv_mutex_t mutex; /* the loop loads while the thread takes its turns */
+	struct session main;
+	unsigned attempts;
+	uint64_t attempt_due, lock_due, beat_due, tidy_due;
+	bool loaded; /* or committed */
+	bool said_lost;
+	bool said_skew;
+	bool ended;            /* another past: nothing is stored any more */
+	struct why lost;       /* why there is no connection */
+	uint64_t writer;       /* a new one for each connection */
+	uint64_t seen, mark;   /* all up to here is known, which looked like this */
+	uint64_t fence, leads; /* 0, or this leader's; since which revision */
+	uint64_t identity;     /* of the database */
+	int64_t skew_ms;
+	bool slot_locked;
+	struct engine_news_list late; /* for whoever may show news next */
+
+	uv_mutex_t shown; /* guards all below */
+	char status[STORE_STATUS_SIZE];
+	struct store_instance instances[STORE_SLOTS];
+	size_t n_instances;
+};
+
+static inline struct postgres *postgres_of(struct engine *e)
+{
+	return (struct postgres *)e;
+}
+
+static inline uint64_t after_ms(unsigned ms)
+{
+	return uv_hrtime() + (uint64_t)ms * 1000000;
+}
+
+/* reach.c: a connection, if need be a new one that goes on where the former ended. False: none,
+ * with the sentence. */
+bool postgres_reach(struct postgres *e, struct engine_news_list *news, struct why *why);
+/* After a failure: notices a connection that is lost. */
+void postgres_check(struct postgres *e, struct engine_news_list *news, const struct why *why);
+void postgres_end(struct postgres *e, struct engine_news_list *news, const char *sentence);
+uint64_t postgres_random(void);
+/* Moves what could not be shown earlier. */
+void postgres_late(struct postgres *e, struct engine_news_list *news);
+
+/* follow.c: queues the questions for what is newer than rev. */
+void follow_send(struct session *s, uint64_t rev, int limit);
+/* Takes their answers and shows them as rows up to head. *all is false when a page was full: then
+ * with parts rows are shown up to *rev, and none without. */
+enum store_rc follow_take(struct session *s, uint64_t *rev, uint64_t head, int limit, bool parts,
+			  bool *all, struct engine_news_list *news, struct why *why);
+/* Shows all that is newer than e->seen. */
+enum store_rc follow(struct postgres *e, struct engine_news_list *news, struct why *why);
+enum store_rc follow_load(struct engine *engine, const struct store_visitor *v, void *arg,
+			  struct why *why);
+enum store_rc follow_read_proof(struct engine *engine, uint64_t id, struct change_group **out,
+				struct why *why);
+
+/* commit.c */
+enum store_rc commit_groups(struct engine *engine, struct engine_item *items[], size_t n,
+			    struct engine_news_list *news, uint64_t *ns, struct why *why);
+/* Queues BEGIN, the head, what is newer than e->seen; takes the answers. *full: a page was; the
+ * transaction is to be rolled back then, and follow() comes first. */
+struct head {
+	uint64_t rev, mark, fence, trimmed, identity;
+};
+void commit_begin_send(struct postgres *e);
+enum store_rc commit_begin_take(struct postgres *e, struct head *head, bool *full,
+				struct engine_news_list *news, struct why *why);
+/* COMMIT, after which all up to rev is known; *why and the connection are lost if it is not known
+ * whether it happened. */
+enum store_rc commit_end(struct postgres *e, uint64_t rev, uint64_t mark, struct why *why);
+void head_read(struct head *out, const PGresult *r);
+
+/* slot.c: STORE_IN_USE when the name is, or all places are. */
+enum store_rc slot_take(struct postgres *e, struct why *why);
+/* Tries to have the lock on its number again, on a new connection. */
+enum store_rc slot_lock(struct postgres *e, struct why *why);
+
+/* leader.c */
+void leader_turn(struct engine *engine, struct engine_news_list *news);
+bool leader_tidy(struct engine *engine);
+void leader_lost(struct postgres *e, struct engine_news_list *news);
+size_t leader_instances(struct engine *engine, struct store_instance *out, size_t max);
+void leader_say(struct engine *engine, const char *status);
+/* Reads the rows of instance for leader_instances(). */
+enum store_rc leader_look(struct postgres *e, struct why *why);
+
+/* inputs.c */
+enum input_rc inputs_share(struct engine *engine, const char *dir, const uint8_t sha256[32],
+			   uint64_t size, struct why *why);
+enum input_rc inputs_fetch(struct engine *engine, const char *dir, const uint8_t sha256[32],
+			   uint64_t size, struct why *why);
+
+#endif

@@ -1,0 +1,335 @@
+/* Turns: what others stored, who leads, the row of this coordinator, and the leader's upkeep. */
+#include "coordinator/postgres/internal.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/base/clock.h"
+
+#define INTENTS_MAX 1000000
+
+void leader_lost(struct postgres *e, struct engine_news_list *news)
+{
+	if (!e->fence)
+		return;
+	e->fence = e->leads = 0;
+	engine_news_add(news, NEWS_LEADS_NOT, NULL, 0, "");
+}
+
+/* ---- becoming the leader ---- */
+
+static int compare_intents(const void *left, const void *right)
+{
+	const struct store_change *a = left, *b = right;
+
+	return a->intent.id < b->intent.id ? -1 : a->intent.id > b->intent.id;
+}
+
+static struct change_group *intents_of(const PGresult *r)
+{
+	const size_t n = (size_t)PQntuples(r);
+	struct store_change *changes = calloc(n + 1, sizeof *changes);
+	struct change_group *group = NULL;
+	uint64_t rev;
+	size_t i;
+
+	for (i = 0; changes && i < n; i++)
+		row_read(&rev, &changes[i], r, (int)i, S_SINCE_INTENT - S_SINCE_FACT);
+	if (changes && n)
+		qsort(changes, n, sizeof *changes, compare_intents);
+	if (changes)
+		group = change_group_new(changes, n);
+	free(changes);
+	return group;
+}
+
+/* In one transaction: all that others stored, a fence that is higher, and the open intents. */
+static enum store_rc raise_fence(struct postgres *e, struct engine_news_list *news, bool *full,
+				 struct why *why)
+{
+	const uint64_t mark = postgres_random();
+	struct params p = {0}, all = {0};
+	struct change_group *intents = NULL;
+	struct session *s = &e->main;
+	struct head head = {0};
+	uint64_t fence = 0;
+	enum store_rc rc;
+	PGresult *r;
+
+	param_u64(&p, mark);
+	param_u64(&all, 0);
+	param_int(&all, INTENTS_MAX);
+	commit_begin_send(e);
+	session_send(s, S_FENCE_NEXT, &p);
+	session_send(s, S_SINCE_INTENT, &all);
+	session_sync(s);
+	rc = commit_begin_take(e, &head, full, news, why);
+	r = session_expect(s, &rc, why);
+	if (r)
+		fence = cell_u64(r, 0, 2);
+	PQclear(r);
+	r = session_expect(s, &rc, why);
+	if (r)
+		intents = intents_of(r);
+	PQclear(r);
+	if (s->conn && !session_end(s, rc == STORE_OK ? why : NULL))
+		rc = STORE_UNREACHABLE;
+	if (rc == STORE_OK && !*full)
+		rc = commit_end(e, head.rev + 1, mark, why);
+	else if (s->conn)
+		session_run(s, "ROLLBACK", NULL);
+	/* What is decided from now on is decided with all that was there before. */
+	if (rc == STORE_OK && !*full && intents &&
+	    engine_news_add(news, NEWS_FOREIGN, NULL, e->seen, "") &&
+	    engine_news_add(news, NEWS_LEADS, intents, fence, "")) {
+		e->fence = fence;
+		e->leads = e->seen;
+		return STORE_OK;
+	}
+	free(intents);
+	return rc == STORE_OK && !*full ? STORE_NO_MEMORY : rc;
+}
+
+static void give_lock_back(struct postgres *e)
+{
+	enum store_rc rc;
+
+	if (e->main.conn)
+		PQclear(session_ask(&e->main, S_LEAD_NOT, NULL, &rc, NULL));
+}
+
+static enum store_rc try_to_lead(struct postgres *e, struct engine_news_list *news, struct why *why)
+{
+	enum store_rc rc;
+	bool mine, full = false;
+	PGresult *r;
+
+	e->lock_due = after_ms(LOCK_TRY_MS);
+	r = session_ask(&e->main, S_LEAD, NULL, &rc, why);
+	if (!r)
+		return rc;
+	mine = *PQgetvalue(r, 0, 0) != 0;
+	PQclear(r);
+	if (!mine)
+		return STORE_OK;
+	rc = raise_fence(e, news, &full, why);
+	if (rc == STORE_OK && full)
+		rc = follow(e, news, why);
+	if (!e->fence)
+		give_lock_back(e);
+	return rc;
+}
+
+/* ---- the row of this coordinator ---- */
+
+static void note_skew(struct postgres *e, int64_t skew_ms, struct engine_news_list *news)
+{
+	const bool was_wrong = llabs(e->skew_ms) > SKEW_MAX_MS,
+		   wrong = llabs(skew_ms) > SKEW_MAX_MS;
+	char text[200];
+
+	e->skew_ms = skew_ms;
+	if (wrong && e->fence) {
+		give_lock_back(e);
+		leader_lost(e, news);
+	}
+	if (llabs(skew_ms) <= SKEW_WARN_MS) {
+		e->said_skew = false;
+		return;
+	}
+	if (e->said_skew && wrong == was_wrong)
+		return;
+	snprintf(text, sizeof text, "this host's clock is %lld.%03lld s %s the database's%s",
+		 (long long)(llabs(skew_ms) / 1000), (long long)(llabs(skew_ms) % 1000),
+		 skew_ms > 0 ? "ahead of" : "behind",
+		 wrong ? ": it does not lead and gives no leases before that is right" : "");
+	e->said_skew = engine_news_add(news, NEWS_TROUBLE, NULL, 0, text);
+}
+
+enum store_rc leader_look(struct postgres *e, struct why *why)
+{
+	struct store_instance *i;
+	enum store_rc rc;
+	PGresult *r = session_ask(&e->main, S_INSTANCES, NULL, &rc, why);
+	uint64_t now;
+	int row;
+
+	if (!r)
+		return rc;
+	uv_mutex_lock(&e->shown);
+	e->n_instances = 0;
+	for (row = 0; row < PQntuples(r) && row < STORE_SLOTS; row++) {
+		i = &e->instances[e->n_instances++];
+		memset(i, 0, sizeof *i);
+		i->slot = (unsigned)cell_int(r, row, 0);
+		cell_text(i->name, sizeof i->name, r, row, 1);
+		cell_text(i->version, sizeof i->version, r, row, 2);
+		i->schema = (unsigned)cell_int(r, row, 3);
+		i->started_ms = cell_u64(r, row, 4);
+		i->seen_ms = cell_u64(r, row, 5);
+		now = cell_u64(r, row, 6);
+		i->seen_before_ms = now > i->seen_ms ? now - i->seen_ms : 0;
+		i->skew_ms = (int64_t)cell_u64(r, row, 7);
+		i->leads = *PQgetvalue(r, row, 8) != 0;
+		i->is_this = !e->observe && cell_u64(r, row, 9) == e->token;
+		cell_text(i->status, sizeof i->status, r, row, 10);
+	}
+	uv_mutex_unlock(&e->shown);
+	PQclear(r);
+	return STORE_OK;
+}
+
+/* Outside the head's lock, so that it holds up nobody. */
+static enum store_rc beat(struct postgres *e, struct engine_news_list *news, struct why *why)
+{
+	char text[300], status[STORE_STATUS_SIZE];
+	const uint64_t before = clock_wall_ms();
+	struct params p = {0};
+	enum store_rc rc;
+	uint64_t now;
+	PGresult *r;
+
+	e->beat_due = after_ms(HEARTBEAT_MS);
+	uv_mutex_lock(&e->shown);
+	memcpy(status, e->status, sizeof status);
+	uv_mutex_unlock(&e->shown);
+	param_int(&p, (int)e->engine.slot);
+	param_u64(&p, e->token);
+	param_u64(&p, e->seen);
+	param_u64(&p, (uint64_t)e->skew_ms);
+	param_u64(&p, e->fence);
+	param_text(&p, status);
+	r = session_ask(&e->main, S_HEARTBEAT, &p, &rc, why);
+	if (!r)
+		return rc;
+	if (PQntuples(r) == 0) {
+		snprintf(text, sizeof text,
+			 "%s: this coordinator was away, and another one has its place", e->where);
+		postgres_end(e, news, text);
+		why_set(why, "%s", text);
+		rc = STORE_UNREACHABLE;
+	} else {
+		now = cell_u64(r, 0, 0);
+		note_skew(e, (int64_t)((before + clock_wall_ms()) / 2 - now), news);
+	}
+	PQclear(r);
+	return rc == STORE_OK && e->main.conn ? leader_look(e, why) : rc;
+}
+
+size_t leader_instances(struct engine *engine, struct store_instance *out, size_t max)
+{
+	struct postgres *e = postgres_of(engine);
+	size_t n;
+
+	uv_mutex_lock(&e->shown);
+	n = e->n_instances;
+	memcpy(out, e->instances, (n < max ? n : max) * sizeof *out);
+	uv_mutex_unlock(&e->shown);
+	return n;
+}
+
+void leader_say(struct engine *engine, const char *status)
+{
+	struct postgres *e = postgres_of(engine);
+
+	uv_mutex_lock(&e->shown);
+	snprintf(e->status, sizeof e->status, "%s", status);
+	uv_mutex_unlock(&e->shown);
+}
+
+/* ---- a turn ---- */
+
+static enum store_rc look_at_head(struct postgres *e, struct engine_news_list *news,
+				  struct why *why)
+{
+	struct head head = {0};
+	enum store_rc rc;
+	PGresult *r = session_ask(&e->main, S_HEAD, NULL, &rc, why);
+
+	if (!r)
+		return rc;
+	head_read(&head, r);
+	PQclear(r);
+	if (e->fence && head.fence != e->fence)
+		leader_lost(e, news);
+	return e->loaded && head.rev != e->seen ? follow(e, news, why) : STORE_OK;
+}
+
+void leader_turn(struct engine *engine, struct engine_news_list *news)
+{
+	struct postgres *e = postgres_of(engine);
+	struct why why = {""};
+	enum store_rc rc;
+
+	uv_mutex_lock(&e->mutex);
+	postgres_late(e, news);
+	if (postgres_reach(e, news, &why)) {
+		rc = look_at_head(e, news, &why);
+		if (rc == STORE_OK && !e->observe && uv_hrtime() >= e->beat_due)
+			rc = beat(e, news, &why);
+		if (rc == STORE_OK && !e->observe && !e->slot_locked)
+			rc = slot_lock(e, &why);
+		if (rc == STORE_OK && !e->observe && e->loaded && !e->fence &&
+		    llabs(e->skew_ms) <= SKEW_MAX_MS && uv_hrtime() >= e->lock_due)
+			try_to_lead(e, news, &why);
+		postgres_check(e, news, &why);
+	}
+	uv_mutex_unlock(&e->mutex);
+}
+
+/* ---- the leader's upkeep ---- */
+
+static enum store_rc trim(struct postgres *e, struct why *why)
+{
+	struct session *s = &e->main;
+	struct params keep = {0}, to = {0};
+	enum store_rc rc;
+	PGresult *r;
+	bool known;
+	int i;
+
+	param_u64(&keep, KEEP_MS);
+	r = session_ask(s, S_TRIM_TO, &keep, &rc, why);
+	if (!r)
+		return rc;
+	known = !PQgetisnull(r, 0, 0);
+	param_u64(&to, cell_u64(r, 0, 0));
+	PQclear(r);
+	session_send_sql(s, "BEGIN", "", NULL);
+	if (known) {
+		session_send(s, S_TRIM_HEAD, &to);
+		session_send(s, S_TRIM_GONE, &to);
+		session_send(s, S_TRIM_MARKS, &to);
+	}
+	session_send(s, S_TRIM_INPUTS, &keep);
+	session_send(s, S_TRIM_INSTANCES, NULL);
+	session_send_sql(s, "COMMIT", "", NULL);
+	session_sync(s);
+	for (i = 0; i < (known ? 7 : 4); i++)
+		PQclear(session_expect(s, &rc, why));
+	if (s->conn)
+		session_end(s, rc == STORE_OK ? why : NULL);
+	if (rc != STORE_OK && s->conn)
+		session_run(s, "ROLLBACK", NULL);
+	return rc;
+}
+
+bool leader_tidy(struct engine *engine)
+{
+	struct postgres *e = postgres_of(engine);
+	struct why why = {""};
+	bool done = false;
+
+	uv_mutex_lock(&e->mutex);
+	if (e->main.conn && e->fence && uv_hrtime() >= e->tidy_due) {
+		e->tidy_due = after_ms(TIDY_MS);
+		session_deadline(&e->main, RUN_MS);
+		done = trim(e, &why) == STORE_OK;
+		postgres_check(e, &e->late, &why);
+	}
+	uv_mutex_unlock(&e->mutex);
+	return done;
+}

@@ -1,0 +1,143 @@
+/* The store's own connection: lost, made anew, and gone on with where the former one ended. */
+#include "coordinator/postgres/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+uint64_t postgres_random(void)
+{
+	uint64_t v = 0;
+
+	uv_random(NULL, NULL, &v, sizeof v, 0, NULL);
+	return v;
+}
+
+void postgres_late(struct postgres *e, struct engine_news_list *news)
+{
+	if (!e->late.first)
+		return;
+	*news->end = e->late.first;
+	news->end = e->late.end;
+	engine_news_list_init(&e->late);
+}
+
+void postgres_end(struct postgres *e, struct engine_news_list *news, const char *sentence)
+{
+	session_close(&e->main);
+	e->ended = true;
+	why_set(&e->lost, "%s", sentence);
+	leader_lost(e, news);
+	engine_news_add(news, NEWS_OTHER_PAST, NULL, 0, sentence);
+}
+
+static void say_lost(struct postgres *e, struct engine_news_list *news)
+{
+	leader_lost(e, news);
+	if (!e->said_lost)
+		e->said_lost = engine_news_add(news, NEWS_LOST, NULL, 0, e->lost.text);
+}
+
+void postgres_check(struct postgres *e, struct engine_news_list *news, const struct why *why)
+{
+	if (e->main.conn || e->ended)
+		return;
+	e->lost = *why;
+	e->attempt_due = after_ms(RECONNECT_MS);
+	say_lost(e, news);
+}
+
+/* Is what is there now what was there, and more? False: it was said. */
+static bool goes_on(struct postgres *e, const struct head *head, const PGresult *mark,
+		    struct engine_news_list *news)
+{
+	char text[512];
+
+	if (head->identity != e->identity)
+		snprintf(text, sizeof text, "%s: it is another database than before", e->where);
+	else if (e->seen < head->trimmed)
+		snprintf(text, sizeof text,
+			 "%s: this coordinator was away for too long: it knows revision %" PRIu64
+			 ", and what was deleted is told from %" PRIu64 " on",
+			 e->where, e->seen, head->trimmed);
+	else if (PQntuples(mark) == 0 || cell_u64(mark, 0, 0) != e->mark)
+		snprintf(text, sizeof text,
+			 "%s: it went back, or is another copy: revision %" PRIu64
+			 ", which was seen, is not there",
+			 e->where, e->seen);
+	else
+		return true;
+	postgres_end(e, news, text);
+	return false;
+}
+
+static enum store_rc check_past(struct postgres *e, struct engine_news_list *news, struct why *why)
+{
+	struct session *s = &e->main;
+	struct params p = {0};
+	struct head head = {0};
+	enum store_rc rc;
+	PGresult *r, *mark;
+
+	r = session_ask(s, S_HEAD, NULL, &rc, why);
+	if (!r)
+		return rc;
+	head_read(&head, r);
+	PQclear(r);
+	param_u64(&p, e->seen);
+	mark = session_ask(s, S_MARK, &p, &rc, why);
+	if (!mark)
+		return rc;
+	if (!goes_on(e, &head, mark, news)) {
+		*why = e->lost;
+		rc = STORE_UNREACHABLE;
+	}
+	PQclear(mark);
+	return rc;
+}
+
+static enum store_rc resume(struct postgres *e, struct engine_news_list *news, struct why *why)
+{
+	enum store_rc rc = schema_settle(&e->main, schema_steps, SCHEMA_VERSION, false, why);
+
+	/* What the former connection's last transaction did is unknown: it counts as another's. */
+	e->writer = postgres_random();
+	if (rc == STORE_OK)
+		rc = session_prepare(&e->main, why);
+	if (rc == STORE_OK && e->loaded)
+		rc = check_past(e, news, why);
+	if (rc == STORE_OK && e->loaded)
+		rc = follow(e, news, why);
+	return rc;
+}
+
+bool postgres_reach(struct postgres *e, struct engine_news_list *news, struct why *why)
+{
+	enum store_rc rc;
+
+	if (e->main.conn) {
+		session_deadline(&e->main, RUN_MS);
+		return true;
+	}
+	if (e->ended || uv_hrtime() < e->attempt_due) {
+		*why = e->lost;
+		return false;
+	}
+	e->slot_locked = false;
+	e->beat_due = 0;
+	rc = session_open(&e->main, e->url, e->password, e->app, e->where, e->attempts++, RUN_MS,
+			  &e->lost);
+	if (rc == STORE_OK)
+		rc = resume(e, news, &e->lost);
+	if (rc != STORE_OK) {
+		session_close(&e->main);
+		e->attempt_due = after_ms(RECONNECT_MS);
+		*why = e->lost;
+		if (!e->ended)
+			say_lost(e, news);
+		return false;
+	}
+	if (e->said_lost)
+		e->said_lost = !engine_news_add(news, NEWS_BACK, NULL, 0, "");
+	session_deadline(&e->main, RUN_MS);
+	return true;
+}

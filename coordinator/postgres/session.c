@@ -1,0 +1,322 @@
+/* Statements over one connection, without ever waiting beyond its deadline. */
+#include "coordinator/postgres/internal.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OID_BIGINT 20
+#define OID_INT    23
+#define OID_TEXT   25
+#define OID_BYTEA  17
+
+void session_close(struct session *s)
+{
+	PQfinish(s->conn);
+	s->conn = NULL;
+	s->unsettled = 0;
+}
+
+void session_deadline(struct session *s, unsigned ms)
+{
+	s->due = after_ms(ms);
+}
+
+/* ---- sentences ---- */
+
+static const struct {
+	const char *state;
+	enum store_rc rc;
+	const char *hint;
+} states[] = {
+    {"53100", STORE_DISK, "the disk of the database is full"},
+    {"53200", STORE_DISK, "the server is out of memory"},
+    {"53300", STORE_UNREACHABLE, "the server has no connection left: see its max_connections"},
+    {"25006", STORE_UNREACHABLE,
+     "it is read-only: give the primary, or target_session_attrs=read-write"},
+    {"57P01", STORE_UNREACHABLE, "the server was shut down, or ended this session"},
+    {"57P02", STORE_UNREACHABLE, "the server crashed"},
+    {"57P03", STORE_UNREACHABLE, "the server is starting or stopping"},
+    {"57P05", STORE_UNREACHABLE, "this coordinator was silent for too long"},
+    {"25P03", STORE_UNREACHABLE, "this coordinator was silent for too long"},
+    {"57014", STORE_UNREACHABLE, "the statement took too long"},
+    {"55P03", STORE_UNREACHABLE, "another session holds what this one waits for"},
+    {"28P01", STORE_UNREACHABLE, "the password is wrong"},
+    {"28000", STORE_UNREACHABLE, "see the server's pg_hba.conf"},
+    {"3D000", STORE_UNREACHABLE, "create it first"},
+    {"42501", STORE_FOREIGN, "the user lacks rights: GRANT them, or make it the owner"},
+    {"42P01", STORE_CORRUPT, "a table is missing"},
+    {"42703", STORE_CORRUPT, "a column is missing"},
+    {"42P07", STORE_FOREIGN, "a table of another program stands there"},
+    {"XX001", STORE_CORRUPT, "the database is damaged"},
+    {"XX002", STORE_CORRUPT, "the database is damaged"},
+};
+
+/* On one line, without a full stop at the end. */
+static void flatten(char *out, size_t size, const char *text)
+{
+	size_t n = 0;
+
+	for (; *text && n + 1 < size; text++)
+		if (*text != '\n')
+			out[n++] = *text;
+		else if (text[1] && n + 2 < size)
+			out[n++] = ' ';
+	out[n] = '\0';
+}
+
+enum store_rc session_rc(const struct session *s, const PGresult *r, struct why *why)
+{
+	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+	const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+	char text[256];
+	size_t i;
+
+	if (PQresultStatus(r) == PGRES_PIPELINE_ABORTED) {
+		why_set(why, "%s: a statement before it failed", s->where);
+		return STORE_DISK;
+	}
+	flatten(text, sizeof text, message ? message : PQresultErrorMessage(r));
+	for (i = 0; state && i < sizeof states / sizeof *states; i++)
+		if (strcmp(states[i].state, state) == 0) {
+			why_set(why, "%s: %s (%s)", s->where, text, states[i].hint);
+			return states[i].rc;
+		}
+	why_set(why, "%s: %s (SQLSTATE %s)", s->where, text, state ? state : "none");
+	/* Class 22, a value that no column can take, and 23, a constraint. */
+	return state && (strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0)
+		   ? STORE_CONFLICT
+		   : STORE_DISK;
+}
+
+static void lost(struct session *s, const char *how, struct why *why)
+{
+	char text[256];
+
+	flatten(text, sizeof text, PQerrorMessage(s->conn));
+	if (how)
+		why_set(why, "%s: %s", s->where, how);
+	else
+		why_set(why, "%s: the connection was lost: %s", s->where,
+			text[0] ? text : "no reason was given");
+	session_close(s);
+}
+
+/* ---- sending ---- */
+
+static int types_of(Oid out[PARAMS_MAX], const char *types)
+{
+	int n;
+
+	for (n = 0; types[n]; n++)
+		switch (types[n]) {
+		case 'l': out[n] = OID_BIGINT; break;
+		case 'i': out[n] = OID_INT; break;
+		case 't': out[n] = OID_TEXT; break;
+		default: out[n] = OID_BYTEA; break;
+		}
+	return n;
+}
+
+void session_send(struct session *s, enum statement which, const struct params *p)
+{
+	static const struct params none;
+	char name[16];
+
+	if (!p)
+		p = &none;
+	snprintf(name, sizeof name, "s%d", (int)which);
+	if (s->conn &&
+	    PQsendQueryPrepared(s->conn, name, p->n, p->values, p->lengths, p->formats, 1))
+		s->unsettled++;
+}
+
+void session_send_sql(struct session *s, const char *sql, const char *types, const struct params *p)
+{
+	static const struct params none;
+	Oid oids[PARAMS_MAX];
+
+	if (!p)
+		p = &none;
+	types_of(oids, types);
+	if (s->conn &&
+	    PQsendQueryParams(s->conn, sql, p->n, oids, p->values, p->lengths, p->formats, 1))
+		s->unsettled++;
+}
+
+void session_sync(struct session *s)
+{
+	if (s->conn)
+		PQpipelineSync(s->conn);
+}
+
+/* ---- receiving ---- */
+
+/* False: lost, and closed. *out may be NULL, which is the end of a statement's answers. */
+static bool next_result(struct session *s, PGresult **out, struct why *why)
+{
+	struct pollfd p = {.events = POLLIN};
+	int flushing, n;
+	uint64_t now;
+
+	for (;;) {
+		if (!s->conn)
+			return false;
+		flushing = PQflush(s->conn);
+		if (flushing >= 0 && !PQisBusy(s->conn)) {
+			*out = PQgetResult(s->conn);
+			return true;
+		}
+		now = uv_hrtime();
+		if (now >= s->due) {
+			lost(s, "it has not answered in time", why);
+			return false;
+		}
+		p.fd = PQsocket(s->conn);
+		p.events = (short)(POLLIN | (flushing > 0 ? POLLOUT : 0));
+		if (flushing < 0 && PQstatus(s->conn) != CONNECTION_OK) {
+			lost(s, NULL, why);
+			return false;
+		}
+		n = poll(&p, 1, (int)((s->due - now) / 1000000 + 1));
+		if (n > 0 && (p.revents & ~POLLOUT) && !PQconsumeInput(s->conn)) {
+			lost(s, NULL, why);
+			return false;
+		}
+	}
+}
+
+PGresult *session_take(struct session *s, struct why *why)
+{
+	PGresult *r = NULL, *rest = NULL;
+
+	if (!s->conn)
+		return NULL;
+	if (!s->unsettled) {
+		lost(s, NULL, why);
+		return NULL;
+	}
+	s->unsettled--;
+	if (!next_result(s, &r, why))
+		return NULL;
+	if (!r || PQstatus(s->conn) != CONNECTION_OK) {
+		if (r)
+			session_rc(s, r, why);
+		PQclear(r);
+		if (r)
+			session_close(s);
+		else
+			lost(s, NULL, why);
+		return NULL;
+	}
+	do {
+		PQclear(rest);
+		if (!next_result(s, &rest, why)) {
+			PQclear(r);
+			return NULL;
+		}
+	} while (rest);
+	return r;
+}
+
+bool session_end(struct session *s, struct why *why)
+{
+	PGresult *r = NULL;
+	bool ok;
+
+	if (!next_result(s, &r, why))
+		return false;
+	ok = r && PQresultStatus(r) == PGRES_PIPELINE_SYNC;
+	PQclear(r);
+	if (!ok)
+		lost(s, NULL, why);
+	return ok;
+}
+
+bool session_ok(const PGresult *r)
+{
+	const ExecStatusType status = PQresultStatus(r);
+
+	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
+PGresult *session_expect(struct session *s, enum store_rc *rc, struct why *why)
+{
+	const bool first = *rc == STORE_OK;
+	PGresult *r;
+
+	if (!s->conn) {
+		if (first)
+			*rc = STORE_UNREACHABLE;
+		return NULL;
+	}
+	r = session_take(s, first ? why : NULL);
+	if (!r && first)
+		*rc = STORE_UNREACHABLE;
+	if (r && !session_ok(r)) {
+		if (first)
+			*rc = session_rc(s, r, why);
+		PQclear(r);
+		r = NULL;
+	}
+	return r;
+}
+
+static PGresult *settle(struct session *s, enum store_rc *rc, struct why *why)
+{
+	PGresult *r;
+
+	*rc = STORE_OK;
+	session_sync(s);
+	r = session_expect(s, rc, why);
+	if (s->conn && !session_end(s, *rc == STORE_OK ? why : NULL))
+		*rc = STORE_UNREACHABLE;
+	if (*rc != STORE_OK) {
+		PQclear(r);
+		r = NULL;
+	}
+	return r;
+}
+
+PGresult *session_ask(struct session *s, enum statement which, const struct params *p,
+		      enum store_rc *rc, struct why *why)
+{
+	session_send(s, which, p);
+	return settle(s, rc, why);
+}
+
+PGresult *session_query(struct session *s, const char *sql, const char *types,
+			const struct params *p, enum store_rc *rc, struct why *why)
+{
+	session_send_sql(s, sql, types, p);
+	return settle(s, rc, why);
+}
+
+enum store_rc session_run(struct session *s, const char *sql, struct why *why)
+{
+	enum store_rc rc;
+
+	PQclear(session_query(s, sql, "", NULL, &rc, why));
+	return rc;
+}
+
+enum store_rc session_prepare(struct session *s, struct why *why)
+{
+	enum store_rc rc = STORE_OK;
+	Oid oids[PARAMS_MAX];
+	char name[16];
+	int i, n;
+
+	for (i = 0; i < STATEMENTS && s->conn; i++) {
+		snprintf(name, sizeof name, "s%d", i);
+		n = types_of(oids, statements[i].types);
+		if (PQsendPrepare(s->conn, name, statements[i].sql, n, oids))
+			s->unsettled++;
+	}
+	session_sync(s);
+	for (i = 0; i < STATEMENTS && s->conn; i++)
+		PQclear(session_expect(s, &rc, why));
+	if (s->conn && !session_end(s, rc == STORE_OK ? why : NULL))
+		rc = STORE_UNREACHABLE;
+	return s->conn || rc != STORE_OK ? rc : STORE_UNREACHABLE;
+}

@@ -185,7 +185,7 @@ enum store_rc leader_look(struct postgres *e, struct why *why)
 /* Outside the head's lock, so that it holds up nobody. */
 static enum store_rc beat(struct postgres *e, struct engine_news_list *news, struct why *why)
 {
-	char text[300], status[STORE_STATUS_SIZE];
+	char text[400], status[STORE_STATUS_SIZE];
 	const uint64_t before = clock_wall_ms();
 	struct params p = {0};
 	enum store_rc rc;

@@ -84,7 +84,7 @@ static void test_many_rows_come_in_pages(void **state)
 	assert_int_equal(node_commit(&a, c, PAGE_ROWS + 500), STORE_OK);
 	node_turn(&b);
 	assert_int_equal(b.rows, 1400 + PAGE_ROWS + 500);
-	assert_int_equal(b.seen, postgres_of(a.e)->seen);
+	assert_true(b.seen >= postgres_of(a.e)->seen);
 	node_stop(&a);
 	node_stop(&b);
 }

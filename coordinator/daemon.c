@@ -184,7 +184,9 @@ static void drain(struct daemon *d)
 		session_drain(d->session);
 	if (d->admin)
 		admin_set_state(d->admin, ADMIN_DRAINING);
-	if (d->agenda)
+	/* On a shared store the next leader comes when this one has closed its: until then it
+	 * leads on. */
+	if (d->agenda && !(d->store && store_is_shared(d->store)))
 		agenda_stop(d->agenda);
 	system_notify("STOPPING=1");
 	log_event(LOG_INFO, "draining", log_u64("deadline_ms", d->config->drain_timeout_ms),

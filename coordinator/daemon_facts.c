@@ -22,24 +22,21 @@ static void keep_reverted(struct daemon *d, uint64_t after, uint64_t last)
 static void tell_registrar(struct daemon *d, const struct l1_facts *f)
 {
 	const bool promoting = registrar_promoted(d->registrar) != NULL;
+	enum registrar_signer_change change;
 	const struct eth_address *counting;
 	struct why why = {""};
 	char text[ETH_ADDRESS_TEXT_SIZE];
 
 	registrar_set_contract(d->registrar, &f->tdx_verifier, f->tdx_dev_mode);
-	switch (registrar_set_signer(d->registrar, &f->signer, clock_wall_ms(), &why)) {
-	case REGISTRAR_SIGNER_SAME: break;
-	case REGISTRAR_SIGNER_FIRST:
-	case REGISTRAR_SIGNER_OURS:
-		eth_address_print(text, &f->signer);
+	change = registrar_set_signer(d->registrar, &f->signer, clock_wall_ms(), &why);
+	eth_address_print(text, &f->signer);
+	/* Where another coordinator leads, it is its registration, as far as is known here. */
+	if (change == REGISTRAR_SIGNER_CHANGED && d->leads)
+		log_event(LOG_WARN, "signer_changed", log_str("reason", why.text));
+	else if (change != REGISTRAR_SIGNER_SAME)
 		log_event(LOG_INFO, "signer_on_chain",
 			  log_str("signer", eth_address_is_zero(&f->signer) ? "none" : text));
-		break;
-	case REGISTRAR_SIGNER_CHANGED:
-		log_event(LOG_WARN, "signer_changed", log_str("reason", why.text));
-		break;
-	}
-	if (promoting && !registrar_promoted(d->registrar))
+	if (d->leads && promoting && !registrar_promoted(d->registrar))
 		prover_promoted_drop(d->store);
 	/* Not simply the chain's: while a switch is under way, the key that comes. */
 	counting = registrar_counting_signer(d->registrar);
@@ -104,7 +101,7 @@ static void take_chain(struct daemon *d, const struct work_chain *chain)
 	case WORK_CHAIN_BACK_LOST:
 		log_event(LOG_WARN, "l1_went_back", log_str("reason", why.text));
 		commitments_forget(d->commitments);
-		if (known && chain->committed < was.committed)
+		if (d->leads && known && chain->committed < was.committed)
 			keep_reverted(d, chain->committed, was.committed);
 		break;
 	}
@@ -161,8 +158,7 @@ void daemon_on_wake(void *arg)
 	if (d->closing || !d->agenda)
 		return;
 	setup_answer_all(d->setup);
-	if (!d->draining)
-		agenda_next(d->agenda);
+	agenda_next(d->agenda);
 }
 
 void daemon_on_l1_failed(void *arg, const char *sentence)

@@ -46,6 +46,8 @@ struct daemon {
 
 	uv_signal_t on_term, on_int, on_hup;
 	uv_timer_t drain_timer, watch_timer;
+	bool leads;     /* always, where the store is not shared */
+	bool unreached; /* the shared store's database */
 	bool draining, closing;
 	size_t closing_step;
 	int exit_code;
@@ -67,6 +69,10 @@ void daemon_take_settings(struct daemon *d, FILE *notes);
 /* ---- daemon_load.c: what an earlier run made durable ---- */
 
 bool daemon_load(struct daemon *d, struct why *why);
+
+/* ---- daemon_cluster.c: a store that is shared with other coordinators ---- */
+
+struct store_events daemon_store_events(struct daemon *d);
 
 /* ---- daemon_relay.c: without UPSTREAM there is none ---- */
 

@@ -45,7 +45,10 @@ static bool load_lease(void *arg, const struct store_lease *row, struct why *why
 static bool load_prover(void *arg, const struct store_prover *row, struct why *why)
 {
 	struct daemon *d = arg;
+	const struct store_change change = {.kind = CHANGE_PROVER_PUT, .prover = *row};
 
+	if (store_is_shared(d->store))
+		return prover_row_foreign(d->registrar, &change, NULL, why);
 	return prover_row_get(d->registrar, row, why);
 }
 
@@ -71,7 +74,8 @@ bool daemon_load(struct daemon *d, struct why *why)
 	    !inputs_sweep(d->inputs, &removed, why))
 		return false;
 	daemon_restore_facts(d);
-	agenda_resume(d->agenda);
+	if (d->leads)
+		agenda_resume(d->agenda);
 	work_counts(d->work, &counts);
 	log_event(LOG_INFO, "state_loaded", log_u64("batches", counts.batches),
 		  log_u64("inputs", counts.inputs),

@@ -452,13 +452,18 @@ static bool make_server(struct daemon *d, struct why *why)
 
 static bool open_store(struct daemon *d, struct why *why)
 {
+	const struct store_events events = daemon_store_events(d);
 	const struct store_options options = {.dir = d->config->data_dir,
 					      .max_queue = CONFIG_STORE_QUEUE,
 					      .max_queue_bytes = CONFIG_STORE_QUEUE_BYTES,
 					      .lazy_ms = 1000,
-					      .checkpoint_pages = 1000};
+					      .checkpoint_pages = 1000,
+					      .events = &events};
 
-	return store_open(&d->store, &d->loop, &options, why) == STORE_OK;
+	if (store_open(&d->store, &d->loop, &options, why) != STORE_OK)
+		return false;
+	d->leads = !store_is_shared(d->store);
+	return true;
 }
 
 static bool make_wake(struct daemon *d, struct why *why)

@@ -33,7 +33,7 @@ struct reaper {
 	struct reaper_options o;
 	struct retention marks;
 	struct slice slice;
-	bool stopped, committing, asking;
+	bool leads, stopped, committing, asking;
 	uv_fs_t statfs;
 	bool disk_known; /* since rows last went for its sake */
 	uint64_t disk_free;
@@ -241,16 +241,21 @@ static bool take_early(struct reaper *r)
 	return true;
 }
 
+static bool take_some(struct reaper *r)
+{
+	return take_batches(r, retention_through(&r->marks, r->o.now_ms(), r->o.keep_ms),
+			    SLICE_BATCHES) ||
+	       take_early(r);
+}
+
 static void step(struct reaper *r)
 {
 	if (r->stopped || r->committing)
 		return;
 	if (!r->slice.full && inputs_wasted(r->p.inputs) > WASTE_MAX)
 		return;
-	if (r->slice.full ||
-	    take_batches(r, retention_through(&r->marks, r->o.now_ms(), r->o.keep_ms),
-			 SLICE_BATCHES) ||
-	    take_early(r))
+	/* What is out of the book goes, whoever leads by then. */
+	if (r->slice.full || (r->leads && take_some(r)))
 		commit(r);
 }
 
@@ -264,7 +269,7 @@ void reaper_on_facts(struct reaper *r)
 
 	if (r->stopped || !work_chain(r->p.work, &chain))
 		return;
-	if (retention_note(&r->marks, chain.final, now, r->o.keep_ms)) {
+	if (r->leads && retention_note(&r->marks, chain.final, now, r->o.keep_ms)) {
 		buf_init(&row, RETENTION_ROW_MAX);
 		if (retention_put(&row, &r->marks, now))
 			store_put_fact(r->p.store, REAPER_FACT, row.p, row.len);
@@ -276,6 +281,11 @@ void reaper_on_facts(struct reaper *r)
 void reaper_restore(struct reaper *r, struct span row)
 {
 	retention_get(&r->marks, row, r->o.now_ms());
+}
+
+void reaper_lead(struct reaper *r, bool leads)
+{
+	r->leads = leads;
 }
 
 static void on_statfs(uv_fs_t *req)
@@ -316,6 +326,7 @@ bool reaper_new(struct reaper **out, const struct reaper_parts *parts,
 	}
 	r->p = *parts;
 	r->o = *options;
+	r->leads = !store_is_shared(parts->store);
 	if (!r->o.now_ms)
 		r->o.now_ms = clock_mono_ms;
 	return true;

@@ -46,6 +46,9 @@ void reaper_free(struct reaper *r);
 /* At the start: for how long batches had been confirmed when that was last written down. */
 #define REAPER_FACT "retention"
 void reaper_restore(struct reaper *r, struct span row);
+/* On a shared store the leader alone takes away, and writes that down; the others restore what it
+ * wrote. */
+void reaper_lead(struct reaper *r, bool leads);
 
 /* After each round of L1: what is final may have grown, or be so no more. */
 void reaper_on_facts(struct reaper *r);

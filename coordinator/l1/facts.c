@@ -94,6 +94,7 @@ struct l1 {
 	struct l1_events events;
 	uv_timer_t timer;
 	bool started, closing, known, fresh, round, again;
+	bool keeps;            /* writes the facts down */
 	bool doubted, retried; /* in this round; since the timer's last */
 	int phase;
 	unsigned outstanding, rounds;
@@ -262,7 +263,8 @@ static void round_done(struct l1 *c)
 	if (!c->known || !l1_same_facts(&f, &c->facts)) {
 		c->facts = f;
 		c->known = true;
-		keep_facts(c);
+		if (c->keeps)
+			keep_facts(c);
 	}
 	c->fresh = true;
 	c->head = c->block;
@@ -482,6 +484,7 @@ bool l1_new(struct l1 **out, const struct l1_parts *parts, const struct l1_optio
 	}
 	c->p = *parts;
 	c->o = *options;
+	c->keeps = !store_is_shared(parts->store);
 	c->events = *events;
 	c->tip = (struct tip){.rpc = parts->rpc, .proposer = options->proposer};
 	c->second = (struct second){.rpc = parts->rpc, .proposer = options->proposer};
@@ -490,31 +493,37 @@ bool l1_new(struct l1 **out, const struct l1_parts *parts, const struct l1_optio
 	return true;
 }
 
+static bool fits(const struct l1 *c, const struct l1_facts *f, struct why *why)
+{
+	return l1_row_fits(f, &c->o.proposer, rpc_chain_id(c->p.rpc), why);
+}
+
 bool l1_restore(struct l1 *c, struct span row, struct why *why)
 {
-	const uint64_t wanted = rpc_chain_id(c->p.rpc);
 	struct l1_facts f;
 
 	if (!l1_row_get(&f, row))
 		return true;
-	if (!eth_address_equal(&f.proposer, &c->o.proposer)) {
-		why_set(why,
-			"the data directory belongs to another OnChainProposer than the one in "
-			"the settings: use another ETHREX_PROOF_COORDINATOR_DATA_DIR, or the "
-			"former address");
+	if (!fits(c, &f, why))
 		return false;
-	}
-	if (wanted && wanted != f.l1_chain_id) {
-		why_set(why,
-			"the data directory belongs to L1 chain id %" PRIu64
-			", the settings say %" PRIu64,
-			f.l1_chain_id, wanted);
-		return false;
-	}
 	rpc_expect_chain(c->p.rpc, f.l1_chain_id);
 	c->facts = f;
 	c->known = true;
 	return true;
+}
+
+bool l1_foreign(struct l1 *c, struct span row, struct why *why)
+{
+	struct l1_facts f;
+
+	return !l1_row_get(&f, row) || fits(c, &f, why);
+}
+
+void l1_lead(struct l1 *c, bool leads)
+{
+	c->keeps = leads;
+	if (leads && c->known)
+		keep_facts(c);
 }
 
 void l1_set_every(struct l1 *c, uint64_t every_ms)

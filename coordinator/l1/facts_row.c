@@ -1,5 +1,6 @@
 #include "coordinator/l1/facts_row.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,26 @@ bool l1_row_get(struct l1_facts *out, struct span row)
 	if (ok)
 		*out = f;
 	return ok;
+}
+
+bool l1_row_fits(const struct l1_facts *f, const struct eth_address *proposer, uint64_t chain_id,
+		 struct why *why)
+{
+	if (!eth_address_equal(&f->proposer, proposer)) {
+		why_set(why,
+			"the data directory belongs to another OnChainProposer than the one in "
+			"the settings: use another ETHREX_PROOF_COORDINATOR_DATA_DIR, or the "
+			"former address");
+		return false;
+	}
+	if (chain_id && chain_id != f->l1_chain_id) {
+		why_set(why,
+			"the data directory belongs to L1 chain id %" PRIu64
+			", the settings say %" PRIu64,
+			f->l1_chain_id, chain_id);
+		return false;
+	}
+	return true;
 }
 
 bool l1_same_facts(const struct l1_facts *a, const struct l1_facts *b)

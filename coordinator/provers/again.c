@@ -92,18 +92,25 @@ void quotes_look_ahead(struct quote_job *job)
 
 /* ---- again ---- */
 
+static bool is_due(const struct quotes *a, const struct registrar_prover *p)
+{
+	return p->kind == REGISTRAR_QUOTE && (!a->unknown_only || p->fit == REGISTRAR_FIT_UNKNOWN);
+}
+
 static void recheck_next(struct quotes *a)
 {
 	const struct registrar_prover *p;
 	struct why why = {""};
 	struct quote_job *job;
 
-	while ((p = registrar_at(a->p.registrar, a->recheck_at)) && p->kind != REGISTRAR_QUOTE)
+	while ((p = registrar_at(a->p.registrar, a->recheck_at)) && !is_due(a, p))
 		a->recheck_at++;
 	if (!p) {
 		a->rechecking = false;
 		if (a->recheck_again)
 			quotes_recheck(a);
+		else if (a->look_again)
+			quotes_look(a);
 		wake_up(a->p.wake);
 		return;
 	}
@@ -131,6 +138,14 @@ void quotes_doubt(struct quotes *a)
 			registrar_set_fit(a->p.registrar, &p->signer, REGISTRAR_FIT_UNKNOWN, "");
 }
 
+static void begin_round(struct quotes *a, bool unknown_only)
+{
+	a->unknown_only = unknown_only;
+	a->rechecking = true;
+	a->recheck_at = 0;
+	recheck_next(a);
+}
+
 void quotes_recheck(struct quotes *a)
 {
 	if (a->closing || !a->has_image)
@@ -139,8 +154,18 @@ void quotes_recheck(struct quotes *a)
 		a->recheck_again = true;
 		return;
 	}
-	a->recheck_again = false;
-	a->rechecking = true;
-	a->recheck_at = 0;
-	recheck_next(a);
+	a->recheck_again = a->look_again = false;
+	begin_round(a, false);
+}
+
+void quotes_look(struct quotes *a)
+{
+	if (a->closing || !a->has_image)
+		return;
+	if (a->rechecking) {
+		a->look_again = true;
+		return;
+	}
+	a->look_again = false;
+	begin_round(a, true);
 }

@@ -11,6 +11,7 @@ struct registrar {
 	struct registrar_prover *provers; /* in the order of first arrival; payloads are owned */
 	struct eth_address *keys;         /* parallel to provers */
 	size_t n;
+	size_t room; /* rows of others come whether there is a place by max_provers or not */
 
 	bool contract_known, dev_mode;
 	struct eth_address verifier;
@@ -63,6 +64,11 @@ struct registrar {
 struct registrar_prover *prover_find(const struct registrar *r, const struct eth_address *signer);
 /* Copies the payload. False: out of memory, or no place; the table is as it was. */
 bool prover_put(struct registrar *r, const struct registrar_prover *row);
+void prover_remove(struct registrar *r, const struct registrar_prover *p);
+/* Neither the contract's nor being registered? */
+bool prover_may_go(const struct registrar *r, const struct registrar_prover *p);
+/* Least recently heard of; NULL: all are at work. */
+const struct registrar_prover *prover_to_evict(const struct registrar *r, uint64_t now_ms);
 /* Does the contract hold a key that the operator revoked? */
 bool active_is_revoked(const struct registrar *r);
 bool prover_is_active(const struct registrar *r, const struct registrar_prover *p);

@@ -577,16 +577,15 @@ bool registrar_proof_shown(struct registrar *r, const struct eth_address *signer
 		r->successor = false;
 	}
 	/* Registered by somebody else: worth a row, so that a restart knows that it works. */
-	if (!p && active) {
+	if (!p && active && r->n < r->settings.max_provers) {
 		foreign = (struct registrar_prover){
 		    .signer = *signer, .kind = REGISTRAR_NONE, .first_seen_ms = now_ms};
-		if (!prover_put(r, &foreign))
-			return true;
-		p = prover_find(r, signer);
+		if (prover_put(r, &foreign))
+			p = prover_find(r, signer);
 	}
 	if (p) {
 		p->proofs++;
 		p->last_proof_ms = now_ms;
 	}
-	return p != NULL;
+	return p || active;
 }

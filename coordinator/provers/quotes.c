@@ -71,6 +71,7 @@ void quote_job_keep_verdict(const struct quote_job *job, const char *answer, con
 					  .answer = answer,
 					  .sentence = sentence,
 					  .signer = r->authentic_bytes ? &r->signer : NULL,
+					  .lasting = r->lasting,
 					  .json = buf_span(&r->json)};
 
 	verdicts_keep(job->a->p.verdicts, job->a->p.store, &note);
@@ -86,6 +87,21 @@ static void remember_refusal(const struct quote_job *job, const char *sentence)
 		refusals_add(job->a->refusals,
 			     r->signed_part_refused ? &r->keys.signed_part : &r->keys.judged, false,
 			     sentence);
+}
+
+bool quotes_fact_foreign(struct quotes *a, const struct store_change *change, struct store *leaders)
+{
+	struct refusal_key whole;
+	const char *sentence;
+
+	if (!verdicts_fact_foreign(a->p.verdicts, change, leaders))
+		return false;
+	sentence = change->kind == CHANGE_FACT_PUT
+		       ? verdicts_lasting_refusal(a->p.verdicts, &change->fact, whole.sha256)
+		       : NULL;
+	if (sentence)
+		refusals_add(a->refusals, &whole, true, sentence);
+	return true;
 }
 
 /* Consumes the job. */

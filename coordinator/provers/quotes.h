@@ -75,6 +75,13 @@ bool quotes_verify(struct quotes *a, struct span quote, const char *source, quot
 /* Collateral, policy or contract are others: what was refused may pass now, and what passed may
  * not. All that the registrar keeps is verified again. */
 void quotes_changed(struct quotes *a);
+/* A FACT_PUT or FACT_DEL of another coordinator; leaders as for verdicts_fact_foreign(). What was
+ * refused there for what no collateral, policy or contract will change is refused here too, without
+ * a look. False: no verdict. */
+bool quotes_fact_foreign(struct quotes *a, const struct store_change *change,
+			 struct store *leaders);
+/* Quotes came that were verified elsewhere only: those whose fitness is not known are verified. */
+void quotes_look(struct quotes *a);
 /* The generation of collateral, policy and contract. What was attested in a former one has to be
  * verified again before anything is built on it. */
 uint64_t quotes_generation(const struct quotes *a);

@@ -54,6 +54,7 @@ struct quotes {
 	struct evidence_book *evidence;
 	/* rechecks go one at a time through the registrar's table */
 	bool rechecking, recheck_again;
+	bool unknown_only, look_again; /* the round is of quotes_look(); another one is due */
 	size_t recheck_at;
 	uint64_t epoch_ms;
 	uint64_t generation;         /* of collateral, policy and contract together */

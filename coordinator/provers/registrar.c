@@ -17,8 +17,9 @@ struct registrar *registrar_new(const struct registrar_settings *settings)
 	if (!r)
 		return NULL;
 	r->settings = *settings;
-	r->provers = calloc(settings->max_provers, sizeof *r->provers);
-	r->keys = calloc(settings->max_provers, sizeof *r->keys);
+	r->room = 2 * settings->max_provers;
+	r->provers = calloc(r->room, sizeof *r->provers);
+	r->keys = calloc(r->room, sizeof *r->keys);
 	if (!r->provers || !r->keys) {
 		registrar_free(r);
 		return NULL;
@@ -65,7 +66,7 @@ bool prover_is_active(const struct registrar *r, const struct registrar_prover *
 	return r->signer_known && eth_address_equal(&r->signer, &p->signer);
 }
 
-static bool prover_may_go(const struct registrar *r, const struct registrar_prover *p)
+bool prover_may_go(const struct registrar *r, const struct registrar_prover *p)
 {
 	return !prover_is_active(r, p) &&
 	       !(r->registering && eth_address_equal(&r->registering_key, &p->signer));
@@ -77,7 +78,7 @@ static uint64_t prover_last_heard(const struct registrar_prover *p)
 }
 
 /* Least recently heard of: first those that never showed a proof, then those long silent. */
-static const struct registrar_prover *prover_to_evict(const struct registrar *r, uint64_t now_ms)
+const struct registrar_prover *prover_to_evict(const struct registrar *r, uint64_t now_ms)
 {
 	const struct registrar_prover *new_one = NULL, *old_one = NULL;
 	size_t i;
@@ -119,7 +120,7 @@ static const struct registrar_prover *prover_of_crowd(const struct registrar *r,
 	return n >= CROWD_MIN && n >= most ? oldest : NULL;
 }
 
-static void prover_remove(struct registrar *r, const struct registrar_prover *p)
+void prover_remove(struct registrar *r, const struct registrar_prover *p)
 {
 	size_t i = (size_t)(p - r->provers);
 
@@ -134,7 +135,7 @@ bool prover_put(struct registrar *r, const struct registrar_prover *row)
 	struct registrar_prover *p = prover_find(r, &row->signer);
 	uint8_t *payload = NULL;
 
-	if (!p && r->n == r->settings.max_provers)
+	if (!p && r->n >= r->room)
 		return false;
 	if (row->payload.n) {
 		payload = malloc(row->payload.n);
@@ -155,12 +156,17 @@ bool prover_put(struct registrar *r, const struct registrar_prover *row)
 	return true;
 }
 
+static bool is_full(const struct registrar *r)
+{
+	return r->n >= r->settings.max_provers;
+}
+
 bool registrar_restore(struct registrar *r, const struct registrar_prover *prover)
 {
 	struct registrar_prover row = *prover;
 
 	row.fit = row.kind == REGISTRAR_QUOTE ? REGISTRAR_FIT_UNKNOWN : REGISTRAR_FIT;
-	if (prover_find(r, &prover->signer) || !prover_put(r, &row))
+	if (prover_find(r, &prover->signer) || is_full(r) || !prover_put(r, &row))
 		return false;
 	if (r->signer_known && eth_address_equal(&r->signer, &prover->signer))
 		r->active_proof_ms = prover->last_proof_ms;
@@ -366,7 +372,7 @@ bool registrar_check(const struct registrar *r, struct span payload,
 		return false;
 	}
 	evict = known ? NULL : prover_of_crowd(r, source);
-	if (!known && !evict && r->n == r->settings.max_provers) {
+	if (!known && !evict && is_full(r)) {
 		evict = prover_to_evict(r, now_ms);
 		if (!evict) {
 			why_set(why,
@@ -436,7 +442,7 @@ bool registrar_setup(struct registrar *r, const struct registrar_check *check, s
 	if (known && r->prepared && eth_address_equal(&r->prepared_key, &row.signer) &&
 	    !span_eq(known->payload, row.payload))
 		r->prepared = false;
-	if (prover_put(r, &row))
+	if ((known || !is_full(r)) && prover_put(r, &row))
 		return true;
 	eth_address_print(text, &row.signer);
 	why_set(why, "no place for prover %s: %zu are kept", text, r->n);
@@ -523,6 +529,11 @@ void registrar_set_fit(struct registrar *r, const struct eth_address *signer,
 		cut_wait(r);
 	p->fit = fit;
 	why_set(&p->unfit, "%s", fit == REGISTRAR_UNFIT ? sentence : "");
+	/* One that knocked at another coordinator, and is now known to be genuine. */
+	if (p->arrived && fit == REGISTRAR_FIT && p->first_seen_ms > r->active_proof_ms &&
+	    is_successor(r, p))
+		r->successor = true;
+	p->arrived = p->arrived && fit == REGISTRAR_FIT_UNKNOWN;
 }
 
 /* ---- for people ---- */

@@ -74,6 +74,7 @@ struct registrar_prover {
 	struct why refused;     /* empty: not refused */
 	unsigned failures;      /* registrations of this payload that failed; of this run */
 	enum registrar_fit fit;
+	bool arrived;         /* from another coordinator, and not verified here since */
 	struct why unfit;     /* why, where it is */
 	struct traits traits; /* of key and payload; the registrar's to fill */
 };
@@ -248,6 +249,28 @@ bool registrar_gas_allows(const struct registrar *r, uint64_t gas, uint64_t now_
 /* What is left of today's budget. */
 uint64_t registrar_gas_left(const struct registrar *r, uint64_t now_ms);
 void registrar_gas_spent(struct registrar *r, uint64_t gas, uint64_t now_ms);
+
+/* ---- several coordinators: the leader's registrar decides, the others' answer ---- */
+
+/* Another one leads: what was in flight, or how far a switch had come, is its own affair. */
+void registrar_yield(struct registrar *r);
+/* The leader has chosen this key to be registered next. */
+void registrar_chose(struct registrar *r, const struct eth_address *signer);
+/* The last registration, the leader's, failed; the next attempt comes then (wall clock). */
+void registrar_held(struct registrar *r, uint64_t retry_at_ms, const char *reason);
+/* The same of this one. False: none failed since one succeeded. */
+bool registrar_holds(const struct registrar *r, uint64_t *retry_at_ms, struct why *reason);
+
+/* A row of another coordinator. A payload that is new here is not yet fit: to be verified. What is
+ * counted does not go down. *ahead: more is known here than in the row. False: out of memory, or
+ * twice as many as max_provers are kept. */
+bool registrar_foreign(struct registrar *r, const struct registrar_prover *row, bool *ahead);
+/* Another coordinator forgot it. False: it is the contract's, or being registered, and stays. */
+bool registrar_foreign_gone(struct registrar *r, const struct eth_address *signer);
+/* The promotion was taken back, or is done. */
+void registrar_unpromote(struct registrar *r);
+/* Coordinators that took keys in at the same time may come to more than max_provers: who goes? */
+bool registrar_surplus(const struct registrar *r, uint64_t now_ms, struct eth_address *out);
 
 /* ---- for people and for the judge ---- */
 

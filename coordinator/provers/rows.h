@@ -20,6 +20,12 @@ void prover_keep(struct store *store, const struct registrar *r, const struct et
 void prover_row_follow(struct store *store, const struct registrar *r,
 		       const struct eth_address *signer);
 
+/* A PROVER_PUT or PROVER_DEL of another coordinator. What it says of a key is taken over; where
+ * more is known here, and a leader's store is given, it is said again there; NULL: this one does
+ * not lead. False with the sentence: no room. */
+bool prover_row_foreign(struct registrar *r, const struct store_change *change,
+			struct store *leaders, struct why *why);
+
 /* ---- facts ---- */
 
 /* The gas that registrations have used today. */
@@ -42,7 +48,15 @@ void prover_revoked_put(struct store_change *out, struct prover_revoked_row *roo
 void prover_revoked_drop(struct store_change *out, struct prover_revoked_row *room,
 			 const struct revocation *what);
 
+/* On a shared store: that a registration failed, and when the next is tried; 8 bytes,
+ * little-endian, and the sentence. The registrar holds none: dropped. */
+#define PROVER_HELD_FACT "register_held"
+void prover_held_keep(struct store *store, const struct registrar *r);
+
 /* At the start: any of these facts. False: another one. What is not well formed is passed over. */
 bool prover_fact_get(struct registrar *r, const struct store_fact *row);
+/* The same of a FACT_PUT or FACT_DEL of another coordinator. *unrevoked: what was refused may pass
+ * now. */
+bool prover_fact_foreign(struct registrar *r, const struct store_change *change, bool *unrevoked);
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define ROW_YOUNG_MS 10000 /* a replayed quote costs a row at most this often */
+#define ROUNDS_MAX   8     /* of one visit, while others change what it is decided on */
 
 /* One that is being verified, on its way to the disk, or waiting for its registration. */
 struct visit {
@@ -22,7 +23,8 @@ struct visit {
 	struct buf payload; /* what check.prover.payload points to */
 	bool verified;      /* its quote, in this generation: */
 	uint64_t generation;
-	bool stored; /* its row, which the registrar may not know */
+	unsigned rounds; /* that ended with another coordinator's row */
+	bool stored;     /* its row, which the registrar may not know */
 	bool kept;
 };
 
@@ -145,6 +147,16 @@ void setup_answer_all(struct setup *s)
 /* ---- the row ---- */
 
 static void verify(struct visit *v);
+static void enlist(struct visit *v, const struct eth_address *attested);
+
+/* Another coordinator changed one of the rows meanwhile, and the registrar knows it by now. */
+static void enlist_again(struct visit *v)
+{
+	const struct eth_address signer = v->check.prover.signer;
+
+	v->rounds++;
+	enlist(v, v->verified ? &signer : NULL);
+}
 
 static void on_kept(void *arg, enum store_rc rc, const struct why *why)
 {
@@ -156,6 +168,10 @@ static void on_kept(void *arg, enum store_rc rc, const struct why *why)
 	v->stored |= rc == STORE_OK;
 	if (rc == STORE_OK && !is_current(v) && !s->stopped) {
 		verify(v);
+		return;
+	}
+	if (rc == STORE_CONFLICT && v->rounds < ROUNDS_MAX && !s->stopped) {
+		enlist_again(v);
 		return;
 	}
 	placed = rc == STORE_OK && registrar_setup(s->p.registrar, &v->check, &trouble);

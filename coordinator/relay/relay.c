@@ -213,6 +213,8 @@ static void on_tick(uv_timer_t *t)
 		return;
 	uv_timer_start(t, on_tick, TICK_MS, TICK_MS);
 	wake_late(r, clock_mono_ms());
+	if (!r->leads)
+		return;
 	fetch_pump(r);
 	forward_pump(r);
 }
@@ -288,6 +290,32 @@ bool relay_restore(struct relay *r, const struct store_fact *row, bool *ours, st
 	return true;
 }
 
+bool relay_foreign(struct relay *r, const struct store_change *change)
+{
+	struct demand_row demand;
+	struct forward_entry entry;
+
+	switch (relay_row_get(&change->fact, &demand, &entry)) {
+	case RELAY_ROW_NONE: return false;
+	case RELAY_ROW_DEMAND:
+		if (change->kind == CHANGE_FACT_PUT && demand.batch)
+			fetch_plan_restore(&r->fetch, &demand.key, demand.batch, clock_mono_ms());
+		break;
+	case RELAY_ROW_FORWARD:
+		/* Rows go when their batch is final, which is seen here too. */
+		if (change->kind == CHANGE_FACT_PUT)
+			forward_plan_restore(&r->forward, &entry);
+		break;
+	}
+	return true;
+}
+
+void relay_lead(struct relay *r, bool leads)
+{
+	r->leads = leads;
+	relay_soon(r);
+}
+
 bool relay_new(struct relay **out, const struct relay_parts *parts,
 	       const struct relay_options *options, const struct relay_events *events,
 	       struct why *why)
@@ -301,6 +329,7 @@ bool relay_new(struct relay **out, const struct relay_parts *parts,
 	r->p = *parts;
 	r->o = *options;
 	r->events = *events;
+	r->leads = !store_is_shared(parts->store);
 	fetch_plan_init(&r->fetch, options->ahead, options->poll_ms);
 	uv_timer_init(parts->loop, &r->timer);
 	r->timer.data = r;

@@ -62,6 +62,9 @@ bool engine_news_add(struct engine_news_list *list, enum engine_news_kind kind,
 struct engine_item {
 	const struct change_group *group;
 	uint64_t seen; /* the revision of others' rows on which it was decided */
+	/* By which the loop led when it was submitted, 0: it did not. A leader's change under
+	 * another one than the engine's is STORE_NOT_LEADER. */
+	uint64_t fence;
 	enum store_rc rc;
 	struct why why;
 };

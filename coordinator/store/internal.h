@@ -34,7 +34,7 @@ struct store {
 	char dir[PATH_MAX];
 	uint64_t seen; /* the loop's: revision of the others' rows that it was shown */
 	/* The loop's too, of a shared store: as last said by the engine. */
-	bool leads;
+	uint64_t fence; /* by which it leads; 0: it does not */
 	struct why lost;
 	uint64_t leads_changed, times_lost;
 	int lock_fd;

@@ -452,6 +452,7 @@ static enum store_rc submit(struct store *s, const struct item *like,
 		}
 		i->e.group = i->group;
 		i->e.seen = s->seen;
+		i->e.fence = s->fence;
 	}
 	uv_mutex_lock(&s->mutex);
 	if (!urgent && !s->queue.first)

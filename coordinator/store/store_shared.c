@@ -29,10 +29,10 @@ bool engine_news_add(struct engine_news_list *list, enum engine_news_kind kind,
 	return true;
 }
 
-static void note_lead(struct store *s, bool leads)
+static void note_lead(struct store *s, uint64_t fence)
 {
-	s->leads_changed += s->leads != leads;
-	s->leads = leads;
+	s->leads_changed += (s->fence != 0) != (fence != 0);
+	s->fence = fence;
 }
 
 static void note_reach(struct store *s, bool reached, const char *sentence)
@@ -55,7 +55,7 @@ static void show(struct store *s, const struct engine_news *news)
 		break;
 	case NEWS_LEADS:
 	case NEWS_LEADS_NOT:
-		note_lead(s, news->fence > 0);
+		note_lead(s, news->fence);
 		if (e->leads)
 			e->leads(e->arg, news->fence, changes, n);
 		break;
@@ -97,7 +97,7 @@ bool store_is_shared(const struct store *s)
 
 bool store_leads(const struct store *s)
 {
-	return s->leads || !store_is_shared(s);
+	return s->fence || !store_is_shared(s);
 }
 
 const char *store_lost(const struct store *s)

@@ -27,6 +27,8 @@ struct agenda {
 	struct prepare *prepare;
 	struct eth_address offered; /* whose registration waits in a file */
 	bool stopped;
+	bool leads;       /* always, where the store is not shared */
+	struct why apart; /* why it does not; "" another does */
 	struct agenda_counters counters;
 	struct agenda_past past[AGENDA_PAST_MAX]; /* a ring */
 	size_t past_n;                            /* ever */
@@ -98,14 +100,39 @@ static bool register_next(struct agenda *a)
 	return prepare_send(a->prepare);
 }
 
+static void say_who_leads(struct agenda *a)
+{
+	struct store_instance *all = calloc(STORE_SLOTS, sizeof *all);
+	const char *name = NULL;
+	size_t i, n = all ? store_instances(a->p.store, all, STORE_SLOTS) : 0;
+
+	for (i = 0; i < n && i < STORE_SLOTS; i++)
+		if (all[i].leads && !all[i].is_this)
+			name = all[i].name;
+	if (a->apart.text[0])
+		desk_say(&a->desk, "%s", a->apart.text);
+	else if (name)
+		desk_say(&a->desk, "another coordinator (%s) leads; this one accepts provers",
+			 name);
+	else
+		desk_say(&a->desk, "no coordinator leads yet; this one accepts provers");
+	free(all);
+}
+
 void agenda_next(struct agenda *a)
 {
 	const struct l1_facts *f = l1_facts(a->p.l1);
 	struct why why = {""};
 
+	if (!a->leads)
+		say_who_leads(a);
 	if (!f || !l1_is_fresh(a->p.l1) || a->stopped)
 		return;
 	fixed_number_pump(a->fixed_number);
+	if (!a->leads) {
+		tell_registrar(a);
+		return;
+	}
 	funds_pump(a->funds);
 	outbox_watch(a->outbox);
 	if (verify_is_busy(a->verify) || !outbox_is_free(a->outbox))
@@ -173,7 +200,12 @@ static void on_finished(void *arg, const struct sender_action *action)
 
 bool agenda_restore_intent(struct agenda *a, const struct store_intent *row, struct why *why)
 {
-	return outbox_restore(a->outbox, row, why);
+	const struct store_change change = {.kind = CHANGE_INTENT_PUT, .intent = *row};
+
+	if (a->leads)
+		return outbox_restore(a->outbox, row, why);
+	agenda_foreign(a, &change);
+	return true;
 }
 
 void agenda_resume(struct agenda *a)
@@ -190,7 +222,43 @@ void agenda_resume(struct agenda *a)
 
 bool agenda_open(struct agenda *a, uint64_t chain_id, struct why *why)
 {
-	return outbox_open(a->outbox, chain_id, why);
+	return !a->leads || outbox_open(a->outbox, chain_id, why);
+}
+
+bool agenda_lead(struct agenda *a, const struct store_change *intents, size_t n, struct why *why)
+{
+	agenda_yield(a, NULL);
+	if (!outbox_lead(a->outbox, intents, n, why))
+		return false;
+	a->leads = true;
+	desk_say(&a->desk, "this coordinator leads from now on, and reads L1 first");
+	agenda_resume(a);
+	return true;
+}
+
+void agenda_yield(struct agenda *a, const char *sentence)
+{
+	a->leads = false;
+	why_set(&a->apart, "%s", sentence ? sentence : "");
+	outbox_yield(a->outbox);
+	verify_yield(a->verify);
+	prepare_yield(a->prepare);
+	registrar_yield(a->p.registrar);
+	say_who_leads(a);
+}
+
+/* A first key is told to wait while another is being registered. */
+void agenda_foreign(struct agenda *a, const struct store_change *change)
+{
+	struct sender_intent in;
+	struct why why = {""};
+
+	if (change->kind != CHANGE_INTENT_PUT)
+		return;
+	sender_intent_init(&in);
+	if (sender_intent_decode(&in, change->intent.data, &why) && in.kind != SENDER_VERIFY)
+		registrar_chose(a->p.registrar, &in.signer);
+	sender_intent_free(&in);
 }
 
 void agenda_stop(struct agenda *a)
@@ -260,6 +328,7 @@ bool agenda_new(struct agenda **out, const struct agenda_parts *parts,
 	}
 	a->p = *parts;
 	a->o = *options;
+	a->leads = !store_is_shared(parts->store);
 	if (!outbox_new(&a->outbox, &op, &options->outbox, &events, why))
 		goto failed;
 	a->desk = (struct desk){&a->p, &a->o, a->outbox, &a->now};

@@ -17,13 +17,28 @@ struct funds;
 bool agenda_new(struct agenda **out, const struct agenda_parts *parts,
 		const struct agenda_options *options, struct why *why);
 
-/* At the start: the row of a transaction of an earlier run. False with the sentence. */
+/* At the start: the row of a transaction of an earlier run. False with the sentence. On a shared
+ * store it is the leader's, and only told of. */
 bool agenda_restore_intent(struct agenda *a, const struct store_intent *row, struct why *why);
 /* At the start, after all rows: what was left open keeps the registrar from starting another. */
 void agenda_resume(struct agenda *a);
 
-/* L1 has named its chain: transactions can be signed. Nothing to do the second time. False with
- * the sentence. */
+/* ---- several coordinators: on a shared store (store.h) nothing is done before agenda_lead() ----
+ *
+ * A new leader takes over what the former one left open as a start does: it reads the chain before
+ * it signs anything, and what was signed by the other is followed as if it had been sent here. */
+
+/* Open intents come as INTENT_PUTs in the order of their ids; agenda_open() is then due again, with
+ * the first facts that L1 tells. False with the sentence: one cannot be read. */
+bool agenda_lead(struct agenda *a, const struct store_change *intents, size_t n, struct why *why);
+/* From now on nothing is signed or sent; what is under way is left to the next leader. The sentence
+ * says why, NULL: another coordinator leads. */
+void agenda_yield(struct agenda *a, const char *sentence);
+/* What the leader does: an INTENT_PUT or INTENT_DEL of its. */
+void agenda_foreign(struct agenda *a, const struct store_change *change);
+
+/* L1 has named its chain: transactions can be signed. Nothing to do the second time, or while
+ * another coordinator leads. False with the sentence. */
 bool agenda_open(struct agenda *a, uint64_t chain_id, struct why *why);
 /* Does the next thing, if there is one and nothing is under way. Cheap; only from the loop. */
 void agenda_next(struct agenda *a);

@@ -11,30 +11,56 @@
 #define FEE_PERCENTILE 50
 #define TROUBLE_MS     30000u
 
+/* Nonces that were asked a signature for, and whose calls are not over. */
+struct made {
+	enum sender_kind kind;
+	uint64_t nonce;
+};
+
 struct outbox {
 	struct outbox_parts p;
 	struct outbox_options o;
 	struct outbox_events events;
 	struct sender_io *sender;
+	uint64_t term; /* each sender's own: what was asked for a former one is for nobody */
 	bool closing;
 	uint64_t next_id;
 	struct sender_intent left_open; /* id 0: none */
-	uint64_t trouble_at;            /* monotonic ms: since when; 0: none */
+	struct made made[SENDER_ATTEMPTS_MAX];
+	unsigned n_made;
+	uint64_t trouble_at; /* monotonic ms: since when; 0: none */
 	bool trouble_said;
 };
 
-static void answer(struct outbox *o, const struct sender_event *e)
+/* What a sender asked. */
+struct asked {
+	struct outbox *outbox;
+	uint64_t term, ticket;
+};
+
+static struct asked asked_now(struct outbox *o, uint64_t ticket)
 {
-	if (o->sender && !o->closing)
-		sender_io_answer(o->sender, e);
+	return (struct asked){o, o->term, ticket};
 }
 
-static void answer_failed(struct outbox *o, uint64_t ticket, const char *sentence)
+static bool is_waited_for(const struct asked *q)
 {
-	answer(o, &(struct sender_event){.kind = SENDER_EV_FAILED,
-					 .ticket = ticket,
-					 .endpoint = -1,
-					 .sentence = sentence});
+	const struct outbox *o = q->outbox;
+
+	return o->sender && !o->closing && q->term == o->term;
+}
+
+static void answer(const struct asked *q, struct sender_event e)
+{
+	e.ticket = q->ticket;
+	if (is_waited_for(q))
+		sender_io_answer(q->outbox->sender, &e);
+}
+
+static void answer_failed(const struct asked *q, const char *sentence)
+{
+	answer(q, (struct sender_event){
+		      .kind = SENDER_EV_FAILED, .endpoint = -1, .sentence = sentence});
 }
 
 /* ---- the row ---- */
@@ -59,33 +85,38 @@ bool outbox_restore(struct outbox *o, const struct store_intent *row, struct why
 }
 
 struct persisting {
-	struct outbox *outbox;
-	uint64_t ticket;
+	struct asked asked;
+	void (*then)(struct persisting *p, bool ok, const char *sentence); /* consumes it */
+	/* a signature that waits for it */
+	enum sender_kind kind;
+	struct eth_tx tx;
+	struct buf data;
 };
+
+static void persisting_free(struct persisting *p)
+{
+	buf_free(&p->data);
+	free(p);
+}
 
 static void on_persisted(void *arg, enum store_rc rc, const struct why *why)
 {
 	struct persisting *p = arg;
-	const struct sender_event e = {.kind = rc == STORE_OK ? SENDER_EV_DONE : SENDER_EV_FAILED,
-				       .ticket = p->ticket,
-				       .endpoint = -1,
-				       .sentence = rc == STORE_OK ? "" : why->text};
 
-	answer(p->outbox, &e);
-	free(p);
+	p->then(p, rc == STORE_OK, why->text);
 }
 
-static void persist(void *arg, uint64_t ticket, const struct sender_intent *in)
+/* Takes p over, which may be NULL: out of memory. */
+static void keep(struct outbox *o, uint64_t ticket, const struct sender_intent *in,
+		 struct persisting *p)
 {
-	struct outbox *o = arg;
+	const struct asked asked = asked_now(o, ticket);
 	const char *trouble = "out of memory";
-	struct persisting *p = malloc(sizeof *p);
 	struct store_change change;
 	struct buf blob;
 
 	buf_init(&blob, OUTBOX_INTENT_MAX);
 	if (p && row_put(&change, &blob, in)) {
-		*p = (struct persisting){o, ticket};
 		if (store_commit(o->p.store, &change, 1, on_persisted, p) == STORE_OK) {
 			buf_free(&blob);
 			return;
@@ -93,8 +124,38 @@ static void persist(void *arg, uint64_t ticket, const struct sender_intent *in)
 		trouble = "the store's queue is full";
 	}
 	buf_free(&blob);
-	free(p);
-	answer_failed(o, ticket, trouble);
+	if (p)
+		persisting_free(p);
+	answer_failed(&asked, trouble);
+}
+
+static struct persisting *persisting_new(struct outbox *o, uint64_t ticket,
+					 void (*then)(struct persisting *p, bool ok,
+						      const char *sentence))
+{
+	struct persisting *p = calloc(1, sizeof *p);
+
+	if (!p)
+		return NULL;
+	p->asked = asked_now(o, ticket);
+	p->then = then;
+	buf_init(&p->data, SENDER_TX_BYTES_MAX);
+	return p;
+}
+
+static void persisted(struct persisting *p, bool ok, const char *sentence)
+{
+	if (ok)
+		answer(&p->asked, (struct sender_event){
+				      .kind = SENDER_EV_DONE, .endpoint = -1, .sentence = ""});
+	else
+		answer_failed(&p->asked, sentence);
+	persisting_free(p);
+}
+
+static void persist(void *arg, uint64_t ticket, const struct sender_intent *in)
+{
+	keep(arg, ticket, in, persisting_new(arg, ticket, persisted));
 }
 
 /* ---- signing ---- */
@@ -130,53 +191,125 @@ static void settle(struct outbox *o, const struct sender_intent *in)
 	for (i = 0; i < in->n_attempts; i++)
 		if (!i || in->attempts[i].nonce != in->attempts[i - 1].nonce)
 			signing_settle(o->p.signing, signing_kind(in->kind), in->attempts[i].nonce);
+	o->n_made = 0;
 }
 
-struct being_signed {
-	struct outbox *outbox;
-	uint64_t ticket;
-};
+static bool is_attempt_of(const struct made *m, const struct sender_intent *in)
+{
+	unsigned i;
+
+	if (!in->id || signing_who(signing_kind(in->kind)) != signing_who(signing_kind(m->kind)))
+		return false;
+	for (i = 0; i < in->n_attempts; i++)
+		if (in->attempts[i].nonce == m->nonce)
+			return true;
+	return false;
+}
+
+/* What was signed here under a former term, and is no part of what is open now, is over. */
+static void settle_former(struct outbox *o)
+{
+	unsigned i, kept = 0;
+
+	for (i = 0; i < o->n_made; i++)
+		if (is_attempt_of(&o->made[i], &o->left_open))
+			o->made[kept++] = o->made[i];
+		else
+			signing_settle(o->p.signing, signing_kind(o->made[i].kind),
+				       o->made[i].nonce);
+	o->n_made = kept;
+}
+
+static void note_made(struct outbox *o, enum sender_kind kind, uint64_t nonce)
+{
+	unsigned i;
+
+	for (i = 0; i < o->n_made; i++)
+		if (o->made[i].nonce == nonce && o->made[i].kind == kind)
+			return;
+	if (o->n_made < SENDER_ATTEMPTS_MAX)
+		o->made[o->n_made++] = (struct made){kind, nonce};
+}
 
 static void on_signed(void *arg, const struct signing_answer *a)
 {
-	struct being_signed *b = arg;
-	struct sender_event e = {.kind = SENDER_EV_SIGNED, .ticket = b->ticket, .endpoint = -1};
+	struct asked *q = arg;
+	struct sender_event e = {.kind = SENDER_EV_SIGNED, .endpoint = -1};
 
 	if (a->ok) {
 		e.done_signed.raw = a->raw;
 		memcpy(e.done_signed.hash, a->hash, sizeof e.done_signed.hash);
-		answer(b->outbox, &e);
+		answer(q, e);
 	} else {
-		answer_failed(b->outbox, b->ticket, a->sentence);
+		answer_failed(q, a->sentence);
 	}
-	free(b);
+	free(q);
+}
+
+static void sign_now(const struct asked *asked, enum sender_kind kind, const struct eth_tx *tx)
+{
+	struct outbox *o = asked->outbox;
+	struct asked *q = malloc(sizeof *q);
+
+	if (!q) {
+		answer_failed(asked, "out of memory");
+		return;
+	}
+	*q = *asked;
+	note_made(o, kind, tx->nonce);
+	signing_sign(o->p.signing, signing_kind(kind), tx, on_signed, q);
+}
+
+static void may_sign(struct persisting *p, bool ok, const char *sentence)
+{
+	if (!ok)
+		answer_failed(&p->asked, sentence);
+	else if (is_waited_for(&p->asked))
+		sign_now(&p->asked, p->kind, &p->tx);
+	persisting_free(p);
+}
+
+/* Where several may lead, the store says right before each signature that this one does: nothing is
+ * signed by one that was paused, or cut off, while another took over. */
+static void sign_if_leading(struct outbox *o, const struct sender_action *a,
+			    const struct eth_tx *tx)
+{
+	struct persisting *p = persisting_new(o, a->ticket, may_sign);
+
+	if (p && !buf_add(&p->data, tx->data.p, tx->data.n)) {
+		persisting_free(p);
+		p = NULL;
+	}
+	if (p) {
+		p->kind = a->intent->kind;
+		p->tx = *tx;
+		p->tx.data = buf_span(&p->data);
+	}
+	keep(o, a->ticket, a->intent, p);
 }
 
 static void sign(void *arg, const struct sender_action *a)
 {
 	struct outbox *o = arg;
+	const struct asked asked = asked_now(o, a->ticket);
 	const struct eth_tx tx = sender_action_tx(a);
-	struct being_signed *b = NULL;
 	struct eth_address from;
 
 	/* An intent of an earlier run may have been another key's. */
 	if (!outbox_from(o, a->intent->kind, &from))
-		answer_failed(o, a->ticket, "no key is given for this kind of transaction");
+		answer_failed(&asked, "no key is given for this kind of transaction");
 	else if (!eth_address_equal(&from, &a->intent->from))
-		answer_failed(o, a->ticket, "the signing key is not that of the intent's sender");
-	else if (!(b = malloc(sizeof *b)))
-		answer_failed(o, a->ticket, "out of memory");
-	if (!b)
-		return;
-	*b = (struct being_signed){o, a->ticket};
-	signing_sign(o->p.signing, signing_kind(a->intent->kind), &tx, on_signed, b);
+		answer_failed(&asked, "the signing key is not that of the intent's sender");
+	else if (store_is_shared(o->p.store))
+		sign_if_leading(o, a, &tx);
+	else
+		sign_now(&asked, a->intent->kind, &tx);
 }
 
 /* ---- the goal ---- */
 
 struct goal {
-	struct outbox *outbox;
-	uint64_t ticket;
+	struct asked asked;
 	enum sender_kind kind;
 	uint64_t last_batch;
 	struct eth_address signer, contract;
@@ -218,20 +351,19 @@ static void on_goal(void *arg, const struct l1_read *read)
 	if (read->kind == L1_READ_FAILED && ask_at_the_head(g))
 		return;
 	if (read->kind == L1_READ_FAILED || read->kind == L1_READ_NO_CODE || read->data.n < 32)
-		answer_failed(g->outbox, g->ticket,
-			      read->kind == L1_READ_FAILED ? read->sentence
-							   : "the contract does not answer");
+		answer_failed(&g->asked, read->kind == L1_READ_FAILED
+					     ? read->sentence
+					     : "the contract does not answer");
 	else if (!asked_at_block && g->only && read->endpoint != g->only - 1)
-		answer_failed(g->outbox, g->ticket,
+		answer_failed(&g->asked,
 			      "the endpoint that showed the receipt does not tell the state");
 	else if (read->kind == L1_READ_OK)
-		answer(g->outbox, &(struct sender_event){.kind = SENDER_EV_GOAL,
-							 .ticket = g->ticket,
-							 .endpoint = read->endpoint,
-							 .goal = is_reached(g, read->data),
-							 .sentence = ""});
+		answer(&g->asked, (struct sender_event){.kind = SENDER_EV_GOAL,
+							.endpoint = read->endpoint,
+							.goal = is_reached(g, read->data),
+							.sentence = ""});
 	else
-		answer_failed(g->outbox, g->ticket, "the contract does not answer");
+		answer_failed(&g->asked, "the contract does not answer");
 	free(g);
 }
 
@@ -243,28 +375,26 @@ static bool ask_goal(struct goal *g)
 				     .avoid = g->at_block ? g->avoid : 0,
 				     .prefer = g->at_block ? 0 : g->only};
 
-	return l1_call(g->outbox->p.rpc, &call, on_goal, g);
+	return l1_call(g->asked.outbox->p.rpc, &call, on_goal, g);
 }
 
 static void check_goal(void *arg, const struct sender_action *a)
 {
 	struct outbox *o = arg;
+	const struct asked asked = asked_now(o, a->ticket);
 	const struct sender_intent *in = a->intent;
 	struct goal *g;
 
 	/* Of an upload its owner reads the chain again anyway. */
 	if (in->kind == SENDER_UPLOAD) {
-		answer(o, &(struct sender_event){.kind = SENDER_EV_GOAL,
-						 .ticket = a->ticket,
-						 .endpoint = -1,
-						 .sentence = ""});
+		answer(&asked, (struct sender_event){
+				   .kind = SENDER_EV_GOAL, .endpoint = -1, .sentence = ""});
 		return;
 	}
 	g = malloc(sizeof *g);
 	if (g) {
 		*g = (struct goal){
-		    .outbox = o,
-		    .ticket = a->ticket,
+		    .asked = asked,
 		    .kind = in->kind,
 		    .last_batch = in->last_batch,
 		    .signer = in->signer,
@@ -280,7 +410,7 @@ static void check_goal(void *arg, const struct sender_action *a)
 			return;
 	}
 	free(g);
-	answer_failed(o, a->ticket, "too many JSON-RPC calls at once");
+	answer_failed(&asked, "too many JSON-RPC calls at once");
 }
 
 /* ---- wishes ---- */
@@ -395,6 +525,29 @@ bool outbox_new(struct outbox **out, const struct outbox_parts *parts,
 	o->next_id = 1;
 	sender_intent_init(&o->left_open);
 	return true;
+}
+
+bool outbox_lead(struct outbox *o, const struct store_change *intents, size_t n, struct why *why)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!outbox_restore(o, &intents[i].intent, why))
+			return false;
+	settle_former(o);
+	return true;
+}
+
+void outbox_yield(struct outbox *o)
+{
+	struct sender_io *sender = o->sender;
+
+	o->sender = NULL;
+	o->term++;
+	sender_intent_free(&o->left_open);
+	sender_intent_init(&o->left_open);
+	if (sender)
+		sender_io_close(sender, NULL, NULL);
 }
 
 void outbox_close(struct outbox *o, void (*done)(void *arg), void *arg)

@@ -61,6 +61,17 @@ void outbox_watch(struct outbox *o);
 /* NULL before outbox_open(); for status output. */
 struct sender_io *outbox_sender(const struct outbox *o);
 
+/* ---- several coordinators (store.h) ---- */
+
+/* This one leads from now on: goes on, after outbox_open(), with what the former leader left open,
+ * as with what an earlier run left; intents come in the order of their ids. False with the
+ * sentence: one cannot be read. Each signature then waits for the store's word that it still leads.
+ */
+bool outbox_lead(struct outbox *o, const struct store_change *intents, size_t n, struct why *why);
+/* It leads no more: what is under way is broken off, signs and sends nothing further, and ends
+ * without an event; its row stays. To be opened again after the next outbox_lead(). */
+void outbox_yield(struct outbox *o);
+
 /* Stops; the intent under way stays in the store. Then done. NULL is fine. */
 void outbox_close(struct outbox *o, void (*done)(void *arg), void *arg);
 /* After the RPC client, the store and whoever signs have closed: they may still call back. NULL is

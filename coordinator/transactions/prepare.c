@@ -8,6 +8,7 @@
 #include "coordinator/dcap/quote_call.h"
 #include "coordinator/l1/call.h"
 #include "coordinator/provers/quotes.h"
+#include "coordinator/provers/rows.h"
 #include "coordinator/transactions/dry_run.h"
 
 #include <inttypes.h>
@@ -33,6 +34,7 @@ struct prepare {
 	const struct desk *desk;
 	struct pccs *pccs;
 	enum state state;
+	bool given_up;           /* another leads: what is asked for still calls back */
 	bool rehearsed, sounded; /* in this run */
 	struct dry_run dry_run;
 	bool budget_caps; /* the gas of an upload is capped by what is left of the day's budget */
@@ -62,6 +64,17 @@ static void over(struct prepare *prep)
 	prep->sentence[0] = '\0';
 }
 
+/* True: what was asked for is not wanted any more. */
+static bool was_given_up(struct prepare *prep)
+{
+	if (!prep->given_up)
+		return false;
+	prep->given_up = false;
+	over(prep);
+	wake_up(prep->desk->p->wake);
+	return true;
+}
+
 static void failed(struct prepare *prep, const char *what, const char *sentence)
 {
 	char text[ETH_ADDRESS_TEXT_SIZE];
@@ -74,6 +87,7 @@ static void failed(struct prepare *prep, const char *what, const char *sentence)
 	over(prep);
 	registrar_register_failed(prep->desk->p->registrar, &prep->signer, why.text, false, 0,
 				  clock_wall_ms());
+	prover_held_keep(prep->desk->p->store, prep->desk->p->registrar);
 	wake_up(prep->desk->p->wake);
 }
 
@@ -189,6 +203,8 @@ static void on_rehearsed(void *arg, enum dry_run_rc rc, const char *sentence)
 {
 	struct prepare *prep = arg;
 
+	if (was_given_up(prep))
+		return;
 	if (rc != DRY_RUN_PASSED) {
 		failed(prep, "", sentence);
 		return;
@@ -213,6 +229,8 @@ static void on_sounded(void *arg, enum dry_run_rc rc, const char *sentence)
 {
 	struct prepare *prep = arg;
 
+	if (was_given_up(prep))
+		return;
 	if (rc == DRY_RUN_NEVER) {
 		tell_verdict(prep, sentence);
 		failed(prep, "", sentence);
@@ -227,6 +245,8 @@ static void on_probed(void *arg, enum dry_run_rc rc, const char *sentence)
 {
 	struct prepare *prep = arg;
 
+	if (was_given_up(prep))
+		return;
 	if (rc == DRY_RUN_PASSED) {
 		tell_verdict(prep, "Intel's verdict and this contract's are UpToDate");
 		over(prep);
@@ -272,7 +292,7 @@ static void on_read(void *arg, const struct l1_read *read)
 		pccs_answer(prep->pccs, r->i, PCCS_FAILED, span_of(NULL, 0), read->sentence);
 		break;
 	}
-	if (--prep->outstanding == 0)
+	if (--prep->outstanding == 0 && !was_given_up(prep))
 		pump(prep);
 }
 
@@ -497,6 +517,20 @@ bool prepare_new(struct prepare **out, const struct desk *desk, struct why *why)
 	}
 	*out = prep;
 	return true;
+}
+
+void prepare_yield(struct prepare *prep)
+{
+	switch (prep->state) {
+	case IDLE: return;
+	case READING:
+	case REHEARSING:
+	case PROBING: prep->given_up = true; return;
+	case FETCHING: collateral_cancel(prep->desk->p->collateral, prep); break;
+	case WAITING:
+	case SENDING: break;
+	}
+	over(prep);
 }
 
 void prepare_stop(struct prepare *prep)

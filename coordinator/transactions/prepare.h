@@ -16,6 +16,8 @@ struct prepare;
 
 /* False with the sentence; *out is NULL. */
 bool prepare_new(struct prepare **out, const struct desk *desk, struct why *why);
+/* Another coordinator leads: what is under way ends in nothing. */
+void prepare_yield(struct prepare *prep);
 /* Nothing is fetched for it any more. */
 void prepare_stop(struct prepare *prep);
 void prepare_free(struct prepare *prep);

@@ -52,6 +52,7 @@ void register_offer(const struct desk *d, const struct prepare *prepare,
 	} else {
 		registrar_register_failed(d->p->registrar, &step->signer, why.text, false, 0,
 					  clock_wall_ms());
+		prover_held_keep(d->p->store, d->p->registrar);
 		log_event(LOG_ERROR, "registration_not_offered", log_str("signer", text),
 			  log_str("reason", why.text));
 	}
@@ -83,6 +84,7 @@ void register_start(const struct desk *d, const struct prepare *prepare,
 	if (!outbox_wish(d->outbox, &wish, &why)) {
 		registrar_register_failed(d->p->registrar, &step->signer, why.text, false, 0,
 					  clock_wall_ms());
+		prover_held_keep(d->p->store, d->p->registrar);
 		goto failed;
 	}
 	log_event(LOG_INFO, "registration_started", log_str("signer", text));
@@ -117,6 +119,7 @@ uint64_t register_over(const struct desk *d, const struct sender_action *a)
 			  log_str("reason", reason));
 	}
 	prover_keep(d->p->store, d->p->registrar, signer);
+	prover_held_keep(d->p->store, d->p->registrar);
 	prover_gas_keep(d->p->store, d->p->registrar, now);
 	return gas;
 }

@@ -23,6 +23,7 @@
 struct verify {
 	const struct desk *desk;
 	bool stopped;
+	bool given_up;          /* another leads: what is asked for still calls back */
 	size_t limit;           /* batches in the next run: halved by refusals, reset by success */
 	size_t fits;            /* batches that one transaction was seen to be too small for */
 	uint64_t gas_a_batch;   /* measured; 0: not yet */
@@ -126,9 +127,22 @@ struct reading {
 	size_t at;
 };
 
+/* True: what was asked for is not wanted any more, and the next run may begin. */
+static bool was_given_up(struct verify *v)
+{
+	if (!v->given_up)
+		return false;
+	v->given_up = false;
+	run_free(v);
+	v->run.n = 0;
+	if (!v->stopped)
+		wake_up(v->desk->p->wake);
+	return true;
+}
+
 static void reading_end(struct verify *v)
 {
-	if (--v->reading)
+	if (--v->reading || was_given_up(v))
 		return;
 	if (!v->read_failed && !v->stopped && outbox_is_free(v->desk->outbox))
 		start_verify(v);
@@ -307,7 +321,7 @@ static void on_opinion(void *arg, const struct l1_read *read)
 	enum prover_type first, second;
 
 	v->asking = false;
-	if (v->stopped)
+	if (v->stopped || was_given_up(v))
 		return;
 	if (read->kind == L1_READ_REVERTED && refused_type(&v->opinion_of, &first) &&
 	    refused_type(&read->revert, &second) && first == second) {
@@ -347,7 +361,7 @@ static void on_signer_now(void *arg, const struct l1_read *read)
 			  memcmp(read->data.p + 12, v->run.signer.b, 20) == 0;
 
 	v->asking = false;
-	if (v->stopped)
+	if (v->stopped || was_given_up(v))
 		return;
 	if (same) {
 		ask_again(v, &v->opinion_of);
@@ -456,6 +470,13 @@ bool verify_is_busy(const struct verify *v)
 void verify_stop(struct verify *v)
 {
 	v->stopped = true;
+}
+
+void verify_yield(struct verify *v)
+{
+	v->given_up = true;
+	if (!verify_is_busy(v))
+		was_given_up(v);
 }
 
 uint64_t verify_gas(const struct verify *v)

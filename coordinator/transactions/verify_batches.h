@@ -24,6 +24,9 @@ bool verify_is_busy(const struct verify *v);
 void verify_next(struct verify *v);
 /* The outbox is done with a verifyBatches, of this run or of the one before. */
 void verify_over(struct verify *v, const struct sender_action *finished);
+/* Another coordinator leads: the run under way is dropped, and what is asked for ends in nothing.
+ */
+void verify_yield(struct verify *v);
 /* Begins nothing any more. */
 void verify_stop(struct verify *v);
 /* Gas of receipts. */

@@ -7,6 +7,7 @@
 
 #define FACT     "verdict/" /* and 64 hex digits */
 #define CONTRACT "contract"
+#define LASTING  "lasting"
 
 struct kept {
 	char hex[65]; /* empty: free */
@@ -100,9 +101,20 @@ static void store_json(struct store *store, const char *hex, const json_t *j)
 	free(text);
 }
 
+/* "": nothing to do. */
+static void drop(struct store *store, const char *hex)
+{
+	char key[sizeof FACT + 64];
+
+	if (!hex[0])
+		return;
+	fact_key(key, hex);
+	store_drop_fact(store, key);
+}
+
 void verdicts_keep(struct verdicts *v, struct store *store, const struct verdict_note *note)
 {
-	char hex[65], forgotten[65], key[sizeof FACT + 64], signer[ETH_ADDRESS_TEXT_SIZE];
+	char hex[65], forgotten[65], signer[ETH_ADDRESS_TEXT_SIZE];
 	json_t *verdict = json_loadb((const char *)note->json.p, note->json.n, 0, NULL), *j;
 	const struct kept *former;
 
@@ -116,15 +128,14 @@ void verdicts_keep(struct verdicts *v, struct store *store, const struct verdict
 		      verdict ? verdict : json_null());
 	if (!j)
 		return;
+	if (note->lasting)
+		json_object_set_new(j, LASTING, json_true());
 	former = find(v, hex);
 	if (former)
 		json_object_set(j, CONTRACT, json_object_get(former->json, CONTRACT));
 	put(v, hex, j, forgotten);
 	store_json(store, hex, j);
-	if (forgotten[0]) {
-		fact_key(key, forgotten);
-		store_drop_fact(store, key);
-	}
+	drop(store, forgotten);
 }
 
 void verdicts_note_contract(struct verdicts *v, struct store *store, const uint8_t sha256[32],
@@ -140,20 +151,66 @@ void verdicts_note_contract(struct verdicts *v, struct store *store, const uint8
 	store_json(store, hex, k->json);
 }
 
-bool verdicts_fact_get(struct verdicts *v, const struct store_fact *row)
+static bool is_verdict(const struct store_fact *row)
 {
 	const size_t n = strlen(FACT);
-	char hex[65], forgotten[65];
-	json_t *j;
 
-	if (row->key.n != n + 64 || memcmp(row->key.p, FACT, n) != 0)
-		return false;
-	memcpy(hex, row->key.p + n, 64);
+	return row->key.n == n + 64 && memcmp(row->key.p, FACT, n) == 0;
+}
+
+static void take(struct verdicts *v, const struct store_fact *row, char forgotten[65])
+{
+	json_t *j = json_loadb((const char *)row->value.p, row->value.n, 0, NULL);
+	char hex[65];
+
+	forgotten[0] = '\0';
+	memcpy(hex, row->key.p + strlen(FACT), 64);
 	hex[64] = '\0';
-	j = json_loadb((const char *)row->value.p, row->value.n, 0, NULL);
 	if (j)
 		put(v, hex, j, forgotten);
+}
+
+bool verdicts_fact_get(struct verdicts *v, const struct store_fact *row)
+{
+	char forgotten[65];
+
+	if (!is_verdict(row))
+		return false;
+	take(v, row, forgotten);
 	return true;
+}
+
+bool verdicts_fact_foreign(struct verdicts *v, const struct store_change *change,
+			   struct store *leaders)
+{
+	char forgotten[65];
+
+	if (!is_verdict(&change->fact))
+		return false;
+	/* One that is dropped stays in memory until newer ones have pushed it out here too. */
+	if (change->kind != CHANGE_FACT_PUT)
+		return true;
+	take(v, &change->fact, forgotten);
+	if (leaders)
+		drop(leaders, forgotten);
+	return true;
+}
+
+const char *verdicts_lasting_refusal(const struct verdicts *v, const struct store_fact *row,
+				     uint8_t sha256[32])
+{
+	const struct kept *k;
+	char hex[65];
+
+	if (!is_verdict(row))
+		return NULL;
+	memcpy(hex, row->key.p + strlen(FACT), 64);
+	hex[64] = '\0';
+	k = find(v, hex);
+	if (!k || !hex_decode(sha256, 32, hex, 64) ||
+	    !json_is_true(json_object_get(k->json, LASTING)))
+		return NULL;
+	return json_string_value(json_object_get(k->json, "reason"));
 }
 
 const json_t *verdicts_find(const struct verdicts *v, const char *hex_prefix)

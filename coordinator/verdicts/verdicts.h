@@ -20,6 +20,7 @@ struct verdict_note {
 	int64_t at;            /* unix seconds, L1's */
 	const char *source, *answer, *sentence;
 	const struct eth_address *signer; /* NULL: not known */
+	bool lasting;                     /* refused for what nothing outside will change */
 	struct span json;                 /* libtdxverify's verdict; may be empty */
 };
 
@@ -35,6 +36,14 @@ void verdicts_note_contract(struct verdicts *v, struct store *store, const uint8
 /* At the start: the row of a verdict that an earlier run kept. False: another fact. What cannot be
  * read is passed over. */
 bool verdicts_fact_get(struct verdicts *v, const struct store_fact *row);
+/* The same of a FACT_PUT or FACT_DEL of another coordinator. What had to make room for it is
+ * dropped from the leader's store; NULL: this one does not lead. */
+bool verdicts_fact_foreign(struct verdicts *v, const struct store_change *change,
+			   struct store *leaders);
+/* Of a verdict's row that is kept: the sentence of a lasting refusal, and the hash of the quote's
+ * declared bytes; else NULL. Valid until the next call that keeps one. */
+const char *verdicts_lasting_refusal(const struct verdicts *v, const struct store_fact *row,
+				     uint8_t sha256[32]);
 /* The newest whose hash begins with these digits; NULL: none. Borrowed. */
 const json_t *verdicts_find(const struct verdicts *v, const char *hex_prefix);
 /* [{quote_sha256, at, source, answer, reason, signer}], newest first; a new reference. */

@@ -1,0 +1,186 @@
+/* Several coordinators on one store: what the others stored reaches the rooms, and who leads.
+ * Alone, none of this is called. */
+#include "coordinator/base/clock.h"
+#include "coordinator/base/log.h"
+#include "coordinator/daemon_internal.h"
+#include "coordinator/provers/rows.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* STUBS until inputs, proofs and work have their own. */
+#define inputs_foreign(in, change)  ((void)(in), (void)(change))
+#define proofs_foreign(p, change)   ((void)(p), (void)(change))
+#define lease_foreign(work, change) ((void)(work), (void)(change))
+#define proofs_lead(p, leads)       ((void)(p), (void)(leads))
+
+/* ---- what others stored ---- */
+
+static bool is_fact(const struct store_change *change, const char *key)
+{
+	return span_eq(change->fact.key, span_of(key, strlen(key)));
+}
+
+/* The leader keeps what is bounded within its bounds. */
+static struct store *leaders(const struct daemon *d)
+{
+	return d->leads ? d->store : NULL;
+}
+
+static void take_fact(struct daemon *d, const struct store_change *change)
+{
+	const bool put = change->kind == CHANGE_FACT_PUT;
+	struct why why = {""};
+	bool unrevoked;
+
+	if (d->relay && relay_foreign(d->relay, change))
+		return;
+	if (quotes_fact_foreign(d->quotes, change, leaders(d)))
+		return;
+	if (prover_fact_foreign(d->registrar, change, &unrevoked)) {
+		if (unrevoked)
+			quotes_changed(d->quotes);
+		return;
+	}
+	if (put && is_fact(change, REAPER_FACT) && !d->leads)
+		reaper_restore(d->reaper, change->fact.value);
+	if (put && is_fact(change, L1_FACT) && !l1_foreign(d->l1, change->fact.value, &why))
+		daemon_fail(d, "other_contract", why.text);
+}
+
+static void take_prover(struct daemon *d, const struct store_change *change)
+{
+	struct why why = {""};
+
+	if (!prover_row_foreign(d->registrar, change, leaders(d), &why))
+		log_limited(LOG_ERROR, "prover_not_taken", "", "", log_str("reason", why.text));
+}
+
+static void take(struct daemon *d, const struct store_change *change)
+{
+	switch (change->kind) {
+	case CHANGE_FACT_PUT:
+	case CHANGE_FACT_DEL: take_fact(d, change); return;
+	case CHANGE_INPUT_PUT:
+	case CHANGE_INPUT_REPLACED:
+	case CHANGE_INPUT_DEL:
+	case CHANGE_INPUT_DEL_THROUGH: inputs_foreign(d->inputs, change); return;
+	case CHANGE_PROOF_PUT:
+	case CHANGE_PROOF_STATE:
+	case CHANGE_PROOF_RANGE:
+	case CHANGE_PROOF_DEL:
+	case CHANGE_PROOF_DEL_THROUGH: proofs_foreign(d->proofs, change); return;
+	case CHANGE_LEASE_PUT:
+	case CHANGE_LEASE_DEL:
+	case CHANGE_LEASE_DEL_THROUGH: lease_foreign(d->work, change); return;
+	case CHANGE_PROVER_PUT:
+	case CHANGE_PROVER_DEL: take_prover(d, change); return;
+	case CHANGE_INTENT_PUT:
+	case CHANGE_INTENT_DEL: agenda_foreign(d->agenda, change); return;
+	}
+}
+
+static void on_foreign(void *arg, const struct store_change *changes, size_t n)
+{
+	struct daemon *d = arg;
+	bool provers = false, work = false;
+	size_t i;
+
+	if (d->closing)
+		return;
+	for (i = 0; i < n; i++) {
+		take(d, &changes[i]);
+		provers = provers || changes[i].kind == CHANGE_PROVER_PUT;
+		work = work || changes[i].kind == CHANGE_PROOF_PUT;
+	}
+	if (provers)
+		quotes_look(d->quotes);
+	if (work)
+		proofs_judge(d->proofs);
+	wake_up(d->wake);
+}
+
+/* ---- who leads ---- */
+
+static void set_leads(struct daemon *d, bool leads)
+{
+	d->leads = leads;
+	proofs_lead(d->proofs, leads);
+	reaper_lead(d->reaper, leads);
+	l1_lead(d->l1, leads);
+	if (d->relay)
+		relay_lead(d->relay, leads);
+}
+
+/* L1 is read before anything is sent: agenda_open() comes with the next facts. */
+static void on_leads(void *arg, uint64_t fence, const struct store_change *intents, size_t n)
+{
+	struct daemon *d = arg;
+	const bool did = d->leads;
+	struct why why = {""};
+
+	if (d->closing)
+		return;
+	set_leads(d, fence != 0);
+	if (!fence) {
+		agenda_yield(d->agenda, NULL);
+		if (did)
+			log_event(LOG_WARN, "leads_no_more",
+				  log_str("note", "nothing is signed or sent from here until this "
+						  "coordinator leads again"));
+		return;
+	}
+	log_event(LOG_INFO, "leads", log_u64("fence", fence), log_u64("open_intents", n));
+	if (!agenda_lead(d->agenda, intents, n, &why)) {
+		daemon_fail(d, "intent_unreadable", why.text);
+		return;
+	}
+	l1_refresh(d->l1);
+	proofs_judge(d->proofs);
+	wake_up(d->wake);
+}
+
+static void on_reached(void *arg, bool reached, const char *sentence)
+{
+	struct daemon *d = arg;
+
+	if (d->closing)
+		return;
+	if (!reached && !d->unreached)
+		log_event(LOG_ERROR, "store_lost", log_str("reason", sentence));
+	else if (reached && d->unreached)
+		log_event(LOG_INFO, "store_reached", log_str("reason", sentence));
+	d->unreached = !reached;
+	if (!d->leads)
+		agenda_yield(d->agenda, reached ? NULL : sentence);
+	wake_up(d->wake);
+}
+
+/* Whoever started it starts it anew, and all is read from the database. */
+static void on_other_past(void *arg, const char *sentence)
+{
+	struct daemon *d = arg;
+
+	if (d->closing)
+		return;
+	d->exit_code = EXIT_FAILURE;
+	daemon_fail(d, "store_is_another", sentence);
+}
+
+static void on_trouble(void *arg, const char *sentence)
+{
+	(void)arg;
+	log_limited(LOG_WARN, "store_trouble", "", sentence, log_str("reason", sentence));
+}
+
+struct store_events daemon_store_events(struct daemon *d)
+{
+	return (struct store_events){
+	    .foreign = on_foreign,
+	    .leads = on_leads,
+	    .reached = on_reached,
+	    .other_past = on_other_past,
+	    .trouble = on_trouble,
+	    .arg = d,
+	};
+}

@@ -24,7 +24,7 @@ static bool is_fact(const struct store_change *change, const char *key)
 /* The leader keeps what is bounded within its bounds. */
 static struct store *leaders(const struct daemon *d)
 {
-	return d->leads ? d->store : NULL;
+	return store_leads(d->store) ? d->store : NULL;
 }
 
 static void take_fact(struct daemon *d, const struct store_change *change)
@@ -42,7 +42,7 @@ static void take_fact(struct daemon *d, const struct store_change *change)
 			quotes_changed(d->quotes);
 		return;
 	}
-	if (put && is_fact(change, REAPER_FACT) && !d->leads)
+	if (put && is_fact(change, REAPER_FACT) && !store_leads(d->store))
 		reaper_restore(d->reaper, change->fact.value);
 	if (put && is_fact(change, L1_FACT) && !l1_foreign(d->l1, change->fact.value, &why))
 		daemon_fail(d, "other_contract", why.text);
@@ -102,28 +102,18 @@ static void on_foreign(void *arg, const struct store_change *changes, size_t n)
 
 /* ---- who leads ---- */
 
-static void set_leads(struct daemon *d, bool leads)
-{
-	d->leads = leads;
-	proofs_lead(d->proofs, leads);
-	reaper_lead(d->reaper, leads);
-	l1_lead(d->l1, leads);
-	if (d->relay)
-		relay_lead(d->relay, leads);
-}
-
 /* L1 is read before anything is sent: agenda_open() comes with the next facts. */
 static void on_leads(void *arg, uint64_t fence, const struct store_change *intents, size_t n)
 {
 	struct daemon *d = arg;
-	const bool did = d->leads;
+	const bool did = agenda_leads(d->agenda);
 	struct why why = {""};
 
 	if (d->closing)
 		return;
-	set_leads(d, fence != 0);
+	proofs_lead(d->proofs, fence != 0);
 	if (!fence) {
-		agenda_yield(d->agenda, NULL);
+		agenda_yield(d->agenda);
 		if (did)
 			log_event(LOG_WARN, "leads_no_more",
 				  log_str("note", "nothing is signed or sent from here until this "
@@ -135,6 +125,7 @@ static void on_leads(void *arg, uint64_t fence, const struct store_change *inten
 		daemon_fail(d, "intent_unreadable", why.text);
 		return;
 	}
+	l1_lead(d->l1);
 	l1_refresh(d->l1);
 	proofs_judge(d->proofs);
 	wake_up(d->wake);
@@ -144,16 +135,12 @@ static void on_reached(void *arg, bool reached, const char *sentence)
 {
 	struct daemon *d = arg;
 
-	if (d->closing)
-		return;
-	if (!reached && !d->unreached)
+	if (reached)
+		log_event(LOG_INFO, "store_reached", log_str("note", sentence));
+	else
 		log_event(LOG_ERROR, "store_lost", log_str("reason", sentence));
-	else if (reached && d->unreached)
-		log_event(LOG_INFO, "store_reached", log_str("reason", sentence));
-	d->unreached = !reached;
-	if (!d->leads)
-		agenda_yield(d->agenda, reached ? NULL : sentence);
-	wake_up(d->wake);
+	if (!d->closing)
+		wake_up(d->wake);
 }
 
 /* Whoever started it starts it anew, and all is read from the database. */

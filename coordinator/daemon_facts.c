@@ -31,12 +31,12 @@ static void tell_registrar(struct daemon *d, const struct l1_facts *f)
 	change = registrar_set_signer(d->registrar, &f->signer, clock_wall_ms(), &why);
 	eth_address_print(text, &f->signer);
 	/* Where another coordinator leads, it is its registration, as far as is known here. */
-	if (change == REGISTRAR_SIGNER_CHANGED && d->leads)
+	if (change == REGISTRAR_SIGNER_CHANGED && store_leads(d->store))
 		log_event(LOG_WARN, "signer_changed", log_str("reason", why.text));
 	else if (change != REGISTRAR_SIGNER_SAME)
 		log_event(LOG_INFO, "signer_on_chain",
 			  log_str("signer", eth_address_is_zero(&f->signer) ? "none" : text));
-	if (d->leads && promoting && !registrar_promoted(d->registrar))
+	if (store_leads(d->store) && promoting && !registrar_promoted(d->registrar))
 		prover_promoted_drop(d->store);
 	/* Not simply the chain's: while a switch is under way, the key that comes. */
 	counting = registrar_counting_signer(d->registrar);
@@ -101,7 +101,7 @@ static void take_chain(struct daemon *d, const struct work_chain *chain)
 	case WORK_CHAIN_BACK_LOST:
 		log_event(LOG_WARN, "l1_went_back", log_str("reason", why.text));
 		commitments_forget(d->commitments);
-		if (d->leads && known && chain->committed < was.committed)
+		if (store_leads(d->store) && known && chain->committed < was.committed)
 			keep_reverted(d, chain->committed, was.committed);
 		break;
 	}

@@ -46,8 +46,6 @@ struct daemon {
 
 	uv_signal_t on_term, on_int, on_hup;
 	uv_timer_t drain_timer, watch_timer;
-	bool leads;     /* always, where the store is not shared */
-	bool unreached; /* the shared store's database */
 	bool draining, closing;
 	size_t closing_step;
 	int exit_code;

@@ -74,7 +74,7 @@ bool daemon_load(struct daemon *d, struct why *why)
 	    !inputs_sweep(d->inputs, &removed, why))
 		return false;
 	daemon_restore_facts(d);
-	if (d->leads)
+	if (store_leads(d->store))
 		agenda_resume(d->agenda);
 	work_counts(d->work, &counts);
 	log_event(LOG_INFO, "state_loaded", log_u64("batches", counts.batches),

@@ -460,10 +460,7 @@ static bool open_store(struct daemon *d, struct why *why)
 					      .checkpoint_pages = 1000,
 					      .events = &events};
 
-	if (store_open(&d->store, &d->loop, &options, why) != STORE_OK)
-		return false;
-	d->leads = !store_is_shared(d->store);
-	return true;
+	return store_open(&d->store, &d->loop, &options, why) == STORE_OK;
 }
 
 static bool make_wake(struct daemon *d, struct why *why)

@@ -33,7 +33,7 @@ struct reaper {
 	struct reaper_options o;
 	struct retention marks;
 	struct slice slice;
-	bool leads, stopped, committing, asking;
+	bool stopped, committing, asking;
 	uv_fs_t statfs;
 	bool disk_known; /* since rows last went for its sake */
 	uint64_t disk_free;
@@ -255,7 +255,7 @@ static void step(struct reaper *r)
 	if (!r->slice.full && inputs_wasted(r->p.inputs) > WASTE_MAX)
 		return;
 	/* What is out of the book goes, whoever leads by then. */
-	if (r->slice.full || (r->leads && take_some(r)))
+	if (r->slice.full || (store_leads(r->p.store) && take_some(r)))
 		commit(r);
 }
 
@@ -269,7 +269,7 @@ void reaper_on_facts(struct reaper *r)
 
 	if (r->stopped || !work_chain(r->p.work, &chain))
 		return;
-	if (r->leads && retention_note(&r->marks, chain.final, now, r->o.keep_ms)) {
+	if (store_leads(r->p.store) && retention_note(&r->marks, chain.final, now, r->o.keep_ms)) {
 		buf_init(&row, RETENTION_ROW_MAX);
 		if (retention_put(&row, &r->marks, now))
 			store_put_fact(r->p.store, REAPER_FACT, row.p, row.len);
@@ -281,11 +281,6 @@ void reaper_on_facts(struct reaper *r)
 void reaper_restore(struct reaper *r, struct span row)
 {
 	retention_get(&r->marks, row, r->o.now_ms());
-}
-
-void reaper_lead(struct reaper *r, bool leads)
-{
-	r->leads = leads;
 }
 
 static void on_statfs(uv_fs_t *req)
@@ -326,7 +321,6 @@ bool reaper_new(struct reaper **out, const struct reaper_parts *parts,
 	}
 	r->p = *parts;
 	r->o = *options;
-	r->leads = !store_is_shared(parts->store);
 	if (!r->o.now_ms)
 		r->o.now_ms = clock_mono_ms;
 	return true;

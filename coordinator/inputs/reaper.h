@@ -4,8 +4,9 @@
  * Nothing goes on one node's word: a batch must be final (see l1/facts.h) and stay so for the
  * retention. Where a quota or the disk's floor comes near, the oldest final ones go before their
  * time; where one endpoint alone speaks for L1, a part of the retention must be over even then.
- * What is not final is never touched. Rows go first, by ranges of batches and in slices, then
- * files, off the loop.
+ * What is not final is never touched. On a shared store the leader alone takes away, and writes
+ * down for how long it was confirmed; the others restore that. Rows go first, by ranges of batches
+ * and in slices, then files, off the loop.
  */
 #ifndef COORDINATOR_INPUTS_REAPER_H
 #define COORDINATOR_INPUTS_REAPER_H
@@ -46,9 +47,6 @@ void reaper_free(struct reaper *r);
 /* At the start: for how long batches had been confirmed when that was last written down. */
 #define REAPER_FACT "retention"
 void reaper_restore(struct reaper *r, struct span row);
-/* On a shared store the leader alone takes away, and writes that down; the others restore what it
- * wrote. */
-void reaper_lead(struct reaper *r, bool leads);
 
 /* After each round of L1: what is final may have grown, or be so no more. */
 void reaper_on_facts(struct reaper *r);

@@ -94,7 +94,6 @@ struct l1 {
 	struct l1_events events;
 	uv_timer_t timer;
 	bool started, closing, known, fresh, round, again;
-	bool keeps;            /* writes the facts down */
 	bool doubted, retried; /* in this round; since the timer's last */
 	int phase;
 	unsigned outstanding, rounds;
@@ -263,7 +262,7 @@ static void round_done(struct l1 *c)
 	if (!c->known || !l1_same_facts(&f, &c->facts)) {
 		c->facts = f;
 		c->known = true;
-		if (c->keeps)
+		if (store_leads(c->p.store))
 			keep_facts(c);
 	}
 	c->fresh = true;
@@ -484,7 +483,6 @@ bool l1_new(struct l1 **out, const struct l1_parts *parts, const struct l1_optio
 	}
 	c->p = *parts;
 	c->o = *options;
-	c->keeps = !store_is_shared(parts->store);
 	c->events = *events;
 	c->tip = (struct tip){.rpc = parts->rpc, .proposer = options->proposer};
 	c->second = (struct second){.rpc = parts->rpc, .proposer = options->proposer};
@@ -519,10 +517,9 @@ bool l1_foreign(struct l1 *c, struct span row, struct why *why)
 	return !l1_row_get(&f, row) || fits(c, &f, why);
 }
 
-void l1_lead(struct l1 *c, bool leads)
+void l1_lead(struct l1 *c)
 {
-	c->keeps = leads;
-	if (leads && c->known)
+	if (c->known)
 		keep_facts(c);
 }
 

@@ -62,9 +62,11 @@ bool l1_new(struct l1 **out, const struct l1_parts *parts, const struct l1_optio
 #define L1_FACT "chain"
 bool l1_restore(struct l1 *c, struct span row, struct why *why);
 
-/* On a shared store the leader keeps that row, and this one reads for itself: another's row must be
- * about the same contract. False with the sentence. */
-void l1_lead(struct l1 *c, bool leads);
+/* On a shared store the leader keeps that row, from now on this one. */
+void l1_lead(struct l1 *c);
+/* Each reads for itself, but another's row must be about the same contract. False with the
+ * sentence.
+ */
 bool l1_foreign(struct l1 *c, struct span row, struct why *why);
 
 void l1_start(struct l1 *c);

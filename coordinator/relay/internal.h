@@ -52,7 +52,7 @@ struct relay {
 	struct relay_counters counters;
 	struct health health;
 	uv_timer_t timer;
-	bool started, leads, stopped;
+	bool started, stopped;
 	void (*done)(void *arg);
 	void *done_arg;
 

@@ -213,7 +213,7 @@ static void on_tick(uv_timer_t *t)
 		return;
 	uv_timer_start(t, on_tick, TICK_MS, TICK_MS);
 	wake_late(r, clock_mono_ms());
-	if (!r->leads)
+	if (!store_leads(r->p.store))
 		return;
 	fetch_pump(r);
 	forward_pump(r);
@@ -310,12 +310,6 @@ bool relay_foreign(struct relay *r, const struct store_change *change)
 	return true;
 }
 
-void relay_lead(struct relay *r, bool leads)
-{
-	r->leads = leads;
-	relay_soon(r);
-}
-
 bool relay_new(struct relay **out, const struct relay_parts *parts,
 	       const struct relay_options *options, const struct relay_events *events,
 	       struct why *why)
@@ -329,7 +323,6 @@ bool relay_new(struct relay **out, const struct relay_parts *parts,
 	r->p = *parts;
 	r->o = *options;
 	r->events = *events;
-	r->leads = !store_is_shared(parts->store);
 	fetch_plan_init(&r->fetch, options->ahead, options->poll_ms);
 	uv_timer_init(parts->loop, &r->timer);
 	r->timer.data = r;

@@ -27,8 +27,7 @@ struct agenda {
 	struct prepare *prepare;
 	struct eth_address offered; /* whose registration waits in a file */
 	bool stopped;
-	bool leads;       /* always, where the store is not shared */
-	struct why apart; /* why it does not; "" another does */
+	bool leads; /* always, where the store is not shared */
 	struct agenda_counters counters;
 	struct agenda_past past[AGENDA_PAST_MAX]; /* a ring */
 	size_t past_n;                            /* ever */
@@ -109,8 +108,8 @@ static void say_who_leads(struct agenda *a)
 	for (i = 0; i < n && i < STORE_SLOTS; i++)
 		if (all[i].leads && !all[i].is_this)
 			name = all[i].name;
-	if (a->apart.text[0])
-		desk_say(&a->desk, "%s", a->apart.text);
+	if (*store_lost(a->p.store))
+		desk_say(&a->desk, "nothing can be stored: %s", store_lost(a->p.store));
 	else if (name)
 		desk_say(&a->desk, "another coordinator (%s) leads; this one accepts provers",
 			 name);
@@ -227,7 +226,7 @@ bool agenda_open(struct agenda *a, uint64_t chain_id, struct why *why)
 
 bool agenda_lead(struct agenda *a, const struct store_change *intents, size_t n, struct why *why)
 {
-	agenda_yield(a, NULL);
+	agenda_yield(a);
 	if (!outbox_lead(a->outbox, intents, n, why))
 		return false;
 	a->leads = true;
@@ -236,15 +235,19 @@ bool agenda_lead(struct agenda *a, const struct store_change *intents, size_t n,
 	return true;
 }
 
-void agenda_yield(struct agenda *a, const char *sentence)
+void agenda_yield(struct agenda *a)
 {
 	a->leads = false;
-	why_set(&a->apart, "%s", sentence ? sentence : "");
 	outbox_yield(a->outbox);
 	verify_yield(a->verify);
 	prepare_yield(a->prepare);
 	registrar_yield(a->p.registrar);
 	say_who_leads(a);
+}
+
+bool agenda_leads(const struct agenda *a)
+{
+	return a->leads;
 }
 
 /* A first key is told to wait while another is being registered. */

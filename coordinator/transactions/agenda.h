@@ -31,9 +31,9 @@ void agenda_resume(struct agenda *a);
 /* Open intents come as INTENT_PUTs in the order of their ids; agenda_open() is then due again, with
  * the first facts that L1 tells. False with the sentence: one cannot be read. */
 bool agenda_lead(struct agenda *a, const struct store_change *intents, size_t n, struct why *why);
-/* From now on nothing is signed or sent; what is under way is left to the next leader. The sentence
- * says why, NULL: another coordinator leads. */
-void agenda_yield(struct agenda *a, const char *sentence);
+/* From now on nothing is signed or sent; what is under way is left to the next leader. */
+void agenda_yield(struct agenda *a);
+bool agenda_leads(const struct agenda *a);
 /* What the leader does: an INTENT_PUT or INTENT_DEL of its. */
 void agenda_foreign(struct agenda *a, const struct store_change *change);
 

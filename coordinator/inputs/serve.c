@@ -106,7 +106,8 @@ static enum serve_rc request_once(struct serve *s, uint64_t conn, const struct p
 				  struct why *why)
 {
 	const enum prover_type *type = m->has_prover_type ? &m->prover_type : NULL;
-	const struct work_source from = {source, registrar_source_attested(s->p.registrar, source)};
+	const struct work_source from = {
+	    source, registrar_source_attested(s->p.registrar, source), 0};
 	struct work_grant grant;
 	enum work_request_rc rc;
 

@@ -115,6 +115,15 @@ void candidate_unlink(struct work *w, struct candidate *c)
 	free(c);
 }
 
+void candidate_drop(struct work *w, struct candidate *c)
+{
+	struct batch *b = c->batch;
+	const enum prover_type type = c->type;
+
+	candidate_unlink(w, c);
+	batch_refresh(w, b, type);
+}
+
 /* ---- judging ---- */
 
 static void candidate_show(const struct candidate *c, struct work_candidate *out)
@@ -240,6 +249,15 @@ static void source_learn(struct work *w, struct slot *s, struct candidate *c, ui
 	}
 }
 
+void candidate_judge(struct work *w, struct candidate *c, enum work_state state,
+		     const struct eth_address *signer, uint64_t now_ms)
+{
+	candidate_set_state(w, c, state, true);
+	c->has_signer = signer != NULL;
+	c->signer = signer ? *signer : (struct eth_address){0};
+	source_learn(w, c->batch->slot[c->type], c, now_ms);
+}
+
 enum work_state work_verdict(const struct work *w, uint64_t id, enum work_state state)
 {
 	const struct candidate *c = order_find(&w->candidates, id);
@@ -258,22 +276,15 @@ bool work_judged(struct work *w, uint64_t id, enum work_state state,
 {
 	struct candidate *c = order_find(&w->candidates, id);
 	struct batch *b;
-	struct slot *s;
-	enum prover_type type;
 
 	if (!c || c->state == WORK_RESERVED ||
 	    (state != WORK_GOOD && state != WORK_BAD && state != WORK_UNDECIDED &&
 	     state != WORK_ASIDE))
 		return false;
 	b = c->batch;
-	type = c->type;
-	s = b->slot[type];
-	candidate_set_state(w, c, state, true);
-	c->has_signer = signer != NULL;
-	c->signer = signer ? *signer : (struct eth_address){0};
-	source_learn(w, s, c, now_ms);
-	slot_forget_spent(w, s, c, gone);
-	batch_refresh(w, b, type);
+	candidate_judge(w, c, state, signer, now_ms);
+	slot_forget_spent(w, b->slot[c->type], c, gone); /* never c itself */
+	batch_refresh(w, b, c->type);
 	return true;
 }
 

@@ -174,6 +174,7 @@ struct work {
 	size_t heap_n, heap_cap;
 	struct sources sources;
 	uint64_t next_id, next_ticket;
+	unsigned slot, stride; /* of ids */
 	size_t by_state[WORK_STATES];
 	uint64_t proof_bytes;
 	uint64_t dropped; /* the highest batch that was */
@@ -212,6 +213,9 @@ void work_drop_batch(struct work *w, struct batch *b, const struct work_gone *go
 /* The slot must not be leased. False: out of memory. */
 bool lease_begin(struct work *w, struct batch *b, enum prover_type type, struct source *source,
 		 uint64_t expires_ms);
+/* The source has the batch since then. */
+void slot_note_grant(struct work *w, struct slot *s, struct source *source, bool trusted,
+		     uint64_t now_ms);
 /* Does not refresh the batch. */
 void lease_end(struct work *w, struct slot *s);
 void lease_expire(struct work *w, uint64_t now_ms);
@@ -239,19 +243,31 @@ bool candidate_reserve(struct work *w);
 bool candidate_link(struct work *w, struct batch *b, struct candidate *c, const char *source);
 /* looked: it was judged, and so waits no more. */
 void candidate_set_state(struct work *w, struct candidate *c, enum work_state state, bool looked);
+/* A verdict, and what it says of the source. Does not refresh the batch. */
+void candidate_judge(struct work *w, struct candidate *c, enum work_state state,
+		     const struct eth_address *signer, uint64_t now_ms);
 /* Of one source: those that take up room. NULL: none. */
 unsigned slot_unjudged_of(const struct slot *s, const struct source *source);
 void candidate_unlink(struct work *w, struct candidate *c);
+/* The same, and refreshes the batch. */
+void candidate_drop(struct work *w, struct candidate *c);
 /* Their commitment is no more: those that are not bad become REVERTED. Does not refresh the batch.
  */
 void slot_revert(struct work *w, struct batch *b, struct slot *s);
 /* Their input is no more: those that no commitment has confirmed become ASIDE. As above. */
 void slot_set_aside(struct work *w, struct slot *s);
+/* Notes how long its source took, if it was granted the batch. */
+void candidate_took(struct candidate *c, uint64_t received_ms);
+/* It is durable, and was not before: its source has done what it can here. */
+void candidate_came(struct work *w, struct candidate *c, uint64_t now_ms);
 /* Has it a good one that counts? */
 bool slot_has_good(const struct work *w, const struct slot *s);
 /* See work_is_rebuilt(). */
 bool slot_is_rebuilt(const struct slot *s);
 /* By unjudged proofs, of the places that are open to all. */
 unsigned slot_places_taken(const struct slot *s);
+
+/* foreign.c: the next id of this book's own. */
+uint64_t work_id_after(const struct work *w, uint64_t seen);
 
 #endif

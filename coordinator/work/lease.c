@@ -102,7 +102,6 @@ void work_restore_lease(struct work *w, uint64_t batch, enum prover_type type, c
 	const uint64_t whole_ms = w->limits.lease_ms;
 	struct batch *b = work_batch(w, batch);
 	struct source *src;
-	struct slot *s;
 
 	if (!b || left_ms == 0 || (b->slot[type] && b->slot[type]->lease.ticket))
 		return;
@@ -113,9 +112,8 @@ void work_restore_lease(struct work *w, uint64_t batch, enum prover_type type, c
 	if (!src)
 		return;
 	if (lease_begin(w, b, type, src, now_ms + left_ms)) {
-		s = b->slot[type];
-		s->granted = true;
-		s->granted_ms = now_ms > whole_ms - left_ms ? now_ms - (whole_ms - left_ms) : 0;
+		slot_note_grant(w, b->slot[type], src, source_is_trusted(src, false),
+				now_ms > whole_ms - left_ms ? now_ms - (whole_ms - left_ms) : 0);
 		batch_refresh(w, b, type);
 	}
 	source_put(&w->sources, src);
@@ -123,11 +121,10 @@ void work_restore_lease(struct work *w, uint64_t batch, enum prover_type type, c
 
 bool work_ungrant(struct work *w, uint64_t batch, enum prover_type type, uint64_t ticket)
 {
-	struct batch *b = work_batch(w, batch);
+	const struct batch *b = work_batch(w, batch);
 
 	if (!b || ticket == 0 || !b->slot[type] || b->slot[type]->lease.ticket != ticket)
 		return false;
-	lease_end(w, b->slot[type]);
-	batch_refresh(w, b, type);
+	work_foreign_unlease(w, batch, type);
 	return true;
 }

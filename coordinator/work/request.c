@@ -16,6 +16,7 @@ struct asker {
 	const struct version *version;
 	const struct source *source; /* NULL: never heard of */
 	bool trusted;
+	unsigned skip;
 	uint64_t now_ms;
 };
 
@@ -50,15 +51,20 @@ static struct batch *oldest_open(const struct work *w, enum prover_type type, co
 {
 	const struct order *open = &a->version->open[type];
 	size_t i, end = open->n < SCAN_MAX ? open->n : SCAN_MAX;
+	struct batch *last = NULL;
+	unsigned skip = a->skip;
 
 	for (i = 0; i < end; i++) {
 		struct batch *b = order_at(open, i).item;
 
-		if (!is_passed_over(b->slot[type], a) && !has_no_room(w, b->slot[type], a) &&
-		    !waits_for_a_dry_run(w, b->slot[type], type, a->now_ms))
+		if (is_passed_over(b->slot[type], a) || has_no_room(w, b->slot[type], a) ||
+		    waits_for_a_dry_run(w, b->slot[type], type, a->now_ms))
+			continue;
+		if (!skip--)
 			return b;
+		last = b;
 	}
-	return NULL;
+	return last;
 }
 
 /* Somebody who is likely to prove it has it again, or this very source has it: others first. */
@@ -175,8 +181,8 @@ static void grant_fill(struct work_grant *grant, const struct batch *b, const st
 	memcpy(grant->sha256, in->sha256, sizeof grant->sha256);
 }
 
-static void slot_note_grant(struct work *w, struct slot *s, struct source *source, bool trusted,
-			    uint64_t now_ms)
+void slot_note_grant(struct work *w, struct slot *s, struct source *source, bool trusted,
+		     uint64_t now_ms)
 {
 	struct claim *c = claim_get(w, s, source, trusted);
 
@@ -221,11 +227,13 @@ enum work_request_rc work_request(struct work *w, const char *commit_hash,
 				  const enum prover_type *type, const struct work_source *from,
 				  uint64_t now_ms, struct work_grant *grant, struct why *why)
 {
-	struct asker a = {.source = source_find(&w->sources, from->name), .now_ms = now_ms};
+	struct asker a = {.version = version_find(w, commit_hash),
+			  .source = source_find(&w->sources, from->name),
+			  .skip = from->skip,
+			  .now_ms = now_ms};
 	struct batch *b = NULL;
 	bool fresh = true;
 	unsigned mask;
-	size_t v;
 	int t;
 
 	*grant = (struct work_grant){0};
@@ -243,9 +251,6 @@ enum work_request_rc work_request(struct work *w, const char *commit_hash,
 	a.trusted = source_is_trusted(a.source, from->attested);
 	if (type && w->limits.max_leases_per_source && a.source)
 		fresh = a.source->leases < w->limits.max_leases_per_source;
-	for (v = 0; v < w->limits.max_versions; v++)
-		if (w->versions[v].inputs && strcmp(w->versions[v].commit_hash, commit_hash) == 0)
-			a.version = &w->versions[v];
 	for (t = 0; a.version && t < PROVER_TYPES; t++)
 		if (mask & PROVER_TYPE_BIT(t))
 			b = older(b, type ? choose(w, (enum prover_type)t, &a, fresh)

@@ -7,12 +7,16 @@
 
 static struct candidate *slot_same_proof(const struct slot *s, const uint8_t sha256[32])
 {
-	struct candidate *c;
+	struct candidate *c, *bad = NULL;
 
-	for (c = s ? s->first : NULL; c; c = c->next)
-		if (memcmp(c->sha256, sha256, 32) == 0)
+	for (c = s ? s->first : NULL; c; c = c->next) {
+		if (memcmp(c->sha256, sha256, 32) != 0)
+			continue;
+		if (c->state != WORK_BAD)
 			return c;
-	return NULL;
+		bad = c;
+	}
+	return bad;
 }
 
 /* A place of its own: a trusted source's, in a batch that it was granted. */
@@ -110,25 +114,31 @@ static struct candidate *candidate_new(const struct work_proof *proof, uint64_t 
 	return c;
 }
 
+void candidate_took(struct candidate *c, uint64_t received_ms)
+{
+	const struct claim *claim = claim_find(c->batch->slot[c->type], c->source);
+
+	if (claim && claim->times && received_ms >= claim->granted_ms)
+		c->took_ms = received_ms - claim->granted_ms + 1;
+}
+
 /* Room was found for it. */
 static enum work_submit_rc submit_new(struct work *w, struct batch *b,
 				      const struct work_proof *proof, bool own, uint64_t *id,
 				      struct why *why)
 {
 	struct candidate *c = candidate_new(proof, w->next_id);
-	const struct claim *claim;
 
 	if (!c || !candidate_link(w, b, c, proof->source)) {
 		free(c);
 		why_set(why, "out of memory for a proof of batch %" PRIu64, proof->batch);
 		return WORK_NO_MEMORY;
 	}
-	claim = claim_find(b->slot[proof->type], c->source);
 	c->reserved = own;
 	c->trusted = source_is_trusted(c->source, proof->attested);
-	if (claim && claim->times && proof->received_ms >= claim->granted_ms)
-		c->took_ms = proof->received_ms - claim->granted_ms + 1;
-	*id = w->next_id++;
+	candidate_took(c, proof->received_ms);
+	*id = w->next_id;
+	w->next_id = work_id_after(w, *id);
 	batch_refresh(w, b, proof->type);
 	return WORK_ACCEPT;
 }
@@ -226,7 +236,9 @@ static enum work_submit_rc submit_decide(struct work *w, struct batch *b,
 		rc = submit_room(w, s, proof, &own, why);
 	if (rc != WORK_ACCEPT)
 		return rc;
-	return same ? submit_again(w, same, own, id, why) : submit_new(w, b, proof, own, id, why);
+	/* In a shared store one book judges: there it is a new one for all. */
+	return same && w->stride == 1 ? submit_again(w, same, own, id, why)
+				      : submit_new(w, b, proof, own, id, why);
 }
 
 enum work_submit_rc work_submit_check(struct work *w, const struct work_proof *proof, uint64_t *id,
@@ -244,40 +256,38 @@ enum work_submit_rc work_submit_check(struct work *w, const struct work_proof *p
 	return rc;
 }
 
-bool work_kept(struct work *w, uint64_t id, uint64_t now_ms)
+void candidate_came(struct work *w, struct candidate *c, uint64_t now_ms)
 {
-	struct candidate *c = order_find(&w->candidates, id);
-	struct slot *s;
-	bool satisfied;
+	struct slot *s = c->batch->slot[c->type];
+	const bool satisfied = slot_satisfied(w, s);
 
-	if (!c)
-		return false;
-	if (c->state != WORK_RESERVED)
-		return true;
-	candidate_set_state(w, c, WORK_CANDIDATE, false);
-	s = c->batch->slot[c->type];
-	satisfied = slot_satisfied(w, s);
 	/* A stranger's proof for a batch that nobody can judge yet frees nobody else. */
 	if (s->lease.ticket && (s->lease.source == c->source || satisfied))
 		lease_end(w, s);
 	if (!satisfied)
 		claim_avoid(w, s, c->source, now_ms + work_patience_ms(w, c->type));
 	batch_refresh(w, c->batch, c->type);
+}
+
+bool work_kept(struct work *w, uint64_t id, uint64_t now_ms)
+{
+	struct candidate *c = order_find(&w->candidates, id);
+
+	if (!c)
+		return false;
+	if (c->state != WORK_RESERVED)
+		return true;
+	candidate_set_state(w, c, WORK_CANDIDATE, false);
+	candidate_came(w, c, now_ms);
 	return true;
 }
 
 void work_release(struct work *w, uint64_t id)
 {
 	struct candidate *c = order_find(&w->candidates, id);
-	struct batch *b;
-	enum prover_type type;
 
-	if (!c || c->state != WORK_RESERVED)
-		return;
-	b = c->batch;
-	type = c->type;
-	candidate_unlink(w, c);
-	batch_refresh(w, b, type);
+	if (c && c->state == WORK_RESERVED)
+		candidate_drop(w, c);
 }
 
 bool work_restore_candidate(struct work *w, uint64_t id, const struct work_proof *proof,
@@ -304,7 +314,7 @@ bool work_restore_candidate(struct work *w, uint64_t id, const struct work_proof
 	if (state == WORK_REVERTED || state == WORK_ASIDE)
 		b->blameless = true;
 	if (id >= w->next_id)
-		w->next_id = id + 1;
+		w->next_id = work_id_after(w, id);
 	batch_refresh(w, b, proof->type);
 	return true;
 }

@@ -37,7 +37,7 @@ struct work *work_new(const struct work_limits *limits)
 	if (!w)
 		return NULL;
 	w->limits = *limits;
-	w->next_id = 1;
+	work_set_ids(w, 0, 1);
 	w->next_ticket = 1;
 	while (buckets < limits->max_inputs && buckets < (size_t)1 << 24)
 		buckets *= 2;
@@ -156,8 +156,16 @@ bool slot_satisfied(const struct work *w, const struct slot *s)
 	return undecided && !slot_is_rebuilt(s);
 }
 
-/* One of the two sets of the batch's versions. inserting never fails: room was reserved with the
- * input. */
+/* Inserting never fails: room was reserved with the input. */
+static void set_of_version(struct order *o, struct batch *b, bool in)
+{
+	if (in)
+		order_insert(o, b->number, b);
+	else
+		order_remove(o, b->number);
+}
+
+/* One of the two sets of the batch's versions. */
 static void batch_set(struct batch *b, enum prover_type type, bool leased, bool in)
 {
 	unsigned *bits = leased ? &b->leased : &b->open, bit = PROVER_TYPE_BIT(type);
@@ -166,18 +174,10 @@ static void batch_set(struct batch *b, enum prover_type type, bool leased, bool 
 	if (in == !!(*bits & bit))
 		return;
 	*bits ^= bit;
-	for (i = b->inputs; i; i = i->next_in_batch) {
-		struct order *o;
-
-		if (i->broken)
-			continue;
-		o = leased ? &i->version->leased[type] : &i->version->open[type];
-
-		if (in)
-			order_insert(o, b->number, b);
-		else
-			order_remove(o, b->number);
-	}
+	for (i = b->inputs; i; i = i->next_in_batch)
+		if (!i->broken)
+			set_of_version(leased ? &i->version->leased[type] : &i->version->open[type],
+				       b, in);
 }
 
 void batch_refresh(struct work *w, struct batch *b, enum prover_type type)
@@ -327,34 +327,24 @@ static void input_unhash(struct work *w, struct input *in)
 }
 
 /* Into the sets of its version, from which the batch can be handed out, or out of them. */
-static void input_offer(struct batch *b, struct input *in)
+static void input_offer(struct batch *b, struct input *in, bool offered)
 {
 	int t;
 
 	for (t = 0; t < PROVER_TYPES; t++) {
 		if (b->wanting & PROVER_TYPE_BIT(t))
-			in->version->wanting[t]++;
+			in->version->wanting[t] += offered ? 1 : (size_t)-1;
 		if (b->open & PROVER_TYPE_BIT(t))
-			order_insert(&in->version->open[t], b->number, b);
+			set_of_version(&in->version->open[t], b, offered);
 		if (b->leased & PROVER_TYPE_BIT(t))
-			order_insert(&in->version->leased[t], b->number, b);
+			set_of_version(&in->version->leased[t], b, offered);
 	}
 }
 
 static void input_withdraw(struct batch *b, struct input *in)
 {
-	int t;
-
-	if (in->broken)
-		return;
-	for (t = 0; t < PROVER_TYPES; t++) {
-		if (b->wanting & PROVER_TYPE_BIT(t))
-			in->version->wanting[t]--;
-		if (b->open & PROVER_TYPE_BIT(t))
-			order_remove(&in->version->open[t], b->number);
-		if (b->leased & PROVER_TYPE_BIT(t))
-			order_remove(&in->version->leased[t], b->number);
-	}
+	if (!in->broken)
+		input_offer(b, in, false);
 }
 
 static void input_link(struct work *w, struct batch *b, struct input *in)
@@ -364,7 +354,7 @@ static void input_link(struct work *w, struct batch *b, struct input *in)
 	input_hash(w, in);
 	w->inputs_n++;
 	in->version->inputs++;
-	input_offer(b, in);
+	input_offer(b, in, true);
 }
 
 static enum work_input_rc add_input(struct work *w, uint64_t batch, const char *commit_hash,
@@ -416,17 +406,17 @@ enum work_input_rc work_add_input(struct work *w, uint64_t batch, const char *co
 		return add_input(w, batch, commit_hash, sha256, size, why);
 	in->broken = false;
 	w->broken_n--;
-	input_offer(b, in);
+	input_offer(b, in, true);
 	return WORK_INPUT_NEW;
 }
 
 enum work_input_rc work_restore_input(struct work *w, uint64_t batch, const char *commit_hash,
 				      const uint8_t sha256[32], uint64_t size, struct why *why)
 {
-	enum work_input_rc rc = work_check_input(w, batch, commit_hash, sha256, why);
+	enum work_input_rc rc = work_add_input(w, batch, commit_hash, sha256, size, why);
 
-	if (rc == WORK_INPUT_NEW ||
-	    (rc == WORK_INPUT_NO_ROOM && (version_find(w, commit_hash) || version_free_place(w))))
+	if ((rc == WORK_INPUT_VERIFIED || rc == WORK_INPUT_NO_ROOM) &&
+	    (version_find(w, commit_hash) || version_free_place(w)))
 		return add_input(w, batch, commit_hash, sha256, size, why);
 	return rc;
 }
@@ -482,7 +472,7 @@ bool work_replace_input(struct work *w, uint64_t batch, const char *commit_hash,
 	if (in->broken) {
 		in->broken = false;
 		w->broken_n--;
-		input_offer(b, in);
+		input_offer(b, in, true);
 	}
 	forget_input(w, b, gone);
 	return true;

@@ -49,6 +49,9 @@ struct work;
 struct work *work_new(const struct work_limits *limits);
 /* NULL is fine. */
 void work_free(struct work *w);
+/* Before anything else: ids of proofs are k * stride + slot, so that books which share a store
+ * never hand out the same. At the start 0 and 1. */
+void work_set_ids(struct work *w, unsigned slot, unsigned stride);
 
 /* ---- what the chain says ---- */
 
@@ -123,7 +126,8 @@ enum work_input_rc work_check_input(const struct work *w, uint64_t batch, const 
 /* After the row is durable, and at the start for each stored row. */
 enum work_input_rc work_add_input(struct work *w, uint64_t batch, const char *commit_hash,
 				  const uint8_t sha256[32], uint64_t size, struct why *why);
-/* As work_add_input(), at the start, whatever the ceilings on batches and inputs say. */
+/* As work_add_input(), of a row that is stored: whatever the chain and the ceilings on batches and
+ * inputs say. */
 enum work_input_rc work_restore_input(struct work *w, uint64_t batch, const char *commit_hash,
 				      const uint8_t sha256[32], uint64_t size, struct why *why);
 /* The row of other bytes is durable: these count from now on. The batch's leases are over, and its
@@ -174,6 +178,8 @@ struct work_grant {
 struct work_source {
 	const char *name;
 	bool attested; /* the quote of a key there passed */
+	unsigned skip; /* open batches to pass over while there are others: another book may have
+			* taken the first */
 };
 
 /* The oldest batch for this commit hash that wants the type and that nobody has, or that somebody
@@ -198,6 +204,16 @@ bool work_ungrant(struct work *w, uint64_t batch, enum prover_type type, uint64_
 /* At the start, for each stored lease, with what is left of it; unknown batches are ignored. */
 void work_restore_lease(struct work *w, uint64_t batch, enum prover_type type, const char *source,
 			uint64_t left_ms, uint64_t now_ms);
+
+/* ---- what another book, that shares the store, made durable; each may come again ---- */
+
+/* The batch is leased to this source: what was here ends, its ticket is over. */
+void work_foreign_lease(struct work *w, uint64_t batch, enum prover_type type, const char *source,
+			uint64_t left_ms, uint64_t now_ms);
+/* It is leased to nobody. */
+void work_foreign_unlease(struct work *w, uint64_t batch, enum prover_type type);
+/* The batches up to this one are dropped, whatever the chain says here. */
+void work_foreign_through(struct work *w, uint64_t through, const struct work_gone *gone);
 
 /* ---- candidates ---- */
 
@@ -258,6 +274,13 @@ void work_release(struct work *w, uint64_t id);
  * signer: NULL if none. False: out of memory, an id that exists, or state RESERVED. */
 bool work_restore_candidate(struct work *w, uint64_t id, const struct work_proof *proof,
 			    enum work_state state, const struct eth_address *signer);
+
+/* A stored proof is now this; judged: the state is a verdict. Proofs of batches that were dropped
+ * are passed over. False: out of memory, id 0, or state RESERVED. */
+bool work_foreign_candidate(struct work *w, uint64_t id, const struct work_proof *proof,
+			    enum work_state state, bool judged, const struct eth_address *signer);
+/* Its row is no more. */
+void work_foreign_forget(struct work *w, uint64_t id);
 
 struct work_candidate {
 	uint64_t id;

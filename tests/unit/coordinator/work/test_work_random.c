@@ -170,7 +170,7 @@ static void step_request(struct world *o)
 	struct why why = {{0}};
 	enum work_request_rc rc = work_request(
 	    o->w, hashes[v], old_dialect ? NULL : &type,
-	    &(struct work_source){sources[pick(o, 3)], pick(o, 4) == 0}, o->now, &g, &why);
+	    &(struct work_source){sources[pick(o, 3)], pick(o, 4) == 0, 0}, o->now, &g, &why);
 
 	assert_int_not_equal(rc, WORK_NOT_NEEDED);
 	if (rc != WORK_GRANT) {
@@ -419,7 +419,7 @@ static void check_nothing_is_stuck(struct world *o)
 	for (v = 0; v < 2; v++)
 		for (n = 0; n < 2 * BATCHES; n++) {
 			char source[16];
-			const struct work_source fresh = {source, false};
+			const struct work_source fresh = {source, false, 0};
 			struct work_grant g;
 
 			unsigned asks;

@@ -19,7 +19,7 @@ static void keep_good(struct work *w, uint64_t batch, enum prover_type type, uin
 static void what_is_open_and_wanted(void **state)
 {
 	struct work *w = world_with(limits(), TDX | SP1, 1, 3);
-	const struct work_source from = {"a", false};
+	const struct work_source from = {"a", false, 0};
 	struct work_grant g;
 
 	(void)state;

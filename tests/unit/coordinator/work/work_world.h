@@ -85,7 +85,7 @@ static inline uint64_t ask(struct work *w, const enum prover_type *type, const c
 	struct work_grant g;
 	struct why why;
 
-	return work_request(w, "abc1234", type, &(struct work_source){source, false}, now, &g,
+	return work_request(w, "abc1234", type, &(struct work_source){source, false, 0}, now, &g,
 			    &why) == WORK_GRANT
 		   ? g.batch
 		   : 0;
@@ -95,7 +95,7 @@ static inline enum work_request_rc ask_for(struct work *w, const char *hash,
 					   const enum prover_type *type, const char *source,
 					   uint64_t now, struct work_grant *g, struct why *why)
 {
-	return work_request(w, hash, type, &(struct work_source){source, false}, now, g, why);
+	return work_request(w, hash, type, &(struct work_source){source, false, 0}, now, g, why);
 }
 
 static inline enum work_submit_rc offer_at(struct work *w, uint64_t batch, enum prover_type type,

@@ -95,10 +95,10 @@ cluster-faults: build ## CYCLES (1000) faults under load of three coordinators o
 	@node contracts/compile.mjs
 	@CLUSTER_CYCLES=$(CYCLES) /usr/bin/python3 -m pytest -q -rs -s -p no:cacheprovider tests/scenario/test_cluster_faults.py
 
-test-docker: build ## builds the images, runs the devnet in containers, and ours beside ethrex's compose (as root)
+test-docker: build ## builds the images, runs the devnet in containers, and ours beside ethrex's compose (as root; DOCKER_TESTS picks)
 	@scripts/install-deps docker
 	@scripts/build-rust
-	@DOCKER_TEST=1 /usr/bin/python3 -m pytest -q -rs tests/scenario/test_docker.py
+	@DOCKER_TEST=1 /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/scenario/test_docker.py $(if $(DOCKER_TESTS),-k "$(DOCKER_TESTS)")
 
 install: build ## programs, library, units, man pages, examples into PREFIX (/usr/local), below DESTDIR
 	@cmake --install build/release --prefix $(PREFIX)

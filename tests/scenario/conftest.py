@@ -17,6 +17,14 @@ def pytest_runtest_makereport(item, call):
                 report.sections.append((f"{world.dir.name}/{name}", text[-LOG_TAIL:]))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """What a test has to show beyond that it passed: record_property("shown", ...)."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "shown":
+                terminalreporter.write_line(f"shown: {value}")
+
+
 @pytest.fixture(scope="module", name="l1")
 def _l1():
     """A node of a module's own."""

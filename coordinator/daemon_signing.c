@@ -3,6 +3,7 @@
 
 #include "coordinator/base/system.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define LOCAL_TIMEOUT_MS 10000
@@ -23,15 +24,17 @@ bool daemon_lock_keys(struct daemon *d, struct why *why)
 	const struct config *c = d->config;
 	const struct eth_address a[] = {c->verify_from, c->register_from};
 	const bool given[] = {c->has_verify_from, c->has_register_from};
-	char where[2 * CONFIG_TEXT_MAX], proposer[ETH_ADDRESS_TEXT_SIZE];
+	char where[2 * CONFIG_TEXT_MAX], proposer[ETH_ADDRESS_TEXT_SIZE], database[24] = "";
 	int i;
 
 	eth_address_print(proposer, &d->config->proposer);
 	snprintf(where, sizeof where, "%s %s", proposer, d->config->rpc_urls_text);
+	if (store_is_shared(d->store))
+		snprintf(database, sizeof database, "%016" PRIx64, store_identity(d->store));
 	for (i = 0; i < 2; i++) {
 		if (!given[i] || (i == 1 && given[0] && eth_address_equal(&a[0], &a[1])))
 			continue;
-		d->key_locks[i] = system_lock_key(&a[i], where, "", why);
+		d->key_locks[i] = system_lock_key(&a[i], where, database, why);
 		if (d->key_locks[i] < 0)
 			return false;
 	}

@@ -109,7 +109,8 @@ struct engine_ops {
 /* The first member of each engine's own struct. */
 struct engine {
 	const struct engine_ops *ops;
-	unsigned slot; /* this coordinator's number, 0..STORE_SLOTS - 1; 0 where it is alone */
+	unsigned slot;     /* this coordinator's number, 0..STORE_SLOTS - 1; 0 where it is alone */
+	uint64_t identity; /* of the database, drawn when it was made; 0 where it is not shared */
 };
 
 /* Gives STORE_DISK, STORE_FOREIGN, STORE_CORRUPT or STORE_NO_MEMORY, each with the sentence. A new

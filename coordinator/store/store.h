@@ -294,6 +294,8 @@ bool store_leads(const struct store *store);
 const char *store_lost(const struct store *store);
 /* 0..STORE_SLOTS - 1, 0 where it is alone. Two live coordinators never have the same. */
 unsigned store_slot(const struct store *store);
+/* Of the shared database: each has its own. 0 where it is alone. */
+uint64_t store_identity(const struct store *store);
 /* At most max are written, by slot; the number that exists is returned. 0 where it is alone. */
 size_t store_instances(struct store *store, struct store_instance *out, size_t max);
 /* What the others may show about this one: a small JSON object. */

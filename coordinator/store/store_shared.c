@@ -130,6 +130,11 @@ unsigned store_slot(const struct store *s)
 	return s->engine->slot;
 }
 
+uint64_t store_identity(const struct store *s)
+{
+	return s->engine->identity;
+}
+
 size_t store_instances(struct store *s, struct store_instance *out, size_t max)
 {
 	return s->engine->ops->instances ? s->engine->ops->instances(s->engine, out, max) : 0;

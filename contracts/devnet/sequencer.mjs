@@ -12,7 +12,8 @@ import { BuiltChain } from "./builder.mjs";
 
 const USAGE = `usage: sequencer.mjs --env FILE --admin URL --token-file FILE [options]
   --env FILE           the deployer's output (addresses, RPC URL)
-  --admin URL          the coordinator's admin listener: http://127.0.0.1:PORT or unix:/PATH
+  --admin URL[,URL...] the coordinator's admin listener, http://127.0.0.1:PORT or unix:/PATH; of several
+                       coordinators of one store, each: the first that answers is asked
   --token-file FILE    its bearer token
   --rpc URL            L1 node (default: ETHREX_ETH_RPC_URL of the env file)
   --commit-hash HASH   code version that the batches are for (default: 52e4b64)
@@ -85,7 +86,7 @@ function options() {
 			...(values.rollup ? ["--rollup"] : []),
 		],
 		bridge: env.ETHREX_WATCHER_BRIDGE_ADDRESS,
-		admin: values.admin,
+		admin: values.admin.split(","),
 		tokenFile: values["token-file"],
 		commitHash: values["commit-hash"],
 		intervalMs: number(values.interval, "interval") * 1000,
@@ -99,11 +100,11 @@ function options() {
 	};
 }
 
-/** One request to the admin listener; resolves to {status, text}. The token is read each time: the
+/** One request to one admin listener; resolves to {status, text}. The token is read each time: the
  * coordinator makes it. */
-function ask(o, method, path, body = Buffer.alloc(0)) {
-	const unix = o.admin.startsWith("unix:") ? o.admin.slice(5) : null;
-	const target = unix ? { socketPath: unix, path, host: "localhost" } : new URL(path, o.admin);
+function askOne(o, admin, method, path, body) {
+	const unix = admin.startsWith("unix:") ? admin.slice(5) : null;
+	const target = unix ? { socketPath: unix, path, host: "localhost" } : new URL(path, admin);
 	return new Promise((resolve, reject) => {
 		const headers = {
 			authorization: `Bearer ${readFileSync(o.tokenFile, "utf8").trim()}`,
@@ -124,6 +125,18 @@ function ask(o, method, path, body = Buffer.alloc(0)) {
 		call.on("error", reject);
 		call.end(body);
 	});
+}
+
+/** The same to whichever coordinator answers. One that does not is the last to be asked again. */
+async function ask(o, method, path, body = Buffer.alloc(0)) {
+	for (let left = o.admin.length; ; left--) {
+		try {
+			return await askOne(o, o.admin[0], method, path, body);
+		} catch (error) {
+			if (left <= 1) throw error;
+			o.admin.push(o.admin.shift());
+		}
+	}
 }
 
 async function storeInput(o, batch) {

@@ -23,11 +23,14 @@ import upstream
 
 REPO = l1.REPO
 COMPOSE = REPO / "docker" / "compose.yaml"
+CLUSTER = REPO / "docker" / "compose.cluster.yaml"
 OVERLAY = REPO / "docker" / "compose.ethrex.yaml"
 DOCKERFILE = REPO / "docker" / "Dockerfile"
 BASE = "docker.io/library/debian:bookworm-slim"
 UID = "10001"
 TOOLS = ["podman", "buildah", "runc", "netavark", "iptables", "catatonit", "podman-compose", "mmdebstrap"]
+IMAGES = {"runtime": "proof-coordinator", "devnet": "proof-coordinator-devnet", "database": "proof-coordinator-database",
+          "balancer": "proof-coordinator-balancer"}
 SERVICES = ["l1", "coordinator", "sequencer", "prover"]
 KEYS = ["59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
         "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"]
@@ -164,7 +167,7 @@ def podman():
         if done.returncode != 0:
             why = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
             pytest.skip(f"SKIPPED: containers: podman runs none on this machine: {why}")
-        for target, image in [("runtime", "proof-coordinator"), ("devnet", "proof-coordinator-devnet")]:
+        for target, image in IMAGES.items():
             with measured(f"image {image}"):
                 podman.run("build", "--isolation", "chroot", "--network", "host", "--pull-never", "--format", "docker",
                            "-f", str(DOCKERFILE), "--target", target, "-t", image, str(REPO), timeout=3000)
@@ -176,6 +179,8 @@ def podman():
 
 
 class Devnet:
+    file, services = COMPOSE, SERVICES
+
     def __init__(self, podman):
         self.podman, self.project = podman, f"devnet{os.getpid()}"
         self.l1_port, self.port = l1.free_port(), l1.free_port()
@@ -184,7 +189,7 @@ class Devnet:
                     "ETHREX_DEPLOYER_TDX_DEPLOY_VERIFIER": "true", "ETHREX_TDX_DEV_MODE": "true"}
 
     def compose(self, *args):
-        done = subprocess.run(["podman-compose", "-f", COMPOSE, "-p", self.project, *args],
+        done = subprocess.run(["podman-compose", "-f", self.file, "-p", self.project, *args],
                               env=self.env, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
 
@@ -193,7 +198,7 @@ class Devnet:
 
     def logs(self):
         said = []
-        for service in ["deploy", *SERVICES]:
+        for service in ["deploy", *self.services]:
             done = self.podman.try_run("logs", "--tail", "15", self.name(service))
             said.append(f"== {service}\n{done.stdout}{done.stderr}")
         return "\n".join(said)
@@ -206,7 +211,7 @@ class Devnet:
 
     def verified(self):
         """lastVerifiedBatch() as the L1 node tells it."""
-        done = self.exec("coordinator", "cat", "/state/devnet.env")
+        done = self.exec("sequencer", "cat", "/state/devnet.env")
         if done.returncode != 0:
             return 0
         addresses = dict(line.split("=", 1) for line in done.stdout.splitlines())
@@ -269,8 +274,7 @@ def test_batches_are_verified_and_the_coordinator_is_healthy(devnet):
     assert devnet.inspect("coordinator")["RestartCount"] == 0
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_nobody_is_root_or_may_write(devnet, service):
+def is_confined(devnet, service):
     status = dict(line.split(":\t", 1) for line in devnet.exec(service, "cat", "/proc/self/status").stdout.splitlines() if ":\t" in line)
     assert status["Uid"].split() == [UID] * 4
     assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
@@ -278,6 +282,11 @@ def test_nobody_is_root_or_may_write(devnet, service):
     write = devnet.exec(service, "sh", "-c", "echo x >/usr/local/bin/x")
     assert write.returncode != 0 and "Read-only file system" in write.stderr
     assert devnet.exec(service, "sh", "-c", "echo x >/tmp/x && rm /tmp/x").returncode == 0
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_nobody_is_root_or_may_write(devnet, service):
+    is_confined(devnet, service)
 
 
 def test_keys_are_files_of_who_needs_them(devnet):
@@ -317,6 +326,90 @@ def test_every_part_stops_when_told(devnet):
         devnet.podman.run("stop", "--time", STOP_SECONDS, devnet.name(service))
         code = devnet.inspect(service)["State"]["ExitCode"]
         assert code != 137, f"{service} had to be killed"
+
+
+# ---- docker/compose.cluster.yaml: three coordinators on one PostgreSQL ----
+
+COORDINATORS = ["coordinator", "coordinator-2", "coordinator-3"]
+
+
+class Cluster(Devnet):
+    file, services = CLUSTER, ["l1", "database", *COORDINATORS, "balancer", "sequencer", "prover"]
+
+    def leaders(self):
+        """Which coordinators say that they lead; a dead one says nothing."""
+        said = {service: self.exec(service, "proof-coordinator", "metrics").stdout for service in COORDINATORS}
+        return [service for service, text in said.items() if re.search(r"^proof_coordinator_leader(\{.*\})? 1$", text, re.M)]
+
+    def wait_leader(self, among, seconds):
+        end = time.monotonic() + seconds
+        while len(found := [service for service in self.leaders() if service in among]) != 1:
+            assert time.monotonic() < end, f"{found} of {among} lead after {seconds} s\n{self.logs()}"
+        return found[0]
+
+    def wait_healthy(self, service, seconds=60):
+        end = time.monotonic() + seconds
+        while self.exec(service, "proof-coordinator", "healthcheck").returncode != 0:
+            assert time.monotonic() < end, f"{service} is not healthy after {seconds} s\n{self.logs()}"
+            time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def cluster(podman):
+    cluster = Cluster(podman)
+    cluster.project = f"cluster{os.getpid()}"
+    try:
+        with measured("cluster: up until batch 2 is verified"):
+            cluster.compose("up", "-d", "--no-build")
+            cluster.wait_verified(2)
+        yield cluster
+    finally:
+        cluster.compose("down", "--volumes", "--timeout", "15")
+
+
+@pytest.mark.parametrize("service", Cluster.services)
+def test_nobody_of_a_cluster_is_root_or_may_write(cluster, service):
+    is_confined(cluster, service)
+
+
+def test_the_database_is_reached_by_tls_and_its_password_is_shown_nowhere(cluster):
+    password = cluster.exec("database", "cat", "/keys/store.password").stdout.strip()
+    assert re.fullmatch(r"[0-9a-f]{48}", password)
+    clients = cluster.exec("database", "sh", "-c", "PGPASSWORD=$(cat /keys/store.password) psql -At -h /tmp -U coordinator proofs -c "
+                           "\"select distinct usesuper, ssl from pg_stat_ssl join pg_stat_activity using (pid) "
+                           "join pg_user using (usename) where client_addr is not null\"")
+    assert clients.stdout.split() == ["f|t"], clients.stdout + clients.stderr
+    told = "".join(json.dumps(cluster.inspect(service)) for service in cluster.services)
+    assert password not in told + cluster.logs()
+
+
+def test_another_leads_when_the_leader_is_killed(cluster):
+    """And when it is there again, when the database goes and comes, and when each is replaced in turn."""
+    for service in COORDINATORS:
+        cluster.wait_healthy(service)
+    leader = cluster.wait_leader(COORDINATORS, 10)
+    before = cluster.verified()
+    cluster.podman.run("kill", "--signal", "KILL", cluster.name(leader))
+    killed = time.monotonic()
+    following = [service for service in COORDINATORS if service != leader]
+    second = cluster.wait_leader(following, 10)
+    print(f"cluster: {second} leads {time.monotonic() - killed:.1f} s after {leader} was killed")
+    cluster.wait_verified(before + 3)
+    cluster.podman.run("start", cluster.name(leader))
+    cluster.wait_healthy(leader)
+    assert cluster.wait_leader(COORDINATORS, 10) == second
+
+    before = cluster.verified()
+    cluster.podman.run("restart", "--time", "20", cluster.name("database"))
+    cluster.wait_leader(COORDINATORS, 30)
+    cluster.wait_verified(before + 3)
+
+    for service in COORDINATORS:
+        before = cluster.verified()
+        cluster.podman.run("restart", "--time", STOP_SECONDS, cluster.name(service))
+        cluster.wait_healthy(service)
+        cluster.wait_verified(before + 1)
+    cluster.wait_leader(COORDINATORS, 10)
 
 
 # ---- docker/compose.ethrex.yaml, over a base with ethrex's names ----

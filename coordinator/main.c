@@ -116,6 +116,11 @@ static int verb_status(const struct cli_call *call)
 	return get(call, "/api/v1/status", show_status);
 }
 
+static int verb_cluster(const struct cli_call *call)
+{
+	return get(call, "/api/v1/cluster", show_cluster);
+}
+
 static int verb_provers(const struct cli_call *call)
 {
 	return get(call, "/api/v1/provers", show_provers);
@@ -315,6 +320,7 @@ static int (*const run[VERB_COUNT])(const struct cli_call *call) = {
     [VERB_PUT_INPUT] = verb_put_input,
     [VERB_DROP_INPUT] = verb_drop_input,
     [VERB_STATUS] = verb_status,
+    [VERB_CLUSTER] = verb_cluster,
     [VERB_PROVERS] = verb_provers,
     [VERB_EXPLAIN] = verb_explain,
     [VERB_TCB_STATUS] = verb_tcb_status,

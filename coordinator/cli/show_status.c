@@ -180,15 +180,27 @@ static void show_batches(const json_t *list)
 	columns_print(heads, 4, rows, "no batch is open");
 }
 
+/* The others in a table, where there may be any. */
+static void show_others(const json_t *cluster)
+{
+	if (json_is_true(json_object_get(cluster, "shared"))) {
+		putchar('\n');
+		show_coordinators(cluster);
+	}
+}
+
 void show_status(const json_t *answer)
 {
+	const json_t *cluster = json_object_get(answer, "cluster");
 	const json_t *l1 = json_object_get(answer, "l1"), *work = json_object_get(answer, "work");
 
 	show_head(answer);
+	printf("cluster      %s\n", show_text(cluster, "says"));
 	show_l1(l1);
 	show_funds(json_object_get(l1, "funds"));
 	show_work(work);
 	printf("sender       %s\n", show_text(l1, "sender"));
 	printf("next         %s\n", show_text(l1, "next"));
+	show_others(cluster);
 	show_batches(json_object_get(answer, "batches"));
 }

@@ -162,6 +162,45 @@ function drawTransaction(o) {
     [number(a.nonce), gwei(a.max_fee_per_gas_wei), gwei(a.max_priority_fee_per_gas_wei), short(a.hash)])) : null];
 }
 
+// ---- the coordinators on one database ----
+
+const CLOCK_OFF_MS = 2000, DAY_S = 86400;
+const figure = (f, name) => (f && f[name] !== null ? number(f[name]) : "");
+const clock = (ms) => `${ms < 0 ? "−" : "+"}${(Math.abs(ms) / 1000).toFixed(1)} s`;
+const isLeader = (c) => c.leads && !c.gone;
+
+function role(c) {
+  if (c.gone) return el("span", {class: "tag"}, "gone");
+  return el("span", {class: c.leads ? "tag on" : "tag"}, c.leads ? "leads" : "follows");
+}
+
+function coordinator(c, o) {
+  const f = c.figures, block = f && f.l1_block;
+  return [[mono(c.name), c.this ? " (this one)" : "", el("div", {class: "soft"}, `slot ${number(c.slot)}, version ${c.version}`)],
+    [role(c), f && f.state && f.state !== "ready" ? ` ${f.state}` : ""], since(o.at_ms - c.seen_s_ago * 1000),
+    [clock(c.clock_skew_ms), Math.abs(c.clock_skew_ms) > CLOCK_OFF_MS ? el("span", {class: "bad"}, " OFF") : null],
+    figure(f, "connections"), figure(f, "leases"), figure(f, "proofs_accepted"),
+    block ? [number(block), f.l1_age_s === null ? null : el("div", {class: "soft"}, `${span(f.l1_age_s)} old`)] : ""];
+}
+
+function drawCluster(o) {
+  const c = o.cluster, says = el("p", {class: "says"}, c.says);
+  if (!c.shared) return [says];
+  return [says, table(["Coordinator", "Role", "Seen", "Clock", "#Provers connected", "#Leases", "#Proofs", "#L1 block"],
+    c.coordinators.map((one) => coordinator(one, o)))];
+}
+
+function clusterAlarms(c, say) {
+  if (!c.shared) return;
+  if (c.trouble) say("The database cannot be reached.", `Provers are told to try again. ${c.trouble}`);
+  else if (!c.leads && !c.coordinators.some(isLeader)) say("No coordinator leads.", "Nothing is judged or sent until one takes over.");
+  for (const one of c.coordinators) {
+    if (one.gone && one.seen_s_ago < DAY_S) say("Coordinator gone.", `${one.name} was last seen ${span(one.seen_s_ago)} ago.`);
+    else if (!one.gone && Math.abs(one.clock_skew_ms) > CLOCK_OFF_MS)
+      say("Clock.", `${one.name}'s is ${clock(one.clock_skew_ms)} off the database's.`);
+  }
+}
+
 function evidence(e) {
   if (!e) return [el("span", {class: "soft"}, "no quote was shown")];
   const parts = [e.tcb_status];
@@ -238,6 +277,7 @@ function alarms(o) {
   const say = (title, text) => found.push(el("li", null, el("strong", null, title), text));
   if (o.tdx_dev_mode) say("Development mode.", "Provers are taken at their word, nothing is attested.");
   if (o.state !== "ready") say(`The coordinator is ${o.state}.`, "Provers are not served.");
+  clusterAlarms(o.cluster, say);
   if (!o.l1.readable) say("L1 is not readable.", o.l1.trouble || "No answer has come yet.");
   for (const f of o.l1.funds) if (f.low) say("Low balance.", `The ${f.key} key ${f.address} has ${ether(f.balance_wei)}: fund it.`);
   for (const s of o.l1.signers) if (s.trouble) say("Not signed.", `The ${s.key} key, ${s.where}: ${s.trouble}`);
@@ -252,13 +292,14 @@ function alarms(o) {
 const SECTIONS = {
   batches: [drawBatches, (o) => [o.batches, o.transaction, o.transactions, o.work.batches, o.work.leases]],
   chain: [drawChain, (o) => [o.l1, o.relay]],
+  cluster: [drawCluster, (o) => o.cluster],
   transaction: [drawTransaction, (o) => [o.transaction, o.l1.sender]],
   provers: [drawProvers, (o) => [o.provers, o.provers_known]],
   funds: [drawFunds, (o) => o.l1.funds],
   collateral: [drawCollateral, (o) => [o.platforms, o.sources]],
   transactions: [drawTransactions, (o) => o.transactions],
   refusals: [drawRefusals, (o) => o.verdicts],
-  alarms: [alarms, (o) => [o.tdx_dev_mode, o.state, o.l1.readable, o.l1.trouble, o.l1.funds, o.l1.signers, o.relay, o.work.inputs_broken,
+  alarms: [alarms, (o) => [o.tdx_dev_mode, o.state, o.cluster, o.l1.readable, o.l1.trouble, o.l1.funds, o.l1.signers, o.relay, o.work.inputs_broken,
     o.provers.map((p) => p.evidence)]],
 };
 const drawn = {};

@@ -44,6 +44,26 @@ def relay(state="up", failure=""):
             "proofs": {"acknowledged": 116, "not_acknowledged": 0, "first_not_acknowledged": 0, "last": "acknowledged"}}
 
 
+def coordinator(name, slot, figures=True, **more):
+    """One on the database."""
+    says = {"state": "ready", "connections": 12, "leases": 2, "provers": 5, "inputs_granted": 480, "proofs_accepted": 412,
+            "l1_block": 19231007, "l1_age_s": 7, "uptime_s": 93784}
+    return {"name": name, "slot": slot, "version": "0.2.0", "schema": 1, "started_ms": int(time.time() - 93784) * SECOND, "leads": False,
+            "this": False, "seen_s_ago": 1, "gone": False, "clock_skew_ms": 12, "figures": says if figures else None, **more}
+
+
+def alone():
+    return {"shared": False, "says": "this coordinator is alone: its state is in its data directory", "leads": True, "trouble": "",
+            "coordinators": [coordinator("host-a-3900", 0, leads=True, this=True, seen_s_ago=0, clock_skew_ms=0)]}
+
+
+def several(**more):
+    return {"shared": True, "says": "another coordinator leads: host-b-3900", "leads": False, "trouble": "", "coordinators": [
+        coordinator("host-a-3900", 0, this=True), coordinator("host-b-3900", 1, leads=True),
+        coordinator("a-name-as-long-as-the-settings-allow-it.example.org-0123456-3900", 2, clock_skew_ms=-2740),
+        coordinator("host-d-3900", 3, figures=False, gone=True, leads=True, seen_s_ago=340)], **more}
+
+
 def evidence(days, ahead="", contract="", status="UpToDate"):
     return {"ahead": ahead, "contract": contract, "tcb_status": status, "tcb_date": iso(-86400 * 200), "valid_to": iso(86400 * days),
             "tcb_evaluation_number": 17, "fmspc": "90c06f000000", "quote_sha256": QUOTE}
@@ -79,7 +99,7 @@ def source(**more):
 def normal():
     now = int(time.time() * SECOND)
     return {
-        "at_ms": now, "uptime_s": 93784, "version": "0.2.0", "state": "ready", "tdx_dev_mode": False,
+        "at_ms": now, "uptime_s": 93784, "version": "0.2.0", "state": "ready", "tdx_dev_mode": False, "cluster": alone(),
         "l1": {"readable": True, "trouble": "", "head_time": now // SECOND - 7, "chain_id": 1, "l2_chain_id": 65536999,
                "last_committed_batch": 131, "last_verified_batch": 116, "needs": ["TDX"], "signer": A,
                "endpoints": [endpoint("https://l1.example.org"), endpoint("http://127.0.0.1:8545", "resting", "HTTP status 502")],
@@ -121,6 +141,7 @@ def idle():
 def trouble():
     o = normal()
     o["state"] = "draining"
+    o["cluster"] = several(says="nothing can be stored: the server closed the connection", trouble="the server closed the connection")
     o["l1"].update(readable=False, trouble="http://127.0.0.1:8545: connection refused; https://l1.example.org: HTTP status 501", head_time=0,
                    endpoints=[endpoint(state="set_aside", error="connection refused"), endpoint("https://l1.example.org", "resting", "HTTP status 501")],
                    next="the OnChainProposer is paused", sender="verify batches 117 to 119: insufficient funds for gas * price + value (90 s)")
@@ -134,6 +155,15 @@ def trouble():
     o["platforms"] = [platform(valid_to=iso(-7200), stale=True, last_failure="no source has it: HTTP status 503")]
     o["sources"] = [source(failures_in_a_row=14, last_failure="HTTP status 503")]
     o["transactions"].insert(0, past("verify", 117, 119, outcome="failed on chain", sentence="InvalidTdxProof()", ago=8))
+    return o
+
+
+def follower():
+    """Another coordinator on the same database leads; one is gone, and a clock is off."""
+    o = normal()
+    o["cluster"] = several()
+    o["l1"].update(next=o["cluster"]["says"], sender="waits for this coordinator to lead")
+    o["transaction"] = None
     return o
 
 
@@ -163,7 +193,7 @@ def dev():
     return o
 
 
-STATES = {"normal": normal, "idle": idle, "trouble": trouble, "many": many, "dev": dev}
+STATES = {"normal": normal, "idle": idle, "follower": follower, "trouble": trouble, "many": many, "dev": dev}
 SCRIPT = "<img src=x onerror=\"window.hit=1\"><script>window.hit=1</script><b class=hostile>&amp;{}</b>"
 
 

@@ -129,6 +129,30 @@ def test_it_says_all_that_it_is_told(browser, stage):
     assert cells[12][0] == "V" and "by transaction 0x" in cells[12][1]
 
 
+def test_the_coordinators_beside_it(browser, stage):
+    """Who leads, who is gone, whose clock is off: in words, also where there is no colour."""
+    browser.errors()
+    browser.open(stage(STATES["follower"]).url)
+    browser.sees("another coordinator leads: host-b-3900", "#next")
+    rows = browser.run("return [...document.querySelectorAll('#cluster tbody tr')].map((r) => r.innerText)")
+    assert len(rows) == 4 and "(this one)" in rows[0] and "follows" in rows[0] and "leads" in rows[1]
+    assert "\u22122.7 s OFF" in rows[2] and "gone" in rows[3] and "5 min ago" in rows[3]
+    seen = browser.text("#alarms")
+    assert "host-d-3900 was last seen 5 min ago" in seen and "is \u22122.7 s off the database's" in seen and "No coordinator leads" not in seen
+    state = STATES["follower"]()
+    state["cluster"]["coordinators"][1]["leads"] = False
+    browser.run("draw(arguments[0])", state)
+    assert "No coordinator leads." in browser.text("#alarms")
+    state["cluster"]["trouble"] = "the server closed the connection"
+    browser.run("draw(arguments[0])", state)
+    seen = browser.text("#alarms")
+    assert "The database cannot be reached." in seen and "the server closed the connection" in seen and "No coordinator leads" not in seen
+    # Alone it says so, and has no table.
+    browser.run("draw(arguments[0])", normal())
+    assert "alone" in browser.text("#cluster") and browser.run("return document.querySelectorAll('#cluster table').length") == 0
+    assert browser.errors() == []
+
+
 def test_fifty_thousand_batches(browser, stage):
     browser.open(stage(STATES["many"]).url)
     browser.sees("And 49,760 more, up to batch 50,016")
@@ -180,7 +204,7 @@ def test_no_string_becomes_markup(browser, stage):
     browser.run("for (const d of document.querySelectorAll('details')) d.open = true")
     browser.sees('"said": "<img src=x', "#refusals")
     for place in ("#next", "#waiting", "#alarms", "#chain", "#transaction", "#provers", "#funds", "#collateral", "#transactions",
-                  "#batches", "#about"):
+                  "#batches", "#about", "#cluster"):
         assert "<script>window.hit=1</script>" in browser.text(place), place
     time.sleep(0.5)
     assert browser.run("return window.hit === undefined && document.querySelectorAll('img, .hostile, body script').length === 0")

@@ -101,6 +101,29 @@ static void test_show_provers(void **state)
 	assert_null(strchr(said[0], '\033'));
 }
 
+static void test_show_cluster(void **state)
+{
+	(void)state;
+	SHOWS(show_cluster,
+	      "{\"shared\":false,\"says\":\"this coordinator is alone\","
+	      "\"coordinators\":[{\"name\":\"a\"}]}",
+	      "this coordinator is alone\n");
+	assert_null(strstr(said[0], "COORDINATOR"));
+	SHOWS(show_cluster,
+	      "{\"shared\":true,\"says\":\"another coordinator leads: b\",\"coordinators\":["
+	      "{\"name\":\"a\",\"slot\":0,\"this\":true,\"version\":\"1\",\"seen_s_ago\":1,"
+	      "\"clock_skew_ms\":-40,\"figures\":null},"
+	      "{\"name\":\"b\",\"slot\":7,\"leads\":true,\"version\":\"2\",\"seen_s_ago\":2,"
+	      "\"clock_skew_ms\":2740,\"figures\":{\"state\":\"draining\",\"connections\":12,"
+	      "\"leases\":3,\"proofs_accepted\":null}},"
+	      "{\"name\":\"c\",\"slot\":8,\"leads\":true,\"gone\":true,\"seen_s_ago\":340,"
+	      "\"figures\":{\"state\":\"ready\"}}]}",
+	      "another coordinator leads: b\n\nCOORDINATOR  SLOT  ROLE     STATE",
+	      "a (this)     0     follows  -         1 s ago    -0.0 s  -      -       -       1\n",
+	      "b            7     leads    draining  2 s ago    +2.7 s  12     3       -       2\n",
+	      "c            8     gone     ready     5 min ago");
+}
+
 #define PLATFORM                                                                                   \
 	"{\"platform\":\"50806f-platform\",\"fetching\":true,\"refresh_at\":\"soon\","             \
 	"\"last_failure\":\"no route\",\"valid_from\":\"May\",\"valid_to\":\"June\","              \
@@ -404,6 +427,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_show_provers),
+	    cmocka_unit_test(test_show_cluster),
 	    cmocka_unit_test(test_show_collateral),
 	    cmocka_unit_test(test_show_tcb_status),
 	    cmocka_unit_test(test_show_verdict),

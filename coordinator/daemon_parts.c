@@ -4,6 +4,7 @@
 #include "coordinator/base/log.h"
 #include "coordinator/base/system.h"
 #include "coordinator/daemon_internal.h"
+#include "coordinator/postgres/postgres.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -450,16 +451,33 @@ static bool make_server(struct daemon *d, struct why *why)
 
 /* ---- all of them ---- */
 
+/* The engine for several coordinators. */
+static bool open_shared(struct daemon *d, struct engine **out, struct why *why)
+{
+	const struct config *c = d->config;
+	char listen[CONFIG_TEXT_MAX + 8];
+	const struct postgres_options options = {.url = c->store_conninfo,
+						 .password = c->store_password,
+						 .instance = c->instance,
+						 .version = program_version,
+						 .listen = listen};
+
+	snprintf(listen, sizeof listen, "%.100s:%u", c->listen_address, (unsigned)c->listen_port);
+	return postgres_open(out, &options, why) == STORE_OK;
+}
+
 static bool open_store(struct daemon *d, struct why *why)
 {
 	const struct store_events events = daemon_store_events(d);
-	const struct store_options options = {.dir = d->config->data_dir,
-					      .max_queue = CONFIG_STORE_QUEUE,
-					      .max_queue_bytes = CONFIG_STORE_QUEUE_BYTES,
-					      .lazy_ms = 1000,
-					      .checkpoint_pages = 1000,
-					      .events = &events};
+	struct store_options options = {.dir = d->config->data_dir,
+					.max_queue = CONFIG_STORE_QUEUE,
+					.max_queue_bytes = CONFIG_STORE_QUEUE_BYTES,
+					.lazy_ms = 1000,
+					.checkpoint_pages = 1000,
+					.events = &events};
 
+	if (d->config->store_url[0] && !open_shared(d, &options.engine, why))
+		return false;
 	return store_open(&d->store, &d->loop, &options, why) == STORE_OK;
 }
 

@@ -110,23 +110,23 @@ static const char *conflict_of(enum store_change_kind kind)
 
 void commit_begin_send(struct postgres *e)
 {
-	session_send_sql(&e->main, "BEGIN", "", NULL);
-	session_send(&e->main, S_HEAD_LOCK, NULL);
+	link_send_sql(&e->main, "BEGIN", "", NULL);
+	link_send(&e->main, S_HEAD_LOCK, NULL);
 	follow_send(&e->main, e->seen, PAGE_ROWS);
 }
 
 enum store_rc commit_begin_take(struct postgres *e, struct head *head, bool *full,
 				struct engine_news_list *news, struct why *why)
 {
-	struct session *s = &e->main;
+	struct link *s = &e->main;
 	enum store_rc rc = STORE_OK;
 	uint64_t rev = e->seen;
 	bool all = false;
 	PGresult *r;
 	int i;
 
-	PQclear(session_expect(s, &rc, why));
-	r = session_expect(s, &rc, why);
+	PQclear(link_expect(s, &rc, why));
+	r = link_expect(s, &rc, why);
 	if (r)
 		head_read(head, r);
 	PQclear(r);
@@ -135,7 +135,7 @@ enum store_rc commit_begin_take(struct postgres *e, struct head *head, bool *ful
 	} else {
 		/* Nobody else was there, so that there is nothing to show. */
 		for (i = 0; i < S_TABLES; i++)
-			PQclear(session_expect(s, &rc, why));
+			PQclear(link_expect(s, &rc, why));
 		all = true;
 	}
 	*full = !all;
@@ -148,9 +148,9 @@ enum store_rc commit_begin_take(struct postgres *e, struct head *head, bool *ful
 
 enum store_rc commit_end(struct postgres *e, uint64_t rev, uint64_t mark, struct why *why)
 {
-	struct session *s = &e->main;
+	struct link *s = &e->main;
 	enum store_rc rc;
-	PGresult *r = session_query(s, "COMMIT", "", NULL, &rc, why);
+	PGresult *r = link_query(s, "COMMIT", "", NULL, &rc, why);
 
 	if (r && strcmp(PQcmdStatus(r), "COMMIT") != 0) {
 		why_set(why, "%s: the transaction was rolled back", s->where);
@@ -178,7 +178,7 @@ static void send_group(struct batch *b, const struct engine_item *item)
 		param_u64(&p, b->e->writer);
 		param_u64(&p, item->seen);
 		params_of_change(&p, c);
-		session_send(&b->e->main, (enum statement)c->kind, &p);
+		link_send(&b->e->main, (enum statement)c->kind, &p);
 	}
 }
 
@@ -192,7 +192,7 @@ static void take_group(struct batch *b, struct engine_item *item, enum store_rc 
 	for (i = 0; i < item->group->n; i++) {
 		const struct store_change *c = &item->group->changes[i];
 		const enum store_rc before = *rc;
-		PGresult *r = session_expect(&b->e->main, rc, why);
+		PGresult *r = link_expect(&b->e->main, rc, why);
 
 		if (!r && before == STORE_OK && b->e->main.conn) {
 			change_describe(c, what, sizeof what);
@@ -211,7 +211,7 @@ static void take_group(struct batch *b, struct engine_item *item, enum store_rc 
 /* A group of several that conflicts is undone without its neighbours. */
 static enum store_rc apply_singly(struct batch *b, struct why *why)
 {
-	struct session *s = &b->e->main;
+	struct link *s = &b->e->main;
 	enum store_rc rc = STORE_OK;
 	size_t i;
 
@@ -220,18 +220,18 @@ static enum store_rc apply_singly(struct batch *b, struct why *why)
 
 		if (item->rc != STORE_OK)
 			continue;
-		session_send_sql(s, "SAVEPOINT one_group", "", NULL);
+		link_send_sql(s, "SAVEPOINT one_group", "", NULL);
 		send_group(b, item);
-		session_sync(s);
-		PQclear(session_expect(s, &rc, why));
+		link_sync(s);
+		PQclear(link_expect(s, &rc, why));
 		take_group(b, item, &rc, why);
-		if (s->conn && !session_end(s, rc == STORE_OK ? why : NULL))
+		if (s->conn && !link_end(s, rc == STORE_OK ? why : NULL))
 			rc = STORE_UNREACHABLE;
 		if (rc == STORE_OK)
-			rc = session_run(s,
-					 item->rc == STORE_OK ? "RELEASE SAVEPOINT one_group"
-							      : "ROLLBACK TO SAVEPOINT one_group",
-					 why);
+			rc = link_run(s,
+				      item->rc == STORE_OK ? "RELEASE SAVEPOINT one_group"
+							   : "ROLLBACK TO SAVEPOINT one_group",
+				      why);
 	}
 	return rc;
 }
@@ -271,16 +271,16 @@ static void send_all(struct batch *b)
 
 	param_u64(&p, b->mark);
 	commit_begin_send(b->e);
-	session_send(&b->e->main, S_HEAD_NEXT, &p);
+	link_send(&b->e->main, S_HEAD_NEXT, &p);
 	for (i = 0; !b->singly && i < b->n; i++)
 		if (b->items[i]->rc == STORE_OK)
 			send_group(b, b->items[i]);
-	session_sync(&b->e->main);
+	link_sync(&b->e->main);
 }
 
 static enum store_rc transact(struct batch *b, uint64_t *ns, struct why *why)
 {
-	struct session *s = &b->e->main;
+	struct link *s = &b->e->main;
 	uint64_t start;
 	enum store_rc rc;
 	bool full = false;
@@ -288,11 +288,11 @@ static enum store_rc transact(struct batch *b, uint64_t *ns, struct why *why)
 
 	send_all(b);
 	rc = commit_begin_take(b->e, &b->head, &full, b->news, why);
-	PQclear(session_expect(s, &rc, why));
+	PQclear(link_expect(s, &rc, why));
 	for (i = 0; !b->singly && i < b->n; i++)
 		if (b->items[i]->rc == STORE_OK)
 			take_group(b, b->items[i], &rc, why);
-	if (s->conn && !session_end(s, rc == STORE_OK ? why : NULL))
+	if (s->conn && !link_end(s, rc == STORE_OK ? why : NULL))
 		rc = STORE_UNREACHABLE;
 	if (rc == STORE_OK && b->singly && !full && still_leads(b))
 		rc = apply_singly(b, why);
@@ -303,7 +303,7 @@ static enum store_rc transact(struct batch *b, uint64_t *ns, struct why *why)
 		return rc;
 	}
 	if (s->conn)
-		session_run(s, "ROLLBACK", NULL);
+		link_run(s, "ROLLBACK", NULL);
 	if (rc == STORE_OK && full) {
 		b->again = true;
 		rc = follow(b->e, b->news, why);
@@ -333,7 +333,7 @@ static enum store_rc commit_portion(struct postgres *e, struct engine_item *item
 		refuse(items[i], STORE_OK, "");
 	if (!postgres_reach(e, news, why))
 		return STORE_UNREACHABLE;
-	session_deadline(&e->main, time_for(items, n));
+	link_deadline(&e->main, time_for(items, n));
 	do {
 		b.singly = b.again;
 		b.again = false;

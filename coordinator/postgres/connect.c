@@ -1,19 +1,14 @@
-/* A new connection: where to, with which TLS, and what it has to keep to. */
+/* A new connection: where to, and what it has to keep to. */
 #include "coordinator/postgres/internal.h"
 
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define KEYWORDS_MAX 64
 #define LIST_MAX     1024
 #define SERVER_MIN   140000 /* idle_session_timeout */
-
-/* Where libpq's own default, ~/.postgresql/root.crt, is not what a service has. */
-static const char *const root_files[] = {"/etc/ssl/certs/ca-certificates.crt",
-					 "/etc/pki/tls/certs/ca-bundle.crt"};
 
 struct keywords {
 	int n;
@@ -44,7 +39,7 @@ static PQconninfoOption *parse(const char *url, struct why *why)
 	return NULL;
 }
 
-bool session_where(char *out, size_t size, const char *url, struct why *why)
+bool link_where(char *out, size_t size, const char *url, struct why *why)
 {
 	PQconninfoOption *o = parse(url, why);
 	const char *host, *port, *name;
@@ -78,26 +73,6 @@ static const char *turned(char out[LIST_MAX], const char *list, unsigned by)
 	return out;
 }
 
-static bool is_near(const char *hosts)
-{
-	static const char *const near[] = {"localhost", "::1", "127."};
-	const char *p;
-	size_t i, n;
-
-	for (p = hosts; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
-		n = strcspn(p, ",");
-		if (!n || *p == '/' || *p == '@')
-			continue;
-		for (i = 0; i < 3; i++)
-			if (strncmp(p, near[i], strlen(near[i])) == 0 &&
-			    (i == 2 || n == strlen(near[i])))
-				break;
-		if (i == 3)
-			return false;
-	}
-	return true;
-}
-
 static void keyword(struct keywords *k, const char *name, const char *value)
 {
 	int i;
@@ -110,27 +85,6 @@ static void keyword(struct keywords *k, const char *name, const char *value)
 	k->values[i] = value;
 	if (i == k->n)
 		k->names[++k->n] = NULL;
-}
-
-/* TLS that checks the server, to anything that is not this host. */
-static void choose_tls(struct keywords *k, const PQconninfoOption *o)
-{
-	const char *mode = value_of(o, "sslmode");
-	size_t i;
-
-	if (!mode) {
-		mode = is_near(value_of(o, "host")) && is_near(value_of(o, "hostaddr"))
-			   ? "prefer"
-			   : "verify-full";
-		keyword(k, "sslmode", mode);
-	}
-	if (strncmp(mode, "verify", 6) != 0 || value_of(o, "sslrootcert"))
-		return;
-	for (i = 0; i < sizeof root_files / sizeof *root_files; i++)
-		if (!access(root_files[i], R_OK)) {
-			keyword(k, "sslrootcert", root_files[i]);
-			return;
-		}
 }
 
 static void choose(struct keywords *k, const PQconninfoOption *o, const char *password,
@@ -153,20 +107,17 @@ static void choose(struct keywords *k, const PQconninfoOption *o, const char *pa
 	keyword(k, "keepalives_interval", "1");
 	keyword(k, "keepalives_count", "3");
 	keyword(k, "tcp_user_timeout", "3000");
-	choose_tls(k, o);
 }
 
 /* libpq's sentence names the host; what an operator does about it is added where it is known. */
-static void explain(const struct session *s, struct why *why)
+static void explain(const struct link *s, struct why *why)
 {
 	static const struct {
 		const char *says, *hint;
 	} hints[] = {
-	    {"password authentication failed",
-	     "; see ETHREX_PROOF_COORDINATOR_STORE_PASSWORD_FILE"},
-	    {"no password supplied", "; see ETHREX_PROOF_COORDINATOR_STORE_PASSWORD_FILE"},
-	    {"does not support SSL",
-	     "; TLS is wanted, as to any host but this one: set ssl = on there, or sslmode"},
+	    {"password authentication failed", "; see ETHREX_PROOF_COORDINATOR_STORE_PASSWORD"},
+	    {"no password supplied", "; see ETHREX_PROOF_COORDINATOR_STORE_PASSWORD"},
+	    {"does not support SSL", "; TLS is wanted: set ssl = on there"},
 	    {"certificate verify failed",
 	     "; sslrootcert=FILE names the authority that signed the server's certificate"},
 	    {"session is read-only", "; give the primary too: with target_session_attrs=read-write "
@@ -189,7 +140,7 @@ static void explain(const struct session *s, struct why *why)
 		i < sizeof hints / sizeof *hints ? hints[i].hint : "");
 }
 
-static bool connected(struct session *s, struct why *why)
+static bool connected(struct link *s, struct why *why)
 {
 	PostgresPollingStatusType want = PGRES_POLLING_WRITING;
 	struct pollfd p;
@@ -233,7 +184,7 @@ static const char settle_sql[] =
     " set_config('tcp_keepalives_count', '3', false),"
     " set_config('tcp_user_timeout', '5000', false)";
 
-static enum store_rc settle(struct session *s, struct why *why)
+static enum store_rc settle(struct link *s, struct why *why)
 {
 	const int version = PQserverVersion(s->conn);
 	bool replica, read_only;
@@ -249,7 +200,7 @@ static enum store_rc settle(struct session *s, struct why *why)
 		why_set(why, "%s: the connection cannot be used without blocking", s->where);
 		return STORE_UNREACHABLE;
 	}
-	r = session_query(s, settle_sql, "", NULL, &rc, why);
+	r = link_query(s, settle_sql, "", NULL, &rc, why);
 	if (!r)
 		return rc;
 	replica = *PQgetvalue(r, 0, 0) != 0;
@@ -268,9 +219,8 @@ static void on_notice(void *arg, const PGresult *r)
 	(void)r;
 }
 
-enum store_rc session_open(struct session *s, const char *url, const char *password,
-			   const char *name, const char *where, unsigned attempt, unsigned ms,
-			   struct why *why)
+enum store_rc link_open(struct link *s, const char *url, const char *password, const char *name,
+			const char *where, unsigned attempt, unsigned ms, struct why *why)
 {
 	PQconninfoOption *o = parse(url, why);
 	enum store_rc rc = STORE_UNREACHABLE;
@@ -278,7 +228,7 @@ enum store_rc session_open(struct session *s, const char *url, const char *passw
 
 	memset(s, 0, sizeof *s);
 	s->where = where;
-	session_deadline(s, ms);
+	link_deadline(s, ms);
 	if (!o)
 		return STORE_FOREIGN;
 	choose(&k, o, password, name, attempt);
@@ -292,6 +242,6 @@ enum store_rc session_open(struct session *s, const char *url, const char *passw
 	if (connected(s, why))
 		rc = settle(s, why);
 	if (rc != STORE_OK)
-		session_close(s);
+		link_close(s);
 	return rc;
 }

@@ -20,7 +20,7 @@ void head_read(struct head *out, const PGresult *r)
 
 /* ---- what others stored ---- */
 
-void follow_send(struct session *s, uint64_t rev, int limit)
+void follow_send(struct link *s, uint64_t rev, int limit)
 {
 	struct params p = {0};
 	int i;
@@ -28,7 +28,7 @@ void follow_send(struct session *s, uint64_t rev, int limit)
 	param_u64(&p, rev);
 	param_int(&p, limit);
 	for (i = 0; i < S_TABLES; i++)
-		session_send(s, S_SINCE_FACT + i, &p);
+		link_send(s, S_SINCE_FACT + i, &p);
 }
 
 struct row {
@@ -73,7 +73,7 @@ static enum store_rc out_of_memory(struct why *why)
 }
 
 /* The rows up to rev, in order, as one piece of news. */
-static enum store_rc show(const struct session *s, PGresult *const tables[S_TABLES], uint64_t rev,
+static enum store_rc show(const struct link *s, PGresult *const tables[S_TABLES], uint64_t rev,
 			  struct engine_news_list *news, struct why *why)
 {
 	enum store_rc rc = STORE_NO_MEMORY;
@@ -122,7 +122,7 @@ out:
 	return rc;
 }
 
-enum store_rc follow_take(struct session *s, uint64_t *rev, uint64_t head, int limit, bool parts,
+enum store_rc follow_take(struct link *s, uint64_t *rev, uint64_t head, int limit, bool parts,
 			  bool *all, struct engine_news_list *news, struct why *why)
 {
 	PGresult *tables[S_TABLES];
@@ -132,7 +132,7 @@ enum store_rc follow_take(struct session *s, uint64_t *rev, uint64_t head, int l
 
 	*all = false;
 	for (i = 0; i < S_TABLES; i++)
-		tables[i] = session_expect(s, &rc, why);
+		tables[i] = link_expect(s, &rc, why);
 	if (rc == STORE_OK) {
 		to = horizon_of(tables, head, limit);
 		*all = to == head;
@@ -147,7 +147,7 @@ enum store_rc follow_take(struct session *s, uint64_t *rev, uint64_t head, int l
 	return rc;
 }
 
-static enum store_rc follow_pages(struct session *s, uint64_t rev, uint64_t head,
+static enum store_rc follow_pages(struct link *s, uint64_t rev, uint64_t head,
 				  struct engine_news_list *news, struct why *why)
 {
 	enum store_rc rc = STORE_OK;
@@ -157,11 +157,11 @@ static enum store_rc follow_pages(struct session *s, uint64_t rev, uint64_t head
 
 	while (rc == STORE_OK && !all) {
 		before = rev;
-		session_deadline(s, RUN_MS);
+		link_deadline(s, RUN_MS);
 		follow_send(s, rev, limit);
-		session_sync(s);
+		link_sync(s);
 		rc = follow_take(s, &rev, head, limit, true, &all, news, why);
-		if (s->conn && !session_end(s, rc == STORE_OK ? why : NULL))
+		if (s->conn && !link_end(s, rc == STORE_OK ? why : NULL))
 			rc = STORE_UNREACHABLE;
 		if (rev == before && limit < INT_MAX / 2)
 			limit *= 2;
@@ -170,26 +170,26 @@ static enum store_rc follow_pages(struct session *s, uint64_t rev, uint64_t head
 }
 
 /* One snapshot for the head and for all tables. */
-static enum store_rc look(struct session *s, struct head *head, struct why *why)
+static enum store_rc look(struct link *s, struct head *head, struct why *why)
 {
-	enum store_rc rc = session_run(s, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", why);
+	enum store_rc rc = link_run(s, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", why);
 	PGresult *r;
 
 	if (rc != STORE_OK)
 		return rc;
-	r = session_ask(s, S_HEAD, NULL, &rc, why);
+	r = link_ask(s, S_HEAD, NULL, &rc, why);
 	if (r)
 		head_read(head, r);
 	PQclear(r);
 	return rc;
 }
 
-static enum store_rc let_go(struct session *s, enum store_rc rc, struct why *why)
+static enum store_rc let_go(struct link *s, enum store_rc rc, struct why *why)
 {
 	enum store_rc last = STORE_UNREACHABLE;
 
 	if (s->conn)
-		last = session_run(s, "COMMIT", rc == STORE_OK ? why : NULL);
+		last = link_run(s, "COMMIT", rc == STORE_OK ? why : NULL);
 	return rc == STORE_OK ? last : rc;
 }
 
@@ -223,7 +223,7 @@ static bool visit(const struct store_visitor *v, void *arg, const struct store_c
 	}
 }
 
-static enum store_rc visit_page(const struct session *s, const PGresult *r, int table,
+static enum store_rc visit_page(const struct link *s, const PGresult *r, int table,
 				const struct store_visitor *v, void *arg, struct why *why)
 {
 	struct store_change c;
@@ -241,7 +241,7 @@ static enum store_rc visit_page(const struct session *s, const PGresult *r, int 
 	return STORE_OK;
 }
 
-static enum store_rc visit_table(struct session *s, int table, const struct store_visitor *v,
+static enum store_rc visit_table(struct link *s, int table, const struct store_visitor *v,
 				 void *arg, struct why *why)
 {
 	const char *since = statements[S_SINCE_FACT + table].sql;
@@ -255,36 +255,36 @@ static enum store_rc visit_table(struct session *s, int table, const struct stor
 
 	snprintf(sql, sizeof sql, "DECLARE page NO SCROLL CURSOR FOR %.*s%s", select, since,
 		 by_id ? " ORDER BY id" : "");
-	rc = session_run(s, sql, why);
+	rc = link_run(s, sql, why);
 	snprintf(sql, sizeof sql, "FETCH %d FROM page", PAGE_ROWS);
 	for (n = PAGE_ROWS; rc == STORE_OK && n == PAGE_ROWS;) {
-		session_deadline(s, LOAD_MS);
-		r = session_query(s, sql, "", NULL, &rc, why);
+		link_deadline(s, LOAD_MS);
+		r = link_query(s, sql, "", NULL, &rc, why);
 		if (!r)
 			break;
 		n = PQntuples(r);
 		rc = visit_page(s, r, table, v, arg, why);
 		PQclear(r);
 	}
-	return rc == STORE_OK ? session_run(s, "CLOSE page", why) : rc;
+	return rc == STORE_OK ? link_run(s, "CLOSE page", why) : rc;
 }
 
 static enum store_rc load(struct postgres *e, const struct store_visitor *v, void *arg,
 			  struct why *why)
 {
 	const bool wanted[] = {v->fact, v->input, v->proof, v->lease, v->prover, v->intent};
-	struct session *s = &e->main;
+	struct link *s = &e->main;
 	struct head head = {0};
 	enum store_rc rc;
 	size_t i;
 
-	session_deadline(s, LOAD_MS);
+	link_deadline(s, LOAD_MS);
 	rc = look(s, &head, why);
 	if (rc == STORE_OK)
-		rc = session_run(s,
-				 "SELECT set_config('statement_timeout', '30s', true),"
-				 " set_config('idle_in_transaction_session_timeout', '60s', true)",
-				 why);
+		rc = link_run(s,
+			      "SELECT set_config('statement_timeout', '30s', true),"
+			      " set_config('idle_in_transaction_session_timeout', '60s', true)",
+			      why);
 	for (i = 0; rc == STORE_OK && i < sizeof wanted / sizeof *wanted; i++)
 		if (wanted[i])
 			rc = visit_table(s, (int)i, v, arg, why);
@@ -325,7 +325,7 @@ enum store_rc follow_read_proof(struct engine *engine, uint64_t id, struct chang
 	param_u64(&p, id);
 	uv_mutex_lock(&e->mutex);
 	if (postgres_reach(e, &e->late, why)) {
-		r = session_ask(&e->main, S_PROOF, &p, &rc, why);
+		r = link_ask(&e->main, S_PROOF, &p, &rc, why);
 		postgres_check(e, &e->late, why);
 	}
 	uv_mutex_unlock(&e->mutex);

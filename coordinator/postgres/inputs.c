@@ -27,19 +27,19 @@ static enum input_rc rc_of(enum store_rc rc)
 	}
 }
 
-static enum store_rc open_own(struct session *s, struct postgres *e, struct why *why)
+static enum store_rc open_own(struct link *s, struct postgres *e, struct why *why)
 {
-	enum store_rc rc = session_open(s, e->url, e->password, e->app, e->where, 0, OPEN_MS, why);
+	enum store_rc rc = link_open(s, e->url, e->password, e->app, e->where, 0, OPEN_MS, why);
 
-	session_deadline(s, STEP_MS);
+	link_deadline(s, STEP_MS);
 	if (rc == STORE_OK)
-		rc = session_run(s,
-				 "SELECT set_config('statement_timeout', '30s', false),"
-				 " set_config('lock_timeout', '30s', false),"
-				 " set_config('idle_in_transaction_session_timeout', '30s', false)",
-				 why);
+		rc = link_run(s,
+			      "SELECT set_config('statement_timeout', '30s', false),"
+			      " set_config('lock_timeout', '30s', false),"
+			      " set_config('idle_in_transaction_session_timeout', '30s', false)",
+			      why);
 	if (rc == STORE_OK)
-		rc = session_run(s, "BEGIN", why);
+		rc = link_run(s, "BEGIN", why);
 	return rc;
 }
 
@@ -49,13 +49,13 @@ static void key_of(struct params *p, const uint8_t sha256[32])
 }
 
 /* The answer to one chunk that is on its way. */
-static PGresult *settle_one(struct session *s, enum store_rc *rc, struct why *why)
+static PGresult *settle_one(struct link *s, enum store_rc *rc, struct why *why)
 {
 	PGresult *r;
 
-	session_deadline(s, STEP_MS);
-	r = session_expect(s, rc, why);
-	if (s->conn && !session_end(s, *rc == STORE_OK ? why : NULL))
+	link_deadline(s, STEP_MS);
+	r = link_expect(s, rc, why);
+	if (s->conn && !link_end(s, *rc == STORE_OK ? why : NULL))
 		*rc = STORE_UNREACHABLE;
 	return r;
 }
@@ -64,7 +64,7 @@ static PGresult *settle_one(struct session *s, enum store_rc *rc, struct why *wh
 
 /* *new: its chunks are missing. What is there already is young again, so that nobody removes it
  * before its row is stored. */
-static enum store_rc name_it(struct session *s, const uint8_t sha256[32], uint64_t size, bool *new,
+static enum store_rc name_it(struct link *s, const uint8_t sha256[32], uint64_t size, bool *new,
 			     struct why *why)
 {
 	struct params p = {0};
@@ -74,11 +74,11 @@ static enum store_rc name_it(struct session *s, const uint8_t sha256[32], uint64
 
 	key_of(&p, sha256);
 	param_u64(&p, size);
-	r = session_query(s,
-			  "INSERT INTO input_file (sha256, size) VALUES ($1, $2)"
-			  " ON CONFLICT (sha256) DO UPDATE SET shared = clock_timestamp()"
-			  " RETURNING xmax = 0, size",
-			  "bl", &p, &rc, why);
+	r = link_query(s,
+		       "INSERT INTO input_file (sha256, size) VALUES ($1, $2)"
+		       " ON CONFLICT (sha256) DO UPDATE SET shared = clock_timestamp()"
+		       " RETURNING xmax = 0, size",
+		       "bl", &p, &rc, why);
 	if (!r)
 		return rc;
 	*new = *PQgetvalue(r, 0, 0) != 0;
@@ -105,8 +105,8 @@ static bool read_chunk(int fd, uint8_t *chunk, size_t *n)
 	return true;
 }
 
-static enum input_rc send_chunks(struct session *s, int fd, const uint8_t sha256[32],
-				 uint8_t *chunk, struct why *why)
+static enum input_rc send_chunks(struct link *s, int fd, const uint8_t sha256[32], uint8_t *chunk,
+				 struct why *why)
 {
 	enum store_rc rc = STORE_OK;
 	int n = 0, waiting = 0;
@@ -124,9 +124,9 @@ static enum input_rc send_chunks(struct session *s, int fd, const uint8_t sha256
 		key_of(&p, sha256);
 		param_int(&p, n);
 		param_bytes(&p, span_of(chunk, length));
-		session_send_sql(
-		    s, "INSERT INTO input_chunk (sha256, n, bytes) VALUES ($1, $2, $3)", "bib", &p);
-		session_sync(s);
+		link_send_sql(s, "INSERT INTO input_chunk (sha256, n, bytes) VALUES ($1, $2, $3)",
+			      "bib", &p);
+		link_sync(s);
 		if (++waiting == WINDOW) {
 			PQclear(settle_one(s, &rc, why));
 			waiting--;
@@ -141,7 +141,7 @@ enum input_rc inputs_share(struct engine *engine, const char *dir, const uint8_t
 			   uint64_t size, struct why *why)
 {
 	struct postgres *e = postgres_of(engine);
-	struct session s = {0};
+	struct link s = {0};
 	enum input_rc rc;
 	uint8_t *chunk;
 	bool new = false;
@@ -161,11 +161,11 @@ enum input_rc inputs_share(struct engine *engine, const char *dir, const uint8_t
 		rc = rc_of(name_it(&s, sha256, size, &new, why));
 	if (rc == INPUT_OK && new)
 		rc = send_chunks(&s, fd, sha256, chunk, why);
-	session_deadline(&s, STEP_MS);
+	link_deadline(&s, STEP_MS);
 	if (rc == INPUT_OK)
-		rc = rc_of(session_run(&s, "COMMIT", why));
+		rc = rc_of(link_run(&s, "COMMIT", why));
 out:
-	session_close(&s);
+	link_close(&s);
 	free(chunk);
 	close(fd);
 	return rc;
@@ -173,7 +173,7 @@ out:
 
 /* ---- and back ---- */
 
-static enum store_rc check_there(struct session *s, const uint8_t sha256[32], uint64_t size,
+static enum store_rc check_there(struct link *s, const uint8_t sha256[32], uint64_t size,
 				 struct why *why)
 {
 	struct params p = {0};
@@ -181,7 +181,7 @@ static enum store_rc check_there(struct session *s, const uint8_t sha256[32], ui
 	PGresult *r;
 
 	key_of(&p, sha256);
-	r = session_query(s, "SELECT size FROM input_file WHERE sha256 = $1", "b", &p, &rc, why);
+	r = link_query(s, "SELECT size FROM input_file WHERE sha256 = $1", "b", &p, &rc, why);
 	if (!r)
 		return rc;
 	if (PQntuples(r) == 0 || cell_u64(r, 0, 0) != size) {
@@ -192,18 +192,18 @@ static enum store_rc check_there(struct session *s, const uint8_t sha256[32], ui
 	return rc;
 }
 
-static void ask_chunk(struct session *s, const uint8_t sha256[32], uint64_t n)
+static void ask_chunk(struct link *s, const uint8_t sha256[32], uint64_t n)
 {
 	struct params p = {0};
 
 	key_of(&p, sha256);
 	param_int(&p, (int)n);
-	session_send_sql(s, "SELECT bytes FROM input_chunk WHERE sha256 = $1 AND n = $2", "bi", &p);
-	session_sync(s);
+	link_send_sql(s, "SELECT bytes FROM input_chunk WHERE sha256 = $1 AND n = $2", "bi", &p);
+	link_sync(s);
 }
 
-static enum input_rc take_chunks(struct session *s, struct input_sink *sink,
-				 const uint8_t sha256[32], uint64_t size, struct why *why)
+static enum input_rc take_chunks(struct link *s, struct input_sink *sink, const uint8_t sha256[32],
+				 uint64_t size, struct why *why)
 {
 	const uint64_t chunks = (size + CHUNK - 1) / CHUNK;
 	enum input_rc written = INPUT_OK;
@@ -227,7 +227,7 @@ enum input_rc inputs_fetch(struct engine *engine, const char *dir, const uint8_t
 {
 	struct postgres *e = postgres_of(engine);
 	struct input_sink *sink = NULL;
-	struct session s = {0};
+	struct link s = {0};
 	enum input_rc rc;
 	enum store_rc there;
 
@@ -239,7 +239,7 @@ enum input_rc inputs_fetch(struct engine *engine, const char *dir, const uint8_t
 		rc = input_sink_open(&sink, dir, why);
 	if (rc == INPUT_OK)
 		rc = take_chunks(&s, sink, sha256, size, why);
-	session_close(&s);
+	link_close(&s);
 	if (rc == INPUT_OK)
 		return input_sink_publish(sink, sha256, size, why);
 	input_sink_abort(sink);

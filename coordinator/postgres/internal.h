@@ -92,9 +92,9 @@ int cell_int(const PGresult *r, int row, int column);
 struct span cell_bytes(const PGresult *r, int row, int column);
 void cell_text(char *out, size_t size, const PGresult *r, int row, int column);
 
-/* ---- a connection (session.c, connect.c) ---- */
+/* ---- a connection (link.c, connect.c) ---- */
 
-struct session {
+struct link {
 	PGconn *conn;       /* NULL: none */
 	uint64_t due;       /* uv_hrtime() at which whoever waits gives up */
 	const char *where;  /* for sentences: the hosts and the database */
@@ -103,40 +103,38 @@ struct session {
 
 /* Connects, and settles it for this program; in pipeline mode. where is borrowed. attempt turns the
  * list of hosts, so that one that is silent does not hide the next. */
-enum store_rc session_open(struct session *s, const char *url, const char *password,
-			   const char *name, const char *where, unsigned attempt, unsigned ms,
-			   struct why *why);
-void session_close(struct session *s);
-void session_deadline(struct session *s, unsigned ms);
+enum store_rc link_open(struct link *s, const char *url, const char *password, const char *name,
+			const char *where, unsigned attempt, unsigned ms, struct why *why);
+void link_close(struct link *s);
+void link_deadline(struct link *s, unsigned ms);
 /* Makes the statements known to the server; the schema must be there. */
-enum store_rc session_prepare(struct session *s, struct why *why);
+enum store_rc link_prepare(struct link *s, struct why *why);
 /* For sentences, from an URL, without the user. False with the sentence: it is not one. */
-bool session_where(char *out, size_t size, const char *url, struct why *why);
+bool link_where(char *out, size_t size, const char *url, struct why *why);
 
 /* These only queue. What goes wrong shows when the answer is taken. */
-void session_send(struct session *s, enum statement which, const struct params *p);
-void session_send_sql(struct session *s, const char *sql, const char *types,
-		      const struct params *p);
-void session_sync(struct session *s);
+void link_send(struct link *s, enum statement which, const struct params *p);
+void link_send_sql(struct link *s, const char *sql, const char *types, const struct params *p);
+void link_sync(struct link *s);
 
 /* The answer of the next statement, in order, for PQclear(). NULL: the connection is lost, or the
  * time is over, and closed; with the sentence. */
-PGresult *session_take(struct session *s, struct why *why);
-/* Takes the answer to session_sync(). */
-bool session_end(struct session *s, struct why *why);
-bool session_ok(const PGresult *r);
+PGresult *link_take(struct link *s, struct why *why);
+/* Takes the answer to link_sync(). */
+bool link_end(struct link *s, struct why *why);
+bool link_ok(const PGresult *r);
 /* Of an answer that is not ok: what it means, and the sentence. */
-enum store_rc session_rc(const struct session *s, const PGresult *r, struct why *why);
+enum store_rc link_rc(const struct link *s, const PGresult *r, struct why *why);
 
 /* Takes an answer that should be ok; the first *rc that is not stays. NULL if there is none. */
-PGresult *session_expect(struct session *s, enum store_rc *rc, struct why *why);
+PGresult *link_expect(struct link *s, enum store_rc *rc, struct why *why);
 /* One statement by itself: NULL unless *rc is STORE_OK. */
-PGresult *session_ask(struct session *s, enum statement which, const struct params *p,
-		      enum store_rc *rc, struct why *why);
+PGresult *link_ask(struct link *s, enum statement which, const struct params *p, enum store_rc *rc,
+		   struct why *why);
 /* One text by itself. */
-enum store_rc session_run(struct session *s, const char *sql, struct why *why);
-PGresult *session_query(struct session *s, const char *sql, const char *types,
-			const struct params *p, enum store_rc *rc, struct why *why);
+enum store_rc link_run(struct link *s, const char *sql, struct why *why);
+PGresult *link_query(struct link *s, const char *sql, const char *types, const struct params *p,
+		     enum store_rc *rc, struct why *why);
 
 /* ---- the schema (schema.c) ---- */
 
@@ -150,9 +148,9 @@ extern const struct schema_step schema_steps[];
 
 /* Makes what is missing of the n steps, whole or not at all; coordinators that start together wait
  * for each other. make false: only looks. */
-enum store_rc schema_settle(struct session *s, const struct schema_step *steps, int n, bool make,
+enum store_rc schema_settle(struct link *s, const struct schema_step *steps, int n, bool make,
 			    struct why *why);
-enum store_rc schema_read(struct session *s, int *version, int *compatible_from, struct why *why);
+enum store_rc schema_read(struct link *s, int *version, int *compatible_from, struct why *why);
 
 /* ---- the engine ---- */
 
@@ -166,7 +164,7 @@ struct postgres {
 	uint64_t token; /* of this run, in its row of instance */
 
 	uv_mutex_t mutex; /* the loop loads while the thread takes its turns */
-	struct session main;
+	struct link main;
 	unsigned attempts;
 	uint64_t attempt_due, lock_due, beat_due, tidy_due;
 	bool loaded; /* or committed */
@@ -209,10 +207,10 @@ uint64_t postgres_random(void);
 void postgres_late(struct postgres *e, struct engine_news_list *news);
 
 /* follow.c: queues the questions for what is newer than rev. */
-void follow_send(struct session *s, uint64_t rev, int limit);
+void follow_send(struct link *s, uint64_t rev, int limit);
 /* Takes their answers and shows them as rows up to head. *all is false when a page was full: then
  * with parts rows are shown up to *rev, and none without. */
-enum store_rc follow_take(struct session *s, uint64_t *rev, uint64_t head, int limit, bool parts,
+enum store_rc follow_take(struct link *s, uint64_t *rev, uint64_t head, int limit, bool parts,
 			  bool *all, struct engine_news_list *news, struct why *why);
 /* Shows all that is newer than e->seen. */
 enum store_rc follow(struct postgres *e, struct engine_news_list *news, struct why *why);

@@ -53,7 +53,7 @@ static enum store_rc raise_fence(struct postgres *e, struct engine_news_list *ne
 	const uint64_t mark = postgres_random();
 	struct params p = {0}, all = {0};
 	struct change_group *intents = NULL;
-	struct session *s = &e->main;
+	struct link *s = &e->main;
 	struct head head = {0};
 	uint64_t fence = 0;
 	enum store_rc rc;
@@ -63,24 +63,24 @@ static enum store_rc raise_fence(struct postgres *e, struct engine_news_list *ne
 	param_u64(&all, 0);
 	param_int(&all, INTENTS_MAX);
 	commit_begin_send(e);
-	session_send(s, S_FENCE_NEXT, &p);
-	session_send(s, S_SINCE_INTENT, &all);
-	session_sync(s);
+	link_send(s, S_FENCE_NEXT, &p);
+	link_send(s, S_SINCE_INTENT, &all);
+	link_sync(s);
 	rc = commit_begin_take(e, &head, full, news, why);
-	r = session_expect(s, &rc, why);
+	r = link_expect(s, &rc, why);
 	if (r)
 		fence = cell_u64(r, 0, 2);
 	PQclear(r);
-	r = session_expect(s, &rc, why);
+	r = link_expect(s, &rc, why);
 	if (r)
 		intents = intents_of(r);
 	PQclear(r);
-	if (s->conn && !session_end(s, rc == STORE_OK ? why : NULL))
+	if (s->conn && !link_end(s, rc == STORE_OK ? why : NULL))
 		rc = STORE_UNREACHABLE;
 	if (rc == STORE_OK && !*full)
 		rc = commit_end(e, head.rev + 1, mark, why);
 	else if (s->conn)
-		session_run(s, "ROLLBACK", NULL);
+		link_run(s, "ROLLBACK", NULL);
 	/* What is decided from now on is decided with all that was there before. */
 	if (rc == STORE_OK && !*full && intents &&
 	    engine_news_add(news, NEWS_FOREIGN, NULL, e->seen, "") &&
@@ -98,7 +98,7 @@ static void give_lock_back(struct postgres *e)
 	enum store_rc rc;
 
 	if (e->main.conn)
-		PQclear(session_ask(&e->main, S_LEAD_NOT, NULL, &rc, NULL));
+		PQclear(link_ask(&e->main, S_LEAD_NOT, NULL, &rc, NULL));
 }
 
 static enum store_rc try_to_lead(struct postgres *e, struct engine_news_list *news, struct why *why)
@@ -108,7 +108,7 @@ static enum store_rc try_to_lead(struct postgres *e, struct engine_news_list *ne
 	PGresult *r;
 
 	e->lock_due = after_ms(LOCK_TRY_MS);
-	r = session_ask(&e->main, S_LEAD, NULL, &rc, why);
+	r = link_ask(&e->main, S_LEAD, NULL, &rc, why);
 	if (!r)
 		return rc;
 	mine = *PQgetvalue(r, 0, 0) != 0;
@@ -153,7 +153,7 @@ enum store_rc leader_look(struct postgres *e, struct why *why)
 {
 	struct store_instance *i;
 	enum store_rc rc;
-	PGresult *r = session_ask(&e->main, S_INSTANCES, NULL, &rc, why);
+	PGresult *r = link_ask(&e->main, S_INSTANCES, NULL, &rc, why);
 	uint64_t now;
 	int row;
 
@@ -202,7 +202,7 @@ static enum store_rc beat(struct postgres *e, struct engine_news_list *news, str
 	param_u64(&p, (uint64_t)e->skew_ms);
 	param_u64(&p, e->fence);
 	param_text(&p, status);
-	r = session_ask(&e->main, S_HEARTBEAT, &p, &rc, why);
+	r = link_ask(&e->main, S_HEARTBEAT, &p, &rc, why);
 	if (!r)
 		return rc;
 	if (PQntuples(r) == 0) {
@@ -247,7 +247,7 @@ static enum store_rc look_at_head(struct postgres *e, struct engine_news_list *n
 {
 	struct head head = {0};
 	enum store_rc rc;
-	PGresult *r = session_ask(&e->main, S_HEAD, NULL, &rc, why);
+	PGresult *r = link_ask(&e->main, S_HEAD, NULL, &rc, why);
 
 	if (!r)
 		return rc;
@@ -284,7 +284,7 @@ void leader_turn(struct engine *engine, struct engine_news_list *news)
 
 static enum store_rc trim(struct postgres *e, struct why *why)
 {
-	struct session *s = &e->main;
+	struct link *s = &e->main;
 	struct params keep = {0}, to = {0};
 	enum store_rc rc;
 	PGresult *r;
@@ -292,28 +292,28 @@ static enum store_rc trim(struct postgres *e, struct why *why)
 	int i;
 
 	param_u64(&keep, KEEP_MS);
-	r = session_ask(s, S_TRIM_TO, &keep, &rc, why);
+	r = link_ask(s, S_TRIM_TO, &keep, &rc, why);
 	if (!r)
 		return rc;
 	known = !PQgetisnull(r, 0, 0);
 	param_u64(&to, cell_u64(r, 0, 0));
 	PQclear(r);
-	session_send_sql(s, "BEGIN", "", NULL);
+	link_send_sql(s, "BEGIN", "", NULL);
 	if (known) {
-		session_send(s, S_TRIM_HEAD, &to);
-		session_send(s, S_TRIM_GONE, &to);
-		session_send(s, S_TRIM_MARKS, &to);
+		link_send(s, S_TRIM_HEAD, &to);
+		link_send(s, S_TRIM_GONE, &to);
+		link_send(s, S_TRIM_MARKS, &to);
 	}
-	session_send(s, S_TRIM_INPUTS, &keep);
-	session_send(s, S_TRIM_INSTANCES, NULL);
-	session_send_sql(s, "COMMIT", "", NULL);
-	session_sync(s);
+	link_send(s, S_TRIM_INPUTS, &keep);
+	link_send(s, S_TRIM_INSTANCES, NULL);
+	link_send_sql(s, "COMMIT", "", NULL);
+	link_sync(s);
 	for (i = 0; i < (known ? 7 : 4); i++)
-		PQclear(session_expect(s, &rc, why));
+		PQclear(link_expect(s, &rc, why));
 	if (s->conn)
-		session_end(s, rc == STORE_OK ? why : NULL);
+		link_end(s, rc == STORE_OK ? why : NULL);
 	if (rc != STORE_OK && s->conn)
-		session_run(s, "ROLLBACK", NULL);
+		link_run(s, "ROLLBACK", NULL);
 	return rc;
 }
 
@@ -326,7 +326,7 @@ bool leader_tidy(struct engine *engine)
 	uv_mutex_lock(&e->mutex);
 	if (e->main.conn && e->fence && uv_hrtime() >= e->tidy_due) {
 		e->tidy_due = after_ms(TIDY_MS);
-		session_deadline(&e->main, RUN_MS);
+		link_deadline(&e->main, RUN_MS);
 		done = trim(e, &why) == STORE_OK;
 		postgres_check(e, &e->late, &why);
 	}

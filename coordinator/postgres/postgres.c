@@ -15,7 +15,7 @@ static void postgres_close(struct engine *engine)
 		free(e->late.first->changes);
 		free(e->late.first);
 	}
-	session_close(&e->main);
+	link_close(&e->main);
 	secret_wipe(e->password, sizeof e->password);
 	uv_mutex_destroy(&e->shown);
 	uv_mutex_destroy(&e->mutex);
@@ -55,7 +55,7 @@ static bool set_up(struct postgres *e, const struct postgres_options *o, struct 
 	       copy(e->name, sizeof e->name, o->instance, "the coordinator's name", why) &&
 	       copy(e->version, sizeof e->version, o->version, "the version", why) &&
 	       copy(e->listen, sizeof e->listen, o->listen, "the listen address", why) &&
-	       session_where(e->where, sizeof e->where, e->url, why);
+	       link_where(e->where, sizeof e->where, e->url, why);
 }
 
 /* A host that is silent takes its time; then the next one is the first. */
@@ -65,10 +65,10 @@ static enum store_rc connect_first(struct postgres *e, struct why *why)
 	enum store_rc rc;
 
 	do {
-		rc = session_open(&e->main, e->url, e->password, e->app, e->where, e->attempts++,
-				  several ? OPEN_MS / 2 : OPEN_MS, why);
+		rc = link_open(&e->main, e->url, e->password, e->app, e->where, e->attempts++,
+			       several ? OPEN_MS / 2 : OPEN_MS, why);
 	} while (rc == STORE_UNREACHABLE && several && e->attempts < 3);
-	session_deadline(&e->main, OPEN_MS);
+	link_deadline(&e->main, OPEN_MS);
 	return rc;
 }
 
@@ -76,7 +76,7 @@ static enum store_rc read_identity(struct postgres *e, struct why *why)
 {
 	struct head head = {0};
 	enum store_rc rc;
-	PGresult *r = session_ask(&e->main, S_HEAD, NULL, &rc, why);
+	PGresult *r = link_ask(&e->main, S_HEAD, NULL, &rc, why);
 
 	if (!r)
 		return rc;
@@ -107,7 +107,7 @@ enum store_rc postgres_open(struct engine **out, const struct postgres_options *
 	if (rc == STORE_OK)
 		rc = schema_settle(&e->main, schema_steps, SCHEMA_VERSION, !e->observe, why);
 	if (rc == STORE_OK)
-		rc = session_prepare(&e->main, why);
+		rc = link_prepare(&e->main, why);
 	if (rc == STORE_OK)
 		rc = read_identity(e, why);
 	if (rc == STORE_OK && !e->observe)
@@ -143,7 +143,7 @@ enum store_rc postgres_facts(struct engine *engine, struct postgres_facts *out, 
 	if (postgres_reach(e, &e->late, why))
 		rc = schema_read(&e->main, &out->schema, &out->compatible_from, why);
 	if (rc == STORE_OK)
-		r = session_ask(&e->main, S_HEAD, NULL, &rc, why);
+		r = link_ask(&e->main, S_HEAD, NULL, &rc, why);
 	if (r) {
 		head_read(&head, r);
 		snprintf(out->server, sizeof out->server, "%s",

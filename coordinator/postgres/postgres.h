@@ -15,7 +15,7 @@
 #include "coordinator/store/engine.h"
 
 struct postgres_options {
-	const char *url;      /* postgres://USER@HOST[:PORT][,HOST...]/DATABASE[?...] */
+	const char *url; /* postgres://USER@HOST[:PORT][,HOST...]/DATABASE[?...], with its TLS */
 	const char *password; /* a secret, copied and wiped; "" or NULL: none */
 	const char *instance; /* this coordinator's name, unique among those on the database */
 	const char *version;  /* of this program */

@@ -23,7 +23,7 @@ void postgres_late(struct postgres *e, struct engine_news_list *news)
 
 void postgres_end(struct postgres *e, struct engine_news_list *news, const char *sentence)
 {
-	session_close(&e->main);
+	link_close(&e->main);
 	e->ended = true;
 	why_set(&e->lost, "%s", sentence);
 	leader_lost(e, news);
@@ -72,19 +72,19 @@ static bool goes_on(struct postgres *e, const struct head *head, const PGresult 
 
 static enum store_rc check_past(struct postgres *e, struct engine_news_list *news, struct why *why)
 {
-	struct session *s = &e->main;
+	struct link *s = &e->main;
 	struct params p = {0};
 	struct head head = {0};
 	enum store_rc rc;
 	PGresult *r, *mark;
 
-	r = session_ask(s, S_HEAD, NULL, &rc, why);
+	r = link_ask(s, S_HEAD, NULL, &rc, why);
 	if (!r)
 		return rc;
 	head_read(&head, r);
 	PQclear(r);
 	param_u64(&p, e->seen);
-	mark = session_ask(s, S_MARK, &p, &rc, why);
+	mark = link_ask(s, S_MARK, &p, &rc, why);
 	if (!mark)
 		return rc;
 	if (!goes_on(e, &head, mark, news)) {
@@ -102,7 +102,7 @@ static enum store_rc resume(struct postgres *e, struct engine_news_list *news, s
 	/* What the former connection's last transaction did is unknown: it counts as another's. */
 	e->writer = postgres_random();
 	if (rc == STORE_OK)
-		rc = session_prepare(&e->main, why);
+		rc = link_prepare(&e->main, why);
 	if (rc == STORE_OK && e->loaded)
 		rc = check_past(e, news, why);
 	if (rc == STORE_OK && e->loaded)
@@ -115,7 +115,7 @@ bool postgres_reach(struct postgres *e, struct engine_news_list *news, struct wh
 	enum store_rc rc;
 
 	if (e->main.conn) {
-		session_deadline(&e->main, RUN_MS);
+		link_deadline(&e->main, RUN_MS);
 		return true;
 	}
 	if (e->ended || uv_hrtime() < e->attempt_due) {
@@ -124,12 +124,12 @@ bool postgres_reach(struct postgres *e, struct engine_news_list *news, struct wh
 	}
 	e->slot_locked = false;
 	e->beat_due = 0;
-	rc = session_open(&e->main, e->url, e->password, e->app, e->where, e->attempts++, RUN_MS,
-			  &e->lost);
+	rc = link_open(&e->main, e->url, e->password, e->app, e->where, e->attempts++, RUN_MS,
+		       &e->lost);
 	if (rc == STORE_OK)
 		rc = resume(e, news, &e->lost);
 	if (rc != STORE_OK) {
-		session_close(&e->main);
+		link_close(&e->main);
 		e->attempt_due = after_ms(RECONNECT_MS);
 		*why = e->lost;
 		if (!e->ended)
@@ -138,6 +138,6 @@ bool postgres_reach(struct postgres *e, struct engine_news_list *news, struct wh
 	}
 	if (e->said_lost)
 		e->said_lost = !engine_news_add(news, NEWS_BACK, NULL, 0, "");
-	session_deadline(&e->main, RUN_MS);
+	link_deadline(&e->main, RUN_MS);
 	return true;
 }

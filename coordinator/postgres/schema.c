@@ -66,7 +66,7 @@ const struct schema_step schema_steps[] = {
 #define STEP_MAX 8192
 
 /* The statements of a step one by one: a pipeline takes no list of them. */
-static enum store_rc run_step(struct session *s, const char *sql, struct why *why)
+static enum store_rc run_step(struct link *s, const char *sql, struct why *why)
 {
 	enum store_rc rc = STORE_OK;
 	char one[STEP_MAX];
@@ -74,31 +74,30 @@ static enum store_rc run_step(struct session *s, const char *sql, struct why *wh
 
 	for (; rc == STORE_OK && (end = strstr(sql, ";\n")); sql = end + 2) {
 		snprintf(one, sizeof one, "%.*s", (int)(end - sql), sql);
-		rc = session_run(s, one, why);
+		rc = link_run(s, one, why);
 	}
 	return rc;
 }
 
 /* *version: 0 where there is no schema yet. */
-enum store_rc schema_read(struct session *s, int *version, int *compatible_from, struct why *why)
+enum store_rc schema_read(struct link *s, int *version, int *compatible_from, struct why *why)
 {
 	enum store_rc rc;
 	PGresult *r;
 	bool there;
 
 	*version = *compatible_from = 0;
-	r = session_query(s, "SELECT to_regclass('schema_version') IS NOT NULL", "", NULL, &rc,
-			  why);
+	r = link_query(s, "SELECT to_regclass('schema_version') IS NOT NULL", "", NULL, &rc, why);
 	if (!r)
 		return rc;
 	there = *PQgetvalue(r, 0, 0) != 0;
 	PQclear(r);
 	if (!there)
 		return STORE_OK;
-	r = session_query(s,
-			  "SELECT version, compatible_from FROM schema_version"
-			  " WHERE program = 'proof-coordinator' ORDER BY version DESC LIMIT 1",
-			  "", NULL, &rc, why);
+	r = link_query(s,
+		       "SELECT version, compatible_from FROM schema_version"
+		       " WHERE program = 'proof-coordinator' ORDER BY version DESC LIMIT 1",
+		       "", NULL, &rc, why);
 	if (r && PQntuples(r) == 1) {
 		*version = cell_int(r, 0, 0);
 		*compatible_from = cell_int(r, 0, 1);
@@ -111,7 +110,7 @@ enum store_rc schema_read(struct session *s, int *version, int *compatible_from,
 }
 
 /* Those that run and would not understand the tables any more. */
-static enum store_rc check_others(struct session *s, int compatible_from, struct why *why)
+static enum store_rc check_others(struct link *s, int compatible_from, struct why *why)
 {
 	struct params p = {0};
 	char name[STORE_INSTANCE_SIZE] = "";
@@ -120,10 +119,10 @@ static enum store_rc check_others(struct session *s, int compatible_from, struct
 	int found = 0;
 
 	param_int(&p, compatible_from);
-	r = session_query(s,
-			  "SELECT name, schema FROM instance WHERE name <> '' AND schema < $1"
-			  " AND seen > clock_timestamp() - interval '30 seconds' LIMIT 1",
-			  "i", &p, &rc, why);
+	r = link_query(s,
+		       "SELECT name, schema FROM instance WHERE name <> '' AND schema < $1"
+		       " AND seen > clock_timestamp() - interval '30 seconds' LIMIT 1",
+		       "i", &p, &rc, why);
 	if (!r)
 		return rc;
 	if (PQntuples(r)) {
@@ -140,7 +139,7 @@ static enum store_rc check_others(struct session *s, int compatible_from, struct
 	return STORE_FOREIGN;
 }
 
-static enum store_rc run_steps(struct session *s, const struct schema_step *steps, int from, int n,
+static enum store_rc run_steps(struct link *s, const struct schema_step *steps, int from, int n,
 			       struct why *why)
 {
 	struct params p = {0};
@@ -148,11 +147,11 @@ static enum store_rc run_steps(struct session *s, const struct schema_step *step
 	int i;
 
 	if (!from)
-		rc = session_run(s,
-				 "CREATE TABLE schema_version (version integer PRIMARY KEY,"
-				 " compatible_from integer NOT NULL, program text NOT NULL,"
-				 " made timestamptz NOT NULL DEFAULT clock_timestamp())",
-				 why);
+		rc = link_run(s,
+			      "CREATE TABLE schema_version (version integer PRIMARY KEY,"
+			      " compatible_from integer NOT NULL, program text NOT NULL,"
+			      " made timestamptz NOT NULL DEFAULT clock_timestamp())",
+			      why);
 	else
 		rc = check_others(s, steps[n - 1].compatible_from, why);
 	for (i = from; rc == STORE_OK && i < n; i++)
@@ -161,14 +160,14 @@ static enum store_rc run_steps(struct session *s, const struct schema_step *step
 		return rc;
 	param_int(&p, n);
 	param_int(&p, steps[n - 1].compatible_from);
-	PQclear(session_query(s,
-			      "INSERT INTO schema_version (version, compatible_from, program)"
-			      " VALUES ($1, $2, 'proof-coordinator')",
-			      "ii", &p, &rc, why));
+	PQclear(link_query(s,
+			   "INSERT INTO schema_version (version, compatible_from, program)"
+			   " VALUES ($1, $2, 'proof-coordinator')",
+			   "ii", &p, &rc, why));
 	return rc;
 }
 
-static enum store_rc judge(const struct session *s, int version, int compatible_from, int known,
+static enum store_rc judge(const struct link *s, int version, int compatible_from, int known,
 			   bool make, struct why *why)
 {
 	if (!version && !make) {
@@ -184,7 +183,7 @@ static enum store_rc judge(const struct session *s, int version, int compatible_
 	return STORE_FOREIGN;
 }
 
-enum store_rc schema_settle(struct session *s, const struct schema_step *steps, int n, bool make,
+enum store_rc schema_settle(struct link *s, const struct schema_step *steps, int n, bool make,
 			    struct why *why)
 {
 	int version, compatible_from;
@@ -194,11 +193,11 @@ enum store_rc schema_settle(struct session *s, const struct schema_step *steps, 
 		rc = judge(s, version, compatible_from, n, make, why);
 	if (rc != STORE_OK || version >= n || !make)
 		return rc;
-	rc = session_run(s, "BEGIN", why);
+	rc = link_run(s, "BEGIN", why);
 	if (rc == STORE_OK)
-		rc = session_run(s, "SELECT set_config('lock_timeout', '0', true)", why);
+		rc = link_run(s, "SELECT set_config('lock_timeout', '0', true)", why);
 	if (rc == STORE_OK)
-		rc = session_run(s, "SELECT pg_advisory_xact_lock(1414809688, 1)", why);
+		rc = link_run(s, "SELECT pg_advisory_xact_lock(1414809688, 1)", why);
 	/* Another may have been faster. */
 	if (rc == STORE_OK)
 		rc = schema_read(s, &version, &compatible_from, why);
@@ -207,8 +206,8 @@ enum store_rc schema_settle(struct session *s, const struct schema_step *steps, 
 	if (rc == STORE_OK && version < n)
 		rc = run_steps(s, steps, version, n, why);
 	if (rc == STORE_OK)
-		return session_run(s, "COMMIT", why);
+		return link_run(s, "COMMIT", why);
 	if (s->conn)
-		session_run(s, "ROLLBACK", NULL);
+		link_run(s, "ROLLBACK", NULL);
 	return rc;
 }

@@ -10,14 +10,14 @@
 
 enum place { PLACE_TAKEN, PLACE_HELD, PLACE_NONE, PLACE_FAILED };
 
-static enum store_rc lock_number(struct session *s, unsigned slot, bool *mine, struct why *why)
+static enum store_rc lock_number(struct link *s, unsigned slot, bool *mine, struct why *why)
 {
 	struct params p = {0};
 	enum store_rc rc;
 	PGresult *r;
 
 	param_int(&p, 100 + (int)slot);
-	r = session_query(s, "SELECT pg_try_advisory_lock(1414809688, $1)", "i", &p, &rc, why);
+	r = link_query(s, "SELECT pg_try_advisory_lock(1414809688, $1)", "i", &p, &rc, why);
 	*mine = r && *PQgetvalue(r, 0, 0) != 0;
 	PQclear(r);
 	return rc;
@@ -35,19 +35,19 @@ static PGresult *find(struct postgres *e, bool *named, enum store_rc *rc, struct
 	PGresult *r;
 
 	param_text(&p, e->name);
-	r = session_query(&e->main,
-			  "SELECT slot, (extract(epoch FROM seen) * 1000)::bigint FROM instance"
-			  " WHERE name = $1",
-			  "t", &p, rc, why);
+	r = link_query(&e->main,
+		       "SELECT slot, (extract(epoch FROM seen) * 1000)::bigint FROM instance"
+		       " WHERE name = $1",
+		       "t", &p, rc, why);
 	*named = r && PQntuples(r) == 1;
 	if (!r || *named)
 		return r;
 	PQclear(r);
-	return session_query(&e->main,
-			     "SELECT slot, 0::bigint FROM instance WHERE name = '' OR"
-			     " seen < clock_timestamp() - interval '30 seconds'"
-			     " ORDER BY name <> '', slot FOR UPDATE SKIP LOCKED LIMIT 1",
-			     "", NULL, rc, why);
+	return link_query(&e->main,
+			  "SELECT slot, 0::bigint FROM instance WHERE name = '' OR"
+			  " seen < clock_timestamp() - interval '30 seconds'"
+			  " ORDER BY name <> '', slot FOR UPDATE SKIP LOCKED LIMIT 1",
+			  "", NULL, rc, why);
 }
 
 static enum store_rc sign(struct postgres *e, struct why *why)
@@ -61,30 +61,30 @@ static enum store_rc sign(struct postgres *e, struct why *why)
 	param_text(&p, e->version);
 	param_int(&p, SCHEMA_VERSION);
 	param_text(&p, e->listen);
-	PQclear(session_query(&e->main,
-			      "UPDATE instance SET name = $2, token = $3, version = $4,"
-			      " schema = $5, listen = $6, started = clock_timestamp(),"
-			      " seen = clock_timestamp(), rev = (SELECT rev FROM head),"
-			      " skew_ms = 0, fence = 0, status = '' WHERE slot = $1",
-			      "itltit", &p, &rc, why));
+	PQclear(link_query(&e->main,
+			   "UPDATE instance SET name = $2, token = $3, version = $4,"
+			   " schema = $5, listen = $6, started = clock_timestamp(),"
+			   " seen = clock_timestamp(), rev = (SELECT rev FROM head),"
+			   " skew_ms = 0, fence = 0, status = '' WHERE slot = $1",
+			   "itltit", &p, &rc, why));
 	return rc;
 }
 
 static enum place try_once(struct postgres *e, uint64_t *seen, enum store_rc *rc, struct why *why)
 {
-	struct session *s = &e->main;
+	struct link *s = &e->main;
 	bool named = false;
 	PGresult *r;
 
-	session_deadline(s, OPEN_MS);
-	*rc = session_run(s, "BEGIN", why);
+	link_deadline(s, OPEN_MS);
+	*rc = link_run(s, "BEGIN", why);
 	if (*rc != STORE_OK)
 		return PLACE_FAILED;
 	r = find(e, &named, rc, why);
 	if (!r || PQntuples(r) == 0) {
 		PQclear(r);
 		if (s->conn)
-			session_run(s, "ROLLBACK", NULL);
+			link_run(s, "ROLLBACK", NULL);
 		return *rc == STORE_OK ? PLACE_NONE : PLACE_FAILED;
 	}
 	e->engine.slot = (unsigned)cell_int(r, 0, 0);
@@ -94,13 +94,13 @@ static enum place try_once(struct postgres *e, uint64_t *seen, enum store_rc *rc
 	if (*rc == STORE_OK && e->slot_locked)
 		*rc = sign(e, why);
 	if (*rc == STORE_OK && e->slot_locked)
-		*rc = session_run(s, "COMMIT", why);
+		*rc = link_run(s, "COMMIT", why);
 	if (*rc == STORE_OK && e->slot_locked)
 		return PLACE_TAKEN;
 	if (s->conn)
-		session_run(s, "ROLLBACK", NULL);
+		link_run(s, "ROLLBACK", NULL);
 	if (s->conn && e->slot_locked)
-		session_run(s, "SELECT pg_advisory_unlock_all()", NULL);
+		link_run(s, "SELECT pg_advisory_unlock_all()", NULL);
 	e->slot_locked = false;
 	/* The name was taken by another meanwhile. */
 	if (*rc == STORE_CONFLICT)

@@ -10,14 +10,14 @@
 #define OID_TEXT   25
 #define OID_BYTEA  17
 
-void session_close(struct session *s)
+void link_close(struct link *s)
 {
 	PQfinish(s->conn);
 	s->conn = NULL;
 	s->unsettled = 0;
 }
 
-void session_deadline(struct session *s, unsigned ms)
+void link_deadline(struct link *s, unsigned ms)
 {
 	s->due = after_ms(ms);
 }
@@ -65,7 +65,7 @@ static void flatten(char *out, size_t size, const char *text)
 	out[n] = '\0';
 }
 
-enum store_rc session_rc(const struct session *s, const PGresult *r, struct why *why)
+enum store_rc link_rc(const struct link *s, const PGresult *r, struct why *why)
 {
 	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
 	const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
@@ -89,7 +89,7 @@ enum store_rc session_rc(const struct session *s, const PGresult *r, struct why 
 		   : STORE_DISK;
 }
 
-static void lost(struct session *s, const char *how, struct why *why)
+static void lost(struct link *s, const char *how, struct why *why)
 {
 	char text[256];
 
@@ -99,7 +99,7 @@ static void lost(struct session *s, const char *how, struct why *why)
 	else
 		why_set(why, "%s: the connection was lost: %s", s->where,
 			text[0] ? text : "no reason was given");
-	session_close(s);
+	link_close(s);
 }
 
 /* ---- sending ---- */
@@ -118,7 +118,7 @@ static int types_of(Oid out[PARAMS_MAX], const char *types)
 	return n;
 }
 
-void session_send(struct session *s, enum statement which, const struct params *p)
+void link_send(struct link *s, enum statement which, const struct params *p)
 {
 	static const struct params none;
 	char name[16];
@@ -131,7 +131,7 @@ void session_send(struct session *s, enum statement which, const struct params *
 		s->unsettled++;
 }
 
-void session_send_sql(struct session *s, const char *sql, const char *types, const struct params *p)
+void link_send_sql(struct link *s, const char *sql, const char *types, const struct params *p)
 {
 	static const struct params none;
 	Oid oids[PARAMS_MAX];
@@ -144,7 +144,7 @@ void session_send_sql(struct session *s, const char *sql, const char *types, con
 		s->unsettled++;
 }
 
-void session_sync(struct session *s)
+void link_sync(struct link *s)
 {
 	if (s->conn)
 		PQpipelineSync(s->conn);
@@ -153,7 +153,7 @@ void session_sync(struct session *s)
 /* ---- receiving ---- */
 
 /* False: lost, and closed. *out may be NULL, which is the end of a statement's answers. */
-static bool next_result(struct session *s, PGresult **out, struct why *why)
+static bool next_result(struct link *s, PGresult **out, struct why *why)
 {
 	struct pollfd p = {.events = POLLIN};
 	int flushing, n;
@@ -186,7 +186,7 @@ static bool next_result(struct session *s, PGresult **out, struct why *why)
 	}
 }
 
-PGresult *session_take(struct session *s, struct why *why)
+PGresult *link_take(struct link *s, struct why *why)
 {
 	PGresult *r = NULL, *rest = NULL;
 
@@ -201,10 +201,10 @@ PGresult *session_take(struct session *s, struct why *why)
 		return NULL;
 	if (!r || PQstatus(s->conn) != CONNECTION_OK) {
 		if (r)
-			session_rc(s, r, why);
+			link_rc(s, r, why);
 		PQclear(r);
 		if (r)
-			session_close(s);
+			link_close(s);
 		else
 			lost(s, NULL, why);
 		return NULL;
@@ -219,7 +219,7 @@ PGresult *session_take(struct session *s, struct why *why)
 	return r;
 }
 
-bool session_end(struct session *s, struct why *why)
+bool link_end(struct link *s, struct why *why)
 {
 	PGresult *r = NULL;
 	bool ok;
@@ -233,14 +233,14 @@ bool session_end(struct session *s, struct why *why)
 	return ok;
 }
 
-bool session_ok(const PGresult *r)
+bool link_ok(const PGresult *r)
 {
 	const ExecStatusType status = PQresultStatus(r);
 
 	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
-PGresult *session_expect(struct session *s, enum store_rc *rc, struct why *why)
+PGresult *link_expect(struct link *s, enum store_rc *rc, struct why *why)
 {
 	const bool first = *rc == STORE_OK;
 	PGresult *r;
@@ -250,26 +250,26 @@ PGresult *session_expect(struct session *s, enum store_rc *rc, struct why *why)
 			*rc = STORE_UNREACHABLE;
 		return NULL;
 	}
-	r = session_take(s, first ? why : NULL);
+	r = link_take(s, first ? why : NULL);
 	if (!r && first)
 		*rc = STORE_UNREACHABLE;
-	if (r && !session_ok(r)) {
+	if (r && !link_ok(r)) {
 		if (first)
-			*rc = session_rc(s, r, why);
+			*rc = link_rc(s, r, why);
 		PQclear(r);
 		r = NULL;
 	}
 	return r;
 }
 
-static PGresult *settle(struct session *s, enum store_rc *rc, struct why *why)
+static PGresult *settle(struct link *s, enum store_rc *rc, struct why *why)
 {
 	PGresult *r;
 
 	*rc = STORE_OK;
-	session_sync(s);
-	r = session_expect(s, rc, why);
-	if (s->conn && !session_end(s, *rc == STORE_OK ? why : NULL))
+	link_sync(s);
+	r = link_expect(s, rc, why);
+	if (s->conn && !link_end(s, *rc == STORE_OK ? why : NULL))
 		*rc = STORE_UNREACHABLE;
 	if (*rc != STORE_OK) {
 		PQclear(r);
@@ -278,29 +278,29 @@ static PGresult *settle(struct session *s, enum store_rc *rc, struct why *why)
 	return r;
 }
 
-PGresult *session_ask(struct session *s, enum statement which, const struct params *p,
-		      enum store_rc *rc, struct why *why)
+PGresult *link_ask(struct link *s, enum statement which, const struct params *p, enum store_rc *rc,
+		   struct why *why)
 {
-	session_send(s, which, p);
+	link_send(s, which, p);
 	return settle(s, rc, why);
 }
 
-PGresult *session_query(struct session *s, const char *sql, const char *types,
-			const struct params *p, enum store_rc *rc, struct why *why)
+PGresult *link_query(struct link *s, const char *sql, const char *types, const struct params *p,
+		     enum store_rc *rc, struct why *why)
 {
-	session_send_sql(s, sql, types, p);
+	link_send_sql(s, sql, types, p);
 	return settle(s, rc, why);
 }
 
-enum store_rc session_run(struct session *s, const char *sql, struct why *why)
+enum store_rc link_run(struct link *s, const char *sql, struct why *why)
 {
 	enum store_rc rc;
 
-	PQclear(session_query(s, sql, "", NULL, &rc, why));
+	PQclear(link_query(s, sql, "", NULL, &rc, why));
 	return rc;
 }
 
-enum store_rc session_prepare(struct session *s, struct why *why)
+enum store_rc link_prepare(struct link *s, struct why *why)
 {
 	enum store_rc rc = STORE_OK;
 	Oid oids[PARAMS_MAX];
@@ -313,10 +313,10 @@ enum store_rc session_prepare(struct session *s, struct why *why)
 		if (PQsendPrepare(s->conn, name, statements[i].sql, n, oids))
 			s->unsettled++;
 	}
-	session_sync(s);
+	link_sync(s);
 	for (i = 0; i < STATEMENTS && s->conn; i++)
-		PQclear(session_expect(s, &rc, why));
-	if (s->conn && !session_end(s, rc == STORE_OK ? why : NULL))
+		PQclear(link_expect(s, &rc, why));
+	if (s->conn && !link_end(s, rc == STORE_OK ? why : NULL))
 		rc = STORE_UNREACHABLE;
 	return s->conn || rc != STORE_OK ? rc : STORE_UNREACHABLE;
 }

@@ -9,10 +9,10 @@
 #include <string.h>
 
 /* STUBS until inputs, proofs and work have their own. */
-#define inputs_foreign(in, change)  ((void)(in), (void)(change))
-#define proofs_foreign(p, change)   ((void)(p), (void)(change))
-#define lease_foreign(work, change) ((void)(work), (void)(change))
-#define proofs_lead(p, leads)       ((void)(p), (void)(leads))
+#define inputs_foreign(in, change, why) ((void)(in), (void)(change), (void)(why), true)
+#define proofs_foreign(p, change, why)  ((void)(p), (void)(change), (void)(why), true)
+#define lease_foreign(work, change)     ((void)(work), (void)(change))
+#define proofs_lead(p, leads)           ((void)(p), (void)(leads))
 
 /* ---- what others stored ---- */
 
@@ -48,48 +48,45 @@ static void take_fact(struct daemon *d, const struct store_change *change)
 		daemon_fail(d, "other_contract", why.text);
 }
 
-static void take_prover(struct daemon *d, const struct store_change *change)
-{
-	struct why why = {""};
-
-	if (!prover_row_foreign(d->registrar, change, leaders(d), &why))
-		log_limited(LOG_ERROR, "prover_not_taken", "", "", log_str("reason", why.text));
-}
-
-static void take(struct daemon *d, const struct store_change *change)
+/* False with the sentence: there is no room for it here. */
+static bool take(struct daemon *d, const struct store_change *change, struct why *why)
 {
 	switch (change->kind) {
 	case CHANGE_FACT_PUT:
-	case CHANGE_FACT_DEL: take_fact(d, change); return;
+	case CHANGE_FACT_DEL: take_fact(d, change); return true;
 	case CHANGE_INPUT_PUT:
 	case CHANGE_INPUT_REPLACED:
 	case CHANGE_INPUT_DEL:
-	case CHANGE_INPUT_DEL_THROUGH: inputs_foreign(d->inputs, change); return;
+	case CHANGE_INPUT_DEL_THROUGH: return inputs_foreign(d->inputs, change, why);
 	case CHANGE_PROOF_PUT:
 	case CHANGE_PROOF_STATE:
 	case CHANGE_PROOF_RANGE:
 	case CHANGE_PROOF_DEL:
-	case CHANGE_PROOF_DEL_THROUGH: proofs_foreign(d->proofs, change); return;
+	case CHANGE_PROOF_DEL_THROUGH: return proofs_foreign(d->proofs, change, why);
 	case CHANGE_LEASE_PUT:
 	case CHANGE_LEASE_DEL:
-	case CHANGE_LEASE_DEL_THROUGH: lease_foreign(d->work, change); return;
+	case CHANGE_LEASE_DEL_THROUGH: lease_foreign(d->work, change); return true;
 	case CHANGE_PROVER_PUT:
-	case CHANGE_PROVER_DEL: take_prover(d, change); return;
+	case CHANGE_PROVER_DEL: return prover_row_foreign(d->registrar, change, leaders(d), why);
 	case CHANGE_INTENT_PUT:
-	case CHANGE_INTENT_DEL: agenda_foreign(d->agenda, change); return;
+	case CHANGE_INTENT_DEL: agenda_foreign(d->agenda, change); return true;
 	}
+	return true;
 }
 
 static void on_foreign(void *arg, const struct store_change *changes, size_t n)
 {
 	struct daemon *d = arg;
 	bool provers = false, work = false;
+	struct why why = {""};
 	size_t i;
 
 	if (d->closing)
 		return;
 	for (i = 0; i < n; i++) {
-		take(d, &changes[i]);
+		if (!take(d, &changes[i], &why))
+			log_limited(LOG_ERROR, "row_not_taken", "", "",
+				    log_str("reason", why.text));
 		provers = provers || changes[i].kind == CHANGE_PROVER_PUT;
 		work = work || changes[i].kind == CHANGE_PROOF_PUT;
 	}

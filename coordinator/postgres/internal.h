@@ -174,8 +174,7 @@ struct postgres {
 	struct why lost;       /* why there is no connection */
 	uint64_t writer;       /* a new one for each connection */
 	uint64_t seen, mark;   /* all up to here is known, which looked like this */
-	uint64_t fence, leads; /* 0, or this leader's; since which revision */
-	uint64_t identity;     /* of the database */
+	uint64_t fence;        /* 0, or this leader's */
 	int64_t skew_ms;
 	bool slot_locked;
 	struct engine_news_list late; /* for whoever may show news next */

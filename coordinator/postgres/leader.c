@@ -15,7 +15,7 @@ void leader_lost(struct postgres *e, struct engine_news_list *news)
 {
 	if (!e->fence)
 		return;
-	e->fence = e->leads = 0;
+	e->fence = 0;
 	engine_news_add(news, NEWS_LEADS_NOT, NULL, 0, "");
 }
 
@@ -86,7 +86,6 @@ static enum store_rc raise_fence(struct postgres *e, struct engine_news_list *ne
 	    engine_news_add(news, NEWS_FOREIGN, NULL, e->seen, "") &&
 	    engine_news_add(news, NEWS_LEADS, intents, fence, "")) {
 		e->fence = fence;
-		e->leads = e->seen;
 		return STORE_OK;
 	}
 	free(intents);

@@ -82,7 +82,7 @@ static enum store_rc read_identity(struct postgres *e, struct why *why)
 		return rc;
 	head_read(&head, r);
 	PQclear(r);
-	e->identity = head.identity;
+	e->engine.identity = head.identity;
 	return STORE_OK;
 }
 

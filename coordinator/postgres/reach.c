@@ -52,7 +52,7 @@ static bool goes_on(struct postgres *e, const struct head *head, const PGresult 
 {
 	char text[512];
 
-	if (head->identity != e->identity)
+	if (head->identity != e->engine.identity)
 		snprintf(text, sizeof text, "%s: it is another database than before", e->where);
 	else if (e->seen < head->trimmed)
 		snprintf(text, sizeof text,

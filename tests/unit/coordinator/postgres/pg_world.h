@@ -329,7 +329,8 @@ static inline enum store_rc node_commit_many(struct node *n, struct engine_item 
 static inline enum store_rc node_commit(struct node *n, const struct store_change *c, size_t count)
 {
 	struct change_group *g = change_group_new(c, count);
-	struct engine_item item = {.group = g, .seen = n->seen}, *items[] = {&item};
+	struct engine_item item = {.group = g, .seen = n->seen, .fence = n->fence};
+	struct engine_item *items[] = {&item};
 	enum store_rc rc = node_commit_many(n, items, 1);
 
 	if (rc == STORE_OK && item.rc != STORE_OK)

@@ -163,6 +163,7 @@ static void test_a_conflict_leaves_no_trace(void **state)
 	for (i = 0; i < 3; i++) {
 		item[i].group = g[i];
 		item[i].seen = b.seen;
+		item[i].fence = b.fence;
 		items[i] = &item[i];
 	}
 	assert_int_equal(node_commit_many(&b, items, 3), STORE_OK);
@@ -222,6 +223,7 @@ static void test_a_former_leader_stores_nothing(void **state)
 	node_start(&b, *state, "b");
 	node_lead(&a);
 	item.seen = a.seen;
+	item.fence = a.fence;
 	/* Its session ends unnoticed; the other leads before it hears of it. */
 	node_cut(&a, *state);
 	node_lead(&b);

@@ -1,4 +1,5 @@
 /* A key knocks: with a real store and registrar; quotes and L1 say what the test wants. */
+#include "../store/fenced_engine.h"
 #include "coordinator/base/clock.h"
 #include "coordinator/provers/rows.h"
 #include "coordinator/provers/setup.h"
@@ -26,6 +27,8 @@ struct fixture {
 	enum setup_code code;
 	char sentence[512];
 	bool gone, store_is_closed;
+	bool shared; /* the store */
+	struct fenced_engine *engine;
 };
 
 static struct l1_facts facts;
@@ -106,17 +109,22 @@ static void nothing(void *arg)
 
 static void open_store(struct fixture *x, size_t queue)
 {
-	const struct store_options so = {.dir = x->dir, .max_queue = queue};
+	struct store_options so = {.dir = x->dir, .max_queue = queue};
 	const struct setup_events events = {on_answer, on_hold, on_waits, x};
 	struct setup_parts parts = {.registrar = x->registrar, .wake = x->wake};
 	struct why why = {""};
 
+	if (x->shared) {
+		x->engine = fenced_engine_new(x->dir, &why);
+		assert_non_null(x->engine);
+		so.engine = &x->engine->engine;
+	}
 	assert_int_equal(store_open(&x->store, &x->loop, &so, &why), STORE_OK);
 	parts.store = x->store;
 	assert_true(setup_new(&x->setup, &parts, &events, &why));
 }
 
-static int setup(void **state)
+static int setup_store(void **state, bool shared)
 {
 	const struct registrar_settings rs = {.max_provers = 2,
 					      .allow_dev_mode = true,
@@ -129,6 +137,7 @@ static int setup(void **state)
 	struct fixture *x = calloc(1, sizeof *x);
 	struct why why = {""};
 
+	x->shared = shared;
 	uv_loop_init(&x->loop);
 	strcpy(x->dir, "/tmp/test_setup.XXXXXX");
 	assert_non_null(mkdtemp(x->dir));
@@ -145,6 +154,16 @@ static int setup(void **state)
 	open_store(x, 100);
 	*state = x;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_store(state, false);
+}
+
+static int setup_shared(void **state)
+{
+	return setup_store(state, true);
 }
 
 static int teardown(void **state)
@@ -294,6 +313,60 @@ static void test_a_quote_that_is_attested_later(void **state)
 	turn_until_woken(x);
 	assert_int_equal(registrar_count(x->registrar), 1);
 	assert_int_equal(x->holds, 2);
+}
+
+/* Another coordinator changed the row meanwhile: what it says is known by now, and it is decided
+ * anew. */
+static void test_a_row_that_another_changed(void **state)
+{
+	struct fixture *x = *state;
+
+	x->engine->conflicts = 2;
+	knock(x, 1);
+	turn_until_woken(x);
+	assert_int_equal(registrar_count(x->registrar), 1);
+	assert_int_equal(x->answers, 0);
+	registered(x, 1);
+	assert_int_equal(x->code, SETUP_ACK);
+}
+
+static void test_a_row_that_others_change_for_ever(void **state)
+{
+	struct fixture *x = *state;
+
+	x->engine->conflicts = 1000;
+	knock(x, 1);
+	while (!x->answers)
+		uv_run(&x->loop, UV_RUN_ONCE);
+	assert_int_equal(x->code, SETUP_TRY_AGAIN);
+	assert_int_equal(registrar_count(x->registrar), 0);
+	assert_int_equal(setup_waiting(x->setup), 0);
+}
+
+/* It is acknowledged when the chain holds it, whoever registered it; and refused when it is
+ * revoked, whoever was told so. */
+static void test_what_the_leader_did_is_answered_here(void **state)
+{
+	struct fixture *x = *state;
+	struct revocation what = revocation_of_key(&(struct eth_address){{2, 5}});
+	struct prover_revoked_row room;
+	struct store_change change;
+	bool unrevoked;
+
+	knock(x, 1);
+	turn_until_woken(x);
+	x->wakes = 0;
+	knock(x, 2);
+	turn_until_woken(x);
+	prover_revoked_put(&change, &room, &what);
+	assert_true(prover_fact_foreign(x->registrar, &change, &unrevoked));
+	setup_answer_all(x->setup);
+	assert_int_equal(x->code, SETUP_REFUSED);
+	assert_non_null(strstr(x->sentence, "revoked"));
+	registered(x, 1);
+	assert_int_equal(x->code, SETUP_ACK);
+	knock(x, 2);
+	assert_int_equal(x->code, SETUP_REFUSED);
 }
 
 struct stored {
@@ -551,7 +624,8 @@ static void test_rows_come_back_as_they_went(void **state)
 	registrar_free(again);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)   cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define SHARED(name) cmocka_unit_test_setup_teardown(name, setup_shared, teardown)
 
 int main(void)
 {
@@ -571,7 +645,10 @@ int main(void)
 					   TEST(test_two_knock_for_one_place),
 					   TEST(test_whoever_was_to_go_is_registered_meanwhile),
 					   TEST(test_a_key_knocks_twice_for_one_place),
-					   TEST(test_rows_come_back_as_they_went)};
+					   TEST(test_rows_come_back_as_they_went),
+					   SHARED(test_a_row_that_another_changed),
+					   SHARED(test_a_row_that_others_change_for_ever),
+					   SHARED(test_what_the_leader_did_is_answered_here)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@ struct fenced_engine {
 	bool lost;
 	struct engine_news_list news;
 	unsigned n_refused; /* groups, for their fence */
+	unsigned conflicts; /* so many of the next groups are STORE_CONFLICT */
 };
 
 static inline struct fenced_engine *fenced_of(struct engine *e)
@@ -42,20 +43,20 @@ static inline bool fenced_is_leaders(const struct change_group *g)
 }
 
 static inline enum store_rc fenced_load(struct engine *e, const struct store_visitor *visitor,
-				      void *arg, struct why *why)
+					void *arg, struct why *why)
 {
 	return fenced_of(e)->sqlite->ops->load(fenced_of(e)->sqlite, visitor, arg, why);
 }
 
 static inline enum store_rc fenced_read_proof(struct engine *e, uint64_t id,
-					    struct change_group **out, struct why *why)
+					      struct change_group **out, struct why *why)
 {
 	return fenced_of(e)->sqlite->ops->read_proof(fenced_of(e)->sqlite, id, out, why);
 }
 
 static inline enum store_rc fenced_commit(struct engine *e, struct engine_item *items[], size_t n,
-					struct engine_news_list *news, uint64_t *ns,
-					struct why *why)
+					  struct engine_news_list *news, uint64_t *ns,
+					  struct why *why)
 {
 	struct fenced_engine *f = fenced_of(e);
 	struct engine_item **passed = calloc(n, sizeof *passed);
@@ -73,6 +74,10 @@ static inline enum store_rc fenced_commit(struct engine *e, struct engine_item *
 			items[i]->rc = STORE_NOT_LEADER;
 			why_set(&items[i]->why, "another coordinator leads");
 			f->n_refused++;
+		} else if (f->conflicts) {
+			f->conflicts--;
+			items[i]->rc = STORE_CONFLICT;
+			why_set(&items[i]->why, "another coordinator changed it meanwhile");
 		} else {
 			passed[k++] = items[i];
 		}
@@ -196,8 +201,8 @@ static inline struct fenced_engine *fenced_engine_new(const char *dir, struct wh
 /* ---- what the test says; each takes effect at once, and is told with the next turn ---- */
 
 static inline void fenced_says(struct fenced_engine *f, enum engine_news_kind kind,
-			     const struct store_change *changes, size_t n, uint64_t number,
-			     const char *sentence)
+			       const struct store_change *changes, size_t n, uint64_t number,
+			       const char *sentence)
 {
 	struct change_group *copy = n ? change_group_new(changes, n) : NULL;
 

@@ -70,6 +70,8 @@ bool daemon_load(struct daemon *d, struct why *why)
 	struct work_counts counts;
 	size_t removed = 0;
 
+	if (store_is_shared(d->store))
+		work_set_ids(d->work, store_slot(d->store), STORE_SLOTS);
 	if (store_load(d->store, &visitor, d, why) != STORE_OK ||
 	    !inputs_sweep(d->inputs, &removed, why))
 		return false;

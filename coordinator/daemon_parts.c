@@ -165,10 +165,11 @@ static bool make_work(struct daemon *d, struct why *why)
 					       .disk_floor = c->disk_floor_bytes};
 	const bool made = make_book(d, why);
 	const struct inputs_parts inputs = {&d->loop, d->store, d->work, d->rule};
-	const struct serve_parts serve = {d->store, d->work, d->rule, c->data_dir, d->registrar};
 
 	return made && inputs_new(&d->inputs, &inputs, &options, why) &&
-	       serve_new(&d->serve, &serve, why);
+	       serve_new(&d->serve,
+			 &(struct serve_parts){d->store, d->work, d->inputs, d->rule, d->registrar},
+			 why);
 }
 
 static bool make_reaper(struct daemon *d, struct why *why)

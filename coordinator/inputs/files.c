@@ -52,15 +52,37 @@ static void old_remove(struct inputs *in, size_t i)
 	memmove(&in->old[i], &in->old[i + 1], (in->n_old - i) * sizeof *in->old);
 }
 
-void old_forget(struct inputs *in, uint64_t batch, const char *commit_hash,
-		const uint8_t sha256[32])
+static bool old_is(const struct old_input *old, uint64_t batch, const char *commit_hash,
+		   const uint8_t sha256[32])
+{
+	return old->batch == batch && memcmp(old->sha256, sha256, 32) == 0 &&
+	       strcmp(old->commit_hash, commit_hash) == 0;
+}
+
+bool old_knows(const struct inputs *in, uint64_t batch, const char *commit_hash,
+	       const uint8_t sha256[32])
 {
 	size_t i;
 
-	for (i = in->n_old; i-- > 0;)
-		if (in->old[i].batch == batch && memcmp(in->old[i].sha256, sha256, 32) == 0 &&
-		    strcmp(in->old[i].commit_hash, commit_hash) == 0)
-			old_remove(in, i);
+	for (i = 0; i < in->n_old; i++)
+		if (old_is(&in->old[i], batch, commit_hash, sha256))
+			return true;
+	return false;
+}
+
+uint64_t old_forget(struct inputs *in, uint64_t batch, const char *commit_hash,
+		    const uint8_t sha256[32])
+{
+	uint64_t size = 0;
+	size_t i;
+
+	for (i = in->n_old; i-- > 0;) {
+		if (!old_is(&in->old[i], batch, commit_hash, sha256))
+			continue;
+		size = in->old[i].size;
+		old_remove(in, i);
+	}
+	return size;
 }
 
 size_t inputs_old(const struct inputs *in)
@@ -124,6 +146,7 @@ void inputs_waste(struct inputs *in, const uint8_t sha256[32], uint64_t size)
 {
 	if (work_uses_bytes(in->p.work, sha256) || old_has(in, sha256))
 		return;
+	copies_forget(in, sha256);
 	if (!inputs_room((void **)&in->waste, &in->cap_waste, in->n_waste, sizeof *in->waste)) {
 		in->bytes -= size; /* the next start sweeps it */
 		return;
@@ -210,7 +233,11 @@ static void on_looked(void *arg, enum input_rc rc, const struct why *why)
 		in->counters.broken++;
 		log_event(LOG_ERROR, "input_broken", log_u64("batch", i->batch),
 			  log_str("commit_hash", i->commit_hash), log_str("reason", why->text));
-		work_input_broken(in->p.work, i->batch, i->commit_hash);
+		/* A copy is fetched again. */
+		if (store_is_shared(in->p.store))
+			copies_drop(in, sha256);
+		else
+			work_input_broken(in->p.work, i->batch, i->commit_hash);
 	} else if (rc == INPUT_OK && i->broken &&
 		   work_add_input(in->p.work, i->batch, i->commit_hash, sha256, size, &note) ==
 		       WORK_INPUT_NEW) {
@@ -245,6 +272,8 @@ void inputs_look(struct inputs *in)
 	}
 	in->looked_at = found[in->look_next++];
 	in->look_batch = in->looked_at.batch;
+	if (store_is_shared(in->p.store) && !copies_have(in, in->looked_at.sha256))
+		return;
 	in->looking = input_file_check(in->p.loop, in->o.data_dir, in->looked_at.sha256,
 				       in->looked_at.size, on_looked, in);
 }

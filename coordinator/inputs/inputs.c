@@ -65,12 +65,25 @@ static void check_length(struct inputs *in, const struct store_input *row, const
 
 	if (input_file_open(&fd, in->o.data_dir, row->sha256, row->size, &note) == INPUT_OK) {
 		close(fd);
+		copies_add(in, row->sha256, row->size);
 		return;
 	}
+	if (store_is_shared(in->p.store))
+		return;
 	in->counters.broken++;
 	log_event(LOG_ERROR, "input_missing", log_u64("batch", row->batch),
 		  log_str("commit_hash", hash), log_str("reason", note.text));
 	work_input_broken(in->p.work, row->batch, hash);
+}
+
+bool input_row_hash(char out[COMMIT_HASH_MAX + 1], const struct store_input *row)
+{
+	if (row->commit_hash.n > COMMIT_HASH_MAX)
+		return false;
+	if (row->commit_hash.n)
+		memcpy(out, row->commit_hash.p, row->commit_hash.n);
+	out[row->commit_hash.n] = '\0';
+	return true;
 }
 
 bool inputs_restore(struct inputs *in, const struct store_input *row, struct why *why)
@@ -80,10 +93,8 @@ bool inputs_restore(struct inputs *in, const struct store_input *row, struct why
 	enum work_input_rc rc = WORK_INPUT_NEW;
 	bool known;
 
-	if (row->commit_hash.n >= sizeof hash)
+	if (!input_row_hash(hash, row))
 		return true;
-	memcpy(hash, row->commit_hash.p, row->commit_hash.n);
-	hash[row->commit_hash.n] = '\0';
 	known = inputs_knows(in, row->sha256);
 	if (!remember_file(in, row->sha256) || (row->replaced_ms && !restore_old(in, row, hash))) {
 		why_set(why, "out of memory");
@@ -186,7 +197,7 @@ bool inputs_delete(struct inputs *in, uint64_t batch, const char *commit_hash,
 	input_row_put(&changes[0], batch, commit_hash, sha256, size, 0);
 	changes[0].kind = CHANGE_INPUT_DEL;
 	proofs_aside_put(&changes[1], batch);
-	if (store_commit(in->p.store, changes, 2, on_deleted, d) == STORE_OK)
+	if (store_commit(in->p.store, changes, in->leads ? 2 : 1, on_deleted, d) == STORE_OK)
 		return true;
 	free(d);
 	why_set(why, "the store's queue is full");
@@ -197,14 +208,19 @@ bool inputs_delete(struct inputs *in, uint64_t batch, const char *commit_hash,
 
 bool inputs_have_room(const struct inputs *in, uint64_t bytes, struct why *why)
 {
+	return inputs_fit(in, in->bytes, bytes, why);
+}
+
+bool inputs_fit(const struct inputs *in, uint64_t beside, uint64_t bytes, struct why *why)
+{
 	struct statvfs fs;
 	uint64_t free_bytes;
 
-	if (in->bytes + bytes > in->o.quota_bytes) {
+	if (beside + bytes > in->o.quota_bytes) {
 		why_set(why,
 			"%" PRIu64 " bytes of inputs are stored: the quota of %" PRIu64
 			" leaves no room for one of %" PRIu64,
-			in->bytes, in->o.quota_bytes, bytes);
+			beside, in->o.quota_bytes, bytes);
 		return false;
 	}
 	if (!in->o.disk_floor || statvfs(in->o.data_dir, &fs))
@@ -245,6 +261,7 @@ bool inputs_new(struct inputs **out, const struct inputs_parts *parts,
 	}
 	in->p = *parts;
 	in->o = *options;
+	in->leads = !store_is_shared(parts->store);
 	*out = in;
 	return true;
 }
@@ -253,6 +270,7 @@ void inputs_free(struct inputs *in)
 {
 	if (!in)
 		return;
+	copies_free(in);
 	free(in->files);
 	free(in->old);
 	free(in->waste);

@@ -54,6 +54,26 @@ void inputs_look(struct inputs *in);
 
 bool inputs_looking(const struct inputs *in);
 
+/* ---- reading; where the store is shared, DIR/inputs is a copy of some of what is stored ---- */
+
+/* rc and why as of input_file_open(), and INPUT_DISK_FULL: nothing here can make room for it. fd is
+ * the callee's; inputs_done() follows when it is read no more. */
+typedef void inputs_open_cb(void *arg, enum input_rc rc, int fd, const struct why *why);
+/* cb is called exactly once, maybe at once. A file that is not here is fetched first, by one fetch
+ * for all who want it; others that nobody reads make room, those that were not read for longest. */
+void inputs_open(struct inputs *in, const uint8_t sha256[32], uint64_t size, inputs_open_cb *cb,
+		 void *arg);
+void inputs_done(struct inputs *in, const uint8_t sha256[32]);
+
+/* ---- several coordinators ---- */
+
+/* INPUT_PUT, INPUT_DEL and INPUT_DEL_THROUGH of another coordinator; the last takes batches away
+ * with all they have. False with the sentence: out of memory. */
+bool inputs_foreign(struct inputs *in, const struct store_change *change, struct why *why);
+/* Only who leads says in the store what becomes of the proofs of an input that is no more. At the
+ * start: true, unless the store is shared. */
+void inputs_lead(struct inputs *in, bool leads);
+
 /* ---- what goes ---- */
 
 /* Takes an input out of the store and, when that is durable, out of work. cb comes later. False

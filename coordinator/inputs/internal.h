@@ -10,6 +10,18 @@ struct waste {
 	uint64_t size;
 };
 
+struct copy;
+#define COPY_BUCKETS 4096
+
+/* Where the store is shared: the files that are here, and those that come (copies.c). */
+struct copies {
+	struct copy *bucket[COPY_BUCKETS];
+	struct copy *waiting; /* to be fetched, in their order */
+	unsigned coming;
+	uint64_t bytes; /* here and coming */
+	uint64_t uses;
+};
+
 struct inputs {
 	struct inputs_parts p;
 	struct inputs_options o;
@@ -28,6 +40,8 @@ struct inputs {
 	struct upload *waiting;
 	unsigned finishing;
 	bool stopped;
+	bool leads;
+	struct copies copies;
 
 	struct work_input_info looked_at; /* by inputs_look() */
 	bool looking;
@@ -46,13 +60,34 @@ bool inputs_knows(struct inputs *in, const uint8_t sha256[32]);
 void inputs_turn(struct inputs *in);
 /* False: no memory; its file is swept at the next start. */
 bool old_add(struct inputs *in, const struct old_input *old);
-void old_forget(struct inputs *in, uint64_t batch, const char *commit_hash,
-		const uint8_t sha256[32]);
+bool old_knows(const struct inputs *in, uint64_t batch, const char *commit_hash,
+	       const uint8_t sha256[32]);
+/* The size of what it was; 0: it was not there. */
+uint64_t old_forget(struct inputs *in, uint64_t batch, const char *commit_hash,
+		    const uint8_t sha256[32]);
+
+/* ---- copies.c ---- */
+
+/* The file is here, whole. Without memory for it, it stays until the next start. */
+void copies_add(struct inputs *in, const uint8_t sha256[32], uint64_t size);
+/* Its file goes, or is not what it should be. */
+void copies_forget(struct inputs *in, const uint8_t sha256[32]);
+/* And the file is removed. */
+void copies_drop(struct inputs *in, const uint8_t sha256[32]);
+bool copies_have(const struct inputs *in, const uint8_t sha256[32]);
+void copies_free(struct inputs *in);
 
 /* ---- upload.c ---- */
 
 /* It is its turn; all that wait behind it too. */
 void upload_land(struct upload *u);
+
+/* ---- inputs.c ---- */
+
+/* Do so many bytes more fit beside these, and on the disk? False with the sentence. */
+bool inputs_fit(const struct inputs *in, uint64_t beside, uint64_t bytes, struct why *why);
+/* Its text, with a NUL. False: it is longer than any commit hash. */
+bool input_row_hash(char out[COMMIT_HASH_MAX + 1], const struct store_input *row);
 
 /* ---- rows; they borrow from the arguments ---- */
 

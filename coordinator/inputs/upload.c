@@ -52,6 +52,8 @@ static void upload_end(struct upload *u, enum upload_rc rc, const char *sentence
 	const struct upload_events *events = u->events;
 	void *arg = u->arg;
 
+	if (rc == UPLOAD_CREATED || rc == UPLOAD_SAME)
+		copies_add(u->in, u->sha256, u->size);
 	settle_bytes(u, rc == UPLOAD_CREATED);
 	if (rc == UPLOAD_CREATED)
 		u->in->counters.stored++;
@@ -179,6 +181,16 @@ static bool take_place(struct upload *u)
 	return true;
 }
 
+/* Another coordinator put the same bytes meanwhile. */
+static bool is_there(const struct upload *u)
+{
+	uint8_t sha256[32];
+	uint64_t size;
+
+	return work_input(u->in->p.work, u->batch, u->commit_hash, sha256, &size) &&
+	       memcmp(sha256, u->sha256, 32) == 0;
+}
+
 static void on_row_kept(void *arg, enum store_rc rc, const struct why *why)
 {
 	struct upload *u = arg;
@@ -190,8 +202,9 @@ static void on_row_kept(void *arg, enum store_rc rc, const struct why *why)
 			   why->text);
 		return;
 	}
+	u->known = inputs_knows(u->in, u->sha256);
 	old_forget(u->in, u->batch, u->commit_hash, u->sha256);
-	if (u->replaces && take_place(u)) {
+	if (u->replaces && !is_there(u) && take_place(u)) {
 		upload_end(u, UPLOAD_CREATED, "ready for provers, in place of another one");
 		return;
 	}
@@ -211,16 +224,49 @@ static enum store_rc submit_row(struct upload *u)
 	changes[0].input.replaced_ms = now_ms;
 	input_row_put(&changes[1], u->batch, u->commit_hash, u->sha256, u->size, now_ms);
 	proofs_aside_put(&changes[2], u->batch);
-	return u->replaces ? store_commit(u->in->p.store, changes, 3, on_row_kept, u)
-			   : store_commit(u->in->p.store, &changes[1], 1, on_row_kept, u);
+	return u->replaces
+		   ? store_commit(u->in->p.store, changes, u->in->leads ? 3 : 2, on_row_kept, u)
+		   : store_commit(u->in->p.store, &changes[1], 1, on_row_kept, u);
+}
+
+/* False: it is not to be stored, and has ended. */
+static bool is_to_be_stored(struct upload *u)
+{
+	struct why note = {""};
+	const enum work_input_rc rc =
+	    work_check_input(u->in->p.work, u->batch, u->commit_hash, u->sha256, &note);
+
+	u->known = inputs_knows(u->in, u->sha256);
+	u->replaces = rc == WORK_INPUT_REPLACE;
+	if (rc == WORK_INPUT_NEW || rc == WORK_INPUT_REPLACE)
+		return true;
+	upload_end(u, work_rc(rc), note.text);
+	return false;
+}
+
+/* Its file can be had by every coordinator. */
+static void on_shared(void *arg, enum input_rc rc, const struct why *why)
+{
+	struct upload *u = arg;
+
+	if (rc != INPUT_OK) {
+		upload_end(u, writer_rc(rc), why->text);
+		return;
+	}
+	if (!is_to_be_stored(u))
+		return;
+	u->old.batch = u->batch;
+	memcpy(u->old.commit_hash, u->commit_hash, sizeof u->old.commit_hash);
+	if (u->replaces)
+		work_input(u->in->p.work, u->batch, u->commit_hash, u->old.sha256, &u->old.size);
+	if (submit_row(u) != STORE_OK)
+		upload_end(u, UPLOAD_FAILED, "the store's queue is full");
 }
 
 static void on_finished(void *arg, enum input_rc rc, const uint8_t sha256[32], uint64_t size,
 			const struct why *why)
 {
 	struct upload *u = arg;
-	struct why note = {""};
-	enum work_input_rc known;
 
 	if (rc != INPUT_OK) {
 		upload_end(u, writer_rc(rc), why->text);
@@ -229,19 +275,11 @@ static void on_finished(void *arg, enum input_rc rc, const uint8_t sha256[32], u
 	memcpy(u->sha256, sha256, 32);
 	u->size = size;
 	u->landed = true;
-	u->known = inputs_knows(u->in, sha256);
-	known = work_check_input(u->in->p.work, u->batch, u->commit_hash, sha256, &note);
-	if (known != WORK_INPUT_NEW && known != WORK_INPUT_REPLACE) {
-		upload_end(u, work_rc(known), note.text);
-		return;
-	}
-	u->replaces = known == WORK_INPUT_REPLACE;
-	u->old.batch = u->batch;
-	memcpy(u->old.commit_hash, u->commit_hash, sizeof u->old.commit_hash);
-	if (u->replaces)
-		work_input(u->in->p.work, u->batch, u->commit_hash, u->old.sha256, &u->old.size);
-	if (submit_row(u) != STORE_OK)
-		upload_end(u, UPLOAD_FAILED, "the store's queue is full");
+	if (!store_is_shared(u->in->p.store))
+		on_shared(u, INPUT_OK, NULL);
+	else if (is_to_be_stored(u) &&
+		 !store_share_input(u->in->p.store, sha256, size, on_shared, u))
+		upload_end(u, UPLOAD_FAILED, "out of memory");
 }
 
 void upload_land(struct upload *u)

@@ -17,6 +17,7 @@ struct proofs {
 	struct proofs_parts p;
 	size_t max_bytes;
 	bool stopped;
+	bool leads; /* only who leads judges */
 	unsigned judging;
 	uint64_t under_way[JUDGING_MAX]; /* ids; 0: free */
 	struct proofs_counters counters;
@@ -60,11 +61,14 @@ static void on_kept(void *arg, enum store_rc rc, const struct why *why)
 	struct keeping *k = arg;
 	struct proofs *p = k->proofs;
 
+	struct why sentence;
+
 	if (rc != STORE_OK) {
 		work_release(p->p.work, k->id);
+		why_set(&sentence, "the proof could not be stored: %s", store_rc_text(rc));
 		log_limited(LOG_ERROR, "proof_not_kept", "", "", log_u64("batch", k->batch),
 			    log_str("reason", why->text));
-		k->cb(k->arg, PROOF_REFUSED, "try_again", "the proof could not be stored");
+		k->cb(k->arg, PROOF_REFUSED, "try_again", sentence.text);
 		free(k);
 		return;
 	}
@@ -217,7 +221,7 @@ void proofs_verdict(struct proofs *p, uint64_t id, enum work_state state,
 	char text[ETH_ADDRESS_TEXT_SIZE] = "";
 	uint64_t now = clock_wall_ms();
 
-	if (!work_find_candidate(p->p.work, id, &c))
+	if (!p->leads || !work_find_candidate(p->p.work, id, &c))
 		return;
 	state = work_verdict(p->p.work, id, state);
 	if (state == WORK_ASIDE)
@@ -308,9 +312,9 @@ static void on_commitment(void *arg, const struct batch_commitment *commitment,
 {
 	struct judging *j = arg;
 
-	if (commitment)
+	if (commitment && j->proofs->leads)
 		judge_with(j, commitment);
-	else
+	else if (!commitment)
 		log_event(LOG_DEBUG, "judge_later", log_u64("batch", j->c.batch),
 			  log_str("reason", sentence));
 	judging_end(j);
@@ -364,7 +368,7 @@ void proofs_judge(struct proofs *p)
 	struct work_judge_at at = {0, 0};
 	struct work_candidate c;
 
-	if (!l1_is_fresh(p->p.l1) || p->stopped)
+	if (!p->leads || !l1_is_fresh(p->p.l1) || p->stopped)
 		return;
 	while (p->judging < JUDGING_MAX && work_next_to_judge(p->p.work, &at, &c)) {
 		if (is_under_way(p, c.id))
@@ -398,36 +402,77 @@ static bool text_of(char *out, size_t size, struct span s)
 	return true;
 }
 
+/* What work is told of a row; source has room for WORK_SOURCE_SIZE. False: it is no proof. */
+static bool row_read(const struct store_proof *row, char *source, struct work_proof *out)
+{
+	if (row->prover_type < 0 || row->prover_type >= PROVER_TYPES || row->state < 0 ||
+	    row->state >= WORK_STATES)
+		return false;
+	text_of(source, WORK_SOURCE_SIZE, row->source);
+	*out = (struct work_proof){.batch = row->batch,
+				   .type = (enum prover_type)row->prover_type,
+				   .source = source,
+				   .received_ms = clock_mono_ms(),
+				   .size = row->bytes.n + row->public_values.n};
+	/* Large proofs come without their bytes: a later copy of one is then kept once more. */
+	if (row->bytes.p || !row->bytes.n)
+		return proofs_digest(
+		    out->sha256, row->bytes,
+		    span_of(row->public_values.p, row->public_values.p ? row->public_values.n : 0));
+	memcpy(out->sha256, &row->id, sizeof row->id);
+	return true;
+}
+
 bool proofs_restore(struct proofs *p, const struct store_proof *row, struct why *why)
 {
+	/* Who is known now may be others, and another proof may show more: it is judged again. But
+	 * where the store is shared, the one who judges has not ended. */
+	const bool again = row->state == WORK_UNDECIDED && row->prover_type == PROVER_TDX &&
+			   !store_is_shared(p->p.store);
+	const enum work_state state = again ? WORK_CANDIDATE : (enum work_state)row->state;
 	char source[WORK_SOURCE_SIZE] = "";
 	struct eth_address signer;
-	struct work_proof wp = {.batch = row->batch,
-				.type = (enum prover_type)row->prover_type,
-				.source = source,
-				.received_ms = clock_mono_ms(),
-				.size = row->bytes.n + row->public_values.n};
-	/* Who is known now may be others, and another proof may show more: it is judged again. */
-	const bool again = row->state == WORK_UNDECIDED && row->prover_type == PROVER_TDX;
-	const enum work_state state = again ? WORK_CANDIDATE : (enum work_state)row->state;
-	bool ok = true;
+	struct work_proof wp;
 
 	memcpy(signer.b, row->signer, 20);
-	text_of(source, sizeof source, row->source);
-	/* Large proofs come without their bytes: a later copy of one is then kept once more. */
-	if (!row->bytes.p && row->bytes.n)
-		memcpy(wp.sha256, &row->id, sizeof row->id);
-	else
-		ok = proofs_digest(
-		    wp.sha256, row->bytes,
-		    span_of(row->public_values.p, row->public_values.p ? row->public_values.n : 0));
-	if (ok && row->prover_type >= 0 && row->prover_type < PROVER_TYPES &&
+	if (row_read(row, source, &wp) &&
 	    work_restore_candidate(p->p.work, row->id, &wp, state,
 				   row->has_signer && !again ? &signer : NULL))
 		return true;
 	why_set(why, "the stored proof %" PRIu64 " of batch %" PRIu64 " cannot be taken over",
 		row->id, row->batch);
 	return false;
+}
+
+bool proofs_foreign(struct proofs *p, const struct store_change *change, struct why *why)
+{
+	const struct store_proof *row = &change->proof;
+	char source[WORK_SOURCE_SIZE] = "";
+	struct eth_address signer;
+	struct work_proof wp;
+
+	if (change->kind == CHANGE_PROOF_DEL)
+		work_foreign_forget(p->p.work, row->id);
+	if (change->kind != CHANGE_PROOF_PUT)
+		return true;
+	memcpy(signer.b, row->signer, 20);
+	if (!row_read(row, source, &wp) ||
+	    !work_foreign_candidate(p->p.work, row->id, &wp, (enum work_state)row->state,
+				    row->judged_ms != 0, row->has_signer ? &signer : NULL)) {
+		why_set(why,
+			"another coordinator's proof %" PRIu64 " of batch %" PRIu64
+			" cannot be taken over",
+			row->id, row->batch);
+		return false;
+	}
+	proofs_judge(p);
+	return true;
+}
+
+void proofs_lead(struct proofs *p, bool leads)
+{
+	p->leads = leads;
+	proofs_judge(p);
 }
 
 /* ---- life ---- */
@@ -443,6 +488,7 @@ bool proofs_new(struct proofs **out, const struct proofs_parts *parts, size_t ma
 	}
 	p->p = *parts;
 	p->max_bytes = max_bytes;
+	p->leads = !store_is_shared(parts->store);
 	return true;
 }
 

@@ -3,7 +3,8 @@
  *
  * A proof for a known batch and a needed type is made durable and only then acknowledged; L1 is
  * never on that path. When its batch is committed it is judged: TDX by rebuilding the public inputs
- * and recovering the signer, Exec by itself, other types by the dry run of their transaction.
+ * and recovering the signer, Exec by itself, other types by the dry run of their transaction. Where
+ * the store is shared any coordinator keeps proofs, and the one that leads judges them.
  */
 #ifndef COORDINATOR_PROOFS_PROOFS_H
 #define COORDINATOR_PROOFS_PROOFS_H
@@ -41,6 +42,13 @@ void proofs_free(struct proofs *p);
 /* At the start: a row of an earlier run. False with the sentence. */
 bool proofs_restore(struct proofs *p, const struct store_proof *row, struct why *why);
 
+/* PROOF_PUT and PROOF_DEL of another coordinator; PROOF_DEL_THROUGH comes with the inputs'. False
+ * with the sentence: out of memory, or a row that is none of a proof. */
+bool proofs_foreign(struct proofs *p, const struct store_change *change, struct why *why);
+/* Only who leads judges, and says so in the store. At the start: true, unless the store is shared.
+ * True: what is open is judged. */
+void proofs_lead(struct proofs *p, bool leads);
+
 /* By what two proofs are known to be the same. False: SHA-256 is not available. */
 bool proofs_digest(uint8_t out[32], struct span bytes, struct span public_values);
 
@@ -59,7 +67,7 @@ const char *proofs_unwanted(struct proofs *p, uint64_t batch, enum prover_type t
 /* Judges what can be judged now; called after each round of the chain. */
 void proofs_judge(struct proofs *p);
 
-/* A verdict, made durable and told to work. signer may be NULL. */
+/* A verdict, made durable and told to work; nothing, where another leads. signer may be NULL. */
 void proofs_verdict(struct proofs *p, uint64_t id, enum work_state state,
 		    const struct eth_address *signer, const char *reason);
 

@@ -115,25 +115,23 @@ static void reply_input(struct session *s, struct conn *conn, const struct proof
 }
 
 /* What is here for it, else what upstream says. again: it has waited for that. */
-static void answer_request(struct session *s, struct conn *conn, const struct proofdata *m,
-			   const char *source, bool again)
+static void answer_request(struct session *s, const struct served *a, bool again)
 {
+	struct conn *conn = find(s, a->conn);
 	enum relay_answer upstream = RELAY_AS_SERVED;
 	char code_hash[COMMIT_HASH_MAX + 1] = "";
-	struct serve_input input;
-	struct why why = {""};
-	enum serve_rc rc;
+	const struct proofdata *m = a->request;
+	enum serve_rc rc = a->rc;
 
-	if (s->draining) {
-		log_event(LOG_DEBUG, "request", log_str("dialect", dialect_name(m->dialect)),
-			  log_str("source", source), log_str("answer", "empty"));
-		reply_empty(conn, m->dialect);
+	if (!conn) { /* it has gone meanwhile */
+		if (rc == SERVE_INPUT) {
+			close(a->input.fd);
+			serve_end(s->p.serve, a->conn, false);
+		}
 		return;
 	}
-	rc = serve_request(s->p.serve, conn_id(conn), m, source, &input, &why);
 	if (s->p.relay)
-		upstream =
-		    relay_request(s->p.relay, conn_id(conn), m, source, rc, again, code_hash);
+		upstream = relay_request(s->p.relay, a->conn, m, a->source, rc, again, code_hash);
 	switch (upstream) {
 	case RELAY_AS_SERVED: break;
 	case RELAY_WAIT: return;
@@ -142,20 +140,44 @@ static void answer_request(struct session *s, struct conn *conn, const struct pr
 	case RELAY_NOT_NEEDED: rc = SERVE_NOT_NEEDED; break;
 	}
 	switch (rc) {
-	case SERVE_INPUT: reply_input(s, conn, m, &input); break;
+	case SERVE_INPUT: reply_input(s, conn, m, &a->input); break;
 	case SERVE_EMPTY: reply_empty(conn, m->dialect); break;
 	case SERVE_MISMATCH: reply_mismatch(conn, m, code_hash); break;
 	case SERVE_NOT_NEEDED: reply_not_needed(conn, m); break;
-	case SERVE_BAD_HASH: reply_error(s, conn, "bad_commit_hash", why.text); break;
-	case SERVE_UNREADABLE: reply_error(s, conn, "input_unreadable", why.text); break;
+	case SERVE_BAD_HASH: reply_error(s, conn, "bad_commit_hash", a->sentence); break;
+	case SERVE_UNREADABLE: reply_error(s, conn, "input_unreadable", a->sentence); break;
+	case SERVE_TRY_AGAIN: reply_error(s, conn, "try_again", a->sentence); break;
 	}
+}
+
+static void on_served(void *arg, const struct served *answer)
+{
+	answer_request(arg, answer, false);
+}
+
+static void on_served_again(void *arg, const struct served *answer)
+{
+	answer_request(arg, answer, true);
+}
+
+static void ask(struct session *s, struct conn *conn, const struct proofdata *m, const char *source,
+		bool again)
+{
+	if (!s->draining) {
+		serve_request(s->p.serve, conn_id(conn), m, source,
+			      again ? on_served_again : on_served, s);
+		return;
+	}
+	log_event(LOG_DEBUG, "request", log_str("dialect", dialect_name(m->dialect)),
+		  log_str("source", source), log_str("answer", "empty"));
+	reply_empty(conn, m->dialect);
 }
 
 static void on_input_request(struct session *s, struct conn *conn, const struct proofdata *m,
 			     const uint8_t *digest, const char *source)
 {
 	(void)digest;
-	answer_request(s, conn, m, source, false);
+	ask(s, conn, m, source, false);
 }
 
 bool session_again(void *arg, uint64_t id, const struct proofdata *request, const char *source)
@@ -164,7 +186,7 @@ bool session_again(void *arg, uint64_t id, const struct proofdata *request, cons
 	struct conn *conn = find(s, id);
 
 	if (conn)
-		answer_request(s, conn, request, source, true);
+		ask(s, conn, request, source, true);
 	return conn != NULL;
 }
 

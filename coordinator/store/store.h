@@ -298,6 +298,8 @@ unsigned store_slot(const struct store *store);
 uint64_t store_identity(const struct store *store);
 /* At most max are written, by slot; the number that exists is returned. 0 where it is alone. */
 size_t store_instances(struct store *store, struct store_instance *out, size_t max);
+/* This coordinator's clock less the database's, as last measured; 0 where it is alone. */
+int64_t store_skew_ms(struct store *store);
 /* What the others may show about this one: a small JSON object. */
 void store_say(struct store *store, const char *status);
 
@@ -305,7 +307,7 @@ void store_say(struct store *store, const char *status);
  * copy where the store is shared: what a row names is to be shared before, and fetched before it is
  * opened. Where the store is not shared both are INPUT_OK. Callbacks come from the loop. */
 typedef void store_input_cb(void *arg, enum input_rc rc, const struct why *why);
-/* False: no memory, and no callback. */
+/* False: no memory, or the store is closing, and no callback. */
 bool store_share_input(struct store *store, const uint8_t sha256[32], uint64_t size,
 		       store_input_cb *cb, void *arg);
 bool store_fetch_input(struct store *store, const uint8_t sha256[32], uint64_t size,

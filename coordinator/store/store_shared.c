@@ -140,6 +140,18 @@ size_t store_instances(struct store *s, struct store_instance *out, size_t max)
 	return s->engine->ops->instances ? s->engine->ops->instances(s->engine, out, max) : 0;
 }
 
+int64_t store_skew_ms(struct store *s)
+{
+	static struct store_instance all[STORE_SLOTS];
+	const size_t n = store_instances(s, all, STORE_SLOTS);
+	size_t i;
+
+	for (i = 0; i < n && i < STORE_SLOTS; i++)
+		if (all[i].is_this)
+			return all[i].skew_ms;
+	return 0;
+}
+
 void store_say(struct store *s, const char *status)
 {
 	if (s->engine->ops->say)
@@ -190,8 +202,11 @@ static void input_moved(uv_work_t *work, int status)
 static bool input_work(struct store *s, bool fetch, const uint8_t sha256[32], uint64_t size,
 		       store_input_cb *cb, void *arg)
 {
-	struct input_work *w = calloc(1, sizeof *w);
+	struct input_work *w;
 
+	if (s->closing)
+		return false;
+	w = calloc(1, sizeof *w);
 	if (!w)
 		return false;
 	w->work.data = w;

@@ -97,10 +97,11 @@ static void make_work(struct admin_world *x, struct why *why)
 	const struct inputs_options io = {
 	    .data_dir = x->dir, .max_bytes = WORLD_INPUT_MAX, .quota_bytes = WORLD_INPUT_QUOTA};
 	const struct inputs_parts ip = {&x->loop, x->p.store, x->p.work, x->rule};
-	const struct serve_parts sp = {x->p.store, x->p.work, x->rule, x->dir, x->p.registrar};
+	struct serve_parts sp = {x->p.store, x->p.work, NULL, x->rule, x->p.registrar};
 	struct serve *serve;
 
 	assert_true(inputs_new(&x->p.inputs, &ip, &io, why));
+	sp.inputs = x->p.inputs;
 	assert_true(serve_new(&serve, &sp, why));
 	x->p.serve = serve;
 }

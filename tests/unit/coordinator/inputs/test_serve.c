@@ -76,7 +76,7 @@ static int setup(void **state)
 	x->registrar = registrar_new(&(struct registrar_settings){.max_provers = 4});
 	assert_non_null(x->registrar);
 	assert_true(serve_new(
-	    &x->serve, &(struct serve_parts){x->store, x->work, x->rule, x->dir, x->registrar},
+	    &x->serve, &(struct serve_parts){x->store, x->work, x->inputs, x->rule, x->registrar},
 	    &why));
 	*state = x;
 	return 0;
@@ -126,6 +126,35 @@ static enum upload_rc put(struct fixture *x, uint64_t batch, const char *text)
 	return x->rc;
 }
 
+/* Without another coordinator the answer comes at once. */
+struct heard {
+	struct served served;
+	struct why why;
+	unsigned times;
+};
+
+static void on_served(void *arg, const struct served *served)
+{
+	struct heard *h = arg;
+
+	h->served = *served;
+	why_set(&h->why, "%s", served->sentence);
+	h->times++;
+}
+
+static enum serve_rc request(struct fixture *x, uint64_t conn, const struct proofdata *m,
+			     const char *source, struct serve_input *out, struct why *why)
+{
+	struct heard h = {.times = 0};
+
+	serve_request(x->serve, conn, m, source, on_served, &h);
+	assert_int_equal(h.times, 1);
+	assert_int_equal(h.served.conn, conn);
+	*out = h.served.input;
+	*why = h.why;
+	return h.served.rc;
+}
+
 static enum serve_rc ask(struct fixture *x, uint64_t conn, const char *hash, const char *source,
 			 struct serve_input *out, struct why *why)
 {
@@ -135,7 +164,7 @@ static enum serve_rc ask(struct fixture *x, uint64_t conn, const char *hash, con
 			      .prover_type = PROVER_TDX};
 
 	snprintf(m.commit_hash, sizeof m.commit_hash, "%s", hash);
-	return serve_request(x->serve, conn, &m, source, out, why);
+	return request(x, conn, &m, source, out, why);
 }
 
 static size_t leases(const struct fixture *x)
@@ -249,14 +278,14 @@ static void test_who_names_no_version(void **state)
 	struct why why = {""};
 	uint8_t sha256[32] = {7};
 
-	assert_int_equal(serve_request(x->serve, 5, &m, "10.0.0.1", &in, &why), SERVE_EMPTY);
+	assert_int_equal(request(x, 5, &m, "10.0.0.1", &in, &why), SERVE_EMPTY);
 	assert_int_equal(put(x, 1, "{}"), UPLOAD_CREATED);
-	assert_int_equal(serve_request(x->serve, 5, &m, "10.0.0.1", &in, &why), SERVE_INPUT);
+	assert_int_equal(request(x, 5, &m, "10.0.0.1", &in, &why), SERVE_INPUT);
 	assert_int_equal(in.batch, 1);
 	close(in.fd);
 	assert_int_equal(leases(x), 0);
 	assert_int_equal(work_add_input(x->work, 2, "7654321", sha256, 1, &why), WORK_INPUT_NEW);
-	assert_int_equal(serve_request(x->serve, 6, &m, "10.0.0.1", &in, &why), SERVE_EMPTY);
+	assert_int_equal(request(x, 6, &m, "10.0.0.1", &in, &why), SERVE_EMPTY);
 	/* Who names an empty one is answered as any that inputs do not come under. */
 	assert_int_equal(ask(x, 7, "", "10.0.0.1", &in, &why), SERVE_MISMATCH);
 }

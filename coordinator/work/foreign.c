@@ -26,11 +26,13 @@ void work_foreign_lease(struct work *w, uint64_t batch, enum prover_type type, c
 	const struct lease *l = b && b->slot[type] ? &b->slot[type]->lease : NULL;
 	const uint64_t ends_ms = now_ms + left_ms;
 
-	if (l && l->ticket && l->source == source_find(&w->sources, source) &&
+	if (l && l->ticket && l->foreign && l->source == source_find(&w->sources, source) &&
 	    l->expires_ms < ends_ms + SAME_ROW_MS && ends_ms < l->expires_ms + SAME_ROW_MS)
 		return;
 	work_foreign_unlease(w, batch, type);
 	work_restore_lease(w, batch, type, source, left_ms, now_ms);
+	if (b && b->slot[type])
+		b->slot[type]->lease.foreign = true;
 }
 
 void work_foreign_unlease(struct work *w, uint64_t batch, enum prover_type type)

@@ -97,6 +97,7 @@ struct lease {
 	enum prover_type type;
 	struct source *source;
 	size_t heap_at;
+	bool foreign; /* another book gave it */
 };
 
 struct candidate {

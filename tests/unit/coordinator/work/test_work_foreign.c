@@ -80,6 +80,13 @@ static void test_a_lease_that_another_gave(void **state)
 	assert_false(work_ungrant(w, 2, PROVER_TDX, g.ticket));
 	assert_int_equal(leases(w), 2);
 	assert_int_equal(ask(w, &tdx, "a", 2), 0);
+	/* Also where it was for the same source, at the same time. */
+	work_foreign_unlease(w, 2, PROVER_TDX);
+	assert_int_equal(ask_for(w, "abc1234", &tdx, "c", 1, &g, &why), WORK_GRANT);
+	assert_int_equal(g.batch, 2);
+	work_foreign_lease(w, 2, PROVER_TDX, "c", 1000, 1);
+	assert_false(work_ungrant(w, 2, PROVER_TDX, g.ticket));
+	assert_int_equal(leases(w), 2);
 	/* Given back there. */
 	work_foreign_unlease(w, 2, PROVER_TDX);
 	work_foreign_unlease(w, 2, PROVER_TDX);

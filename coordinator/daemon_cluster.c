@@ -8,12 +8,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* STUBS until inputs, proofs and work have their own. */
-#define inputs_foreign(in, change, why) ((void)(in), (void)(change), (void)(why), true)
-#define proofs_foreign(p, change, why)  ((void)(p), (void)(change), (void)(why), true)
-#define lease_foreign(work, change)     ((void)(work), (void)(change))
-#define proofs_lead(p, leads)           ((void)(p), (void)(leads))
-
 /* ---- what others stored ---- */
 
 static bool is_fact(const struct store_change *change, const char *key)
@@ -108,6 +102,7 @@ static void on_leads(void *arg, uint64_t fence, const struct store_change *inten
 
 	if (d->closing)
 		return;
+	inputs_lead(d->inputs, fence != 0);
 	proofs_lead(d->proofs, fence != 0);
 	if (!fence) {
 		agenda_yield(d->agenda);

@@ -237,8 +237,11 @@ static void on_durable(void *arg, enum store_rc rc, const struct why *why)
 	}
 	if (rc != STORE_OK) {
 		r->body.len = 0;
-		admin_reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_kept",
-			    "done, but a restart would forget it: %s", why->text);
+		admin_reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_kept", "%s: %s",
+			    store_is_shared(r->admin->p.store)
+				? "the other coordinators do not know it, say it again"
+				: "done, but a restart would forget it",
+			    why->text);
 	}
 	resume(r);
 }

@@ -139,7 +139,8 @@ void admin_unrevoke(struct admin_request *r, const char *rest)
 
 	if (!read_name(r, &what, rest))
 		return;
-	if (!registrar_unrevoke(d->registrar, &what, &why)) {
+	/* Said before, and perhaps not stored: the row goes in any case. */
+	if (!registrar_unrevoke(d->registrar, &what, &why) && !store_is_shared(d->store)) {
 		admin_reply(r, MHD_HTTP_NOT_FOUND, "not_revoked", "%s", why.text);
 		return;
 	}

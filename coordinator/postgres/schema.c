@@ -87,7 +87,11 @@ enum store_rc schema_read(struct link *s, int *version, int *compatible_from, st
 	bool there;
 
 	*version = *compatible_from = 0;
-	r = link_query(s, "SELECT to_regclass('schema_version') IS NOT NULL", "", NULL, &rc, why);
+	/* to_regclass() may answer from before another's COMMIT. */
+	r = link_query(s,
+		       "SELECT EXISTS (SELECT 1 FROM pg_class WHERE relname = 'schema_version'"
+		       " AND pg_table_is_visible(oid))",
+		       "", NULL, &rc, why);
 	if (!r)
 		return rc;
 	there = *PQgetvalue(r, 0, 0) != 0;

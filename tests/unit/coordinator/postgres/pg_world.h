@@ -26,7 +26,7 @@
 #include "coordinator/postgres/internal.h"
 
 static struct {
-	char bin[64], root[64], data[80], conf[96];
+	char bin[64], root[64], data[80], log[96];
 	pid_t pid;
 	unsigned databases;
 } pg;
@@ -45,7 +45,7 @@ static inline pid_t pg_spawn(char *const argv[])
 	pid = fork();
 	if (pid)
 		return pid;
-	log = open(pg.root[0] ? pg.conf : "/dev/null", O_WRONLY | O_APPEND | O_CREAT, 0644);
+	log = open(pg.root[0] ? pg.log : "/dev/null", O_WRONLY | O_APPEND | O_CREAT, 0644);
 	dup2(log, 1);
 	dup2(log, 2);
 	if (who && (setgroups(0, NULL) || setgid(who->pw_gid) || setuid(who->pw_uid)))
@@ -112,6 +112,7 @@ static inline bool pg_make(void)
 	char *argv[] = {path,    "-D",        pg.data, "-U",   "postgres",   "-A",
 			"trust", "--no-sync", "-E",    "UTF8", "--locale=C", NULL};
 	int status = 0;
+	FILE *hba;
 	size_t i;
 
 	if (!getuid() && !who)
@@ -130,11 +131,16 @@ static inline bool pg_make(void)
 	assert_non_null(mkdtemp(pg.root));
 	assert_int_equal(chmod(pg.root, 0755), 0);
 	snprintf(pg.data, sizeof pg.data, "%s/data", pg.root);
-	snprintf(pg.conf, sizeof pg.conf, "%s/log", pg.root);
+	snprintf(pg.log, sizeof pg.log, "%s/log", pg.root);
 	if (who)
 		assert_int_equal(chown(pg.root, who->pw_uid, who->pw_gid), 0);
 	waitpid(pg_spawn(argv), &status, 0);
 	assert_int_equal(status, 0);
+	snprintf(path, sizeof path, "%s/pg_hba.conf", pg.data);
+	hba = fopen(path, "w");
+	assert_non_null(hba);
+	fputs("local all pw scram-sha-256\nlocal all all trust\n", hba);
+	assert_int_equal(fclose(hba), 0);
 	pg_start();
 	return true;
 }
@@ -274,7 +280,9 @@ static inline void node_turn_until(struct node *n, const bool *done)
 		if (!*done)
 			usleep(20000);
 	}
-	assert_true(*done);
+	if (!*done)
+		fail_msg("it did not come; last: %s; %s", n->why.text,
+			 postgres_of(n->e)->lost.text);
 }
 
 static const struct store_visitor visit_nothing;
@@ -289,7 +297,7 @@ static inline void node_start(struct node *n, const char *database, const char *
 
 static inline void node_lead(struct node *n)
 {
-	n->led = false;
+	n->led = n->fence != 0;
 	node_turn_until(n, &n->led);
 }
 

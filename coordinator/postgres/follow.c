@@ -283,7 +283,7 @@ static enum store_rc load(struct postgres *e, const struct store_visitor *v, voi
 	if (rc == STORE_OK)
 		rc = link_run(s,
 			      "SELECT set_config('statement_timeout', '30s', true),"
-			      " set_config('idle_in_transaction_session_timeout', '60s', true)",
+			      " set_config('idle_in_transaction_session_timeout', '600s', true)",
 			      why);
 	for (i = 0; rc == STORE_OK && i < sizeof wanted / sizeof *wanted; i++)
 		if (wanted[i])

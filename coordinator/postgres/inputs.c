@@ -29,7 +29,8 @@ static enum input_rc rc_of(enum store_rc rc)
 
 static enum store_rc open_own(struct link *s, struct postgres *e, struct why *why)
 {
-	enum store_rc rc = link_open(s, e->url, e->password, e->app, e->where, 0, OPEN_MS, why);
+	enum store_rc rc =
+	    link_open(s, e->url, e->password, e->app, e->where, e->attempts, OPEN_MS, why);
 
 	link_deadline(s, STEP_MS);
 	if (rc == STORE_OK)

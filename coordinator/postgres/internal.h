@@ -5,6 +5,7 @@
 #define COORDINATOR_POSTGRES_INTERNAL_H
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 
 #include "coordinator/postgres/postgres.h"
 
@@ -165,7 +166,7 @@ struct postgres {
 
 	uv_mutex_t mutex; /* the loop loads while the thread takes its turns */
 	struct link main;
-	unsigned attempts;
+	atomic_uint attempts; /* that failed: they turn the list of hosts */
 	uint64_t attempt_due, lock_due, beat_due, tidy_due;
 	bool loaded; /* or committed */
 	bool said_lost;
@@ -243,6 +244,7 @@ enum store_rc slot_lock(struct postgres *e, struct why *why);
 void leader_turn(struct engine *engine, struct engine_news_list *news);
 bool leader_tidy(struct engine *engine);
 void leader_lost(struct postgres *e, struct engine_news_list *news);
+void leader_farewell(struct postgres *e);
 size_t leader_instances(struct engine *engine, struct store_instance *out, size_t max);
 void leader_say(struct engine *engine, const char *status);
 /* Reads the rows of instance for leader_instances(). */

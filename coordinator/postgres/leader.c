@@ -10,6 +10,7 @@
 #include "coordinator/base/clock.h"
 
 #define INTENTS_MAX 1000000
+#define FAREWELL_MS 300
 
 void leader_lost(struct postgres *e, struct engine_news_list *news)
 {
@@ -233,10 +234,28 @@ size_t leader_instances(struct engine *engine, struct store_instance *out, size_
 void leader_say(struct engine *engine, const char *status)
 {
 	struct postgres *e = postgres_of(engine);
+	char *p;
 
 	uv_mutex_lock(&e->shown);
-	snprintf(e->status, sizeof e->status, "%s", status);
+	/* Half of it would be no JSON, and what is no ASCII perhaps no text to the database. */
+	if (snprintf(e->status, sizeof e->status, "%s", status) >= (int)sizeof e->status)
+		e->status[0] = '\0';
+	for (p = e->status; *p; p++)
+		*p = *p & 0x80 ? '?' : *p;
 	uv_mutex_unlock(&e->shown);
+}
+
+/* So that nobody takes it for the leader any longer. */
+void leader_farewell(struct postgres *e)
+{
+	struct params p = {0};
+	enum store_rc rc;
+
+	param_int(&p, (int)e->engine.slot);
+	param_u64(&p, e->token);
+	link_deadline(&e->main, FAREWELL_MS);
+	PQclear(link_query(&e->main, "UPDATE instance SET fence = 0 WHERE slot = $1 AND token = $2",
+			   "il", &p, &rc, NULL));
 }
 
 /* ---- a turn ---- */

@@ -15,6 +15,8 @@ static void postgres_close(struct engine *engine)
 		free(e->late.first->changes);
 		free(e->late.first);
 	}
+	if (e->main.conn && e->fence)
+		leader_farewell(e);
 	link_close(&e->main);
 	secret_wipe(e->password, sizeof e->password);
 	uv_mutex_destroy(&e->shown);
@@ -65,9 +67,9 @@ static enum store_rc connect_first(struct postgres *e, struct why *why)
 	enum store_rc rc;
 
 	do {
-		rc = link_open(&e->main, e->url, e->password, e->app, e->where, e->attempts++,
+		rc = link_open(&e->main, e->url, e->password, e->app, e->where, e->attempts,
 			       several ? OPEN_MS / 2 : OPEN_MS, why);
-	} while (rc == STORE_UNREACHABLE && several && e->attempts < 3);
+	} while (rc == STORE_UNREACHABLE && several && e->attempts++ < 2);
 	link_deadline(&e->main, OPEN_MS);
 	return rc;
 }
@@ -149,6 +151,16 @@ enum store_rc postgres_facts(struct engine *engine, struct postgres_facts *out, 
 		snprintf(out->server, sizeof out->server, "%s",
 			 PQparameterStatus(e->main.conn, "server_version"));
 	}
+	PQclear(r);
+	r = rc == STORE_OK ? link_query(&e->main,
+					"SELECT count(*)::integer FROM pg_locks WHERE locktype ="
+					" 'advisory' AND classid = 1414809688 AND objid >= 100 AND"
+					" database = (SELECT oid FROM pg_database WHERE datname ="
+					" current_database())",
+					"", NULL, &rc, why)
+			   : NULL;
+	if (r)
+		out->running = (unsigned)cell_int(r, 0, 0);
 	uv_mutex_unlock(&e->mutex);
 	PQclear(r);
 	out->revision = head.rev;

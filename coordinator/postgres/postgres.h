@@ -34,7 +34,8 @@ enum store_rc postgres_open(struct engine **out, const struct postgres_options *
 struct postgres_facts {
 	int schema, compatible_from, known; /* stored; the oldest that may use it; this program's */
 	uint64_t revision, fence;
-	char server[64]; /* its version */
+	unsigned running; /* coordinators that are connected */
+	char server[64];  /* its version */
 };
 
 enum store_rc postgres_facts(struct engine *e, struct postgres_facts *out, struct why *why);

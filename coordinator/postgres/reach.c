@@ -124,12 +124,13 @@ bool postgres_reach(struct postgres *e, struct engine_news_list *news, struct wh
 	}
 	e->slot_locked = false;
 	e->beat_due = 0;
-	rc = link_open(&e->main, e->url, e->password, e->app, e->where, e->attempts++, RUN_MS,
+	rc = link_open(&e->main, e->url, e->password, e->app, e->where, e->attempts, RUN_MS,
 		       &e->lost);
 	if (rc == STORE_OK)
 		rc = resume(e, news, &e->lost);
 	if (rc != STORE_OK) {
 		link_close(&e->main);
+		e->attempts++;
 		e->attempt_due = after_ms(RECONNECT_MS);
 		*why = e->lost;
 		if (!e->ended)

@@ -146,11 +146,12 @@ const struct statement_text statements[STATEMENTS] = {
 		     " FROM instance WHERE name <> '' ORDER BY slot",
 		     ""},
     /* Rows go when every coordinator that may come back has seen them gone. */
-    [S_TRIM_TO] = {"SELECT least((SELECT max(rev) FROM mark WHERE at < clock_timestamp() -"
-		   " $1 * interval '1 millisecond'), (SELECT min(rev) FROM instance"
-		   " WHERE name <> '' AND seen > clock_timestamp() -"
-		   " $1 * interval '1 millisecond'))",
-		   "l"},
+    [S_TRIM_TO] =
+	{"SELECT least((SELECT coalesce(max(rev), 0) FROM mark WHERE at < clock_timestamp() -"
+	 " $1 * interval '1 millisecond'), (SELECT min(rev) FROM instance"
+	 " WHERE name <> '' AND seen > clock_timestamp() -"
+	 " $1 * interval '1 millisecond'))",
+	 "l"},
     [S_TRIM_GONE] = {"DELETE FROM gone WHERE rev <= $1", "l"},
     [S_TRIM_MARKS] = {"DELETE FROM mark WHERE rev < $1", "l"},
     [S_TRIM_HEAD] = {"UPDATE head SET trimmed = $1 WHERE trimmed < $1", "l"},

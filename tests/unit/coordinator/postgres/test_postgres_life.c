@@ -222,9 +222,17 @@ static void test_what_all_know_is_forgotten(void **state)
 	assert_int_equal(node_commit(&a, &c, 1), STORE_OK);
 	c = a_fact("l", "v");
 	assert_int_equal(node_commit(&a, &c, 1), STORE_OK);
-	pg_do(*state, "UPDATE mark SET at = at - interval '2 hours'");
-	postgres_of(a.e)->beat_due = 0;
+	/* Not within an hour, even if all know it. */
+	node_turn(&b);
+	postgres_of(b.e)->beat_due = postgres_of(a.e)->beat_due = 0;
+	node_turn(&b);
 	node_turn(&a);
+	assert_true(a.e->ops->tidy(a.e));
+	assert_int_equal(pg_do(*state, "SELECT count(*) FROM gone"), 1);
+	pg_do(*state, "UPDATE instance SET rev = 1 WHERE name = 'b'");
+	postgres_of(b.e)->seen = 1;
+	pg_do(*state, "UPDATE mark SET at = at - interval '2 hours'");
+	postgres_of(a.e)->tidy_due = 0;
 	/* The other one lives, and has not seen it. */
 	assert_true(a.e->ops->tidy(a.e));
 	assert_int_equal(pg_do(*state, "SELECT count(*) FROM gone"), 1);

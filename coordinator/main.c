@@ -8,6 +8,7 @@
 #include "coordinator/fetch_collateral.h"
 #include "coordinator/provers/revocations.h"
 #include "coordinator/signing/signer.h"
+#include "coordinator/store_verbs.h"
 #include "coordinator/verdicts/quote_check.h"
 #include "verifier/tools/quote_text.h"
 
@@ -314,6 +315,29 @@ static int verb_healthcheck(const struct cli_call *call)
 }
 
 /* "help" is answered where the command line is read. */
+/* Asks no daemon. */
+static int verb_store(const struct cli_call *call)
+{
+	static struct config c;
+	int code = EXIT_CONFIG;
+	enum store_verb verb;
+	bool wants;
+
+	if (!store_verb_of(&verb, call->argument[0]))
+		return usage(call,
+			     "a store has a status, or can be migrated, imported or exported, "
+			     "not \"%.40s\"",
+			     call->argument[0]);
+	wants = verb == STORE_IMPORT || verb == STORE_EXPORT;
+	if (wants != (call->n_arguments == 2))
+		return usage(call, "store %s %s", call->argument[0],
+			     wants ? "needs a DIR" : "takes no DIR");
+	if (load(&c, call))
+		code = store_verb(&c, verb, wants ? call->argument[1] : NULL);
+	config_wipe(&c);
+	return code;
+}
+
 static int (*const run[VERB_COUNT])(const struct cli_call *call) = {
     [VERB_RUN] = verb_run,
     [VERB_CONFIG] = verb_config,
@@ -331,6 +355,7 @@ static int (*const run[VERB_COUNT])(const struct cli_call *call) = {
     [VERB_REVOCATIONS] = verb_revocations,
     [VERB_RESUME] = verb_resume,
     [VERB_CHECKPOINTS] = verb_checkpoints,
+    [VERB_STORE] = verb_store,
     [VERB_METRICS] = verb_metrics,
     [VERB_HEALTHCHECK] = verb_healthcheck,
 };

@@ -16,7 +16,8 @@ PROGRAMS = {"proof-coordinator": ("coordinator", "proof-coordinator"), "tdx-quot
             "quote-gen": ("quote-gen", "quote-gen")}
 VERBS = {
     "proof-coordinator": ["run", "config", "put-input", "drop-input", "status", "provers", "explain", "tcb-status",
-                          "collateral", "promote", "revoke", "unrevoke", "revocations", "resume", "checkpoints", "metrics", "healthcheck", "help"],
+                          "collateral", "promote", "revoke", "unrevoke", "revocations", "resume", "checkpoints",
+                          "store", "metrics", "healthcheck", "help"],
     "tdx-quote": ["inspect", "verify", "measurements", "report", "diff", "measure", "replay", "collateral"],
     "quote-gen": [],
 }

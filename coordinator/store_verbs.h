@@ -1,0 +1,19 @@
+/*
+ * store_verbs.h -- what an operator does with a shared database while no coordinator runs, and a
+ * look at it at any time.
+ */
+#ifndef COORDINATOR_STORE_VERBS_H
+#define COORDINATOR_STORE_VERBS_H
+
+#include "coordinator/config/config.h"
+
+enum store_verb { STORE_STATUS, STORE_MIGRATE, STORE_IMPORT, STORE_EXPORT };
+
+/* False: there is no such word. */
+bool store_verb_of(enum store_verb *out, const char *word);
+
+/* What was done goes to stdout, else the sentence to stderr. dir: of import and export. The exit
+ * code. */
+int store_verb(const struct config *c, enum store_verb verb, const char *dir);
+
+#endif

@@ -7,6 +7,7 @@
 #include "coordinator/inputs/upload.h"
 #include "coordinator/provers/registrar.h"
 
+#include <dirent.h>
 #include <unistd.h>
 
 #define HASH "abcdef0"
@@ -247,15 +248,18 @@ static size_t known(const struct world *w, unsigned side)
 
 static unsigned files(const struct world *w, unsigned side)
 {
-	char command[128], text[32] = "";
-	FILE *f;
+	char path[128];
+	struct dirent *entry;
+	unsigned n = 0;
+	DIR *d;
 
-	snprintf(command, sizeof command, "ls %s/inputs | wc -l", w->side[side].dir);
-	f = popen(command, "r");
-	assert_non_null(f);
-	assert_non_null(fgets(text, sizeof text, f));
-	pclose(f);
-	return (unsigned)atoi(text);
+	snprintf(path, sizeof path, "%s/inputs", w->side[side].dir);
+	d = opendir(path);
+	assert_non_null(d);
+	while ((entry = readdir(d)))
+		n += entry->d_name[0] != '.';
+	closedir(d);
+	return n;
 }
 
 /* ---- tests ---- */

@@ -406,6 +406,7 @@ static bool make_admin(struct daemon *d, struct why *why)
 					      .max_clock_skew_s = (int64_t)c->max_clock_skew_s,
 					      .tdx_dev_mode = c->tdx_dev_mode,
 					      .version = program_version,
+					      .instance = c->instance,
 					      .started_ms = d->started_ms};
 
 	return admin_token(d->admin_token, sizeof d->admin_token, c->admin_token, c->data_dir,

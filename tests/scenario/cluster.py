@@ -66,6 +66,10 @@ class Cluster:
 
     # --- who leads ---
 
+    def led_by_nobody(self):
+        """Waits for the lock that makes a leader, and keeps it from all of them."""
+        return self.server.session("SELECT pg_advisory_lock(1414809688, 2)")
+
     def leader(self):
         """The one that holds the lock, or None. As the database sees it."""
         rows = self.server.sql("SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) "

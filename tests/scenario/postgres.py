@@ -6,6 +6,7 @@ system's temporary directory, and belong to `postgres` or `nobody` where the tes
 """
 
 import atexit
+import contextlib
 import functools
 import os
 import pathlib
@@ -206,6 +207,19 @@ class Postgres(Process):
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip())
         return [line.split("\t") for line in done.stdout.splitlines()]
+
+    @contextlib.contextmanager
+    def session(self, text, database=DATABASE):
+        """A session of the superuser's that has done this, and stays."""
+        link = subprocess.Popen([binaries() / "psql", "-XqAt", "-h", self.root, "-p", str(self.port), "-U", "postgres", "-d", database],
+                                env=clean_env(), cwd="/", text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            link.stdin.write(f"{text}; SELECT 'done';\n")
+            link.stdin.flush()
+            yield link
+        finally:
+            link.kill()
+            link.communicate()
 
     def value(self, text, **more):
         return self.sql(text, **more)[0][0]

@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -22,20 +23,24 @@ DAY = 24 * 60  # minutes
 TRIED = set()
 
 
-def capture(c):
+def capture(c, instance="127.0.0.1:3903"):
     """{series: its value as text}"""
     status, text = c.admin("GET", "/metrics")
     assert status == 200
     lines = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
-    found = {labelled(name): value for name, value in lines}
+    found = {labelled(name, instance): value for name, value in lines}
     assert len(found) == len(lines) > 100
     return found
 
 
-def labelled(series):
+def capture_all(cluster):
+    return {name: value for c in cluster if c.alive for name, value in capture(c, f"{c.name}:3903").items()}
+
+
+def labelled(series, instance="127.0.0.1:3903"):
     """As Prometheus keeps it: with the target that it was read from."""
     name, _, labels = series.rstrip("}").partition("{")
-    return f'{name}{{{labels + "," if labels else ""}instance="127.0.0.1:3903",job="proof-coordinator"}}'
+    return f'{name}{{{labels + "," if labels else ""}instance="{instance}",job="proof-coordinator"}}'
 
 
 def still(*phases):
@@ -221,6 +226,72 @@ def test_the_store_fails(world):
     # A full queue takes thousands of provers at once: of that alert the series alone is the daemon's.
     name = labelled("proof_coordinator_store_refusals_total")
     fires(world.dir, still((first, 5), ({**first, name: str(float(first[name]) + 1)}, 10)), 8, "StoreOverrun")
+
+
+# ---- several coordinators on one database ----
+
+@pytest.fixture
+def cluster(world):
+    cluster = world.cluster(2).start()
+    until("each sees both", lambda: [c.metric("cluster_instances") for c in cluster] == [2, 2])
+    leading(cluster)
+    return cluster
+
+
+def leading(cluster):
+    """The one that says so."""
+    return until("one leads", lambda: (found := [c for c in cluster if c.metric("leader") == 1]) and len(found) == 1 and found[0])
+
+
+def of(metric, c, seen_by):
+    """A coordinator's figure, as another one shows it."""
+    text = seen_by.admin("GET", "/metrics")[1]
+    return float(re.search(rf'^proof_coordinator_{metric}{{name="{c.name}",slot="\d+"}} (\S+)$', text, re.M)[1])
+
+
+def test_several_that_are_well_raise_none(world, cluster):
+    fires(world.dir, still((capture_all(cluster), 30)), 25)
+
+
+def test_no_leader(world, cluster):
+    """Another program holds the lock by which it is known who leads."""
+    leader = leading(cluster)
+    (left,) = cluster.others(leader)
+    with cluster.led_by_nobody():
+        time.sleep(1)
+        leader.kill()
+        time.sleep(3)
+        assert left.metric("leader") == 0
+        fires(world.dir, still((capture_all(cluster), 10)), 5, "NoLeader")
+    until("it leads", lambda: left.metric("leader") == 1)
+
+
+def test_the_database_is_unreachable(world, cluster):
+    first = capture_all(cluster)
+    (cut,) = cluster.others(leading(cluster))
+    cluster.cut(cut)
+    until("it says so", lambda: cut.metric("database_reachable") == 0)
+    fires(world.dir, still((first, 5), (capture_all(cluster), 10)), 10, "DatabaseUnreachable")
+    cluster.heal()
+    until("it is back", lambda: cut.metric("database_reachable") == 1)
+
+
+def test_a_coordinator_is_gone(world, cluster):
+    left = leading(cluster)
+    (gone,) = cluster.others(left)
+    gone.kill()
+    cluster.server.sql(f"UPDATE instance SET seen = seen - interval '61 seconds' WHERE name = '{gone.name}'")
+    until("it is missed", lambda: of("cluster_seen_seconds", gone, left) > 60)
+    fires(world.dir, still((capture_all(cluster), 10)), 5, "Gone")
+
+
+def test_a_clock_is_off(world, cluster):
+    (ahead,) = cluster.others(leading(cluster))
+    ahead.stop()
+    ahead.clock_off(5)
+    ahead.start()
+    until("it is seen", lambda: all(of("cluster_clock_skew_seconds", ahead, c) > 2 for c in cluster))
+    fires(world.dir, still((capture_all(cluster), 10)), 5, "ClockSkew")
 
 
 def test_each_alert_was_tried(request):

@@ -19,6 +19,8 @@ import subprocess
 import threading
 import time
 
+import pytest
+
 from cluster import Cluster
 from endpoint import Endpoint
 from l1 import BIN, CONTRACTS, L1, ZERO, Signer, cast, compile_contracts, free_port
@@ -201,6 +203,13 @@ class Coordinator(Process):
         if ready:
             self.saw(r"event=ready\b", start=before)
         return self
+
+    def clock_off(self, seconds):
+        """From its next start on."""
+        library = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+        if not library:
+            pytest.skip("SKIPPED: no clock was set: faketime is missing (scripts/install-deps test)")
+        self.preload = {"LD_PRELOAD": library, "FAKETIME": f"{seconds:+}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
     def verb(self, *argv, **env):
         return subprocess.run([program("coordinator", "proof-coordinator"), *map(str, argv)], text=True, timeout=PATIENCE,

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LOWER   "abcdefghijklmnopqrstuvwxyz"
@@ -136,6 +137,29 @@ static const struct store_instance *other_leader(const struct store_instance *c,
 	return NULL;
 }
 
+static bool is_off(const struct store_instance *c)
+{
+	return !is_gone(c) && llabs(c->skew_ms) > CLUSTER_CLOCK_OFF_MS;
+}
+
+/* "; gone: NAME and 2 more" */
+static void add_those(struct why *out, const struct store_instance *c, size_t n, const char *what,
+		      bool (*are)(const struct store_instance *))
+{
+	size_t i, found = 0, used = strlen(out->text), size = sizeof out->text;
+	const struct store_instance *first = NULL;
+
+	for (i = 0; i < n; i++) {
+		first = !first && are(&c[i]) ? &c[i] : first;
+		found += are(&c[i]);
+	}
+	if (found > 1)
+		snprintf(out->text + used, size - used, "; %s: %s and %zu more", what, first->name,
+			 found - 1);
+	else if (found)
+		snprintf(out->text + used, size - used, "; %s: %s", what, first->name);
+}
+
 static void describe(struct why *out, const struct store *store, const struct store_instance *c,
 		     size_t n)
 {
@@ -153,7 +177,11 @@ static void describe(struct why *out, const struct store *store, const struct st
 	else if (leader)
 		why_set(out, "another coordinator leads: %s", leader->name);
 	else
-		why_set(out, "no coordinator leads; one takes over within seconds");
+		why_set(out, "no coordinator leads now: nothing is judged or sent");
+	if (*store_lost(store))
+		return; /* what was seen before is old */
+	add_those(out, c, n, "gone", is_gone);
+	add_those(out, c, n, "clock off", is_off);
 }
 
 void cluster_describe(struct why *out, struct store *store, const struct cluster_self *self)

@@ -14,6 +14,8 @@
 
 /* Not seen for so long a coordinator is gone: its slot may be another's. */
 #define CLUSTER_GONE_MS 30000
+/* A clock that is further off than this is said to be. */
+#define CLUSTER_CLOCK_OFF_MS 2000
 
 /* What a coordinator says of itself. */
 struct cluster_figures {
@@ -41,7 +43,8 @@ void cluster_say(struct store *store, const struct cluster_figures *figures);
 size_t cluster_see(struct store_instance out[STORE_SLOTS], struct store *store,
 		   const struct cluster_self *self);
 
-/* Whether this one is alone, who leads, or why nothing can be stored. */
+/* Whether this one is alone, who leads, or why nothing can be stored; and who is gone, or has a clock
+ * that is off. */
 void cluster_describe(struct why *out, struct store *store, const struct cluster_self *self);
 
 /* All of that; NULL: no memory. */

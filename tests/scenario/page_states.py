@@ -58,7 +58,7 @@ def alone():
 
 
 def several(**more):
-    return {"shared": True, "says": "another coordinator leads: host-b-3900", "leads": False, "trouble": "", "coordinators": [
+    return {"shared": True, "says": "another coordinator leads: host-b-3900; gone: host-d-3900", "leads": False, "trouble": "", "coordinators": [
         coordinator("host-a-3900", 0, this=True), coordinator("host-b-3900", 1, leads=True),
         coordinator("a-name-as-long-as-the-settings-allow-it.example.org-0123456-3900", 2, clock_skew_ms=-2740),
         coordinator("host-d-3900", 3, figures=False, gone=True, leads=True, seen_s_ago=340)], **more}

@@ -80,6 +80,26 @@ SYMPTOMS = {
         "Timelock omitted", "address_refused",
         "the OnChainProposer is owned by ‹0xe7…›, not by the sending key ‹0x70…›: is that a Timelock, for ETHREX_TIMELOCK_ADDRESS?",
         "is that a Timelock, for ETHREX_TIMELOCK_ADDRESS?", "set `ETHREX_TIMELOCK_ADDRESS` to that address, restart"),
+    "database_unreachable": Symptom(
+        "database out of reach", "store_lost", "PostgreSQL, database ‹coordinator› at ‹127.0.0.1:5432›: ‹…›",
+        "nothing can be stored: PostgreSQL, database ‹coordinator› at ‹127.0.0.1:5432›: ‹…›",
+        "is the server up, and reached from here? Provers go to another coordinator meanwhile; it comes back by itself"),
+    "another_leads": Symptom(
+        "one of several sends nothing", "", "", "another coordinator leads: ‹c1›", "nothing: `status` of the one that leads says what is sent"),
+    "no_leader": Symptom(
+        "none of several sends", "leads_no_more", "nothing is signed or sent from here until this coordinator leads again",
+        "no coordinator leads now: nothing is judged or sent", "see whether another program holds the database's lock, and the clocks"),
+    "coordinator_gone": Symptom(
+        "one of several is gone", "", "", "; gone: ‹c2›", "start it again; taken away for good it is forgotten after a day"),
+    "clock_off": Symptom(
+        "clock is off", "store_trouble", "this host's clock is ‹5.000› s ahead of the database's", "; clock off: ‹c2›",
+        "run NTP there and on the database's host"),
+    "same_name": Symptom(
+        "two of one name", "start_failed", "a coordinator with the name ‹c1› is there: give each its own ETHREX_PROOF_COORDINATOR_INSTANCE",
+        "", "give each its own `INSTANCE`"),
+    "database_went_back": Symptom(
+        "database restored, or another's", "store_is_another", "it went back, or is another copy: revision ‹12›, which was seen, is not there",
+        "", "nothing: it ends and is started anew, with what the database has. What was acknowledged since is not in it"),
 }
 
 

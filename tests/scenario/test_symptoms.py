@@ -173,6 +173,71 @@ def test_the_timelock(world, name, setting):
     says(c, name)
 
 
+# ---- several coordinators on one database ----
+
+def leading(cluster):
+    return until("one leads", lambda: next((c for c in cluster if c.alive and c.metric("leader") == 1), None))
+
+
+def test_another_leads_and_the_database_goes(world):
+    cluster = world.cluster(2).start()
+    leader = leading(cluster)
+    (other,) = cluster.others(leader)
+    says(other, "another_leads")
+    cluster.cut(other)
+    says(other, "database_unreachable")
+    cluster.heal()
+    says(other, "another_leads")
+
+
+def test_nobody_leads(world):
+    cluster = world.cluster(2).start()
+    leader = leading(cluster)
+    with cluster.led_by_nobody():
+        cluster.cut(leader)
+        leader.saw("event=leads_no_more")
+        time.sleep(1)
+        cluster.heal()
+        says(leader, "no_leader")
+    leading(cluster)
+
+
+def test_one_is_gone(world):
+    cluster = world.cluster(2).start()
+    leader = leading(cluster)
+    (other,) = cluster.others(leader)
+    until("it is seen", lambda: leader.metric("cluster_instances") == 2)
+    other.kill()
+    cluster.server.sql(f"UPDATE instance SET seen = seen - interval '61 seconds' WHERE name = '{other.name}'")
+    says(leader, "coordinator_gone")
+
+
+def test_a_clock_is_off(world):
+    cluster = world.cluster(2)
+    cluster[1].clock_off(5)
+    cluster.start()
+    says(cluster[1], "clock_off")
+
+
+def test_two_of_one_name(world):
+    cluster = world.cluster(2)
+    cluster[0].start()
+    cluster[1].change(INSTANCE=cluster[0].name)
+    cluster[1].start(ready=False)
+    says(cluster[1], "same_name")
+
+
+def test_the_database_went_back(world):
+    cluster = world.cluster(1).start()
+    leader = leading(cluster)
+    leader.saw("event=l1_read")
+    cluster.cut(leader)
+    cluster.server.sql("DELETE FROM mark")
+    cluster.heal()
+    says(leader, "database_went_back")
+    assert leader.process.wait(30) == 1
+
+
 def test_each_symptom_was_tried(request):
     """After the others."""
     tests = {item.originalname for item in request.session.items if item.module.__name__ == __name__}

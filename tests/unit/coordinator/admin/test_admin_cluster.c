@@ -142,7 +142,8 @@ static void test_another_leads(void **state)
 	c = get("/api/v1/cluster");
 	assert_true(json_is_true(json_object_get(c, "shared")));
 	assert_true(json_is_false(json_object_get(c, "leads")));
-	assert_string_equal(text_of(c, "says"), "another coordinator leads: there-3900");
+	assert_string_equal(text_of(c, "says"),
+			    "another coordinator leads: there-3900; clock off: there-3900");
 	assert_true(json_is_null(json_object_get(coordinator(c, 0), "figures")));
 	other = coordinator(c, 1);
 	assert_int_equal(number_of(other, "slot"), 9);
@@ -160,7 +161,8 @@ static void test_another_leads(void **state)
 	/* What is to be done another does. */
 	admin_world_read_l1(&world);
 	c = json_object_get(get("/api/v1/status"), "l1");
-	assert_string_equal(text_of(c, "next"), "another coordinator leads: there-3900");
+	assert_string_equal(text_of(c, "next"),
+			    "another coordinator leads: there-3900; clock off: there-3900");
 }
 
 /* A line of the metrics stays one, whatever a row's name is. */

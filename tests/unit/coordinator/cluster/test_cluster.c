@@ -74,7 +74,7 @@ static void test_itself(void **state)
 	assert_int_equal(number_of(c, "slot"), 3);
 	assert_true(json_is_true(json_object_get(c, "this")));
 	assert_string_equal(text_of(seen, "says"),
-			    "no coordinator leads; one takes over within seconds");
+			    "no coordinator leads now: nothing is judged or sent");
 }
 
 /* The largest numbers have room, and come back. */
@@ -156,6 +156,32 @@ static void test_a_full_database(void **state)
 	assert_int_equal(json_array_size(json_object_get(seen, "coordinators")), STORE_SLOTS);
 }
 
+/* The first of each is named, whoever leads. */
+static void test_who_is_to_be_seen_to(void **state)
+{
+	struct store_instance gone = {.slot = 1, .name = "gone-1", .seen_before_ms = 30001};
+	struct store_instance off = {.slot = 2, .name = "off-1", .skew_ms = -2001};
+
+	(void)state;
+	fake_engine_add(&engine, &gone);
+	gone.skew_ms = 90000; /* what it was when it was there is no matter */
+	fake_engine_add(&engine, &gone);
+	assert_string_equal(text_of(see(), "says"),
+			    "no coordinator leads now: nothing is judged or "
+			    "sent; gone: gone-1 and 1 more");
+	fake_engine_add(&engine, &off);
+	fake_engine_tell(&engine, NEWS_LEADS, 1, "");
+	while (!store_leads(w.store))
+		uv_run(&w.loop, UV_RUN_ONCE);
+	assert_string_equal(text_of(see(), "says"),
+			    "this coordinator leads; others beside it: 1; gone: gone-1 and 1 more; "
+			    "clock off: off-1");
+	fake_engine_tell(&engine, NEWS_LOST, 0, "it is silent");
+	while (!*store_lost(w.store))
+		uv_run(&w.loop, UV_RUN_ONCE);
+	assert_string_equal(text_of(see(), "says"), "nothing can be stored: it is silent");
+}
+
 /* Time that passes is no news, a coordinator that goes is. */
 static void test_what_is_news(void **state)
 {
@@ -190,6 +216,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_what_is_said, begin, end),
 	    cmocka_unit_test_setup_teardown(test_strange_rows, begin, end),
 	    cmocka_unit_test_setup_teardown(test_a_full_database, begin, end),
+	    cmocka_unit_test_setup_teardown(test_who_is_to_be_seen_to, begin, end),
 	    cmocka_unit_test_setup_teardown(test_what_is_news, begin, end),
 	};
 

@@ -230,7 +230,9 @@ json_t *admin_l1_json(const struct admin *a)
 		if (f->needed & PROVER_TYPE_BIT(t))
 			json_array_append_new(needs,
 					      json_string(prover_type_name((enum prover_type)t)));
-	if (agenda_sender(d->agenda))
+	if (!store_leads(d->store))
+		snprintf(sender, sizeof sender, "the coordinator that leads sends");
+	else if (agenda_sender(d->agenda))
 		sender_io_describe(agenda_sender(d->agenda), sender, sizeof sender);
 	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:s}",
 			 "readable", l1_is_fresh(d->l1) && !l1_trouble(d->l1)[0], "trouble",

@@ -43,8 +43,8 @@ void cluster_say(struct store *store, const struct cluster_figures *figures);
 size_t cluster_see(struct store_instance out[STORE_SLOTS], struct store *store,
 		   const struct cluster_self *self);
 
-/* Whether this one is alone, who leads, or why nothing can be stored; and who is gone, or has a clock
- * that is off. */
+/* Whether this one is alone, who leads, or why nothing can be stored; and who is gone, or has a
+ * clock that is off. */
 void cluster_describe(struct why *out, struct store *store, const struct cluster_self *self);
 
 /* All of that; NULL: no memory. */

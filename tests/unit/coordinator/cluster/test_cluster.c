@@ -112,14 +112,10 @@ static void test_what_is_said(void **state)
 /* Rows are others' words. */
 static void test_strange_rows(void **state)
 {
+	static const char odd[] = "{\"connections\":\"<script>\",\"leases\":-1,\"provers\":1.5,"
+				  "\"state\":\"<b>\",\"more\":\"<b>\"}";
 	static const char *const said[] = {
-	    "",
-	    "null",
-	    "[1]",
-	    "{\"connections\":1",
-	    "{\"connections\":1,\"connections\":2}",
-	    "{\"connections\":\"<script>\",\"leases\":-1,\"provers\":1.5,\"state\":\"<b>\","
-	    "\"more\":\"<b>\"}",
+	    "", "null", "[1]", "{\"connections\":1", "{\"connections\":1,\"connections\":2}", odd,
 	};
 	struct store_instance strange = {.slot = 60, .name = "a\"} 1\nx{\\<b>\xff", .leads = true};
 	const json_t *c, *figures;

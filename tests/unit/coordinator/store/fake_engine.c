@@ -112,7 +112,7 @@ struct engine *fake_engine_init(struct fake_engine *f, unsigned slot)
 					      .instances = instances,
 					      .say = say};
 
-	*f = (struct fake_engine){.e = {&ops, slot}, .verdict = STORE_OK};
+	*f = (struct fake_engine){.e = {.ops = &ops, .slot = slot}, .verdict = STORE_OK};
 	engine_news_list_init(&f->news);
 	uv_mutex_init(&f->mutex);
 	return &f->e;

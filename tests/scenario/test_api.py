@@ -148,3 +148,44 @@ def test_documents_of_a_verified_quote(new_world):
     verdict = json.loads(c.admin("GET", "/api/v1/verdicts")[1])["verdicts"][0]
     path = f"/api/v1/verdicts/{verdict['quote_sha256']}"
     check("GET", path, *c.admin("GET", path))
+
+
+def test_documents_of_several_coordinators(world):
+    """Of the one that leads, of one that follows, and of one that is cut off; and the verbs of theirs."""
+    cluster = world.cluster(2, ADMIN_OPEN_READS="true").start()
+    leader = until("one leads", lambda: next((c for c in cluster if c.metric("leader") == 1), None))
+    (other,) = cluster.others(leader)
+
+    def cluster_of(c):
+        return c.status()["cluster"]
+
+    def figures(c):
+        return [one["figures"] for one in cluster_of(c)["coordinators"]]
+
+    until("each knows what both say of themselves", lambda: all(len(figures(c)) == 2 and all(figures(c)) for c in cluster), 20)
+    with other.connect() as s:
+        s.sendall(b'{"InputRequest":')
+        until("a connection is told", lambda: sum(f["connections"] for f in figures(leader)) == 1, 20)
+    for c in cluster:
+        for path in READS:
+            check("GET", path, *c.admin("GET", path))
+        seen = cluster_of(c)
+        assert seen["shared"] and seen["leads"] == (c is leader) and not seen["trouble"]
+        assert {one["name"]: (one["leads"], one["this"], one["gone"]) for one in seen["coordinators"]} == {
+            one.name: (one is leader, one is c, False) for one in cluster}
+        assert len({one["slot"] for one in seen["coordinators"]}) == 2
+        done = c.verb("cluster")
+        assert done.returncode == 0 and f"{leader.name} " in done.stdout and f"{c.name} (this)" in done.stdout, done
+        assert len(done.stdout.splitlines()) == 5 and "follows" in c.verb("status").stdout
+    assert cluster_of(other)["says"] == f"another coordinator leads: {leader.name}" == other.status()["l1"]["next"]
+    assert other.admin("GET", "/readyz")[0] == leader.admin("GET", "/readyz")[0] == 200
+    cluster.cut(other)
+    until("it is not ready", lambda: other.admin("GET", "/readyz") == (503, "database unreachable\n"))
+    assert other.admin("GET", "/healthz")[0] == 200 and other.verb("healthcheck").returncode == 1
+    for path in READS:
+        if path != "/readyz":
+            check("GET", path, *other.admin("GET", path))
+    check("GET", "/readyz", *other.admin("GET", "/readyz"))
+    assert not other.status()["ready"] and cluster_of(other)["trouble"]
+    cluster.heal()
+    until("it is ready again", lambda: other.admin("GET", "/readyz")[0] == 200)

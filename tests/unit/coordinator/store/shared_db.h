@@ -92,7 +92,19 @@ static inline unsigned shared_count(struct shared_db *db, enum store_change_kind
 
 /* ---- the engine ---- */
 
-/* As rows: a replaced input is shown as one; states of proofs are not followed here. */
+static inline const struct store_change *shared_proof(const struct shared_db *db, uint64_t id)
+{
+	size_t i, j;
+
+	for (i = 0; i < db->n; i++)
+		for (j = 0; j < db->log[i].group->n; j++)
+			if (db->log[i].group->changes[j].kind == CHANGE_PROOF_PUT &&
+			    db->log[i].group->changes[j].proof.id == id)
+				return &db->log[i].group->changes[j];
+	return NULL;
+}
+
+/* As rows: a replaced input is shown as one, a state as the proof that it made. */
 static inline void shared_show(struct shared_engine *e, struct engine_news_list *news)
 {
 	struct store_change rows[64];
@@ -104,10 +116,19 @@ static inline void shared_show(struct shared_engine *e, struct engine_news_list 
 		if (e->db->log[e->seen].writer == e->engine.slot)
 			continue;
 		for (i = n = 0; i < g->n; i++) {
-			if (g->changes[i].kind == CHANGE_PROOF_RANGE ||
-			    g->changes[i].kind == CHANGE_PROOF_STATE)
+			const struct store_proof_state *s = &g->changes[i].proof_state;
+
+			if (g->changes[i].kind == CHANGE_PROOF_RANGE)
 				continue;
 			rows[n] = g->changes[i];
+			if (rows[n].kind == CHANGE_PROOF_STATE) {
+				rows[n] = *shared_proof(e->db, s->id);
+				rows[n].proof.state = s->state;
+				rows[n].proof.has_signer = s->has_signer;
+				memcpy(rows[n].proof.signer, s->signer, 20);
+				rows[n].proof.reason = s->reason;
+				rows[n].proof.judged_ms = s->judged_ms;
+			}
 			if (rows[n].kind == CHANGE_INPUT_REPLACED)
 				rows[n].kind = CHANGE_INPUT_PUT;
 			n++;
@@ -243,12 +264,18 @@ static inline enum store_rc shared_load(struct engine *e, const struct store_vis
 	return STORE_OK;
 }
 
-static inline enum store_rc shared_read(struct engine *e, uint64_t id, struct change_group **out,
-					struct why *why)
+static inline enum store_rc shared_read(struct engine *engine, uint64_t id,
+					struct change_group **out, struct why *why)
 {
-	(void)e, (void)id, (void)out;
-	why_set(why, "none");
-	return STORE_NOT_FOUND;
+	struct shared_engine *e = (struct shared_engine *)engine;
+	const struct store_change *put;
+
+	uv_mutex_lock(&e->db->mutex);
+	put = shared_proof(e->db, id);
+	*out = put ? change_group_new(put, 1) : NULL;
+	uv_mutex_unlock(&e->db->mutex);
+	why_set(why, "no such proof");
+	return *out ? STORE_OK : STORE_NOT_FOUND;
 }
 
 static inline bool shared_tidy(struct engine *e)

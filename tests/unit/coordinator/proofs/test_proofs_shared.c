@@ -1,0 +1,405 @@
+/* Two coordinators on one database: any of them keeps a proof, and the one that leads judges it. */
+#include "../l1/l1_world.h"
+#include "../store/shared_db.h"
+
+#include "coordinator/base/clock.h"
+#include "coordinator/proofs/proofs.h"
+#include "coordinator/provers/registrar.h"
+#include "ethereum/key.h"
+
+#include <unistd.h>
+
+#define BATCHES 3
+
+struct side {
+	char dir[64];
+	struct store *store;
+	struct work *work;
+	struct registrar *registrar;
+	struct wake *wake;
+	struct l1 *l1;
+	struct commitments *commitments;
+	struct proofs *proofs;
+};
+
+struct world {
+	uv_loop_t loop;
+	struct l1_world w;
+	struct shared_db db;
+	struct side side[2];
+	struct eth_key key;
+	struct eth_address signer;
+	unsigned closed, answers;
+	enum proof_answer answer;
+	char code[32], sentence[256];
+};
+
+static void on_foreign(void *arg, const struct store_change *changes, size_t n)
+{
+	struct side *x = arg;
+	struct why why = {""};
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (changes[i].kind == CHANGE_PROOF_PUT || changes[i].kind == CHANGE_PROOF_DEL)
+			assert_true(proofs_foreign(x->proofs, &changes[i], &why));
+}
+
+static void on_facts(void *arg, const struct l1_facts *f)
+{
+	struct side *x = arg;
+	const struct work_chain chain = {f->committed, f->verified, f->final};
+	struct why why = {""};
+
+	work_set_chain(x->work, &chain, &why);
+	proofs_judge(x->proofs);
+}
+
+static void on_failed(void *arg, const char *sentence)
+{
+	(void)arg, (void)sentence;
+}
+
+static void on_fatal(void *arg, const char *event, const char *sentence)
+{
+	(void)arg;
+	fail_msg("%s: %s", event, sentence);
+}
+
+static void on_wake(void *arg)
+{
+	(void)arg;
+}
+
+static void make_book(struct world *w, struct side *x, unsigned slot)
+{
+	const struct registrar_settings rs = {.max_provers = 8, .allow_dev_mode = true};
+	struct work_limits wl = {.max_batches = 100,
+				 .max_inputs = 100,
+				 .max_versions = 4,
+				 .max_candidates = 4,
+				 .max_candidates_per_source = 100,
+				 .lease_ms = 60000};
+	struct registrar_check check;
+	struct why why = {""};
+	uint64_t b;
+	int t;
+
+	for (t = 0; t < PROVER_TYPES; t++)
+		wl.proof_max[t] = 65536;
+	x->work = work_new(&wl);
+	x->registrar = registrar_new(&rs);
+	assert_true(x->work && x->registrar);
+	work_set_ids(x->work, slot, STORE_SLOTS);
+	work_set_needed(x->work, PROVER_TYPE_BIT(PROVER_TDX));
+	for (b = 1; b <= BATCHES; b++) {
+		const uint8_t sha[32] = {(uint8_t)b};
+
+		assert_int_equal(work_add_input(x->work, b, "abcdef0", sha, 10, &why),
+				 WORK_INPUT_NEW);
+	}
+	registrar_set_contract(x->registrar, &w->w.verifier, true);
+	assert_true(registrar_check(x->registrar, span_of(w->signer.b, 20), NULL, "10.0.0.5",
+				    clock_wall_ms(), &check, &why));
+	assert_true(registrar_setup(x->registrar, &check, &why));
+}
+
+static void make_side(struct world *w, unsigned slot)
+{
+	struct side *x = &w->side[slot];
+	const struct store_events events = {.foreign = on_foreign, .arg = x};
+	const struct l1_events le = {on_facts, on_failed, on_fatal, x};
+	const struct l1_options lo = {
+	    .proposer = w->w.proposer, .confirmations = 1, .every_ms = 20};
+	struct store_options so = {.dir = x->dir, .lazy_ms = 10, .events = &events};
+	struct proofs_parts pp;
+	struct l1_parts lp;
+	struct why why = {""};
+
+	strcpy(x->dir, "/tmp/test_side.XXXXXX");
+	assert_non_null(mkdtemp(x->dir));
+	so.engine = shared_engine(&w->db, slot);
+	assert_int_equal(store_open(&x->store, &w->loop, &so, &why), STORE_OK);
+	make_book(w, x, slot);
+	x->wake = wake_new(&w->loop, on_wake, x, &why);
+	lp = (struct l1_parts){&w->loop, w->w.rpc, x->store};
+	assert_true(l1_new(&x->l1, &lp, &lo, &le, &why));
+	assert_true(commitments_new(&x->commitments, w->w.rpc, &w->w.proposer, &why));
+	pp = (struct proofs_parts){x->store, x->work, x->registrar, x->l1, x->commitments, x->wake};
+	assert_true(proofs_new(&x->proofs, &pp, 65536, &why));
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof *w);
+
+	uv_loop_init(&w->loop);
+	l1_world_open(&w->w, &w->loop);
+	w->w.committed = BATCHES;
+	w->key.secret[31] = 7;
+	assert_true(eth_key_address(&w->signer, &w->key));
+	shared_db_init(&w->db);
+	w->db.leader = -1;
+	make_side(w, 0);
+	make_side(w, 1);
+	*state = w;
+	return 0;
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void on_closed(void *arg)
+{
+	((struct world *)arg)->closed++;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+	char command[128];
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		proofs_stop(w->side[i].proofs);
+		l1_close(w->side[i].l1, nothing, NULL);
+		wake_close(w->side[i].wake, nothing, NULL);
+		store_close(w->side[i].store, on_closed, w);
+	}
+	while (w->closed < 2)
+		uv_run(&w->loop, UV_RUN_ONCE);
+	l1_world_wait(&w->w, 50);
+	for (i = 0; i < 2; i++) {
+		proofs_free(w->side[i].proofs);
+		commitments_free(w->side[i].commitments);
+		l1_free(w->side[i].l1);
+		work_free(w->side[i].work);
+		registrar_free(w->side[i].registrar);
+		snprintf(command, sizeof command, "rm -rf %s", w->side[i].dir);
+		assert_int_equal(system(command), 0);
+	}
+	l1_world_close(&w->w);
+	eth_key_wipe(&w->key);
+	assert_int_equal(uv_loop_close(&w->loop), 0);
+	shared_db_free(&w->db);
+	free(w);
+	return 0;
+}
+
+/* ---- steps ---- */
+
+static void on_answer(void *arg, enum proof_answer answer, const char *code, const char *sentence)
+{
+	struct world *w = arg;
+
+	w->answers++;
+	w->answer = answer;
+	snprintf(w->code, sizeof w->code, "%s", code);
+	snprintf(w->sentence, sizeof w->sentence, "%s", sentence);
+}
+
+static enum proof_answer submit(struct world *w, unsigned side, uint64_t batch, const void *bytes,
+				size_t n)
+{
+	struct proof proof = {.prover_type = PROVER_TDX};
+	const unsigned before = w->answers;
+
+	buf_init(&proof.bytes, 1000);
+	buf_init(&proof.public_values, 1);
+	assert_true(buf_add(&proof.bytes, bytes, n));
+	proofs_submit(w->side[side].proofs, batch, &proof, NULL, "10.0.0.5", on_answer, w);
+	buf_free(&proof.bytes);
+	while (w->answers == before)
+		uv_run(&w->loop, UV_RUN_ONCE);
+	return w->answer;
+}
+
+/* The eight words that the chain of l1_world commits for this batch. */
+static enum proof_answer prove(struct world *w, unsigned side, uint64_t batch)
+{
+	uint8_t words[8][32] = {{0}}, sig[65];
+	int i;
+
+	words[0][30] = (uint8_t)(batch - 1);
+	words[1][30] = (uint8_t)batch;
+	words[0][31] = words[1][31] = 0x11;
+	for (i = 0; i < 8; i++)
+		words[6][24 + i] = (uint8_t)((uint64_t)L1_WORLD_L2_CHAIN >> 8 * (7 - i));
+	assert_true(eip191_sign(sig, &w->key, words, sizeof words));
+	return submit(w, side, batch, sig, sizeof sig);
+}
+
+static void settle(struct world *w)
+{
+	l1_world_wait(&w->w, 100);
+}
+
+static void hear_l1(struct world *w)
+{
+	l1_start(w->side[0].l1);
+	l1_start(w->side[1].l1);
+	while (!l1_is_fresh(w->side[0].l1) || !l1_is_fresh(w->side[1].l1))
+		settle(w);
+}
+
+static void lead(struct world *w, int side)
+{
+	unsigned i;
+
+	uv_mutex_lock(&w->db.mutex);
+	w->db.leader = side;
+	uv_mutex_unlock(&w->db.mutex);
+	for (i = 0; i < 2; i++)
+		proofs_lead(w->side[i].proofs, side == (int)i);
+}
+
+static size_t count(const struct world *w, unsigned side, enum work_state state)
+{
+	struct work_counts c;
+
+	work_counts(w->side[side].work, &c);
+	return c.candidates[state];
+}
+
+/* ---- tests ---- */
+
+static void test_kept_by_one_and_known_to_all(void **state)
+{
+	struct world *w = *state;
+	struct work_candidate c[2];
+
+	assert_int_equal(prove(w, 0, 1), PROOF_ACK);
+	settle(w);
+	assert_int_equal(count(w, 1, WORK_CANDIDATE), 1);
+	/* The prover did not hear it, and asks the other one. */
+	assert_int_equal(prove(w, 1, 1), PROOF_ACK);
+	assert_int_equal(shared_count(&w->db, CHANGE_PROOF_PUT), 1);
+	assert_int_equal(proofs_counters(w->side[1].proofs)->submits[WORK_DUPLICATE], 1);
+	assert_int_equal(prove(w, 1, 2), PROOF_ACK);
+	settle(w);
+	assert_int_equal(work_candidates(w->side[0].work, 1, PROVER_TDX, &c[0], 1), 1);
+	assert_int_equal(work_candidates(w->side[0].work, 2, PROVER_TDX, &c[1], 1), 1);
+	assert_int_equal(c[0].id, 64);
+	assert_int_equal(c[1].id, 65);
+	assert_string_equal(c[1].source, "10.0.0.5");
+}
+
+static void test_only_the_leader_judges(void **state)
+{
+	struct world *w = *state;
+	struct work_candidate c;
+
+	assert_int_equal(prove(w, 0, 1), PROOF_ACK);
+	hear_l1(w);
+	settle(w);
+	assert_int_equal(count(w, 0, WORK_CANDIDATE), 1);
+	assert_int_equal(count(w, 1, WORK_CANDIDATE), 1);
+	proofs_verdict(w->side[0].proofs, 64, WORK_BAD, NULL, "by whom?");
+	assert_int_equal(count(w, 0, WORK_CANDIDATE), 1);
+	/* One leads, and what was open is judged. */
+	lead(w, 1);
+	settle(w);
+	assert_int_equal(count(w, 1, WORK_GOOD), 1);
+	assert_int_equal(count(w, 0, WORK_GOOD), 1);
+	assert_true(work_find_candidate(w->side[0].work, 64, &c));
+	assert_true(c.has_signer && eth_address_equal(&c.signer, &w->signer));
+	assert_int_equal(shared_count(&w->db, CHANGE_PROOF_STATE), 1);
+	/* And what comes to the other, too. */
+	assert_int_equal(prove(w, 0, 2), PROOF_ACK);
+	settle(w);
+	assert_int_equal(count(w, 0, WORK_GOOD), 2);
+	/* The other takes over. */
+	lead(w, 0);
+	assert_int_equal(prove(w, 1, 3), PROOF_ACK);
+	settle(w);
+	assert_int_equal(count(w, 1, WORK_GOOD), 3);
+	assert_int_equal(shared_count(&w->db, CHANGE_PROOF_STATE), 3);
+}
+
+/* One that was found bad comes again, to a coordinator that may say nothing of states. */
+static void test_a_bad_one_comes_to_a_follower(void **state)
+{
+	struct world *w = *state;
+	unsigned i;
+
+	hear_l1(w);
+	lead(w, 1);
+	assert_int_equal(submit(w, 0, 1, "short", 5), PROOF_ACK);
+	settle(w);
+	assert_int_equal(count(w, 0, WORK_BAD), 1);
+	/* Its source is good for nothing now: another one of it is good. */
+	for (i = 0; i < 2; i++)
+		assert_true(work_foreign_candidate(
+		    w->side[i].work, 999,
+		    &(struct work_proof){.batch = 2, .source = "10.0.0.5", .type = PROVER_TDX},
+		    WORK_GOOD, true, &w->signer));
+	assert_int_equal(submit(w, 0, 1, "short", 5), PROOF_ACK);
+	settle(w);
+	assert_int_equal(shared_count(&w->db, CHANGE_PROOF_PUT), 2);
+	assert_int_equal(count(w, 0, WORK_BAD), 2);
+	assert_int_equal(count(w, 1, WORK_BAD), 2);
+}
+
+static void test_a_database_that_cannot_be_reached(void **state)
+{
+	struct world *w = *state;
+
+	shared_set(&w->db, STORE_UNREACHABLE, false);
+	assert_int_equal(prove(w, 0, 1), PROOF_REFUSED);
+	assert_string_equal(w->code, "try_again");
+	assert_string_equal(w->sentence,
+			    "the proof could not be stored: the database cannot be reached");
+	assert_int_equal(count(w, 0, WORK_CANDIDATE), 0);
+	shared_set(&w->db, STORE_OK, false);
+	assert_int_equal(prove(w, 0, 1), PROOF_ACK);
+}
+
+static void test_rows_that_go_and_rows_that_are_none(void **state)
+{
+	struct store_change row = {.kind = CHANGE_PROOF_PUT,
+				   .proof = {.id = 7, .batch = 1, .prover_type = PROVER_TDX}};
+	struct world *w = *state;
+	struct proofs *p = w->side[0].proofs;
+	struct why why = {""};
+
+	row.proof.state = WORK_CANDIDATE;
+	assert_true(proofs_foreign(p, &row, &why));
+	assert_true(proofs_foreign(p, &row, &why));
+	assert_int_equal(count(w, 0, WORK_CANDIDATE), 1);
+	row.kind = CHANGE_PROOF_DEL;
+	assert_true(proofs_foreign(p, &row, &why));
+	assert_true(proofs_foreign(p, &row, &why));
+	assert_int_equal(count(w, 0, WORK_CANDIDATE), 0);
+	row.kind = CHANGE_PROOF_PUT;
+	row.proof.state = WORK_STATES;
+	assert_false(proofs_foreign(p, &row, &why));
+	assert_string_equal(why.text,
+			    "another coordinator's proof 7 of batch 1 cannot be taken over");
+	row.proof.state = WORK_RESERVED;
+	assert_false(proofs_foreign(p, &row, &why));
+	row.proof.prover_type = PROVER_TYPES;
+	assert_false(proofs_foreign(p, &row, &why));
+	assert_false(proofs_restore(p, &row.proof, &why));
+	/* What only a dry run can judge stays so, at the start too: the one who judges goes on. */
+	row.proof = (struct store_proof){
+	    .id = 9, .batch = 1, .prover_type = PROVER_TDX, .state = WORK_UNDECIDED};
+	assert_true(proofs_restore(p, &row.proof, &why));
+	assert_int_equal(count(w, 0, WORK_UNDECIDED), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_kept_by_one_and_known_to_all),
+	    TEST(test_only_the_leader_judges),
+	    TEST(test_a_bad_one_comes_to_a_follower),
+	    TEST(test_a_database_that_cannot_be_reached),
+	    TEST(test_rows_that_go_and_rows_that_are_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -29,8 +29,6 @@ DOCKERFILE = REPO / "docker" / "Dockerfile"
 BASE = "docker.io/library/debian:bookworm-slim"
 UID = "10001"
 TOOLS = ["podman", "buildah", "runc", "netavark", "iptables", "catatonit", "podman-compose", "mmdebstrap"]
-IMAGES = {"runtime": "proof-coordinator", "devnet": "proof-coordinator-devnet", "database": "proof-coordinator-database",
-          "balancer": "proof-coordinator-balancer"}
 SERVICES = ["l1", "coordinator", "sequencer", "prover"]
 KEYS = ["59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
         "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"]
@@ -156,6 +154,12 @@ def _shown(record_property):
     return lambda line: record_property("shown", line)
 
 
+def build_image(podman, target, image):
+    with measured(f"image {image}"):
+        podman.run("build", "--isolation", "chroot", "--network", "host", "--pull-never", "--format", "docker",
+                   "-f", str(DOCKERFILE), "--target", target, "-t", image, str(REPO), timeout=3000)
+
+
 @pytest.fixture(scope="module")
 def podman():
     home = pathlib.Path(tempfile.mkdtemp(prefix="docker-test."))
@@ -167,10 +171,8 @@ def podman():
         if done.returncode != 0:
             why = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
             pytest.skip(f"SKIPPED: containers: podman runs none on this machine: {why}")
-        for target, image in IMAGES.items():
-            with measured(f"image {image}"):
-                podman.run("build", "--isolation", "chroot", "--network", "host", "--pull-never", "--format", "docker",
-                           "-f", str(DOCKERFILE), "--target", target, "-t", image, str(REPO), timeout=3000)
+        build_image(podman, "runtime", "proof-coordinator")
+        build_image(podman, "devnet", "proof-coordinator-devnet")
         yield podman
     finally:
         podman.close()
@@ -356,6 +358,8 @@ class Cluster(Devnet):
 
 @pytest.fixture(scope="module")
 def cluster(podman):
+    for target in ("database", "balancer"):
+        build_image(podman, target, f"proof-coordinator-{target}")
     cluster = Cluster(podman)
     cluster.project = f"cluster{os.getpid()}"
     try:

@@ -341,12 +341,6 @@ static bool check_tls(const struct store_url *u, struct why *why)
 		why_set(why, "sslmode is disable, and a file for TLS is given");
 	else if (!u->sslcert[0] != !u->sslkey[0])
 		why_set(why, "sslcert and sslkey belong together");
-	else if (store_url_verifies(u) && !u->sslrootcert[0])
-		why_set(why,
-			"sslmode is %s%s, for which sslrootcert=FILE is needed: the authority of "
-			"the server's certificate (or say sslmode)",
-			u->sslmode,
-			u->sslmode_given ? "" : ", because a host is not this machine,");
 	else
 		return true;
 	return false;

@@ -40,7 +40,7 @@ bool store_url_parse(struct store_url *out, const char *text, struct why *why);
 
 /* Is a connection without TLS, or with anybody's certificate, out of the question? */
 bool store_url_demands_tls(const struct store_url *url);
-/* Is the server's certificate checked against sslrootcert? */
+/* Is the server's certificate checked, against sslrootcert or the system's authorities? */
 bool store_url_verifies(const struct store_url *url);
 
 #endif

@@ -35,10 +35,13 @@ class Database:
         """Rows for so many batches that share one input, so that each may be proven once."""
         name = hashlib.sha256(body).hexdigest()
         self.server.sql(f"""
-            INSERT INTO input_chunk (sha256, n, bytes) VALUES ('\\x{name}', 0, '\\x{body.hex()}');
-            WITH taken AS (UPDATE head SET rev = rev + 1 RETURNING rev)
-            INSERT INTO input SELECT b, 'abc1234', '\\x{name}', {len(body)}, 0, 0, taken.rev, -1
-            FROM taken, generate_series(1, {count}) AS b""")
+            INSERT INTO input_file VALUES ('\\x{name}', {len(body)});
+            INSERT INTO input_chunk VALUES ('\\x{name}', 0, '\\x{body.hex()}');
+            WITH taken AS (UPDATE head SET rev = rev + 1, mark = 1 RETURNING rev),
+            marked AS (INSERT INTO mark (rev, mark) SELECT rev, 1 FROM taken)
+            INSERT INTO input SELECT b, 'abc1234', '\\x{name}', {len(body)}, 0, 0, taken.rev, 0
+            FROM taken, generate_series(1, {count}) AS b;
+            ANALYZE""")
 
 
 @contextlib.contextmanager

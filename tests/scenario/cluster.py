@@ -73,7 +73,7 @@ class Cluster:
     def leader(self):
         """The one that holds the lock, or None. As the database sees it."""
         rows = self.server.sql("SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
-                               "WHERE l.locktype = 'advisory' AND l.granted")
+                               "WHERE l.locktype = 'advisory' AND l.objid = 2 AND l.granted")
         return next((c for c in self for row in rows if row[0].endswith(c.name)), None)
 
     def until_leader(self, *among, seconds=20):

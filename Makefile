@@ -15,7 +15,7 @@ DIFFERENTIAL_CASES ?= 20000
 # with it, so that a misspelt one is told.
 told = $(foreach name,$(filter ETHREX_%,$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),$(name)))
 
-.PHONY: help executor conformance init down status test bench bench-peers fuzz fuzz-differential register-example lint soak cluster-faults screenshots test-docker build install deb clean
+.PHONY: help executor conformance init down status test models bench bench-peers fuzz fuzz-differential register-example lint soak cluster-faults screenshots test-docker build install deb clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
@@ -39,6 +39,10 @@ status: ## what of the devnet runs
 
 test: ## all tests: unit tests under sanitizers, scenarios with real processes (120 kill -9 cycles)
 	@scripts/run-tests
+
+models: ## the protocol of several coordinators, searched completely by spin; what each guard is for
+	@scripts/install-deps test
+	@models/check
 
 bench: build ## ratios against floors measured in the same run
 	@scripts/install-deps test

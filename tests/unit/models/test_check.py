@@ -79,7 +79,7 @@ def test_another_counterexample_does_not_count(models):
 
 @needs_spin
 @pytest.mark.parametrize("old, new, words", [("DEPTH = 2000000", "DEPTH = 50", "max search depth too small"),
-                                             ("MIB_PER_RUN = 900", "MIB_PER_RUN = 1", "out of memory")])
+                                             ("MIB_PER_RUN = 900", "MIB_PER_RUN = 1", "reached -DMEMLIM bound")])
 def test_a_search_that_is_cut_short_does_not_count(models, old, new, words):
     edit(models / "check", old, new)
     done = check(models, "granting")

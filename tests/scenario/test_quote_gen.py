@@ -63,6 +63,8 @@ class Coordinator:
         raw = b""
         while piece := s.recv(65536):  # ends with the client's half-close, as ethrex's does
             raw += piece
+        if not raw:
+            return  # it was killed before it spoke
         message = json.loads(raw)
         with self.lock:
             replies = self.script[kind_of(message)]

@@ -6,12 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/base/resolve.h"
+
 #define KEYWORDS_MAX 64
 #define LIST_MAX     1024
+#define ENTRY_MAX    260
 #define SERVER_MIN   140000 /* idle_session_timeout */
 
 struct keywords {
 	int n;
+	unsigned places;
 	const char *names[KEYWORDS_MAX + 1], *values[KEYWORDS_MAX + 1];
 	char hosts[LIST_MAX], addresses[LIST_MAX], ports[LIST_MAX];
 };
@@ -55,23 +59,67 @@ bool link_where(char *out, size_t size, const char *url, struct why *why)
 	return true;
 }
 
-/* A list with commas, begun at its entry `by`. A single entry, such as one port for all, stays. */
-static const char *turned(char out[LIST_MAX], const char *list, unsigned by)
+/* ---- where to ---- */
+
+static unsigned count_of(const char *list)
 {
-	const char *p = list;
 	unsigned n = 1;
 
-	if (!list)
-		return NULL;
-	for (; *p; p++)
-		n += *p == ',';
-	for (p = list, by %= n; by; by--)
-		p = strchr(p, ',') + 1;
-	if (snprintf(out, LIST_MAX, "%s%s%.*s", p, p == list ? "" : ",",
-		     p == list ? 0 : (int)(p - list - 1), list) >= LIST_MAX)
-		return list;
-	return out;
+	for (; list && *list; list++)
+		n += *list == ',';
+	return n;
 }
+
+/* Entry i of a list with commas; the last one where there are fewer. */
+static void entry_of(char out[ENTRY_MAX], const char *list, unsigned i)
+{
+	const char *comma;
+
+	for (; list && i && (comma = strchr(list, ',')); i--)
+		list = comma + 1;
+	snprintf(out, ENTRY_MAX, "%.*s", list ? (int)strcspn(list, ",") : 0, list ? list : "");
+}
+
+static void add_place(struct keywords *k, const char *host, const char *address, const char *port)
+{
+	const char *comma = k->places++ ? "," : "";
+	const size_t h = strlen(k->hosts), a = strlen(k->addresses), p = strlen(k->ports);
+
+	if (h + strlen(host) + 2 > LIST_MAX || a + strlen(address) + 2 > LIST_MAX ||
+	    p + strlen(port) + 2 > LIST_MAX)
+		return;
+	snprintf(k->hosts + h, LIST_MAX - h, "%s%s", comma, host);
+	snprintf(k->addresses + a, LIST_MAX - a, "%s%s", comma, address);
+	snprintf(k->ports + p, LIST_MAX - p, "%s%s", comma, port);
+}
+
+/* Each host with its addresses, from host number `by` on. libpq would look names up itself, and
+ * wait for as long as that takes. False: none was found. */
+static bool find_places(struct keywords *k, const char *hosts, const char *ports, unsigned by,
+			unsigned ms, struct why *why)
+{
+	const unsigned n = count_of(hosts);
+	char host[ENTRY_MAX], port[ENTRY_MAX];
+	struct resolved found;
+	unsigned i;
+	size_t j;
+
+	for (i = 0; i < n; i++) {
+		entry_of(host, hosts, (i + by) % n);
+		entry_of(port, ports, (i + by) % n);
+		if (!*host || *host == '/') {
+			add_place(k, host, "", port);
+			continue;
+		}
+		if (!resolve(&found, host, ms / (2 * n), why))
+			continue;
+		for (j = 0; j < found.n; j++)
+			add_place(k, host, found.address[j], port);
+	}
+	return k->places > 0;
+}
+
+/* ---- how ---- */
 
 static void keyword(struct keywords *k, const char *name, const char *value)
 {
@@ -88,16 +136,18 @@ static void keyword(struct keywords *k, const char *name, const char *value)
 }
 
 static void choose(struct keywords *k, const PQconninfoOption *o, const char *password,
-		   const char *name, unsigned attempt)
+		   const char *name)
 {
 	const PQconninfoOption *i;
 
 	for (i = o; i->keyword; i++)
 		if (i->val && *i->val)
 			keyword(k, i->keyword, i->val);
-	keyword(k, "host", turned(k->hosts, value_of(o, "host"), attempt));
-	keyword(k, "hostaddr", turned(k->addresses, value_of(o, "hostaddr"), attempt));
-	keyword(k, "port", turned(k->ports, value_of(o, "port"), attempt));
+	if (k->places) {
+		keyword(k, "host", k->hosts);
+		keyword(k, "hostaddr", k->addresses);
+		keyword(k, "port", k->ports);
+	}
 	if (password && *password)
 		keyword(k, "password", password);
 	keyword(k, "application_name", name);
@@ -231,7 +281,13 @@ enum store_rc link_open(struct link *s, const char *url, const char *password, c
 	link_deadline(s, ms);
 	if (!o)
 		return STORE_FOREIGN;
-	choose(&k, o, password, name, attempt);
+	if (value_of(o, "host") && !value_of(o, "hostaddr") &&
+	    !find_places(&k, value_of(o, "host"), value_of(o, "port"), attempt, ms, why)) {
+		why_wrap(why, "%s", where);
+		PQconninfoFree(o);
+		return STORE_UNREACHABLE;
+	}
+	choose(&k, o, password, name);
 	s->conn = PQconnectStartParams(k.names, k.values, 0);
 	PQconninfoFree(o);
 	if (!s->conn) {

@@ -305,7 +305,7 @@ def words_at_start(c, status=None):
     c.start(ready=False)
     c.process.wait(30)
     assert c.process.returncode == status if status is not None else c.process.returncode != 0
-    return c.log()
+    return c.log().replace('\\"', '"')
 
 
 @pytest.fixture

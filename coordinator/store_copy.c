@@ -83,9 +83,9 @@ enum store_rc store_count(uint64_t out[STORE_TABLES], struct engine *e, struct w
 struct copy {
 	const struct store_end *from, *to;
 	struct store_copied *out;
-	uint64_t seen; /* of the target's revisions */
-	bool leads;
-	bool replaced; /* this pass takes the inputs that were replaced, or all the rest */
+	uint64_t seen;  /* of the target's revisions */
+	uint64_t fence; /* 0: another leads */
+	bool replaced;  /* this pass takes the inputs that were replaced, or all the rest */
 	struct buf group;
 	size_t bytes;
 	uint64_t *long_proofs; /* their ids: their blobs are read one by one */
@@ -102,7 +102,7 @@ static void take_news(struct copy *c, struct engine_news *news)
 		if (news->kind == NEWS_FOREIGN)
 			c->seen = news->rev;
 		if (news->kind == NEWS_LEADS || news->kind == NEWS_LEADS_NOT)
-			c->leads = news->kind == NEWS_LEADS;
+			c->fence = news->fence;
 		free(news->changes);
 		free(news);
 	}
@@ -121,7 +121,7 @@ static bool lead(struct copy *c, struct why *why)
 		engine_news_list_init(&news);
 		ops->turn(c->to->engine, &news);
 		take_news(c, news.first);
-		if (c->leads)
+		if (c->fence)
 			return true;
 		uv_sleep(ops->turn_ms);
 	} while (uv_hrtime() < until);
@@ -146,6 +146,7 @@ static enum store_rc commit(struct copy *c, const struct store_change *changes, 
 	if (rc == STORE_OK) {
 		engine_news_list_init(&news);
 		item.seen = c->seen;
+		item.fence = c->fence;
 		rc = c->to->engine->ops->commit(c->to->engine, items, 1, &news, &ns, why);
 		take_news(c, news.first);
 	}

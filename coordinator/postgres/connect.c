@@ -5,8 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "coordinator/base/resolve.h"
+
+/* Where libpq's own default, ~/.postgresql/root.crt, is not what a service has. */
+static const char *const root_files[] = {"/etc/ssl/certs/ca-certificates.crt",
+					 "/etc/pki/tls/certs/ca-bundle.crt"};
 
 #define KEYWORDS_MAX 64
 #define LIST_MAX     1024
@@ -135,6 +140,19 @@ static void keyword(struct keywords *k, const char *name, const char *value)
 		k->names[++k->n] = NULL;
 }
 
+/* Who is to be checked without a word of whose authority is checked by the system's. */
+static void choose_authority(struct keywords *k, const PQconninfoOption *o)
+{
+	const char *mode = value_of(o, "sslmode");
+	size_t i;
+
+	if (!mode || strncmp(mode, "verify", 6) != 0 || value_of(o, "sslrootcert"))
+		return;
+	for (i = 0; i < sizeof root_files / sizeof *root_files; i++)
+		if (!access(root_files[i], R_OK))
+			keyword(k, "sslrootcert", root_files[i]);
+}
+
 static void choose(struct keywords *k, const PQconninfoOption *o, const char *password,
 		   const char *name)
 {
@@ -157,6 +175,7 @@ static void choose(struct keywords *k, const PQconninfoOption *o, const char *pa
 	keyword(k, "keepalives_interval", "1");
 	keyword(k, "keepalives_count", "3");
 	keyword(k, "tcp_user_timeout", "3000");
+	choose_authority(k, o);
 }
 
 /* libpq's sentence names the host; what an operator does about it is added where it is known. */
@@ -175,14 +194,9 @@ static void explain(const struct link *s, struct why *why)
 	    {"does not exist", "; create it first"},
 	};
 	char text[400];
-	size_t i, n;
+	size_t i;
 
-	snprintf(text, sizeof text, "%s", PQerrorMessage(s->conn));
-	for (n = strlen(text); n && text[n - 1] == '\n'; n--)
-		text[n - 1] = '\0';
-	for (i = 0; text[i]; i++)
-		if (text[i] == '\n')
-			text[i] = ' ';
+	link_flatten(text, sizeof text, PQerrorMessage(s->conn));
 	for (i = 0; i < sizeof hints / sizeof *hints; i++)
 		if (strstr(text, hints[i].says))
 			break;

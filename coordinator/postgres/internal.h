@@ -113,6 +113,9 @@ enum store_rc link_prepare(struct link *s, struct why *why);
 /* For sentences, from an URL, without the user. False with the sentence: it is not one. */
 bool link_where(char *out, size_t size, const char *url, struct why *why);
 
+/* libpq's message on one line. */
+void link_flatten(char *out, size_t size, const char *text);
+
 /* These only queue. What goes wrong shows when the answer is taken. */
 void link_send(struct link *s, enum statement which, const struct params *p);
 void link_send_sql(struct link *s, const char *sql, const char *types, const struct params *p);
@@ -171,11 +174,11 @@ struct postgres {
 	bool loaded; /* or committed */
 	bool said_lost;
 	bool said_skew;
-	bool ended;            /* another past: nothing is stored any more */
-	struct why lost;       /* why there is no connection */
-	uint64_t writer;       /* a new one for each connection */
-	uint64_t seen, mark;   /* all up to here is known, which looked like this */
-	uint64_t fence;        /* 0, or this leader's */
+	bool ended;          /* another past: nothing is stored any more */
+	struct why lost;     /* why there is no connection */
+	uint64_t writer;     /* a new one for each connection */
+	uint64_t seen, mark; /* all up to here is known, which looked like this */
+	uint64_t fence;      /* 0, or this leader's */
 	int64_t skew_ms;
 	bool slot_locked;
 	struct engine_news_list late; /* for whoever may show news next */

@@ -52,17 +52,19 @@ static const struct {
     {"XX002", STORE_CORRUPT, "the database is damaged"},
 };
 
-/* On one line, without a full stop at the end. */
-static void flatten(char *out, size_t size, const char *text)
+void link_flatten(char *out, size_t size, const char *text)
 {
-	size_t n = 0;
+	size_t n = 0, length;
 
-	for (; *text && n + 1 < size; text++)
-		if (*text != '\n')
-			out[n++] = *text;
-		else if (text[1] && n + 2 < size)
-			out[n++] = ' ';
-	out[n] = '\0';
+	for (; *text; text += length + (text[length] == '\n')) {
+		length = strcspn(text, "\n");
+		/* What might be the cause, libpq says behind a tab. */
+		if (*text != '\t' && n < size)
+			n += (size_t)snprintf(out + n, size - n, "%s%.*s", n ? "; " : "",
+					      (int)length, text);
+	}
+	if (!n)
+		out[0] = '\0';
 }
 
 enum store_rc link_rc(const struct link *s, const PGresult *r, struct why *why)
@@ -76,7 +78,7 @@ enum store_rc link_rc(const struct link *s, const PGresult *r, struct why *why)
 		why_set(why, "%s: a statement before it failed", s->where);
 		return STORE_DISK;
 	}
-	flatten(text, sizeof text, message ? message : PQresultErrorMessage(r));
+	link_flatten(text, sizeof text, message ? message : PQresultErrorMessage(r));
 	for (i = 0; state && i < sizeof states / sizeof *states; i++)
 		if (strcmp(states[i].state, state) == 0) {
 			why_set(why, "%s: %s (%s)", s->where, text, states[i].hint);
@@ -93,7 +95,7 @@ static void lost(struct link *s, const char *how, struct why *why)
 {
 	char text[256];
 
-	flatten(text, sizeof text, PQerrorMessage(s->conn));
+	link_flatten(text, sizeof text, PQerrorMessage(s->conn));
 	if (how)
 		why_set(why, "%s: %s", s->where, how);
 	else

@@ -102,8 +102,6 @@ static void on_leads(void *arg, uint64_t fence, const struct store_change *inten
 
 	if (d->closing)
 		return;
-	inputs_lead(d->inputs, fence != 0);
-	proofs_lead(d->proofs, fence != 0);
 	if (!fence) {
 		agenda_yield(d->agenda);
 		if (did)

@@ -19,7 +19,7 @@ static void set_proofs_aside(struct inputs *in, uint64_t batch)
 {
 	struct store_change change;
 
-	if (!in->leads)
+	if (!store_leads(in->p.store))
 		return;
 	proofs_aside_put(&change, batch);
 	store_commit_lazy(in->p.store, &change, 1);
@@ -138,9 +138,4 @@ bool inputs_foreign(struct inputs *in, const struct store_change *change, struct
 	}
 	old_forget(in, row->batch, hash, row->sha256);
 	return put(in, row, hash, known, why);
-}
-
-void inputs_lead(struct inputs *in, bool leads)
-{
-	in->leads = leads;
 }

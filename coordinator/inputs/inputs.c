@@ -197,7 +197,8 @@ bool inputs_delete(struct inputs *in, uint64_t batch, const char *commit_hash,
 	input_row_put(&changes[0], batch, commit_hash, sha256, size, 0);
 	changes[0].kind = CHANGE_INPUT_DEL;
 	proofs_aside_put(&changes[1], batch);
-	if (store_commit(in->p.store, changes, in->leads ? 2 : 1, on_deleted, d) == STORE_OK)
+	if (store_commit(in->p.store, changes, store_leads(in->p.store) ? 2 : 1, on_deleted, d) ==
+	    STORE_OK)
 		return true;
 	free(d);
 	why_set(why, "the store's queue is full");
@@ -261,7 +262,6 @@ bool inputs_new(struct inputs **out, const struct inputs_parts *parts,
 	}
 	in->p = *parts;
 	in->o = *options;
-	in->leads = !store_is_shared(parts->store);
 	*out = in;
 	return true;
 }

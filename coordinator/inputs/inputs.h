@@ -70,9 +70,6 @@ void inputs_done(struct inputs *in, const uint8_t sha256[32]);
 /* INPUT_PUT, INPUT_DEL and INPUT_DEL_THROUGH of another coordinator; the last takes batches away
  * with all they have. False with the sentence: out of memory. */
 bool inputs_foreign(struct inputs *in, const struct store_change *change, struct why *why);
-/* Only who leads says in the store what becomes of the proofs of an input that is no more. At the
- * start: true, unless the store is shared. */
-void inputs_lead(struct inputs *in, bool leads);
 
 /* ---- what goes ---- */
 

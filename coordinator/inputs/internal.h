@@ -40,7 +40,6 @@ struct inputs {
 	struct upload *waiting;
 	unsigned finishing;
 	bool stopped;
-	bool leads;
 	struct copies copies;
 
 	struct work_input_info looked_at; /* by inputs_look() */

@@ -224,9 +224,9 @@ static enum store_rc submit_row(struct upload *u)
 	changes[0].input.replaced_ms = now_ms;
 	input_row_put(&changes[1], u->batch, u->commit_hash, u->sha256, u->size, now_ms);
 	proofs_aside_put(&changes[2], u->batch);
-	return u->replaces
-		   ? store_commit(u->in->p.store, changes, u->in->leads ? 3 : 2, on_row_kept, u)
-		   : store_commit(u->in->p.store, &changes[1], 1, on_row_kept, u);
+	return u->replaces ? store_commit(u->in->p.store, changes,
+					  store_leads(u->in->p.store) ? 3 : 2, on_row_kept, u)
+			   : store_commit(u->in->p.store, &changes[1], 1, on_row_kept, u);
 }
 
 /* False: it is not to be stored, and has ended. */

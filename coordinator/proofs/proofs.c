@@ -17,7 +17,6 @@ struct proofs {
 	struct proofs_parts p;
 	size_t max_bytes;
 	bool stopped;
-	bool leads; /* only who leads judges */
 	unsigned judging;
 	uint64_t under_way[JUDGING_MAX]; /* ids; 0: free */
 	struct proofs_counters counters;
@@ -221,7 +220,7 @@ void proofs_verdict(struct proofs *p, uint64_t id, enum work_state state,
 	char text[ETH_ADDRESS_TEXT_SIZE] = "";
 	uint64_t now = clock_wall_ms();
 
-	if (!p->leads || !work_find_candidate(p->p.work, id, &c))
+	if (!store_leads(p->p.store) || !work_find_candidate(p->p.work, id, &c))
 		return;
 	state = work_verdict(p->p.work, id, state);
 	if (state == WORK_ASIDE)
@@ -312,7 +311,7 @@ static void on_commitment(void *arg, const struct batch_commitment *commitment,
 {
 	struct judging *j = arg;
 
-	if (commitment && j->proofs->leads)
+	if (commitment && store_leads(j->proofs->p.store))
 		judge_with(j, commitment);
 	else if (!commitment)
 		log_event(LOG_DEBUG, "judge_later", log_u64("batch", j->c.batch),
@@ -368,7 +367,7 @@ void proofs_judge(struct proofs *p)
 	struct work_judge_at at = {0, 0};
 	struct work_candidate c;
 
-	if (!p->leads || !l1_is_fresh(p->p.l1) || p->stopped)
+	if (!store_leads(p->p.store) || !l1_is_fresh(p->p.l1) || p->stopped)
 		return;
 	while (p->judging < JUDGING_MAX && work_next_to_judge(p->p.work, &at, &c)) {
 		if (is_under_way(p, c.id))
@@ -465,14 +464,7 @@ bool proofs_foreign(struct proofs *p, const struct store_change *change, struct 
 			row->id, row->batch);
 		return false;
 	}
-	proofs_judge(p);
 	return true;
-}
-
-void proofs_lead(struct proofs *p, bool leads)
-{
-	p->leads = leads;
-	proofs_judge(p);
 }
 
 /* ---- life ---- */
@@ -488,7 +480,6 @@ bool proofs_new(struct proofs **out, const struct proofs_parts *parts, size_t ma
 	}
 	p->p = *parts;
 	p->max_bytes = max_bytes;
-	p->leads = !store_is_shared(parts->store);
 	return true;
 }
 

@@ -45,9 +45,6 @@ bool proofs_restore(struct proofs *p, const struct store_proof *row, struct why 
 /* PROOF_PUT and PROOF_DEL of another coordinator; PROOF_DEL_THROUGH comes with the inputs'. False
  * with the sentence: out of memory, or a row that is none of a proof. */
 bool proofs_foreign(struct proofs *p, const struct store_change *change, struct why *why);
-/* Only who leads judges, and says so in the store. At the start: true, unless the store is shared.
- * True: what is open is judged. */
-void proofs_lead(struct proofs *p, bool leads);
 
 /* By what two proofs are known to be the same. False: SHA-256 is not available. */
 bool proofs_digest(uint8_t out[32], struct span bytes, struct span public_values);
@@ -64,7 +61,8 @@ void proofs_submit(struct proofs *p, uint64_t batch, const struct proof *proof,
 const char *proofs_unwanted(struct proofs *p, uint64_t batch, enum prover_type type, size_t text,
 			    struct why *why);
 
-/* Judges what can be judged now; called after each round of the chain. */
+/* Judges what can be judged now, where this coordinator leads; called after each round of the
+ * chain, when it begins to lead, and when others' proofs came. */
 void proofs_judge(struct proofs *p);
 
 /* A verdict, made durable and told to work; nothing, where another leads. signer may be NULL. */

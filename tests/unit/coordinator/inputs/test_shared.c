@@ -529,8 +529,8 @@ static void test_replaced_on_one(void **state)
 	for (i = 0; i < 2; i++)
 		work_set_chain(w->side[i].work, &none, &why);
 	/* The second leads: it says what becomes of the proofs. */
-	w->db.leader = 1;
-	inputs_lead(w->side[1].inputs, true);
+	shared_lead(&w->db, 1);
+	settle(w);
 	assert_int_equal(put(w, 0, 1, "{\"a\":1}"), UPLOAD_CREATED);
 	settle(w);
 	assert_int_equal(ask(w, 1, 5, "a", &batch), SERVE_INPUT);

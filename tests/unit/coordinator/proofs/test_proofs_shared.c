@@ -43,6 +43,15 @@ static void on_foreign(void *arg, const struct store_change *changes, size_t n)
 	for (i = 0; i < n; i++)
 		if (changes[i].kind == CHANGE_PROOF_PUT || changes[i].kind == CHANGE_PROOF_DEL)
 			assert_true(proofs_foreign(x->proofs, &changes[i], &why));
+	proofs_judge(x->proofs);
+}
+
+static void on_leads(void *arg, uint64_t fence, const struct store_change *intents, size_t n)
+{
+	struct side *x = arg;
+
+	(void)fence, (void)intents, (void)n;
+	proofs_judge(x->proofs);
 }
 
 static void on_facts(void *arg, const struct l1_facts *f)
@@ -107,7 +116,7 @@ static void make_book(struct world *w, struct side *x, unsigned slot)
 static void make_side(struct world *w, unsigned slot)
 {
 	struct side *x = &w->side[slot];
-	const struct store_events events = {.foreign = on_foreign, .arg = x};
+	const struct store_events events = {.foreign = on_foreign, .leads = on_leads, .arg = x};
 	const struct l1_events le = {on_facts, on_failed, on_fatal, x};
 	const struct l1_options lo = {
 	    .proposer = w->w.proposer, .confirmations = 1, .every_ms = 20};
@@ -139,7 +148,6 @@ static int setup(void **state)
 	w->key.secret[31] = 7;
 	assert_true(eth_key_address(&w->signer, &w->key));
 	shared_db_init(&w->db);
-	w->db.leader = -1;
 	make_side(w, 0);
 	make_side(w, 1);
 	*state = w;
@@ -244,17 +252,6 @@ static void hear_l1(struct world *w)
 		settle(w);
 }
 
-static void lead(struct world *w, int side)
-{
-	unsigned i;
-
-	uv_mutex_lock(&w->db.mutex);
-	w->db.leader = side;
-	uv_mutex_unlock(&w->db.mutex);
-	for (i = 0; i < 2; i++)
-		proofs_lead(w->side[i].proofs, side == (int)i);
-}
-
 static size_t count(const struct world *w, unsigned side, enum work_state state)
 {
 	struct work_counts c;
@@ -299,7 +296,7 @@ static void test_only_the_leader_judges(void **state)
 	proofs_verdict(w->side[0].proofs, 64, WORK_BAD, NULL, "by whom?");
 	assert_int_equal(count(w, 0, WORK_CANDIDATE), 1);
 	/* One leads, and what was open is judged. */
-	lead(w, 1);
+	shared_lead(&w->db, 1);
 	settle(w);
 	assert_int_equal(count(w, 1, WORK_GOOD), 1);
 	assert_int_equal(count(w, 0, WORK_GOOD), 1);
@@ -311,7 +308,8 @@ static void test_only_the_leader_judges(void **state)
 	settle(w);
 	assert_int_equal(count(w, 0, WORK_GOOD), 2);
 	/* The other takes over. */
-	lead(w, 0);
+	shared_lead(&w->db, 0);
+	settle(w);
 	assert_int_equal(prove(w, 1, 3), PROOF_ACK);
 	settle(w);
 	assert_int_equal(count(w, 1, WORK_GOOD), 3);
@@ -325,7 +323,8 @@ static void test_a_bad_one_comes_to_a_follower(void **state)
 	unsigned i;
 
 	hear_l1(w);
-	lead(w, 1);
+	shared_lead(&w->db, 1);
+	settle(w);
 	assert_int_equal(submit(w, 0, 1, "short", 5), PROOF_ACK);
 	settle(w);
 	assert_int_equal(count(w, 0, WORK_BAD), 1);

@@ -43,11 +43,13 @@ struct shared_engine {
 	struct engine engine;
 	struct shared_db *db;
 	size_t seen;
+	bool leads; /* and the store was told so */
 };
 
 static inline void shared_db_init(struct shared_db *db)
 {
 	memset(db, 0, sizeof *db);
+	db->leader = -1;
 	uv_mutex_init(&db->mutex);
 	uv_cond_init(&db->changed);
 	strcpy(db->dir, "/tmp/test_shared.XXXXXX");
@@ -73,6 +75,13 @@ static inline void shared_set(struct shared_db *db, enum store_rc fault, bool ho
 	db->fault = fault;
 	db->hold = hold;
 	uv_cond_broadcast(&db->changed);
+	uv_mutex_unlock(&db->mutex);
+}
+
+static inline void shared_lead(struct shared_db *db, int slot)
+{
+	uv_mutex_lock(&db->mutex);
+	db->leader = slot;
 	uv_mutex_unlock(&db->mutex);
 }
 
@@ -251,9 +260,15 @@ static inline void shared_turn(struct engine *engine, struct engine_news_list *n
 {
 	struct shared_engine *e = (struct shared_engine *)engine;
 
+	bool leads;
+
 	uv_mutex_lock(&e->db->mutex);
+	leads = e->db->leader == (int)engine->slot;
 	if (e->db->fault == STORE_OK && !e->db->hold)
 		shared_show(e, news);
+	if (leads != e->leads)
+		engine_news_add(news, leads ? NEWS_LEADS : NEWS_LEADS_NOT, NULL, 1, "");
+	e->leads = leads;
 	uv_mutex_unlock(&e->db->mutex);
 }
 

@@ -224,9 +224,18 @@ bool agenda_open(struct agenda *a, uint64_t chain_id, struct why *why)
 	return !a->leads || outbox_open(a->outbox, chain_id, why);
 }
 
+/* What is under way ends in nothing here. */
+static void let_go(struct agenda *a)
+{
+	outbox_yield(a->outbox);
+	verify_yield(a->verify);
+	prepare_yield(a->prepare);
+	registrar_yield(a->p.registrar);
+}
+
 bool agenda_lead(struct agenda *a, const struct store_change *intents, size_t n, struct why *why)
 {
-	agenda_yield(a);
+	let_go(a);
 	if (!outbox_lead(a->outbox, intents, n, why))
 		return false;
 	a->leads = true;
@@ -238,10 +247,7 @@ bool agenda_lead(struct agenda *a, const struct store_change *intents, size_t n,
 void agenda_yield(struct agenda *a)
 {
 	a->leads = false;
-	outbox_yield(a->outbox);
-	verify_yield(a->verify);
-	prepare_yield(a->prepare);
-	registrar_yield(a->p.registrar);
+	let_go(a);
 	say_who_leads(a);
 }
 

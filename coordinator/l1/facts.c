@@ -491,30 +491,26 @@ bool l1_new(struct l1 **out, const struct l1_parts *parts, const struct l1_optio
 	return true;
 }
 
-static bool fits(const struct l1 *c, const struct l1_facts *f, struct why *why)
+bool l1_foreign(const struct l1 *c, struct span row, struct why *why)
 {
-	return l1_row_fits(f, &c->o.proposer, rpc_chain_id(c->p.rpc), why);
+	struct l1_facts f;
+
+	return !l1_row_get(&f, row) ||
+	       l1_row_fits(&f, &c->o.proposer, rpc_chain_id(c->p.rpc), why);
 }
 
 bool l1_restore(struct l1 *c, struct span row, struct why *why)
 {
 	struct l1_facts f;
 
+	if (!l1_foreign(c, row, why))
+		return false;
 	if (!l1_row_get(&f, row))
 		return true;
-	if (!fits(c, &f, why))
-		return false;
 	rpc_expect_chain(c->p.rpc, f.l1_chain_id);
 	c->facts = f;
 	c->known = true;
 	return true;
-}
-
-bool l1_foreign(struct l1 *c, struct span row, struct why *why)
-{
-	struct l1_facts f;
-
-	return !l1_row_get(&f, row) || fits(c, &f, why);
 }
 
 void l1_lead(struct l1 *c)

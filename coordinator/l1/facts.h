@@ -67,7 +67,7 @@ void l1_lead(struct l1 *c);
 /* Each reads for itself, but another's row must be about the same contract. False with the
  * sentence.
  */
-bool l1_foreign(struct l1 *c, struct span row, struct why *why);
+bool l1_foreign(const struct l1 *c, struct span row, struct why *why);
 
 void l1_start(struct l1 *c);
 /* Reads a round now (or right after the one under way). */

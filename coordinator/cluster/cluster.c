@@ -114,6 +114,7 @@ size_t cluster_see(struct store_instance out[STORE_SLOTS], struct store *store,
 		n = 1;
 	}
 	for (i = 0; i < n; i++) {
+		out[i].seen_before_ms += store_lost_ms(store);
 		make_plain(out[i].name, sizeof out[i].name);
 		make_plain(out[i].version, sizeof out[i].version);
 		out[i].status[sizeof out[i].status - 1] = '\0';
@@ -123,7 +124,7 @@ size_t cluster_see(struct store_instance out[STORE_SLOTS], struct store *store,
 
 static bool is_gone(const struct store_instance *c)
 {
-	return c->seen_before_ms > CLUSTER_GONE_MS;
+	return !c->is_this && c->seen_before_ms > CLUSTER_GONE_MS;
 }
 
 /* By what they say; NULL: none that is there. */

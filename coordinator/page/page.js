@@ -192,8 +192,11 @@ function drawCluster(o) {
 
 function clusterAlarms(c, say) {
   if (!c.shared) return;
-  if (c.trouble) say("The database cannot be reached.", `Provers are told to try again. ${c.trouble}`);
-  else if (!c.leads && !c.coordinators.some(isLeader)) say("No coordinator leads.", "Nothing is judged or sent until one takes over.");
+  if (c.trouble) {
+    say("The database cannot be reached.", `Provers are told to try again. ${c.trouble}`);
+    return; // of the others nothing is known now
+  }
+  if (!c.leads && !c.coordinators.some(isLeader)) say("No coordinator leads.", "Nothing is judged or sent until one takes over.");
   for (const one of c.coordinators) {
     if (one.gone && one.seen_s_ago < DAY_S) say("Coordinator gone.", `${one.name} was last seen ${span(one.seen_s_ago)} ago.`);
     else if (!one.gone && Math.abs(one.clock_skew_ms) > CLOCK_OFF_MS)

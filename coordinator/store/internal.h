@@ -36,6 +36,7 @@ struct store {
 	/* The loop's too, of a shared store: as last said by the engine. */
 	uint64_t fence; /* by which it leads; 0: it does not */
 	struct why lost;
+	uint64_t lost_at; /* uv_hrtime() */
 	uint64_t leads_changed, times_lost;
 	int lock_fd;
 	size_t max_queue, max_queue_bytes;

@@ -292,6 +292,8 @@ bool store_is_shared(const struct store *store);
 bool store_leads(const struct store *store);
 /* Why nothing can be stored now, as events.reached said it; "" while it can. */
 const char *store_lost(const struct store *store);
+/* For how long, in milliseconds; 0 while it can. */
+uint64_t store_lost_ms(const struct store *store);
 /* 0..STORE_SLOTS - 1, 0 where it is alone. Two live coordinators never have the same. */
 unsigned store_slot(const struct store *store);
 /* Of the shared database: each has its own. 0 where it is alone. */

@@ -37,7 +37,10 @@ static void note_lead(struct store *s, uint64_t fence)
 
 static void note_reach(struct store *s, bool reached, const char *sentence)
 {
-	s->times_lost += !reached && !s->lost.text[0];
+	if (!reached && !s->lost.text[0]) {
+		s->times_lost++;
+		s->lost_at = uv_hrtime();
+	}
 	why_set(&s->lost, "%s", reached ? "" : *sentence ? sentence : "it does not answer");
 }
 
@@ -103,6 +106,11 @@ bool store_leads(const struct store *s)
 const char *store_lost(const struct store *s)
 {
 	return s->lost.text;
+}
+
+uint64_t store_lost_ms(const struct store *s)
+{
+	return s->lost.text[0] ? (uv_hrtime() - s->lost_at) / 1000000 : 0;
 }
 
 /* Where there are several, the others' coming first is no failure. */

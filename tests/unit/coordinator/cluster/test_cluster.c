@@ -176,6 +176,10 @@ static void test_who_is_to_be_seen_to(void **state)
 	while (!*store_lost(w.store))
 		uv_run(&w.loop, UV_RUN_ONCE);
 	assert_string_equal(text_of(see(), "says"), "nothing can be stored: it is silent");
+	/* As long as that lasts nobody is seen. */
+	while (store_lost_ms(w.store) < 1000)
+		usleep(10000);
+	assert_int_equal(number_of(coordinator(see(), 2), "seen_s_ago"), 1);
 }
 
 /* Time that passes is no news, a coordinator that goes is. */

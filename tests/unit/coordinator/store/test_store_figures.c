@@ -66,8 +66,11 @@ static void test_is_it_reached(void **state)
 	fake_engine_tell(&engine, NEWS_LOST, 0, "the server went away");
 	await_reach(false);
 	assert_string_equal(store_lost(w.store), "the server went away");
+	while (store_lost_ms(w.store) < 2)
+		usleep(1000);
 	fake_engine_tell(&engine, NEWS_BACK, 0, "");
 	await_reach(true);
+	assert_int_equal(store_lost_ms(w.store), 0);
 	fake_engine_tell(&engine, NEWS_LOST, 0, "");
 	await_reach(false);
 	assert_int_equal(figures().times_lost, 2);

@@ -334,7 +334,8 @@ function draw(o) {
   id("next-section").hidden = false;
   id("next").textContent = o.l1.next || "Nothing is to be done.";
   id("waiting").textContent = o.work.oldest_waiting;
-  id("about").textContent = `${o.state}, version ${o.version}, up ${span(o.uptime_s)}`;
+  const me = o.cluster.shared && o.cluster.coordinators.find((c) => c.this);
+  id("about").textContent = `${me ? `${me.name}: ` : ""}${o.state}, version ${o.version}, up ${span(o.uptime_s)}`;
   document.title = `${o.l1.last_verified_batch}/${o.l1.last_committed_batch} verified: proof coordinator`;
 }
 

@@ -135,6 +135,7 @@ def test_the_coordinators_beside_it(browser, stage):
     browser.open(stage(STATES["follower"]).url)
     browser.sees("another coordinator leads: host-b-3900", "#next")
     rows = browser.run("return [...document.querySelectorAll('#cluster tbody tr')].map((r) => r.innerText)")
+    assert browser.text("#about").startswith("host-a-3900: ready, ")
     assert len(rows) == 4 and "(this one)" in rows[0] and "follows" in rows[0] and "leads" in rows[1]
     assert "\u22122.7 s OFF" in rows[2] and "gone" in rows[3] and "5 min ago" in rows[3]
     seen = browser.text("#alarms")

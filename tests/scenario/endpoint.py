@@ -38,6 +38,8 @@ class Endpoint:
         self.server.shutdown()
         self.server.server_close()
 
+    kill = close  # as World.close() ends its parts
+
     def forward(self, body):
         request = urllib.request.Request(self.node.url, body, {"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as reply:

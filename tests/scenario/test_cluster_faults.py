@@ -232,9 +232,11 @@ class Faults:
         self.load.check_acked()
 
     def until_healed(self):
-        """Each coordinator stores a proof."""
+        """Each coordinator reaches the database and acknowledges a proof, and one leads."""
         for c in self.cluster:
             until(f"{c.name} acknowledges", lambda c=c: self.serves(c), HEALS)
+        self.cluster.until_leader(seconds=HEALS)
+        for c in self.cluster:
             assert c.alive, c.log()[-2000:]
 
     def serves(self, c):
@@ -242,7 +244,7 @@ class Faults:
             until(f"{c.name} was started again", c.start)  # as its supervisor does
         try:
             number = self.rng.randint(1, self.world.fed)
-            return submit(c, number, self.load.proof(self.rng.choice(keys()), number))
+            return c.admin("GET", "/readyz")[0] == 200 and submit(c, number, self.load.proof(self.rng.choice(keys()), number))
         except (OSError, ValueError):
             return False
 
@@ -266,7 +268,7 @@ def _table():
     for name, seconds in sorted(seen.items()):
         if seconds:
             print(f"{name.replace('_', ' '):45} {len(seconds):6} {statistics.median(seconds):9.2f} {max(seconds):9.2f}")
-    print(f"{'all faults':45} {sum(len(s) for name, s in seen.items() if name != 'takeover'):6}")
+    print(f"{'all faults':45} {sum(len(s) for name, s in seen.items() if name != 'takeover'):6}", flush=True)
 
 
 @pytest.mark.parametrize("kind", Faults.KINDS)

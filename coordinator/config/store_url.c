@@ -356,7 +356,7 @@ static bool complete(struct store_url *u, const char *text, struct why *why)
 	u->is_elsewhere = is_elsewhere(u);
 	u->sslmode_given = u->sslmode[0] != '\0';
 	if (!u->sslmode_given)
-		strcpy(u->sslmode, u->is_elsewhere ? "verify-full" : "prefer");
+		strcpy(u->sslmode, u->is_elsewhere || u->sslrootcert[0] ? "verify-full" : "prefer");
 	if (!check_tls(u, why))
 		return false;
 	n = (size_t)snprintf(u->conninfo, sizeof u->conninfo, "%s", text);

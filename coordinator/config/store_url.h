@@ -35,7 +35,7 @@ struct store_url {
 };
 
 /* False with the sentence, which quotes nothing that might be a password. sslmode, where the URL
- * has none: verify-full if a host is elsewhere, else prefer. */
+ * has none: verify-full if a host is elsewhere or sslrootcert is given, else prefer. */
 bool store_url_parse(struct store_url *out, const char *text, struct why *why);
 
 /* Is a connection without TLS, or with anybody's certificate, out of the question? */

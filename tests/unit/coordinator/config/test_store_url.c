@@ -156,6 +156,9 @@ static void test_tls_is_demanded_of_whoever_is_elsewhere(void **state)
 		assert_true(url.sslmode_given);
 		assert_false(store_url_demands_tls(&url));
 	}
+	/* Whoever names an authority wants to be sure. */
+	take("postgres://a@127.0.0.1/p?" CA);
+	assert_true(store_url_verifies(&url) && !url.sslmode_given);
 	take("postgres://a@db/p?sslmode=require");
 	assert_true(store_url_demands_tls(&url) && !store_url_verifies(&url));
 }

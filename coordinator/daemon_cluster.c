@@ -3,7 +3,7 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/daemon_internal.h"
-#include "coordinator/provers/rows.h"
+#include "coordinator/registrar/rows.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/daemon_internal.h"
-#include "coordinator/provers/rows.h"
+#include "coordinator/registrar/rows.h"
 
 /* What waits is judged by the commitments that come instead. */
 static void keep_reverted(struct daemon *d, uint64_t after, uint64_t last)

@@ -1,7 +1,7 @@
 /* At the start: what an earlier run made durable reaches the rooms. */
 #include "coordinator/base/log.h"
 #include "coordinator/daemon_internal.h"
-#include "coordinator/provers/rows.h"
+#include "coordinator/registrar/rows.h"
 
 static bool load_fact(void *arg, const struct store_fact *row, struct why *why)
 {

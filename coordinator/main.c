@@ -6,7 +6,7 @@
 #include "coordinator/config/config.h"
 #include "coordinator/daemon.h"
 #include "coordinator/fetch_collateral.h"
-#include "coordinator/provers/revocations.h"
+#include "coordinator/registrar/revocations.h"
 #include "coordinator/signing/signer.h"
 #include "coordinator/store_verbs.h"
 #include "coordinator/verdicts/quote_check.h"

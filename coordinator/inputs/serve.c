@@ -3,7 +3,7 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/base/retry.h"
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

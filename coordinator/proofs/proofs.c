@@ -4,7 +4,7 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/proofs/proof_check.h"
-#include "coordinator/provers/rows.h"
+#include "coordinator/registrar/rows.h"
 
 #include <inttypes.h>
 #include <openssl/evp.h>

@@ -12,7 +12,7 @@
 #include "coordinator/base/wake.h"
 #include "coordinator/l1/commitments.h"
 #include "coordinator/l1/facts.h"
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 #include "coordinator/store/store.h"
 #include "coordinator/work/work.h"
 

@@ -1,6 +1,6 @@
 /* Kept quotes are verified again, one at a time through the registrar's table, and with what is to
  * come. */
-#include "coordinator/provers/quotes_internal.h"
+#include "coordinator/provers/internal.h"
 
 #include "coordinator/base/log.h"
 

@@ -4,7 +4,7 @@
 #ifndef COORDINATOR_PROVERS_EVIDENCE_H
 #define COORDINATOR_PROVERS_EVIDENCE_H
 
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 #include "coordinator/verdicts/quote_check.h"
 
 #define EVIDENCE_CONTRACT_MAX 512

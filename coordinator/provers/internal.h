@@ -1,88 +1,85 @@
 /*
- * registrar_internal.h -- what registrar.c and registrar_next.c share; nobody else includes it.
+ * internal.h -- what quotes.c and again.c share; nobody else includes it.
+ *
+ * A job belongs to one quote. Its verdict belongs to the generation of collateral, policy and
+ * contract in which it was judged: when another has begun meanwhile, it is judged again.
  */
 #ifndef COORDINATOR_PROVERS_INTERNAL_H
 #define COORDINATOR_PROVERS_INTERNAL_H
 
-#include "coordinator/provers/registrar.h"
+#include "coordinator/provers/quotes.h"
+#include "coordinator/verdicts/policy.h"
 
-struct registrar {
-	struct registrar_settings settings;
-	struct registrar_prover *provers; /* in the order of first arrival; payloads are owned */
-	struct eth_address *keys;         /* parallel to provers */
-	size_t n;
-	size_t room; /* rows of others come whether there is a place by max_provers or not */
-
-	bool contract_known, dev_mode;
-	struct eth_address verifier;
-	bool signer_known;
-	struct eth_address signer; /* all zero: none */
-	uint64_t active_proof_ms;  /* the contract's key, known here or not; 0: none shown */
-
-	/* silence of the contract's key, counted while there is work */
-	bool work_available;
-	uint64_t tick_ms, silent_ms;
-	uint64_t longest_ms; /* a good proof took; 0: not known */
-	bool successor; /* an attested new key came from the active's address since its last proof
-			 */
-
-	size_t unverified;
-	bool verify_in_flight;
-	bool hold_verify; /* a registration is about to begin */
-
-	bool registering, reading_back;
-	bool mined; /* registering_key's registration; a late reading may still say otherwise */
-	struct eth_address registering_key;
-	uint64_t registering_gas;
-
-	struct revocations revoked;
-
-	uint64_t gas_day, gas_used;
-	unsigned failures;
-	uint64_t failed_at_ms, retry_at_ms;
-	struct why failure;
-
-	/* With no key on chain, newcomers do not change a choice that was made. */
-	bool chosen;
-	struct eth_address chosen_key;
-
-	bool promoted;
-	struct eth_address promoted_key;
-	bool by_operator; /* the contract's key is there at the operator's word */
-
-	bool prepared; /* the chain, for prepared_key's quote */
-	struct eth_address prepared_key;
-
-	bool draining, aside;
-	struct eth_address drain_to;
-	uint64_t drain_until_ms;
+enum quote_phase {
+	PHASE_OWN,   /* in the pool: what needs no collateral */
+	PHASE_FETCH, /* waits for collateral */
+	PHASE_WHOLE, /* in the pool */
+	PHASE_FETCH_EARLY,
+	PHASE_EARLY, /* in the pool: what a recheck finds with Intel's early TCB info */
 };
 
-#define DAY_MS 86400000u
+struct quote_job {
+	struct quote_job *next;
+	struct quotes *a;
+	uv_work_t work;
+	enum quote_phase phase;
+	struct buf quote;
+	char source[REGISTRAR_SOURCE_SIZE];
+	quotes_cb *cb; /* NULL: a recheck */
+	void *arg;
+	struct eth_address signer; /* recheck: whose quote */
+	/* What it is judged by, taken when it goes to the pool. */
+	uint64_t generation;
+	unsigned rounds; /* that ended with another generation */
+	struct policy *policy;
+	struct contract_image image;
+	const struct collateral_set *set;
+	int64_t now;
+	struct quote_checked result, early;
+};
 
-/* registrar.c */
-struct registrar_prover *prover_find(const struct registrar *r, const struct eth_address *signer);
-/* Copies the payload. False: out of memory, or no place; the table is as it was. */
-bool prover_put(struct registrar *r, const struct registrar_prover *row);
-void prover_remove(struct registrar *r, const struct registrar_prover *p);
-/* Neither the contract's nor being registered? */
-bool prover_may_go(const struct registrar *r, const struct registrar_prover *p);
-/* Least recently heard of; NULL: all are at work. */
-const struct registrar_prover *prover_to_evict(const struct registrar *r, uint64_t now_ms);
-/* Does the contract hold a key that the operator revoked? */
-bool active_is_revoked(const struct registrar *r);
-bool prover_is_active(const struct registrar *r, const struct registrar_prover *p);
+struct quotes {
+	struct quotes_parts p;
+	struct quotes_options o;
+	struct policy *policy;
+	const struct tdxv_collateral *nothing; /* for PHASE_OWN; the client's */
+	struct tdxv_cache *cache;
+	struct refusals *refusals;
+	struct quote_job *jobs;
+	size_t n_jobs;
+	unsigned in_pool;
+	bool closing;
+	void (*done)(void *arg);
+	void *done_arg;
+	struct evidence_book *evidence;
+	/* rechecks go one at a time through the registrar's table */
+	bool rechecking, recheck_again;
+	bool unknown_only, look_again; /* the round is of quotes_look(); another one is due */
+	size_t recheck_at;
+	uint64_t epoch_ms;
+	uint64_t generation;         /* of collateral, policy and contract together */
+	struct contract_image image; /* the contract's when last looked at */
+	bool has_image;
+	char answer[QUOTE_CHECK_SENTENCE_MAX];
+	struct quotes_counters counters;
+};
 
-/* registrar_next.c */
-/* Without a proof, while there is work, before a standby takes over. */
-uint64_t registrar_silence_ms(const struct registrar *r);
-void registrar_tick(struct registrar *r, uint64_t now_ms);
-/* Who should be registered instead of what the contract holds? NULL: nobody; the sentence says
- * why. */
-const struct registrar_prover *registrar_target(const struct registrar *r, uint64_t now_ms,
-						struct why *why);
-/* Is there a reason in time or money not to register now? */
-bool registrar_held_up(const struct registrar *r, uint64_t now_ms, struct why *why);
-void registrar_switch_over(struct registrar *r);
+/* quotes.c */
+/* NULL with the sentence: not now. */
+struct quote_job *quote_job_new(struct quotes *a, struct span quote, const char *source,
+				struct why *why);
+void quote_job_free(struct quote_job *job);
+void quote_job_start(struct quote_job *job, enum quote_phase phase);
+void quote_job_keep_verdict(const struct quote_job *job, const char *answer, const char *sentence);
+
+/* again.c */
+/* What was fit is not known to be so until it is verified again. */
+void quotes_doubt(struct quotes *a);
+void quotes_recheck(struct quotes *a);
+/* A recheck passed: and with Intel's early TCB info? */
+void quotes_look_ahead(struct quote_job *job);
+void quotes_early_end(struct quote_job *job, const char *sentence);
+/* unfit: the sentence; NULL: it passed. Consumes the job. */
+void quotes_recheck_end(struct quote_job *job, const char *unfit);
 
 #endif

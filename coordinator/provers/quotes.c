@@ -1,5 +1,5 @@
 /* What a job weighs is in quote_checked.h; this file says when, with what, and what follows. */
-#include "coordinator/provers/quotes_internal.h"
+#include "coordinator/provers/internal.h"
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"

@@ -3,7 +3,7 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
-#include "coordinator/provers/rows.h"
+#include "coordinator/registrar/rows.h"
 #include "coordinator/verdicts/quote_check.h"
 
 #include <stdio.h>

@@ -11,7 +11,7 @@
 #include "coordinator/base/wake.h"
 #include "coordinator/l1/facts.h"
 #include "coordinator/provers/quotes.h"
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 #include "coordinator/store/store.h"
 
 struct setup;

@@ -2,7 +2,7 @@
  * is durable. */
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 #include "coordinator/relay/internal.h"
 
 #include <inttypes.h>

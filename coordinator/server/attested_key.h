@@ -8,7 +8,7 @@
 #ifndef COORDINATOR_SERVER_ATTESTED_KEY_H
 #define COORDINATOR_SERVER_ATTESTED_KEY_H
 
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 #include "tls/tls.h"
 
 /* Of a prover that is kept (its quote has passed), and neither revoked nor unfit today. */

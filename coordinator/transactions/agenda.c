@@ -2,7 +2,7 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
-#include "coordinator/provers/rows.h"
+#include "coordinator/registrar/rows.h"
 #include "coordinator/relay/relay.h"
 #include "coordinator/transactions/addresses.h"
 #include "coordinator/transactions/fixed_number.h"

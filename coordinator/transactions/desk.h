@@ -9,7 +9,7 @@
 #include "coordinator/collateral/collateral.h"
 #include "coordinator/dcap/onchain_pccs.h"
 #include "coordinator/l1/facts.h"
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 #include "coordinator/transactions/outbox.h"
 #include "coordinator/work/work.h"
 

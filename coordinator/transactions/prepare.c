@@ -8,7 +8,7 @@
 #include "coordinator/dcap/quote_call.h"
 #include "coordinator/l1/call.h"
 #include "coordinator/provers/quotes.h"
-#include "coordinator/provers/rows.h"
+#include "coordinator/registrar/rows.h"
 #include "coordinator/transactions/dry_run.h"
 
 #include <inttypes.h>

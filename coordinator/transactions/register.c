@@ -2,7 +2,7 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
-#include "coordinator/provers/rows.h"
+#include "coordinator/registrar/rows.h"
 #include "coordinator/transactions/proposal.h"
 #include "ethereum/abi.h"
 #include "ethereum/revert.h"

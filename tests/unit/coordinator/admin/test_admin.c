@@ -1,7 +1,7 @@
 /* What the operator can ask, who may ask, and what a prover's key is told: durably. */
 #include "admin_world.h"
 
-#include "coordinator/provers/rows.h"
+#include "coordinator/registrar/rows.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/inputs/serve.h"
 #include "coordinator/inputs/upload.h"
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/proofs/proofs.h"
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 #include "ethereum/key.h"
 
 #include <unistd.h>

@@ -1,8 +1,8 @@
 /* A key knocks: with a real store and registrar; quotes and L1 say what the test wants. */
 #include "../store/fenced_engine.h"
 #include "coordinator/base/clock.h"
-#include "coordinator/provers/rows.h"
 #include "coordinator/provers/setup.h"
+#include "coordinator/registrar/rows.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

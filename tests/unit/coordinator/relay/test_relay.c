@@ -1,7 +1,7 @@
 /* The relay with a real store, book and files, before an upstream that says what it is told to. */
 #include "coordinator/relay/relay.h"
 
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

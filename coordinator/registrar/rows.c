@@ -1,4 +1,4 @@
-#include "coordinator/provers/rows.h"
+#include "coordinator/registrar/rows.h"
 
 #include "coordinator/base/clock.h"
 #include "encoding/endian.h"

@@ -1,6 +1,6 @@
 /* registrar, with a production contract: verified quotes, fitness, preparing, promote and revoke.
  */
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* What other coordinators found out about provers, and what only the leader knows. */
 #include "coordinator/base/clock.h"
-#include "coordinator/provers/rows.h"
+#include "coordinator/registrar/rows.h"
 #include "encoding/endian.h"
 
 #include <setjmp.h>

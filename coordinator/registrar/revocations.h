@@ -6,8 +6,8 @@
  * for it in the PCK certificate), fmspc:HEX (a kind of platform), mrtd:HEX, rtmr0:HEX to rtmr3:HEX
  * (an image). Their own set: nothing that provers do adds to it, or takes anything from it. Pure.
  */
-#ifndef COORDINATOR_PROVERS_REVOCATIONS_H
-#define COORDINATOR_PROVERS_REVOCATIONS_H
+#ifndef COORDINATOR_REGISTRAR_REVOCATIONS_H
+#define COORDINATOR_REGISTRAR_REVOCATIONS_H
 
 #include "encoding/bytes.h"
 #include "encoding/why.h"

@@ -1,5 +1,5 @@
 /* revocations: names, the set and its ceiling, and what the registrar does with them. */
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 #include "tests/unit/verifier/forge.h"
 
 #include <setjmp.h>

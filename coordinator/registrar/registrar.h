@@ -18,10 +18,10 @@
  *
  * Pure, as work.h: time is an argument, the caller makes changes durable and then tells.
  */
-#ifndef COORDINATOR_PROVERS_REGISTRAR_H
-#define COORDINATOR_PROVERS_REGISTRAR_H
+#ifndef COORDINATOR_REGISTRAR_REGISTRAR_H
+#define COORDINATOR_REGISTRAR_REGISTRAR_H
 
-#include "coordinator/provers/revocations.h"
+#include "coordinator/registrar/revocations.h"
 #include "encoding/bytes.h"
 #include "encoding/why.h"
 #include "ethereum/address.h"

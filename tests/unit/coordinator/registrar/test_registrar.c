@@ -1,5 +1,5 @@
 /* registrar: payloads refused in words, active and standby, the switch, the budget. */
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

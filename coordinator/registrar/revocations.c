@@ -1,4 +1,4 @@
-#include "coordinator/provers/revocations.h"
+#include "coordinator/registrar/revocations.h"
 
 #include "verifier/include/tdxverify.h"
 

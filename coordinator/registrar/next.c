@@ -1,5 +1,5 @@
 #include "coordinator/base/retry.h"
-#include "coordinator/provers/internal.h"
+#include "coordinator/registrar/internal.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * or vanish, others register keys of their own. After every step the promises are checked against
  * what really happened in that world.
  */
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

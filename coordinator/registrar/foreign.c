@@ -1,7 +1,7 @@
 /* What other coordinators on the same store found out about provers, and what only the leader
  * knows.
  */
-#include "coordinator/provers/internal.h"
+#include "coordinator/registrar/internal.h"
 
 static uint64_t later(uint64_t a, uint64_t b)
 {

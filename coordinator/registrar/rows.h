@@ -1,10 +1,10 @@
 /*
  * rows.h -- what the store keeps of provers: each row's writer and reader side by side.
  */
-#ifndef COORDINATOR_PROVERS_ROWS_H
-#define COORDINATOR_PROVERS_ROWS_H
+#ifndef COORDINATOR_REGISTRAR_ROWS_H
+#define COORDINATOR_REGISTRAR_ROWS_H
 
-#include "coordinator/provers/registrar.h"
+#include "coordinator/registrar/registrar.h"
 #include "coordinator/store/store.h"
 
 /* ---- a prover ---- */

@@ -1,4 +1,4 @@
-#include "coordinator/provers/internal.h"
+#include "coordinator/registrar/internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The operator's word on a key: which is registered next, and which never again. */
-#include "coordinator/provers/internal.h"
+#include "coordinator/registrar/internal.h"
 
 bool registrar_promote(struct registrar *r, const struct eth_address *signer, struct why *why)
 {

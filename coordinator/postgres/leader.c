@@ -245,7 +245,7 @@ void leader_say(struct engine *engine, const char *status)
 	uv_mutex_unlock(&e->shown);
 }
 
-/* So that nobody takes it for the leader any longer. */
+/* So that nobody takes it for the leader any longer, or misses it: its place is free. */
 void leader_farewell(struct postgres *e)
 {
 	struct params p = {0};
@@ -254,7 +254,9 @@ void leader_farewell(struct postgres *e)
 	param_int(&p, (int)e->engine.slot);
 	param_u64(&p, e->token);
 	link_deadline(&e->main, FAREWELL_MS);
-	PQclear(link_query(&e->main, "UPDATE instance SET fence = 0 WHERE slot = $1 AND token = $2",
+	PQclear(link_query(&e->main,
+			   "UPDATE instance SET name = '', token = 0, fence = 0, status = ''"
+			   " WHERE slot = $1 AND token = $2",
 			   "il", &p, &rc, NULL));
 }
 

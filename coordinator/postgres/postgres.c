@@ -15,7 +15,7 @@ static void postgres_close(struct engine *engine)
 		free(e->late.first->changes);
 		free(e->late.first);
 	}
-	if (e->main.conn && e->fence)
+	if (e->main.conn && !e->observe)
 		leader_farewell(e);
 	link_close(&e->main);
 	secret_wipe(e->password, sizeof e->password);

@@ -203,10 +203,12 @@ def test_nobody_leads(world):
 
 
 def test_one_is_gone(world):
-    cluster = world.cluster(2).start()
+    cluster = world.cluster(3).start()
     leader = leading(cluster)
-    (other,) = cluster.others(leader)
-    until("it is seen", lambda: leader.metric("cluster_instances") == 2)
+    other, third = cluster.others(leader)
+    until("they are seen", lambda: leader.metric("cluster_instances") == 3)
+    assert third.stop() == 0  # which is no loss
+    until("it is missed by nobody", lambda: leader.metric("cluster_instances") == 2)
     other.kill()
     cluster.server.sql(f"UPDATE instance SET seen = seen - interval '61 seconds' WHERE name = '{other.name}'")
     says(leader, "coordinator_gone")

@@ -12,12 +12,14 @@
 #include <string.h>
 
 #define JUDGING_MAX 16 /* proofs looked at on L1 at once */
+#define ASKING_MAX  16 /* proofs of batches that are not known yet */
 
 struct proofs {
 	struct proofs_parts p;
 	size_t max_bytes;
 	bool stopped;
 	unsigned judging;
+	unsigned asking;
 	uint64_t under_way[JUDGING_MAX]; /* ids; 0: free */
 	struct proofs_counters counters;
 };
@@ -157,14 +159,80 @@ const char *proofs_unwanted(struct proofs *p, uint64_t batch, enum prover_type t
 {
 	enum work_submit_rc rc = work_submit_wanted(p->p.work, batch, type, text, why);
 
-	if (rc == WORK_ACCEPT)
+	if (rc == WORK_ACCEPT || (rc == WORK_UNKNOWN_BATCH && store_is_shared(p->p.store)))
 		return NULL;
 	p->counters.submits[rc]++;
 	return refusal_code(rc);
 }
 
-void proofs_submit(struct proofs *p, uint64_t batch, const struct proof *proof,
-		   const uint8_t *sha256, const char *source, proof_answer_cb *cb, void *arg)
+/* A proof of a batch that another coordinator may have handed out just now: what others stored is
+ * shown before the answer of a group. */
+struct asking {
+	struct proofs *proofs;
+	uint64_t batch;
+	struct proof proof;
+	uint8_t sha256[32];
+	char source[WORK_SOURCE_SIZE];
+	proof_answer_cb *cb;
+	void *arg;
+};
+
+static void submit(struct proofs *p, uint64_t batch, const struct proof *proof,
+		   const uint8_t *sha256, const char *source, bool asked, proof_answer_cb *cb,
+		   void *arg);
+
+static void asking_end(struct asking *a)
+{
+	a->proofs->asking--;
+	buf_free(&a->proof.bytes);
+	buf_free(&a->proof.public_values);
+	free(a);
+}
+
+static void on_asked(void *arg, enum store_rc rc, const struct why *why)
+{
+	struct asking *a = arg;
+
+	(void)why;
+	if (rc == STORE_OK)
+		submit(a->proofs, a->batch, &a->proof, a->sha256, a->source, true, a->cb, a->arg);
+	else
+		a->cb(a->arg, PROOF_REFUSED, "try_again", "the batch cannot be looked up now");
+	asking_end(a);
+}
+
+/* False: there is nobody to ask, or too many ask. */
+static bool ask(struct proofs *p, const struct work_proof *wp, const struct proof *proof,
+		proof_answer_cb *cb, void *arg)
+{
+	/* Deletes nothing: no id is 0. */
+	static const struct store_change nothing = {.kind = CHANGE_PROOF_DEL};
+	struct asking *a;
+
+	if (!store_is_shared(p->p.store) || p->asking >= ASKING_MAX)
+		return false;
+	a = calloc(1, sizeof *a);
+	if (!a)
+		return false;
+	*a = (struct asking){.proofs = p, .batch = wp->batch, .cb = cb, .arg = arg};
+	p->asking++;
+	a->proof.prover_type = wp->type;
+	memcpy(a->sha256, wp->sha256, sizeof a->sha256);
+	snprintf(a->source, sizeof a->source, "%s", wp->source);
+	buf_init(&a->proof.bytes, proof->bytes.len);
+	buf_init(&a->proof.public_values, proof->public_values.len);
+	if (buf_add(&a->proof.bytes, proof->bytes.p, proof->bytes.len) &&
+	    buf_add(&a->proof.public_values, proof->public_values.p, proof->public_values.len) &&
+	    store_commit(p->p.store, &nothing, 1, on_asked, a) == STORE_OK)
+		return true;
+	asking_end(a);
+	return false;
+}
+
+/* asked: all that others stored until it came is known. */
+static void submit(struct proofs *p, uint64_t batch, const struct proof *proof,
+		   const uint8_t *sha256, const char *source, bool asked, proof_answer_cb *cb,
+		   void *arg)
 {
 	struct work_proof wp = {.batch = batch,
 				.type = proof->prover_type,
@@ -187,6 +255,10 @@ void proofs_submit(struct proofs *p, uint64_t batch, const struct proof *proof,
 		return;
 	}
 	rc = work_submit_check(p->p.work, &wp, &id, &why);
+	if (rc == WORK_UNKNOWN_BATCH && !asked && ask(p, &wp, proof, cb, arg)) {
+		free(k);
+		return;
+	}
 	p->counters.submits[rc]++;
 	if (rc != WORK_ACCEPT && rc != WORK_AGAIN) {
 		free(k);
@@ -202,6 +274,12 @@ void proofs_submit(struct proofs *p, uint64_t batch, const struct proof *proof,
 		free(k);
 		cb(arg, PROOF_REFUSED, "try_again", "the store's queue is full");
 	}
+}
+
+void proofs_submit(struct proofs *p, uint64_t batch, const struct proof *proof,
+		   const uint8_t *sha256, const char *source, proof_answer_cb *cb, void *arg)
+{
+	submit(p, batch, proof, sha256, source, false, cb, arg);
 }
 
 /* ---- kept -> judged ---- */
@@ -449,22 +527,22 @@ bool proofs_foreign(struct proofs *p, const struct store_change *change, struct 
 	char source[WORK_SOURCE_SIZE] = "";
 	struct eth_address signer;
 	struct work_proof wp;
+	bool ok;
 
 	if (change->kind == CHANGE_PROOF_DEL)
 		work_foreign_forget(p->p.work, row->id);
 	if (change->kind != CHANGE_PROOF_PUT)
 		return true;
 	memcpy(signer.b, row->signer, 20);
-	if (!row_read(row, source, &wp) ||
-	    !work_foreign_candidate(p->p.work, row->id, &wp, (enum work_state)row->state,
-				    row->judged_ms != 0, row->has_signer ? &signer : NULL)) {
-		why_set(why,
-			"another coordinator's proof %" PRIu64 " of batch %" PRIu64
-			" cannot be taken over",
-			row->id, row->batch);
-		return false;
-	}
-	return true;
+	ok = row_read(row, source, &wp);
+	wp.attested = ok && registrar_source_attested(p->p.registrar, source);
+	if (ok && work_foreign_candidate(p->p.work, row->id, &wp, (enum work_state)row->state,
+					 row->judged_ms != 0, row->has_signer ? &signer : NULL))
+		return true;
+	why_set(why,
+		"another coordinator's proof %" PRIu64 " of batch %" PRIu64 " cannot be taken over",
+		row->id, row->batch);
+	return false;
 }
 
 /* ---- life ---- */

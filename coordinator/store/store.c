@@ -370,6 +370,9 @@ enum store_rc store_open(struct store **out, uv_loop_t *loop, const struct store
 		    o->checkpoint_pages ? o->checkpoint_pages : DEFAULT_CHECKPOINT_PAGES, why);
 	if (rc != STORE_OK)
 		goto err2;
+	s->shared = s->engine->ops->turn_ms != 0;
+	s->slot = s->engine->slot;
+	s->identity = s->engine->identity;
 
 	rc = STORE_NO_MEMORY;
 	why_set(why, "no resources for the store's thread");

@@ -95,7 +95,7 @@ void store_show_news(struct store *s, struct engine_news *first)
 
 bool store_is_shared(const struct store *s)
 {
-	return s->engine->ops->turn_ms != 0;
+	return s->shared;
 }
 
 bool store_leads(const struct store *s)
@@ -135,17 +135,19 @@ void store_count_failure(struct store *s, enum store_rc rc, const struct change_
 
 unsigned store_slot(const struct store *s)
 {
-	return s->engine->slot;
+	return s->slot;
 }
 
 uint64_t store_identity(const struct store *s)
 {
-	return s->engine->identity;
+	return s->identity;
 }
 
 size_t store_instances(struct store *s, struct store_instance *out, size_t max)
 {
-	return s->engine->ops->instances ? s->engine->ops->instances(s->engine, out, max) : 0;
+	return !s->closing && s->engine->ops->instances
+		   ? s->engine->ops->instances(s->engine, out, max)
+		   : 0;
 }
 
 int64_t store_skew_ms(struct store *s)
@@ -162,7 +164,7 @@ int64_t store_skew_ms(struct store *s)
 
 void store_say(struct store *s, const char *status)
 {
-	if (s->engine->ops->say)
+	if (!s->closing && s->engine->ops->say)
 		s->engine->ops->say(s->engine, status);
 }
 

@@ -304,7 +304,7 @@ bool work_restore_candidate(struct work *w, uint64_t id, const struct work_proof
 		free(c);
 		return false;
 	}
-	c->trusted = source_is_trusted(c->source, false);
+	c->trusted = source_is_trusted(c->source, proof->attested);
 	c->has_signer = signer != NULL;
 	if (signer)
 		c->signer = *signer;

@@ -41,7 +41,12 @@ static void on_foreign(void *arg, const struct store_change *changes, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (changes[i].kind == CHANGE_PROOF_PUT || changes[i].kind == CHANGE_PROOF_DEL)
+		if (changes[i].kind == CHANGE_INPUT_PUT)
+			assert_int_equal(work_restore_input(x->work, changes[i].input.batch,
+							    "abcdef0", changes[i].input.sha256, 10,
+							    &why),
+					 WORK_INPUT_NEW);
+		else if (changes[i].kind == CHANGE_PROOF_PUT || changes[i].kind == CHANGE_PROOF_DEL)
 			assert_true(proofs_foreign(x->proofs, &changes[i], &why));
 	proofs_judge(x->proofs);
 }
@@ -260,6 +265,22 @@ static size_t count(const struct world *w, unsigned side, enum work_state state)
 	return c.candidates[state];
 }
 
+static void await_count(struct world *w, unsigned side, enum work_state state, size_t n)
+{
+	const uint64_t until = clock_mono_ms() + 20000;
+
+	while (count(w, side, state) != n && clock_mono_ms() < until)
+		l1_world_wait(&w->w, 10);
+	assert_int_equal(count(w, side, state), n);
+}
+
+static void lead(struct world *w, unsigned side)
+{
+	shared_lead(&w->db, (int)side);
+	while (!store_leads(w->side[side].store) || store_leads(w->side[!side].store))
+		l1_world_wait(&w->w, 5);
+}
+
 /* ---- tests ---- */
 
 static void test_kept_by_one_and_known_to_all(void **state)
@@ -268,14 +289,13 @@ static void test_kept_by_one_and_known_to_all(void **state)
 	struct work_candidate c[2];
 
 	assert_int_equal(prove(w, 0, 1), PROOF_ACK);
-	settle(w);
-	assert_int_equal(count(w, 1, WORK_CANDIDATE), 1);
+	await_count(w, 1, WORK_CANDIDATE, 1);
 	/* The prover did not hear it, and asks the other one. */
 	assert_int_equal(prove(w, 1, 1), PROOF_ACK);
 	assert_int_equal(shared_count(&w->db, CHANGE_PROOF_PUT), 1);
 	assert_int_equal(proofs_counters(w->side[1].proofs)->submits[WORK_DUPLICATE], 1);
 	assert_int_equal(prove(w, 1, 2), PROOF_ACK);
-	settle(w);
+	await_count(w, 0, WORK_CANDIDATE, 2);
 	assert_int_equal(work_candidates(w->side[0].work, 1, PROVER_TDX, &c[0], 1), 1);
 	assert_int_equal(work_candidates(w->side[0].work, 2, PROVER_TDX, &c[1], 1), 1);
 	assert_int_equal(c[0].id, 64);
@@ -290,29 +310,24 @@ static void test_only_the_leader_judges(void **state)
 
 	assert_int_equal(prove(w, 0, 1), PROOF_ACK);
 	hear_l1(w);
-	settle(w);
-	assert_int_equal(count(w, 0, WORK_CANDIDATE), 1);
+	await_count(w, 0, WORK_CANDIDATE, 1);
 	assert_int_equal(count(w, 1, WORK_CANDIDATE), 1);
 	proofs_verdict(w->side[0].proofs, 64, WORK_BAD, NULL, "by whom?");
 	assert_int_equal(count(w, 0, WORK_CANDIDATE), 1);
 	/* One leads, and what was open is judged. */
-	shared_lead(&w->db, 1);
-	settle(w);
-	assert_int_equal(count(w, 1, WORK_GOOD), 1);
-	assert_int_equal(count(w, 0, WORK_GOOD), 1);
+	lead(w, 1);
+	await_count(w, 1, WORK_GOOD, 1);
+	await_count(w, 0, WORK_GOOD, 1);
 	assert_true(work_find_candidate(w->side[0].work, 64, &c));
 	assert_true(c.has_signer && eth_address_equal(&c.signer, &w->signer));
 	assert_int_equal(shared_count(&w->db, CHANGE_PROOF_STATE), 1);
 	/* And what comes to the other, too. */
 	assert_int_equal(prove(w, 0, 2), PROOF_ACK);
-	settle(w);
-	assert_int_equal(count(w, 0, WORK_GOOD), 2);
+	await_count(w, 0, WORK_GOOD, 2);
 	/* The other takes over. */
-	shared_lead(&w->db, 0);
-	settle(w);
+	lead(w, 0);
 	assert_int_equal(prove(w, 1, 3), PROOF_ACK);
-	settle(w);
-	assert_int_equal(count(w, 1, WORK_GOOD), 3);
+	await_count(w, 1, WORK_GOOD, 3);
 	assert_int_equal(shared_count(&w->db, CHANGE_PROOF_STATE), 3);
 }
 
@@ -323,11 +338,9 @@ static void test_a_bad_one_comes_to_a_follower(void **state)
 	unsigned i;
 
 	hear_l1(w);
-	shared_lead(&w->db, 1);
-	settle(w);
+	lead(w, 1);
 	assert_int_equal(submit(w, 0, 1, "short", 5), PROOF_ACK);
-	settle(w);
-	assert_int_equal(count(w, 0, WORK_BAD), 1);
+	await_count(w, 0, WORK_BAD, 1);
 	/* Its source is good for nothing now: another one of it is good. */
 	for (i = 0; i < 2; i++)
 		assert_true(work_foreign_candidate(
@@ -335,10 +348,9 @@ static void test_a_bad_one_comes_to_a_follower(void **state)
 		    &(struct work_proof){.batch = 2, .source = "10.0.0.5", .type = PROVER_TDX},
 		    WORK_GOOD, true, &w->signer));
 	assert_int_equal(submit(w, 0, 1, "short", 5), PROOF_ACK);
-	settle(w);
 	assert_int_equal(shared_count(&w->db, CHANGE_PROOF_PUT), 2);
-	assert_int_equal(count(w, 0, WORK_BAD), 2);
-	assert_int_equal(count(w, 1, WORK_BAD), 2);
+	await_count(w, 0, WORK_BAD, 2);
+	await_count(w, 1, WORK_BAD, 2);
 }
 
 static void test_a_database_that_cannot_be_reached(void **state)
@@ -353,6 +365,36 @@ static void test_a_database_that_cannot_be_reached(void **state)
 	assert_int_equal(count(w, 0, WORK_CANDIDATE), 0);
 	shared_set(&w->db, STORE_OK, false);
 	assert_int_equal(prove(w, 0, 1), PROOF_ACK);
+}
+
+static void on_commit(void *arg, enum store_rc rc, const struct why *why)
+{
+	(void)why;
+	assert_int_equal(rc, STORE_OK);
+	((struct world *)arg)->answers++;
+}
+
+/* Handed out by one a moment ago, and proven: the other looks again before it refuses. */
+static void test_a_batch_that_is_not_known_yet(void **state)
+{
+	const struct store_change input = {
+	    .kind = CHANGE_INPUT_PUT,
+	    .input = {.batch = 9, .commit_hash = span_of("abcdef0", 7), .sha256 = {9}, .size = 10}};
+	struct world *w = *state;
+	struct why why = {""};
+
+	w->db.quiet = true;
+	assert_int_equal(store_commit(w->side[0].store, &input, 1, on_commit, w), STORE_OK);
+	while (!w->answers)
+		uv_run(&w->loop, UV_RUN_ONCE);
+	assert_null(proofs_unwanted(w->side[1].proofs, 9, PROVER_TDX, 100, &why));
+	assert_int_equal(prove(w, 1, 9), PROOF_ACK);
+	assert_int_equal(prove(w, 1, 10), PROOF_REFUSED);
+	assert_string_equal(w->code, "unknown_batch");
+	shared_set(&w->db, STORE_UNREACHABLE, false);
+	assert_int_equal(prove(w, 1, 10), PROOF_REFUSED);
+	assert_string_equal(w->code, "try_again");
+	shared_set(&w->db, STORE_OK, false);
 }
 
 static void test_rows_that_go_and_rows_that_are_none(void **state)
@@ -397,6 +439,7 @@ int main(void)
 	    TEST(test_only_the_leader_judges),
 	    TEST(test_a_bad_one_comes_to_a_follower),
 	    TEST(test_a_database_that_cannot_be_reached),
+	    TEST(test_a_batch_that_is_not_known_yet),
 	    TEST(test_rows_that_go_and_rows_that_are_none),
 	};
 

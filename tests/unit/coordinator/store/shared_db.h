@@ -33,7 +33,8 @@ struct shared_db {
 	enum store_rc fault; /* of all commits; STORE_OK: none */
 	enum input_rc fetch_fault, share_fault;
 	unsigned fetches, shares;
-	bool hold; /* commits wait */
+	bool hold;  /* commits wait */
+	bool quiet; /* what others stored is shown with answers only */
 	uv_cond_t changed;
 	int64_t skew_ms;
 	int leader; /* a slot; -1: nobody */
@@ -264,7 +265,7 @@ static inline void shared_turn(struct engine *engine, struct engine_news_list *n
 
 	uv_mutex_lock(&e->db->mutex);
 	leads = e->db->leader == (int)engine->slot;
-	if (e->db->fault == STORE_OK && !e->db->hold)
+	if (e->db->fault == STORE_OK && !e->db->hold && !e->db->quiet)
 		shared_show(e, news);
 	if (leads != e->leads)
 		engine_news_add(news, leads ? NEWS_LEADS : NEWS_LEADS_NOT, NULL, 1, "");

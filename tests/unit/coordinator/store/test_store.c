@@ -947,6 +947,36 @@ static void test_visitor_stops(void **state)
 	world_free(&w);
 }
 
+static void on_last(void *arg, enum store_rc rc, const struct why *why)
+{
+	struct world *w = arg;
+
+	(void)why;
+	assert_int_equal(rc, STORE_OK);
+	assert_false(store_is_shared(w->store));
+	assert_true(store_leads(w->store));
+	assert_int_equal(store_slot(w->store), 0);
+	assert_int_equal(store_instances(w->store, NULL, 0), 0);
+	assert_int_equal(store_skew_ms(w->store), 0);
+}
+
+/* The last answers come when the database is closed already. */
+static void test_what_it_is_until_the_end(void **state)
+{
+	const struct store_change c = a_proof(4, text("x"));
+	struct world w;
+
+	(void)state;
+	world_make(&w);
+	assert_int_equal(world_open(&w), STORE_OK);
+	assert_int_equal(store_commit(w.store, &c, 1, on_last, &w), STORE_OK);
+	store_close(w.store, world_on_close, &w);
+	usleep(200000); /* the store's thread has ended */
+	uv_run(&w.loop, UV_RUN_DEFAULT);
+	assert_true(w.closed);
+	world_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -969,6 +999,7 @@ int main(void)
 	    cmocka_unit_test(test_corrupt),
 	    cmocka_unit_test(test_bad_directories),
 	    cmocka_unit_test(test_visitor_stops),
+	    cmocka_unit_test(test_what_it_is_until_the_end),
 	};
 
 	gate_init();

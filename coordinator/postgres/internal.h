@@ -13,6 +13,7 @@
 #define OPEN_MS         5000 /* connecting at the start */
 #define RUN_MS          800  /* connecting later, a transaction, any other exchange */
 #define RECONNECT_MS    200  /* from one attempt to the next */
+#define SAY_MS          5000 /* from one reason that it is lost to another */
 #define TURN_MS         100
 #define LOCK_TRY_MS     500
 #define HEARTBEAT_MS    1000
@@ -174,8 +175,10 @@ struct postgres {
 	bool loaded; /* or committed */
 	bool said_lost;
 	bool said_skew;
-	bool ended;          /* another past: nothing is stored any more */
-	struct why lost;     /* why there is no connection */
+	bool ended;      /* another past: nothing is stored any more */
+	struct why lost; /* why there is no connection */
+	struct why said; /* what was said of that last; another reason is said later */
+	uint64_t say_due;
 	uint64_t writer;     /* a new one for each connection */
 	uint64_t seen, mark; /* all up to here is known, which looked like this */
 	uint64_t fence;      /* 0, or this leader's */

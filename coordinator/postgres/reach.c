@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 uint64_t postgres_random(void)
 {
@@ -32,9 +33,15 @@ void postgres_end(struct postgres *e, struct engine_news_list *news, const char 
 
 static void say_lost(struct postgres *e, struct engine_news_list *news)
 {
+	const bool new = !e->said_lost || (uv_hrtime() >= e->say_due &&
+					   strcmp(e->said.text, e->lost.text) != 0);
+
 	leader_lost(e, news);
-	if (!e->said_lost)
-		e->said_lost = engine_news_add(news, NEWS_LOST, NULL, 0, e->lost.text);
+	if (!new || !engine_news_add(news, NEWS_LOST, NULL, 0, e->lost.text))
+		return;
+	e->said_lost = true;
+	e->said = e->lost;
+	e->say_due = after_ms(SAY_MS);
 }
 
 void postgres_check(struct postgres *e, struct engine_news_list *news, const struct why *why)

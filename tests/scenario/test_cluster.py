@@ -2,7 +2,7 @@
 gone another does. test_cluster_faults.py does worse to them, at random."""
 
 import json
-import statistics
+import pathlib
 import time
 
 import pytest
@@ -234,11 +234,6 @@ def test_one_after_another_is_started_anew(world, cluster):
 
 # --- the database goes ---
 
-def refusal(c, number, proof):
-    """What a prover hears that is not acknowledged, and after how long."""
-    return timed(lambda: c.submit(number, proof))
-
-
 LOSSES = {"kill -9": (lambda k: k.server.kill(), lambda k: k.server.start()),
           "SIGSTOP": (lambda k: k.server.freeze(), lambda k: k.server.thaw()),
           "partition": (lambda k: [k.silence(c) for c in k], lambda k: k.heal()),
@@ -257,7 +252,7 @@ def test_a_lost_connection(world, cluster, loss):
     lose(cluster)
     waits = []
     for n in range(1, 7):
-        answer, seconds = refusal(cluster[n % 3], n, proofs[n])
+        answer, seconds = timed(lambda n=n: cluster[n % 3].submit(n, proofs[n]))
         assert answer is not True, f"acknowledged without a database: {n}"
         waits.append(seconds)
     print(f"{loss}: answers after {min(waits):.3f} to {max(waits):.3f} s")
@@ -341,6 +336,49 @@ def test_a_replica_that_only_reads(world, server):
     replica = world.add(server.replica(world.dir)).start()
     c = world.cluster(0, server).add("reader", STORE=replica.url())
     assert "read-only" in words_at_start(c)
+
+
+def test_a_newer_schema(world, server):
+    c, = world.cluster(1, server).start()
+    assert c.stop() == 0
+    server.sql("INSERT INTO schema_version (version, compatible_from, program) VALUES (99, 98, 'proof-coordinator')")
+    assert "its schema has version 99, for programs that know 98 or later" in words_at_start(c)
+
+
+def test_a_newer_schema_that_older_programs_may_use(world, server):
+    c, = world.cluster(1, server).start()
+    assert c.stop() == 0
+    server.sql("INSERT INTO schema_version (version, compatible_from, program) VALUES (99, 1, 'proof-coordinator')")
+    c.start()
+    c.enroll(Key())
+
+
+def test_the_database_of_another_program(world, server):
+    server.sql("CREATE TABLE schema_version (version int); GRANT ALL ON schema_version TO coordinator")
+    c, = world.cluster(1, server)
+    assert "another program" in words_at_start(c)
+
+
+FAKETIME = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+
+
+@pytest.mark.skipif(not FAKETIME, reason="SKIPPED: no clock was wrong: faketime is missing (scripts/install-deps test)")
+def test_a_clock_that_is_wrong(world, server):
+    """It follows, and says so; it does not lead, and gives nothing out."""
+    cluster = world.cluster(2, server, **QUICK)
+    wrong, right = cluster
+    wrong.preload = {"LD_PRELOAD": FAKETIME, "FAKETIME": "+60s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    wrong.start()
+    wrong.saw("this host's clock is (59|60)[.][0-9]+ s ahead of the database's: it does not lead and gives no leases")
+    right.start()
+    assert cluster.until_leader() is right
+    right.enroll(Key())
+    world.feed(right, 1)
+    assert wrong.request()[0] is None
+    assert right.request()[0] == 1
+    right.kill()
+    time.sleep(2)
+    assert cluster.leader() is None
 
 
 @pytest.fixture

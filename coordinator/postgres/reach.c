@@ -33,8 +33,8 @@ void postgres_end(struct postgres *e, struct engine_news_list *news, const char 
 
 static void say_lost(struct postgres *e, struct engine_news_list *news)
 {
-	const bool new = !e->said_lost || (uv_hrtime() >= e->say_due &&
-					   strcmp(e->said.text, e->lost.text) != 0);
+	const bool new =
+	    !e->said_lost || (uv_hrtime() >= e->say_due && strcmp(e->said.text, e->lost.text) != 0);
 
 	leader_lost(e, news);
 	if (!new || !engine_news_add(news, NEWS_LOST, NULL, 0, e->lost.text))

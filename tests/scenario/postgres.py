@@ -202,8 +202,8 @@ class Postgres(Process):
         """The rows, each a list of texts. Asked as superuser, over the socket."""
         done = subprocess.run([binaries() / "psql", "-XqAt", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-h", self.root, "-p",
                                str(self.port), "-U", "postgres", "-d", database, "-c", text],
-                              env=clean_env(PGCONNECT_TIMEOUT=5, PGOPTIONS="-c statement_timeout=20s"), cwd="/", text=True,
-                              capture_output=True, timeout=PATIENCE, check=False)
+                              env=clean_env(PGCONNECT_TIMEOUT=5, PGOPTIONS="-c statement_timeout=20s"), cwd="/",
+                              text=True, capture_output=True, timeout=PATIENCE, check=False)
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip())
         return [line.split("\t") for line in done.stdout.splitlines()]
@@ -257,6 +257,7 @@ class Postgres(Process):
             f"SELECT 1 FROM pg_stat_replication WHERE application_name = '{replica.name}' AND sync_state = 'sync'"))
 
     def promote(self):
+        self.configure(recovery_min_apply_delay=None)  # else it may wait for that first, in spite of its manual
         self.sql("SELECT pg_promote()")
         until("it is promoted", lambda: self.value("SELECT pg_is_in_recovery()") == "f")
 

@@ -31,7 +31,7 @@ COORDINATORS = 3
 HEALS = 30  # seconds, on a busy machine
 TAKEOVER = 15  # likewise; 10 are promised
 QUICK = {"PROVER_TIMEOUT": 1000, "CANDIDATES_PER_BATCH": 16, "CANDIDATES_PER_SOURCE": 100000, "LEASES_PER_SOURCE": 0}
-SMALL_DISK = {"min_wal_size": "4MB", "max_wal_size": "16MB", "wal_keep_size": 0}
+SMALL_DISK = {"disk": "128m", "min_wal_size": "4MB", "max_wal_size": "16MB", "wal_keep_size": 0}
 
 
 class Faults:
@@ -40,7 +40,7 @@ class Faults:
 
     def __init__(self, world, kind, rng, table):
         self.world, self.kind, self.rng, self.table, self.takeovers = world, kind, rng, table, table["takeover"]
-        self.server = world.add(Postgres(world.dir, **({"disk": "128m", **SMALL_DISK} if kind == "small" else {}))).start()
+        self.server = world.add(Postgres(world.dir, **(SMALL_DISK if kind == "small" else {}))).start()
         self.standby = self.between = None
         if kind == "replicated":
             self.replicate()
@@ -244,7 +244,8 @@ class Faults:
             until(f"{c.name} was started again", c.start)  # as its supervisor does
         try:
             number = self.rng.randint(1, self.world.fed)
-            return c.admin("GET", "/readyz")[0] == 200 and submit(c, number, self.load.proof(self.rng.choice(keys()), number))
+            proof = self.load.proof(self.rng.choice(keys()), number)
+            return c.admin("GET", "/readyz")[0] == 200 and submit(c, number, proof)
         except (OSError, ValueError):
             return False
 

@@ -60,15 +60,17 @@ static const struct cli_verb verbs[VERB_COUNT] = {
 			  "Its sender removes them after its own transactions alone. Of DIRECTORY, "
 			  "ethrex's data\ndirectory, the paths that are there, one a line; else a "
 			  "sentence.\n" ASKS},
-    [VERB_STORE] = {"store", "status|migrate|import DIR|export DIR", 1, 2, NULL, true,
+    [VERB_STORE] = {"store", "ACTION [DIR]", 1, 2, NULL, true,
 		    "the database of several coordinators: what it has; from SQLite into it, and "
 		    "back",
+		    "ACTION is status, migrate, import DIR or export DIR.\n"
 		    "migrate copies all that DATA_DIR has, import all that another data directory "
 		    "has, into the\nPostgreSQL of STORE, where nothing may be yet; export copies "
 		    "it into a new data directory.\nNo coordinator may run on either meanwhile. "
 		    "The rows of each table are counted on both sides.\nThe source stays as it is: "
 		    "start no coordinator on it any more, or two sign with one key.\nstatus may be "
-		    "asked at any time; it asks the database, no daemon."},
+		    "asked at any time; it asks the database, no daemon,\nand waits 5 s at most "
+		    "for a connection."},
     [VERB_METRICS] = {"metrics", "", 0, 0, NULL, true, "its numbers, as Prometheus reads them",
 		      ASKS},
     [VERB_HEALTHCHECK] = {"healthcheck", "", 0, 0, NULL, true, "exit with 0 if provers are served",

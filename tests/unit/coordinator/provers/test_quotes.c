@@ -451,6 +451,71 @@ static void test_a_recheck(void **state)
 	assert_true(quotes_counters(x->quotes)->rechecks >= 2);
 }
 
+/* A quote that knocked at another coordinator is verified here too, and no other with it: then
+ * there is evidence, as preparing its registration needs. */
+static void test_a_quote_of_another_coordinator(void **state)
+{
+	struct fixture *x = *state;
+	struct registrar_prover row = {.signer = x->signer,
+				       .kind = REGISTRAR_QUOTE,
+				       .payload = buf_span(&x->w->good.quote),
+				       .source = "10.0.0.9"};
+	bool ahead;
+
+	quotes_on_facts(x->quotes);
+	registrar_set_contract(x->registrar, &(struct eth_address){{1}}, false);
+	assert_true(registrar_foreign(x->registrar, &row, &ahead));
+	assert_null(quotes_evidence(x->quotes, &x->signer));
+	quotes_look(x->quotes);
+	while (registrar_at(x->registrar, 0)->fit != REGISTRAR_FIT || !x->wakes)
+		uv_run(&x->w->loop, UV_RUN_ONCE);
+	assert_non_null(quotes_evidence(x->quotes, &x->signer)->collateral);
+	assert_int_equal(quotes_counters(x->quotes)->rechecks, 1);
+	x->wakes = 0;
+	quotes_look(x->quotes);
+	while (!x->wakes)
+		uv_run(&x->w->loop, UV_RUN_ONCE);
+	assert_int_equal(quotes_counters(x->quotes)->rechecks, 1);
+}
+
+/* Another coordinator's row of a verdict on the good quote. */
+static void told(struct fixture *x, const char *more)
+{
+	struct store_change change = {.kind = CHANGE_FACT_PUT};
+	char key[80] = "verdict/", value[512];
+	struct quote_keys keys;
+	struct tdxv_quote q;
+
+	quote_check_keys(&keys, &q, buf_span(&x->w->good.quote));
+	hex_encode(key + strlen(key), keys.whole.sha256, 32);
+	snprintf(value, sizeof value,
+		 "{\"quote_sha256\":\"%s\",\"answer\":\"refused\",\"reason\":\"its "
+		 "signature is broken\"%s}",
+		 key + strlen("verdict/"), more);
+	change.fact.key = span_of(key, strlen(key));
+	change.fact.value = span_of(value, strlen(value));
+	assert_true(quotes_fact_foreign(x->quotes, &change, NULL));
+	assert_non_null(verdicts_find(x->verdicts, key + strlen("verdict/")));
+}
+
+/* What another refused for good is refused without a look; what other collateral may change is not.
+ */
+static void test_what_another_coordinator_refused(void **state)
+{
+	struct fixture *x = *state;
+	const struct store_change other = {.kind = CHANGE_FACT_PUT,
+					   .fact = {.key = span_of("chain", 5)}};
+
+	quotes_on_facts(x->quotes);
+	assert_false(quotes_fact_foreign(x->quotes, &other, NULL));
+	told(x, "");
+	assert_true(offer(x));
+	await(x, 1);
+	assert_int_equal(x->got.rc, QUOTES_ATTESTED);
+	told(x, ",\"lasting\":true");
+	expect_now(x, QUOTES_REFUSED, "refused before: its signature is broken");
+}
+
 static void test_no_collateral(void **state)
 {
 	struct fixture *x = *state;
@@ -547,6 +612,8 @@ int main(void)
 	    TEST(test_a_revoked_platform),
 	    TEST(test_a_source_of_bad_quotes_waits),
 	    TEST(test_a_recheck),
+	    TEST(test_a_quote_of_another_coordinator),
+	    TEST(test_what_another_coordinator_refused),
 	    TEST(test_no_collateral),
 	    TEST(test_closing_with_a_job_in_the_pool),
 	    TEST(test_policies),

@@ -108,11 +108,39 @@ static void a_restart_finds_them(void **state)
 	buf_free(&kept_value);
 }
 
+/* The leader drops the rows that all have pushed out. */
+static void others_verdicts_are_kept_too(void **state)
+{
+	struct verdicts *v = verdicts_new(2), *other = verdicts_new(2);
+	struct store_change change = {.kind = CHANGE_FACT_PUT};
+	struct store *leaders = (struct store *)(void *)v; /* is not looked into */
+	uint8_t k;
+
+	(void)state;
+	for (k = 1; k <= 3; k++) {
+		keep(other, k, "RTMR1 differs");
+		dropped_key[0] = '\0';
+		change.fact = (struct store_fact){text(kept_key), buf_span(&kept_value)};
+		assert_true(verdicts_fact_foreign(v, &change, k == 3 ? leaders : NULL));
+	}
+	assert_null(verdicts_find(v, "0100"));
+	assert_string_equal(reason_of(v, "0300"), "RTMR1 differs");
+	assert_non_null(strstr(dropped_key, "verdict/0100"));
+	change.kind = CHANGE_FACT_DEL;
+	assert_true(verdicts_fact_foreign(v, &change, leaders));
+	change.fact.key = text("chain");
+	assert_false(verdicts_fact_foreign(v, &change, leaders));
+	verdicts_free(v);
+	verdicts_free(other);
+	buf_free(&kept_value);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_newest_are_kept),
 	    cmocka_unit_test(a_restart_finds_them),
+	    cmocka_unit_test(others_verdicts_are_kept_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

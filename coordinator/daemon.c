@@ -394,6 +394,7 @@ int daemon_run(struct config *config)
 	}
 	d->config = config;
 	d->started_ms = clock_wall_ms();
+	d->asked_ms = clock_mono_ms();
 	d->key_locks[0] = d->key_locks[1] = -1;
 	start_signals(d);
 	if (!start(d, &why)) {

@@ -59,7 +59,8 @@ struct fetch_demand {
 	char source[WORK_SOURCE_SIZE]; /* who asked first */
 	bool proven;                   /* it brought an input, in this run or before */
 	bool in_flight;
-	bool row_due; /* what is asked next is to be made durable before */
+	bool row_due;     /* what is asked next is to be made durable before */
+	uint64_t told_ms; /* when the leader was told of it; 0: never */
 	unsigned waiting;
 	uint64_t wanted_ms, asked_ms, next_ms;
 	unsigned failures, known;

@@ -12,6 +12,7 @@
 
 #define TICK_MS    100
 #define CONNECT_MS 1500 /* an upstream that is away is known to be within 2 s */
+#define TELL_MS    2000 /* between two words to the leader that something is wanted */
 #define TOTAL_IDLE 20   /* an answer takes this many times the idle deadline at most */
 
 const char *relay_submit_name(enum relay_submit submit)
@@ -159,6 +160,18 @@ static struct fetch_demand *want(struct relay *r, const struct fetch_key *key, c
 	return d;
 }
 
+/* Where another coordinator leads, it asks: it has to know what is wanted here. */
+static void tell_leader(struct relay *r, struct fetch_demand *d, uint64_t now_ms)
+{
+	struct relay_row row;
+
+	if (store_leads(r->p.store) || (d->told_ms && now_ms - d->told_ms < TELL_MS))
+		return;
+	d->told_ms = now_ms;
+	wanted_row_put(&row, &d->key);
+	store_commit_lazy(r->p.store, &row.change, 1);
+}
+
 static enum relay_answer upstreams_word(const struct relay *r, const struct fetch_demand *d,
 					uint64_t now_ms, char hash[COMMIT_HASH_MAX + 1])
 {
@@ -193,6 +206,7 @@ enum relay_answer relay_request(struct relay *r, uint64_t conn, const struct pro
 	if (!d)
 		return RELAY_AS_SERVED;
 	relay_soon(r);
+	tell_leader(r, d, now_ms);
 	if (served == SERVE_INPUT)
 		return RELAY_AS_SERVED;
 	if (!again && r->health.state != HEALTH_DOWN && !r->trouble.text[0] &&
@@ -281,6 +295,7 @@ bool relay_restore(struct relay *r, const struct store_fact *row, bool *ours, st
 	switch (relay_row_get(row, &demand, &entry)) {
 	case RELAY_ROW_NONE: *ours = false; return true;
 	case RELAY_ROW_DEMAND: restore_demand(r, &demand); return true;
+	case RELAY_ROW_WANTED: return true; /* who still wants it says so again */
 	case RELAY_ROW_FORWARD:
 		if (forward_plan_restore(&r->forward, &entry))
 			return true;
@@ -288,6 +303,17 @@ bool relay_restore(struct relay *r, const struct store_fact *row, bool *ours, st
 		return false;
 	}
 	return true;
+}
+
+/* A prover of another coordinator waits there. */
+static void take_wanted(struct relay *r, const struct fetch_key *key)
+{
+	struct relay_row row;
+
+	want(r, key, "", clock_mono_ms());
+	wanted_row_drop(&row, key);
+	store_commit_lazy(r->p.store, &row.change, 1);
+	relay_soon(r);
 }
 
 bool relay_foreign(struct relay *r, const struct store_change *change)
@@ -300,6 +326,10 @@ bool relay_foreign(struct relay *r, const struct store_change *change)
 	case RELAY_ROW_DEMAND:
 		if (change->kind == CHANGE_FACT_PUT && demand.batch)
 			fetch_plan_restore(&r->fetch, &demand.key, demand.batch, clock_mono_ms());
+		break;
+	case RELAY_ROW_WANTED:
+		if (change->kind == CHANGE_FACT_PUT && store_leads(r->p.store))
+			take_wanted(r, &demand.key);
 		break;
 	case RELAY_ROW_FORWARD:
 		/* Rows go when their batch is final, which is seen here too. */

@@ -60,8 +60,9 @@ bool relay_new(struct relay **out, const struct relay_parts *parts,
 bool relay_restore(struct relay *r, const struct store_fact *row, bool *ours, struct why *why);
 /* After the rows. */
 void relay_start(struct relay *r);
-/* On a shared store the leader alone asks upstream and sends there; what is on its way when it leads
- * no more comes to its end. A FACT_PUT or FACT_DEL of another coordinator. False: not of the relay. */
+/* On a shared store the leader alone asks upstream and sends there; what is on its way when it
+ * leads no more comes to its end. A FACT_PUT or FACT_DEL of another coordinator. False: not of the
+ * relay. */
 bool relay_foreign(struct relay *r, const struct store_change *change);
 /* Asks and sends nothing more, then done. NULL is fine. */
 void relay_close(struct relay *r, void (*done)(void *arg), void *arg);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define DEMAND       "relay.demand/"
+#define WANTED       "relay.wanted/"
 #define FORWARD      "relay.forward/"
 #define ROW_VERSION  1
 #define DEMAND_SIZE  17
@@ -23,10 +24,15 @@ static void fact(struct relay_row *out, enum store_change_kind kind, size_t n)
 
 /* ---- what upstream is asked for: DIALECT/TYPE/HASH, the last may be anything ---- */
 
+static void key_put(struct relay_row *out, const char *prefix, const struct fetch_key *key)
+{
+	snprintf(out->key, sizeof out->key, "%s%d/%d/%s", prefix, (int)key->dialect,
+		 key->has_type ? (int)key->type : -1, key->commit_hash);
+}
+
 static void demand_key(struct relay_row *out, const struct fetch_key *key)
 {
-	snprintf(out->key, sizeof out->key, DEMAND "%d/%d/%s", (int)key->dialect,
-		 key->has_type ? (int)key->type : -1, key->commit_hash);
+	key_put(out, DEMAND, key);
 }
 
 void demand_row_put(struct relay_row *out, const struct fetch_demand *d, uint64_t wall_ms)
@@ -44,6 +50,19 @@ void demand_row_drop(struct relay_row *out, const struct fetch_key *key)
 	fact(out, CHANGE_FACT_DEL, 0);
 }
 
+void wanted_row_put(struct relay_row *out, const struct fetch_key *key)
+{
+	key_put(out, WANTED, key);
+	out->value[0] = ROW_VERSION;
+	fact(out, CHANGE_FACT_PUT, 1);
+}
+
+void wanted_row_drop(struct relay_row *out, const struct fetch_key *key)
+{
+	key_put(out, WANTED, key);
+	fact(out, CHANGE_FACT_DEL, 0);
+}
+
 /* A number at the front of *text, and what ends it; both are taken off. */
 static bool take_number(const char **text, char end, long long *out)
 {
@@ -57,21 +76,37 @@ static bool take_number(const char **text, char end, long long *out)
 	return true;
 }
 
-static bool demand_row_get(struct demand_row *out, const char *key, struct span value)
+static bool key_get(struct fetch_key *out, const char *text)
 {
 	long long dialect, type;
 
-	key += strlen(DEMAND);
-	if (!take_number(&key, '/', &dialect) || !take_number(&key, '/', &type) ||
-	    strlen(key) > COMMIT_HASH_MAX || value.n != DEMAND_SIZE || value.p[0] != ROW_VERSION ||
-	    dialect <= DIALECT_P1_P2 || dialect > DIALECT_P7 || type < -1 || type >= PROVER_TYPES)
+	if (!take_number(&text, '/', &dialect) || !take_number(&text, '/', &type) ||
+	    strlen(text) > COMMIT_HASH_MAX || dialect <= DIALECT_P1_P2 || dialect > DIALECT_P7 ||
+	    type < -1 || type >= PROVER_TYPES)
 		return false;
-	*out = (struct demand_row){.asked_ms = be64(value.p + 1), .batch = be64(value.p + 9)};
-	out->key.dialect = (enum dialect)dialect;
-	out->key.has_type = type >= 0;
-	out->key.type = type >= 0 ? (enum prover_type)type : PROVER_EXEC;
-	strcpy(out->key.commit_hash, key);
+	*out = (struct fetch_key){.dialect = (enum dialect)dialect,
+				  .has_type = type >= 0,
+				  .type = type >= 0 ? (enum prover_type)type : PROVER_EXEC};
+	strcpy(out->commit_hash, text);
 	return true;
+}
+
+static bool demand_row_get(struct demand_row *out, const char *key, struct span value)
+{
+	*out = (struct demand_row){.batch = 0};
+	if (value.n != DEMAND_SIZE || value.p[0] != ROW_VERSION ||
+	    !key_get(&out->key, key + strlen(DEMAND)))
+		return false;
+	out->asked_ms = be64(value.p + 1);
+	out->batch = be64(value.p + 9);
+	return true;
+}
+
+static bool wanted_row_get(struct demand_row *out, const char *key, struct span value)
+{
+	*out = (struct demand_row){.batch = 0};
+	return value.n == 1 && value.p[0] == ROW_VERSION &&
+	       key_get(&out->key, key + strlen(WANTED));
 }
 
 /* ---- what is forwarded: BATCH/TYPE ---- */
@@ -131,6 +166,8 @@ enum relay_row_kind relay_row_get(const struct store_fact *row, struct demand_ro
 	key[row->key.n] = '\0';
 	if (strncmp(key, DEMAND, strlen(DEMAND)) == 0 && demand_row_get(demand, key, row->value))
 		return RELAY_ROW_DEMAND;
+	if (strncmp(key, WANTED, strlen(WANTED)) == 0 && wanted_row_get(demand, key, row->value))
+		return RELAY_ROW_WANTED;
 	if (strncmp(key, FORWARD, strlen(FORWARD)) == 0 && forward_row_get(entry, key, row->value))
 		return RELAY_ROW_FORWARD;
 	return RELAY_ROW_NONE;

@@ -21,6 +21,10 @@ struct relay_row {
  * input may have been handed out and be lost until upstream's timeout. */
 void demand_row_put(struct relay_row *out, const struct fetch_demand *d, uint64_t wall_ms);
 void demand_row_drop(struct relay_row *out, const struct fetch_key *key);
+/* What a prover of a coordinator that does not lead wants: the leader asks for it, and drops the
+ * row. */
+void wanted_row_put(struct relay_row *out, const struct fetch_key *key);
+void wanted_row_drop(struct relay_row *out, const struct fetch_key *key);
 struct demand_row {
 	struct fetch_key key;
 	uint64_t asked_ms; /* wall clock */
@@ -31,7 +35,8 @@ void forward_row_put(struct relay_row *out, const struct forward_entry *e);
 void forward_row_drop(struct relay_row *out, const struct forward_entry *e);
 
 /* At the start: is it one of these? One of another version or not well formed is passed over. */
-enum relay_row_kind { RELAY_ROW_NONE, RELAY_ROW_DEMAND, RELAY_ROW_FORWARD };
+/* WANTED: demand's key. */
+enum relay_row_kind { RELAY_ROW_NONE, RELAY_ROW_DEMAND, RELAY_ROW_WANTED, RELAY_ROW_FORWARD };
 enum relay_row_kind relay_row_get(const struct store_fact *row, struct demand_row *demand,
 				  struct forward_entry *entry);
 

@@ -40,6 +40,27 @@ static void a_demand(void **state)
 	assert_int_equal(row.change.kind, CHANGE_FACT_DEL);
 }
 
+/* Of a prover of a coordinator that does not lead. */
+static void what_is_wanted_elsewhere(void **state)
+{
+	const struct fetch_key key = {DIALECT_P7, true, PROVER_TDX, "abcdef0"};
+	struct forward_entry entry;
+	struct demand_row got;
+	struct relay_row row;
+
+	(void)state;
+	wanted_row_put(&row, &key);
+	assert_int_equal(row.change.kind, CHANGE_FACT_PUT);
+	assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_WANTED);
+	assert_int_equal(got.key.dialect, DIALECT_P7);
+	assert_int_equal(got.key.type, PROVER_TDX);
+	assert_string_equal(got.key.commit_hash, "abcdef0");
+	row.value[0]++;
+	assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_NONE);
+	wanted_row_drop(&row, &key);
+	assert_int_equal(row.change.kind, CHANGE_FACT_DEL);
+}
+
 static void a_forwarded_proof(void **state)
 {
 	const struct forward_entry e = {.batch = UINT64_MAX,
@@ -101,6 +122,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_demand),
+	    cmocka_unit_test(what_is_wanted_elsewhere),
 	    cmocka_unit_test(a_forwarded_proof),
 	    cmocka_unit_test(others_are_passed_over),
 	};

@@ -495,8 +495,7 @@ bool l1_foreign(const struct l1 *c, struct span row, struct why *why)
 {
 	struct l1_facts f;
 
-	return !l1_row_get(&f, row) ||
-	       l1_row_fits(&f, &c->o.proposer, rpc_chain_id(c->p.rpc), why);
+	return !l1_row_get(&f, row) || l1_row_fits(&f, &c->o.proposer, rpc_chain_id(c->p.rpc), why);
 }
 
 bool l1_restore(struct l1 *c, struct span row, struct why *why)

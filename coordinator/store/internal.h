@@ -28,8 +28,8 @@ struct list {
 };
 
 struct store {
-	struct engine *engine;      /* the thread's, once it runs; gone when that has ended */
-	bool shared;                /* what callbacks may ask until the end */
+	struct engine *engine; /* the thread's, once it runs; gone when that has ended */
+	bool shared;           /* what callbacks may ask until the end */
 	unsigned slot;
 	uint64_t identity;
 	struct engine_item **items; /* the thread's: room for max_queue */

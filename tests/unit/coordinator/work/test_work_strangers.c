@@ -28,7 +28,8 @@ static struct work *open_world(uint64_t last)
 static enum work_request_rc ask_attested(struct work *w, const char *source, uint64_t now,
 					 struct work_grant *g)
 {
-	return work_request(w, "abc1234", &tdx, &(struct work_source){source, true, 0}, now, g, NULL);
+	return work_request(w, "abc1234", &tdx, &(struct work_source){source, true, 0}, now, g,
+			    NULL);
 }
 
 /* A batch proven well in took_ms by somebody, so that the pace is known. */

@@ -109,7 +109,7 @@ enum store_rc postgres_open(struct engine **out, const struct postgres_options *
 	if (rc == STORE_OK)
 		rc = schema_settle(&e->main, schema_steps, SCHEMA_VERSION, !e->observe, why);
 	if (rc == STORE_OK)
-		rc = link_prepare(&e->main, why);
+		rc = link_prepare(&e->main, statements, STATEMENTS, why);
 	if (rc == STORE_OK)
 		rc = read_identity(e, why);
 	if (rc == STORE_OK && !e->observe)

@@ -109,7 +109,7 @@ static enum store_rc resume(struct postgres *e, struct engine_news_list *news, s
 	/* What the former connection's last transaction did is unknown: it counts as another's. */
 	e->writer = postgres_random();
 	if (rc == STORE_OK)
-		rc = link_prepare(&e->main, why);
+		rc = link_prepare(&e->main, statements, STATEMENTS, why);
 	if (rc == STORE_OK && e->loaded)
 		rc = check_past(e, news, why);
 	if (rc == STORE_OK && e->loaded)

@@ -1,49 +1,16 @@
 /* Structs to parameters, and columns to structs. */
 #include "coordinator/postgres/internal.h"
 
-#include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-
-#include "encoding/endian.h"
 
 /* ---- structs to parameters ---- */
 
-static void param(struct params *p, const void *v, size_t n)
-{
-	assert(p->n < PARAMS_MAX);
-	p->values[p->n] = v;
-	p->lengths[p->n] = (int)n;
-	p->formats[p->n++] = 1;
-}
-
-void param_u64(struct params *p, uint64_t v)
-{
-	put_be64(p->numbers[p->n], v);
-	param(p, p->numbers[p->n], 8);
-}
-
-void param_int(struct params *p, int v)
-{
-	put_be32(p->numbers[p->n], (uint32_t)v);
-	param(p, p->numbers[p->n], 4);
-}
-
-/* An empty span may have a NULL pointer, which would be an SQL NULL. */
-void param_bytes(struct params *p, struct span v)
-{
-	param(p, v.n ? (const void *)v.p : "", v.n);
-}
-
-void param_text(struct params *p, const char *v)
-{
-	param(p, v, strlen(v));
-}
-
 static void param_signer(struct params *p, bool has, const uint8_t v[20])
 {
-	param(p, has ? v : NULL, has ? 20 : 0);
+	if (has)
+		param_bytes(p, span_of(v, 20));
+	else
+		param_null(p);
 }
 
 static void params_of_input_key(struct params *p, const struct store_input *r)
@@ -146,29 +113,6 @@ void params_of_change(struct params *p, const struct store_change *c)
 }
 
 /* ---- columns to structs ---- */
-
-uint64_t cell_u64(const PGresult *r, int row, int column)
-{
-	return PQgetlength(r, row, column) == 8 ? be64((const uint8_t *)PQgetvalue(r, row, column))
-						: 0;
-}
-
-int cell_int(const PGresult *r, int row, int column)
-{
-	return PQgetlength(r, row, column) == 4
-		   ? (int)be32((const uint8_t *)PQgetvalue(r, row, column))
-		   : 0;
-}
-
-struct span cell_bytes(const PGresult *r, int row, int column)
-{
-	return span_of(PQgetvalue(r, row, column), (size_t)PQgetlength(r, row, column));
-}
-
-void cell_text(char *out, size_t size, const PGresult *r, int row, int column)
-{
-	snprintf(out, size, "%.*s", PQgetlength(r, row, column), PQgetvalue(r, row, column));
-}
 
 struct reader {
 	const PGresult *r;

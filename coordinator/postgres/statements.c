@@ -38,7 +38,7 @@
 
 #define LEADER_LOCK "1414809688, 2"
 
-const struct statement_text statements[STATEMENTS] = {
+const struct link_statement statements[STATEMENTS] = {
     [CHANGE_FACT_PUT] = {"INSERT INTO fact AS f (key, value, rev, writer)"
 			 " SELECT $3, $4, " REV ", $1 WHERE " //
 			 NOT_GONE("kind = 'fact' AND name = $3") " ON CONFLICT (key) DO UPDATE SET"

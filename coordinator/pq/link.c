@@ -1,5 +1,5 @@
 /* Statements over one connection, without ever waiting beyond its deadline. */
-#include "coordinator/postgres/internal.h"
+#include "coordinator/pq/link.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ void link_close(struct link *s)
 
 void link_deadline(struct link *s, unsigned ms)
 {
-	s->due = after_ms(ms);
+	s->due = uv_hrtime() + (uint64_t)ms * 1000000;
 }
 
 /* ---- sentences ---- */
@@ -120,14 +120,14 @@ static int types_of(Oid out[PARAMS_MAX], const char *types)
 	return n;
 }
 
-void link_send(struct link *s, enum statement which, const struct params *p)
+void link_send(struct link *s, int which, const struct params *p)
 {
 	static const struct params none;
 	char name[16];
 
 	if (!p)
 		p = &none;
-	snprintf(name, sizeof name, "s%d", (int)which);
+	snprintf(name, sizeof name, "s%d", which);
 	if (s->conn &&
 	    PQsendQueryPrepared(s->conn, name, p->n, p->values, p->lengths, p->formats, 1))
 		s->unsettled++;
@@ -280,7 +280,7 @@ static PGresult *settle(struct link *s, enum store_rc *rc, struct why *why)
 	return r;
 }
 
-PGresult *link_ask(struct link *s, enum statement which, const struct params *p, enum store_rc *rc,
+PGresult *link_ask(struct link *s, int which, const struct params *p, enum store_rc *rc,
 		   struct why *why)
 {
 	link_send(s, which, p);
@@ -302,21 +302,22 @@ enum store_rc link_run(struct link *s, const char *sql, struct why *why)
 	return rc;
 }
 
-enum store_rc link_prepare(struct link *s, struct why *why)
+enum store_rc link_prepare(struct link *s, const struct link_statement *all, int count,
+			   struct why *why)
 {
 	enum store_rc rc = STORE_OK;
 	Oid oids[PARAMS_MAX];
 	char name[16];
 	int i, n;
 
-	for (i = 0; i < STATEMENTS && s->conn; i++) {
+	for (i = 0; i < count && s->conn; i++) {
 		snprintf(name, sizeof name, "s%d", i);
-		n = types_of(oids, statements[i].types);
-		if (PQsendPrepare(s->conn, name, statements[i].sql, n, oids))
+		n = types_of(oids, all[i].types);
+		if (PQsendPrepare(s->conn, name, all[i].sql, n, oids))
 			s->unsettled++;
 	}
 	link_sync(s);
-	for (i = 0; i < STATEMENTS && s->conn; i++)
+	for (i = 0; i < count && s->conn; i++)
 		PQclear(link_expect(s, &rc, why));
 	if (s->conn && !link_end(s, rc == STORE_OK ? why : NULL))
 		rc = STORE_UNREACHABLE;

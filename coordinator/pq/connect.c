@@ -1,5 +1,5 @@
 /* A new connection: where to, and what it has to keep to. */
-#include "coordinator/postgres/internal.h"
+#include "coordinator/pq/link.h"
 
 #include <poll.h>
 #include <stdio.h>

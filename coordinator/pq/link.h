@@ -38,6 +38,7 @@ void cell_text(char *out, size_t size, const PGresult *r, int row, int column);
 struct link_statement {
 	const char *sql, *types;
 };
+
 /* ---- a connection (link.c, connect.c) ---- */
 
 struct link {

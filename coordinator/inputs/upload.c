@@ -229,7 +229,8 @@ static enum store_rc submit_row(struct upload *u)
 			   : store_commit(u->in->p.store, &changes[1], 1, on_row_kept, u);
 }
 
-/* False: it is not to be stored, and has ended. */
+/* False: it is not to be stored, and has ended. In a shared store what is known is stored again: it
+ * may be broken there, and another coordinator may know that. */
 static bool is_to_be_stored(struct upload *u)
 {
 	struct why note = {""};
@@ -238,7 +239,8 @@ static bool is_to_be_stored(struct upload *u)
 
 	u->known = inputs_knows(u->in, u->sha256);
 	u->replaces = rc == WORK_INPUT_REPLACE;
-	if (rc == WORK_INPUT_NEW || rc == WORK_INPUT_REPLACE)
+	if (rc == WORK_INPUT_NEW || rc == WORK_INPUT_REPLACE ||
+	    (rc == WORK_INPUT_SAME && store_is_shared(u->in->p.store)))
 		return true;
 	upload_end(u, work_rc(rc), note.text);
 	return false;

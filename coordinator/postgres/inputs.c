@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,33 +64,21 @@ static PGresult *settle_one(struct link *s, enum store_rc *rc, struct why *why)
 
 /* ---- to the database ---- */
 
-/* *new: its chunks are missing. What is there already is young again, so that nobody removes it
- * before its row is stored. */
-static enum store_rc name_it(struct link *s, const uint8_t sha256[32], uint64_t size, bool *new,
+/* What is there already is young again, so that nobody removes it before its row is stored. */
+static enum store_rc name_it(struct link *s, const uint8_t sha256[32], uint64_t size,
 			     struct why *why)
 {
 	struct params p = {0};
-	uint64_t there = 0;
 	enum store_rc rc;
-	PGresult *r;
 
 	key_of(&p, sha256);
 	param_u64(&p, size);
-	r = link_query(s,
-		       "INSERT INTO input_file (sha256, size) VALUES ($1, $2)"
-		       " ON CONFLICT (sha256) DO UPDATE SET shared = clock_timestamp()"
-		       " RETURNING xmax = 0, size",
-		       "bl", &p, &rc, why);
-	if (!r)
-		return rc;
-	*new = *PQgetvalue(r, 0, 0) != 0;
-	there = cell_u64(r, 0, 1);
-	PQclear(r);
-	if (there == size)
-		return STORE_OK;
-	why_set(why, "%s: the input is there with %" PRIu64 " bytes instead of %" PRIu64, s->where,
-		there, size);
-	return STORE_CONFLICT;
+	PQclear(link_query(s,
+			   "INSERT INTO input_file (sha256, size) VALUES ($1, $2)"
+			   " ON CONFLICT (sha256) DO UPDATE SET size = excluded.size,"
+			   " shared = clock_timestamp()",
+			   "bl", &p, &rc, why));
+	return rc;
 }
 
 /* Up to a whole chunk; 0 at the end. False: an error of the file. */
@@ -106,28 +95,38 @@ static bool read_chunk(int fd, uint8_t *chunk, size_t *n)
 	return true;
 }
 
-static enum input_rc send_chunks(struct link *s, int fd, const uint8_t sha256[32], uint8_t *chunk,
-				 struct why *why)
+/* Chunks that are there are made what they should be; those that are so are not written again. */
+static void send_chunk(struct link *s, const uint8_t sha256[32], int n, struct span bytes)
+{
+	struct params p = {0};
+
+	key_of(&p, sha256);
+	param_int(&p, n);
+	param_bytes(&p, bytes);
+	link_send_sql(s,
+		      "INSERT INTO input_chunk AS c (sha256, n, bytes) VALUES ($1, $2, $3)"
+		      " ON CONFLICT (sha256, n) DO UPDATE SET bytes = excluded.bytes"
+		      " WHERE c.bytes <> excluded.bytes",
+		      "bib", &p);
+	link_sync(s);
+}
+
+/* sum: of all that was sent. */
+static enum input_rc send_chunks(struct link *s, int fd, const uint8_t sha256[32], EVP_MD_CTX *sum,
+				 uint8_t *chunk, struct why *why)
 {
 	enum store_rc rc = STORE_OK;
 	int n = 0, waiting = 0;
 	size_t length;
 
 	for (;; n++) {
-		struct params p = {0};
-
-		if (!read_chunk(fd, chunk, &length)) {
+		if (!read_chunk(fd, chunk, &length) || !EVP_DigestUpdate(sum, chunk, length)) {
 			why_set(why, "an input cannot be read: %s", strerror(errno));
 			return INPUT_IO;
 		}
 		if (!length || rc != STORE_OK)
 			break;
-		key_of(&p, sha256);
-		param_int(&p, n);
-		param_bytes(&p, span_of(chunk, length));
-		link_send_sql(s, "INSERT INTO input_chunk (sha256, n, bytes) VALUES ($1, $2, $3)",
-			      "bib", &p);
-		link_sync(s);
+		send_chunk(s, sha256, n, span_of(chunk, length));
 		if (++waiting == WINDOW) {
 			PQclear(settle_one(s, &rc, why));
 			waiting--;
@@ -138,14 +137,25 @@ static enum input_rc send_chunks(struct link *s, int fd, const uint8_t sha256[32
 	return rc_of(rc);
 }
 
+/* A file that is not what its name says must not take the place of one that is. */
+static enum input_rc check_sum(EVP_MD_CTX *sum, const uint8_t sha256[32], struct why *why)
+{
+	uint8_t got[32];
+
+	if (EVP_DigestFinal_ex(sum, got, NULL) && memcmp(got, sha256, sizeof got) == 0)
+		return INPUT_OK;
+	why_set(why, "the file of an input does not have the bytes that it is named after");
+	return INPUT_BROKEN;
+}
+
 enum input_rc inputs_share(struct engine *engine, const char *dir, const uint8_t sha256[32],
 			   uint64_t size, struct why *why)
 {
 	struct postgres *e = postgres_of(engine);
 	struct link s = {0};
+	EVP_MD_CTX *sum;
 	enum input_rc rc;
 	uint8_t *chunk;
-	bool new = false;
 	int fd;
 
 	rc = input_file_open(&fd, dir, sha256, size, why);
@@ -153,20 +163,24 @@ enum input_rc inputs_share(struct engine *engine, const char *dir, const uint8_t
 		return rc;
 	rc = INPUT_IO;
 	chunk = malloc(CHUNK);
-	if (!chunk) {
+	sum = EVP_MD_CTX_new();
+	if (!chunk || !sum || !EVP_DigestInit_ex(sum, EVP_sha256(), NULL)) {
 		why_set(why, "out of memory for an input");
 		goto out;
 	}
 	rc = rc_of(open_own(&s, e, why));
 	if (rc == INPUT_OK)
-		rc = rc_of(name_it(&s, sha256, size, &new, why));
-	if (rc == INPUT_OK && new)
-		rc = send_chunks(&s, fd, sha256, chunk, why);
+		rc = rc_of(name_it(&s, sha256, size, why));
+	if (rc == INPUT_OK)
+		rc = send_chunks(&s, fd, sha256, sum, chunk, why);
+	if (rc == INPUT_OK)
+		rc = check_sum(sum, sha256, why);
 	link_deadline(&s, STEP_MS);
 	if (rc == INPUT_OK)
 		rc = rc_of(link_run(&s, "COMMIT", why));
 out:
 	link_close(&s);
+	EVP_MD_CTX_free(sum);
 	free(chunk);
 	close(fd);
 	return rc;

@@ -400,6 +400,34 @@ static void test_files_that_cannot_be_had(void **state)
 	assert_int_equal(inputs_bytes(w->side[1].inputs), 2);
 }
 
+/* The one that it is put to again has it whole, and does not know that it is broken there. */
+static void test_the_same_put_again_mends_it_for_all(void **state)
+{
+	struct world *w = *state;
+	char command[128];
+	uint64_t batch;
+
+	assert_int_equal(put(w, 0, 1, "{\"a\":1}"), UPLOAD_CREATED);
+	settle(w);
+	snprintf(command, sizeof command, "rm %s/inputs/*", w->db.dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(ask(w, 1, 5, "a", &batch), SERVE_EMPTY);
+	settle(w);
+	assert_int_equal(put(w, 0, 1, "{\"a\":1}"), UPLOAD_SAME);
+	assert_int_equal(w->db.shares, 2);
+	settle(w);
+	assert_int_equal(ask(w, 1, 6, "a", &batch), SERVE_INPUT);
+	assert_int_equal(batch, 1);
+	assert_int_equal(inputs_bytes(w->side[0].inputs), 7);
+	assert_int_equal(inputs_bytes(w->side[1].inputs), 7);
+	/* What cannot be stored now is not said to be. */
+	shared_set(&w->db, STORE_UNREACHABLE, false);
+	assert_int_equal(put(w, 0, 1, "{\"a\":1}"), UPLOAD_FAILED);
+	shared_set(&w->db, STORE_OK, false);
+	assert_int_equal(inputs_bytes(w->side[0].inputs), 7);
+	assert_int_equal(files(w, 0), 1);
+}
+
 static void on_open(void *arg, enum input_rc rc, int fd, const struct why *why)
 {
 	struct world *w = arg;
@@ -700,6 +728,7 @@ int main(void)
 	    TEST(test_a_database_that_cannot_be_reached),
 	    TEST(test_a_clock_that_is_wrong),
 	    TEST(test_files_that_cannot_be_had),
+	    TEST(test_the_same_put_again_mends_it_for_all),
 	    TEST(test_one_fetch_for_all),
 	    TEST(test_copies_make_room),
 	    TEST(test_what_goes_goes_everywhere),

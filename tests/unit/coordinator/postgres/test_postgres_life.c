@@ -453,13 +453,37 @@ static void input_make(const char *dir, uint8_t sha256[32])
 	free(bytes);
 }
 
+/* One byte becomes another. */
+static void input_harm(const char *dir, const uint8_t sha256[32])
+{
+	char path[PATH_MAX];
+	struct why why;
+	FILE *f;
+
+	assert_true(input_file_path(path, dir, sha256, &why));
+	f = fopen(path, "r+b");
+	assert_non_null(f);
+	assert_int_equal(fseek(f, INPUT_CHUNK_MAX, SEEK_SET), 0);
+	assert_int_equal(fwrite("?", 1, 1, f), 1);
+	assert_int_equal(fclose(f), 0);
+}
+
 static void test_an_input_gets_to_the_others(void **state)
 {
+	static const char *const harms[] = {
+	    "UPDATE input_chunk SET bytes = bytes || 'x' WHERE n = 2",
+	    "UPDATE input_chunk SET bytes = set_byte(bytes, 7, 255 - get_byte(bytes, 7))"
+	    " WHERE n = 1",
+	    "DELETE FROM input_chunk WHERE n = 1",
+	    "UPDATE input_file SET size = size - 1",
+	};
 	char here[96], there[96];
 	uint8_t sha256[32], other[32] = {1};
 	struct store_change c = an_input(1, 0);
 	struct node a, b;
 	struct why why;
+	size_t i;
+	long was;
 	int fd;
 
 	snprintf(here, sizeof here, "%s/here", pg.root);
@@ -488,6 +512,24 @@ static void test_an_input_gets_to_the_others(void **state)
 	assert_int_equal(b.e->ops->fetch_input(b.e, there, sha256, INPUT_BYTES, &why),
 			 INPUT_BROKEN);
 	assert_int_equal(input_file_open(&fd, there, sha256, INPUT_BYTES, &why), INPUT_BROKEN);
+	/* Given again it is whole again, whatever was wrong, and only that is written. */
+	for (i = 0; i < sizeof harms / sizeof *harms; i++) {
+		pg_do(*state, harms[i]);
+		assert_int_equal(b.e->ops->fetch_input(b.e, there, sha256, INPUT_BYTES, &why),
+				 INPUT_BROKEN);
+		was = pg_do(*state, "SELECT xmin::text::bigint FROM input_chunk WHERE n = 0");
+		assert_int_equal(a.e->ops->share_input(a.e, here, sha256, INPUT_BYTES, &why),
+				 INPUT_OK);
+		assert_int_equal(
+		    pg_do(*state, "SELECT xmin::text::bigint FROM input_chunk WHERE n = 0"), was);
+		assert_int_equal(b.e->ops->fetch_input(b.e, there, sha256, INPUT_BYTES, &why),
+				 INPUT_OK);
+		assert_int_equal(input_file_remove(there, sha256, &why), INPUT_OK);
+	}
+	/* A file that is damaged itself takes no place there. */
+	input_harm(here, sha256);
+	assert_int_equal(a.e->ops->share_input(a.e, here, sha256, INPUT_BYTES, &why), INPUT_BROKEN);
+	assert_int_equal(b.e->ops->fetch_input(b.e, there, sha256, INPUT_BYTES, &why), INPUT_OK);
 	/* What no row names goes after an hour; what one names stays. */
 	node_lead(&a);
 	pg_do(*state, "UPDATE input_file SET shared = shared - interval '2 hours'");

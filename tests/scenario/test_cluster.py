@@ -257,7 +257,7 @@ def test_a_lost_connection(world, cluster, loss):
         waits.append(seconds)
     print(f"{loss}: answers after {min(waits):.3f} to {max(waits):.3f} s")
     assert max(waits) < AT_ONCE
-    assert all(c.alive and c.admin("GET", "/livez")[0] == 200 for c in cluster)
+    assert all(c.alive and c.admin("GET", "/healthz")[0] == 200 for c in cluster)
     assert [c.admin("GET", "/readyz")[0] for c in cluster] == [503] * 3
     restore(cluster)
     for n in range(1, 7):

@@ -332,6 +332,7 @@ static void on_watch(uv_timer_t *t)
 	struct daemon *d = t->data;
 
 	log_limited_say(false);
+	work_expire(d->work, clock_mono_ms());
 	if (d->admin)
 		admin_say(d->admin);
 	if (d->closing || d->draining)

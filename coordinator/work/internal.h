@@ -182,6 +182,7 @@ struct work {
 	uint64_t newest;  /* the highest batch that came, and a commit hash that it came under */
 	char newest_hash[COMMIT_HASH_MAX + 1];
 	size_t wanting[PROVER_TYPES];
+	size_t worked_on; /* leases of what is wanted */
 	struct pace pace[PROVER_TYPES];
 };
 
@@ -219,7 +220,6 @@ void slot_note_grant(struct work *w, struct slot *s, struct source *source, bool
 		     uint64_t now_ms);
 /* Does not refresh the batch. */
 void lease_end(struct work *w, struct slot *s);
-void lease_expire(struct work *w, uint64_t now_ms);
 
 /* claim.c */
 struct claim *claim_find(const struct slot *s, const struct source *source);

@@ -85,7 +85,7 @@ void lease_end(struct work *w, struct slot *s)
 	s->lease = (struct lease){0};
 }
 
-void lease_expire(struct work *w, uint64_t now_ms)
+void work_expire(struct work *w, uint64_t now_ms)
 {
 	while (w->heap_n && w->heap[0]->expires_ms <= now_ms) {
 		struct batch *b = work_batch(w, w->heap[0]->batch);

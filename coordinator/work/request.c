@@ -247,7 +247,7 @@ enum work_request_rc work_request(struct work *w, const char *commit_hash,
 			type ? prover_type_name(*type) : "single");
 		return WORK_NOT_NEEDED;
 	}
-	lease_expire(w, now_ms);
+	work_expire(w, now_ms);
 	a.trusted = source_is_trusted(a.source, from->attested);
 	if (type && w->limits.max_leases_per_source && a.source)
 		fresh = a.source->leases < w->limits.max_leases_per_source;

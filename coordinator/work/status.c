@@ -14,7 +14,7 @@ void work_counts(const struct work *w, struct work_counts *out)
 	    .broken = w->broken_n,
 	    .proof_bytes = w->proof_bytes,
 	    .inputs = w->inputs_n,
-	    .leases = w->heap_n,
+	    .leases = w->worked_on,
 	    .sources = w->sources.n,
 	};
 	for (v = 0; v < w->limits.max_versions; v++)
@@ -164,7 +164,7 @@ bool work_next_batch(const struct work *w, uint64_t from, uint64_t now_ms,
 		info->needed = w->needed_known && w->needed & PROVER_TYPE_BIT(t);
 		info->satisfied = slot_satisfied(w, s);
 		slot_count(s, info->candidates);
-		if (s && s->lease.ticket && s->lease.expires_ms > now_ms) {
+		if (b->leased & PROVER_TYPE_BIT(t) && s->lease.expires_ms > now_ms) {
 			info->leased = true;
 			info->lease_since_ms = s->granted_ms;
 			info->lease_expires_ms = s->lease.expires_ms;

@@ -196,6 +196,8 @@ void batch_refresh(struct work *w, struct batch *b, enum prover_type type)
 			if (!in->broken)
 				in->version->wanting[type] += wants ? 1 : (size_t)-1;
 	}
+	if ((wants && leased) != !!(b->leased & bit))
+		w->worked_on += wants && leased ? 1 : (size_t)-1;
 	batch_set(b, type, false, wants && !leased);
 	batch_set(b, type, true, wants && leased);
 }
@@ -561,9 +563,10 @@ void work_drop_batch(struct work *w, struct batch *b, const struct work_gone *go
 	/* Out of all sets first: what is in none has no trace outside itself. */
 	for (in = b->inputs; in; in = in->next_in_batch)
 		input_withdraw(b, in);
-	for (t = 0; t < PROVER_TYPES; t++)
-		if (b->wanting & PROVER_TYPE_BIT(t))
-			w->wanting[t]--;
+	for (t = 0; t < PROVER_TYPES; t++) {
+		w->wanting[t] -= (b->wanting & PROVER_TYPE_BIT(t)) != 0;
+		w->worked_on -= (b->leased & PROVER_TYPE_BIT(t)) != 0;
+	}
 	for (t = 0; t < PROVER_TYPES; t++) {
 		struct slot *s = b->slot[t];
 

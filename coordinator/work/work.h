@@ -201,6 +201,9 @@ uint64_t work_longest_ms(const struct work *w, enum prover_type type);
 /* The reply could not be sent: gives the lease back. False: the ticket is over. */
 bool work_ungrant(struct work *w, uint64_t batch, enum prover_type type, uint64_t ticket);
 
+/* Ends the leases whose time is over, as each request does: for when nobody asks. */
+void work_expire(struct work *w, uint64_t now_ms);
+
 /* At the start, for each stored lease, with what is left of it; unknown batches are ignored. */
 void work_restore_lease(struct work *w, uint64_t batch, enum prover_type type, const char *source,
 			uint64_t left_ms, uint64_t now_ms);
@@ -383,7 +386,8 @@ struct work_counts {
 	size_t batches;  /* not verified */
 	size_t retained; /* verified, and kept */
 	uint64_t last;   /* the highest that is known; 0: none */
-	size_t inputs, versions, leases, sources;
+	size_t inputs, versions, sources;
+	size_t leases;                  /* of what is still wanted */
 	size_t broken;                  /* inputs whose bytes cannot be had */
 	uint64_t proof_bytes;           /* of all that is kept */
 	size_t candidates[WORK_STATES]; /* by state */

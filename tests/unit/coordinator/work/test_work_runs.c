@@ -187,6 +187,75 @@ static void batches_and_counts_are_listed(void **state)
 	work_free(w);
 }
 
+/* Somebody has it still, and need not go on. */
+static void a_lease_of_what_is_there_is_no_work(void **state)
+{
+	struct work *w = world_with(limits(), TDX, 1, 3);
+	struct work_batch_info info;
+	struct work_counts counts;
+
+	(void)state;
+	assert_int_equal(ask(w, &tdx, "x", 0), 1);
+	assert_int_equal(ask(w, &tdx, "x", 0), 2);
+	assert_int_equal(ask(w, &tdx, "x", 0), 3);
+	/* Another had it before, and its proof was kept elsewhere and judged there. */
+	chain(w, 3, 0);
+	good(w, keep(w, 1, PROVER_TDX, "y", 1), &key_a);
+	assert_true(work_foreign_candidate(w, 65,
+					   &(struct work_proof){.batch = 2,
+								.type = PROVER_TDX,
+								.source = "z",
+								.received_ms = 5,
+								.size = 65,
+								.sha256 = {9}},
+					   WORK_GOOD, true, &key_a));
+	work_counts(w, &counts);
+	assert_int_equal(counts.leases, 1);
+	assert_true(work_next_batch(w, 2, 10, &info));
+	assert_int_equal(info.batch, 2);
+	assert_true(info.type[PROVER_TDX].satisfied && !info.type[PROVER_TDX].leased);
+	/* It is bad after all, and the first is verified: who has it may go on. */
+	assert_true(work_foreign_candidate(w, 65,
+					   &(struct work_proof){.batch = 2,
+								.type = PROVER_TDX,
+								.source = "z",
+								.received_ms = 5,
+								.size = 65,
+								.sha256 = {9}},
+					   WORK_BAD, true, NULL));
+	work_counts(w, &counts);
+	assert_int_equal(counts.leases, 2);
+	assert_true(work_next_batch(w, 2, 10, &info));
+	assert_true(info.type[PROVER_TDX].leased);
+	work_set_needed(w, SP1);
+	work_counts(w, &counts);
+	assert_int_equal(counts.leases, 0);
+	work_set_needed(w, TDX);
+	chain(w, 3, 2);
+	work_counts(w, &counts);
+	assert_int_equal(counts.leases, 1);
+	chain(w, 3, 3);
+	work_counts(w, &counts);
+	assert_int_equal(counts.leases, 0);
+	work_free(w);
+}
+
+static void a_lease_ends_though_nobody_asks(void **state)
+{
+	struct work *w = world_with(limits(), TDX, 1, 1);
+	struct work_counts counts;
+
+	(void)state;
+	assert_int_equal(ask(w, &tdx, "x", 0), 1);
+	work_expire(w, 999);
+	work_counts(w, &counts);
+	assert_int_equal(counts.leases, 1);
+	work_expire(w, 1000);
+	work_counts(w, &counts);
+	assert_int_equal(counts.leases, 0);
+	work_free(w);
+}
+
 /* 100,000 batches, put in an awkward order, leased, proven out of order and verified: it would take
  * minutes if any step looked at all of them. */
 static void a_hundred_thousand_batches(void **state)
@@ -235,6 +304,8 @@ int main(void)
 	    cmocka_unit_test(a_run_stops_at_a_gap),
 	    cmocka_unit_test(it_is_said_what_the_oldest_batch_waits_for),
 	    cmocka_unit_test(batches_and_counts_are_listed),
+	    cmocka_unit_test(a_lease_of_what_is_there_is_no_work),
+	    cmocka_unit_test(a_lease_ends_though_nobody_asks),
 	    cmocka_unit_test(a_hundred_thousand_batches),
 	};
 

@@ -68,6 +68,25 @@ static bool take(struct daemon *d, const struct store_change *change, struct why
 	return true;
 }
 
+/* Whoever started it starts it anew, and all is read from the database. */
+static void fail_anew(struct daemon *d, const char *event, const char *sentence)
+{
+	if (d->closing || d->exit_code)
+		return;
+	d->exit_code = EXIT_FAILURE;
+	daemon_fail(d, event, sentence);
+}
+
+/* A key that there is no room for is offered again by its prover. Without an input or a proof what
+ * is in memory is no copy of what is stored any more. */
+static void not_taken(struct daemon *d, const struct store_change *change, const struct why *why)
+{
+	if (change->kind == CHANGE_PROVER_PUT)
+		log_limited(LOG_ERROR, "row_not_taken", "", "", log_str("reason", why->text));
+	else
+		fail_anew(d, "row_not_taken", why->text);
+}
+
 static void on_foreign(void *arg, const struct store_change *changes, size_t n)
 {
 	struct daemon *d = arg;
@@ -78,9 +97,11 @@ static void on_foreign(void *arg, const struct store_change *changes, size_t n)
 	if (d->closing)
 		return;
 	for (i = 0; i < n; i++) {
-		if (!take(d, &changes[i], &why))
-			log_limited(LOG_ERROR, "row_not_taken", "", "",
-				    log_str("reason", why.text));
+		if (!take(d, &changes[i], &why)) {
+			not_taken(d, &changes[i], &why);
+			if (d->exit_code)
+				return;
+		}
 		provers = provers || changes[i].kind == CHANGE_PROVER_PUT;
 		work = work || changes[i].kind == CHANGE_PROOF_PUT;
 	}
@@ -133,15 +154,9 @@ static void on_reached(void *arg, bool reached, const char *sentence)
 		wake_up(d->wake);
 }
 
-/* Whoever started it starts it anew, and all is read from the database. */
 static void on_other_past(void *arg, const char *sentence)
 {
-	struct daemon *d = arg;
-
-	if (d->closing)
-		return;
-	d->exit_code = EXIT_FAILURE;
-	daemon_fail(d, "store_is_another", sentence);
+	fail_anew(arg, "store_is_another", sentence);
 }
 
 static void on_trouble(void *arg, const char *sentence)

@@ -278,6 +278,24 @@ def test_a_database_that_is_dropped_under_them(world, cluster):
     assert not cluster.server.sql("SELECT 1 FROM pg_database WHERE datname = 'coordinator'", database="postgres")
 
 
+def test_a_row_that_none_can_take_over(world, cluster):
+    """Here one of a state that is none: whoever lacks what is stored must not go on."""
+    cluster[0].enroll(Key())
+    world.feed(cluster[0], 1)
+    cluster.server.sql(
+        "WITH h AS (UPDATE head SET rev = rev + 1 RETURNING rev, mark), m AS (INSERT INTO mark SELECT rev, mark FROM h) "
+        "INSERT INTO proof (id, batch, prover_type, source, received_ms, state, reason, judged_ms, public_values, bytes, "
+        "rev, writer) SELECT 7, 1, 3, '', 0, 99, '', 0, '', '', rev, 99 FROM h")
+    for c in cluster:
+        until(f"{c.name} ends", lambda c=c: not c.alive, 20)
+        assert c.process.returncode == 1
+        assert "proof 7 of batch 1 cannot be taken over" in c.saw("event=row_not_taken .*").group(0)
+    cluster.server.sql("DELETE FROM proof")
+    for c in cluster:
+        c.start()
+    assert until("a batch", lambda: cluster[0].request()[0]) == 1
+
+
 def test_an_older_copy_of_the_database_is_noticed(world, cluster):
     """A backup put back, or a replica that lacked something: whoever saw more ends with a sentence."""
     key = Key()

@@ -1,36 +1,13 @@
 /*
- * work_internal.h -- what the files of the book of work share; nobody else includes it.
+ * work/internal.h -- what the files of the book of work share; nobody else includes it.
  *
- * Sets that must be walked in order of batch or id are sorted arrays with room at both ends: work
- * comes at the back and leaves at the front, so inserting and removing move few entries.
+ * Sets that must be walked in order of batch or id are sorted arrays (encoding/order.h).
  */
 #ifndef COORDINATOR_WORK_INTERNAL_H
 #define COORDINATOR_WORK_INTERNAL_H
 
 #include "coordinator/work/work.h"
-
-/* ---- order.c: a sorted array with unique keys ---- */
-
-struct order_entry {
-	uint64_t key;
-	void *item;
-};
-struct order {
-	struct order_entry *e;
-	size_t head, n, cap;
-};
-
-void order_free(struct order *o);
-/* Makes sure that n entries in all fit, so that inserting cannot fail. */
-bool order_reserve(struct order *o, size_t n);
-/* The key must be new. False: out of memory. */
-bool order_insert(struct order *o, uint64_t key, void *item);
-/* The key must be there. */
-void order_remove(struct order *o, uint64_t key);
-void *order_find(const struct order *o, uint64_t key);
-/* Index of the first key >= key; o->n if there is none. */
-size_t order_lower_bound(const struct order *o, uint64_t key);
-struct order_entry order_at(const struct order *o, size_t i);
+#include "encoding/order.h"
 
 /* ---- source.c: interned sources, their quotas, and what is remembered of them ---- */
 

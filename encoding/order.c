@@ -1,4 +1,4 @@
-#include "coordinator/work/internal.h"
+#include "encoding/order.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +55,12 @@ static void order_move(struct order *o, size_t from, size_t n, size_t to)
 	memmove(o->e + to, o->e + from, n * sizeof *o->e);
 }
 
+static void order_shift(struct order *o, size_t head)
+{
+	order_move(o, o->head, o->n, head);
+	o->head = head;
+}
+
 bool order_insert(struct order *o, uint64_t key, void *item)
 {
 	size_t at = order_lower_bound(o, key);
@@ -66,16 +72,10 @@ bool order_insert(struct order *o, uint64_t key, void *item)
 	room_in_front = o->head > 0;
 	room_behind = o->head + o->n < o->cap;
 	if (!room_in_front && at < o->n / 2) {
-		size_t head = (o->cap - o->n + 1) / 2;
-
-		order_move(o, o->head, o->n, head);
-		o->head = head;
+		order_shift(o, (o->cap - o->n + 1) / 2);
 		room_in_front = true;
 	} else if (!room_behind && at >= o->n / 2) {
-		size_t head = (o->cap - o->n) / 4;
-
-		order_move(o, o->head, o->n, head);
-		o->head = head;
+		order_shift(o, (o->cap - o->n) / 4);
 		room_behind = true;
 	}
 	if (room_in_front && (at < o->n / 2 || !room_behind)) {

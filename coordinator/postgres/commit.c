@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FULL_MAX   4
 #define FREE_BYTES 1048576 /* above these a transaction has more time, 16 MiB a second */
 
 struct batch {
@@ -17,7 +18,8 @@ struct batch {
 	struct engine_news_list *news;
 	uint64_t mark; /* of the revision that it makes */
 	struct head head;
-	bool again; /* it was rolled back, and is to be tried as it is now */
+	unsigned full; /* how often there was too much that others stored */
+	bool again;    /* it was rolled back, and is to be tried as it is now */
 	bool singly;
 };
 
@@ -108,14 +110,15 @@ static const char *conflict_of(enum store_change_kind kind)
 
 /* ---- the beginning ---- */
 
-void commit_begin_send(struct postgres *e)
+void commit_begin_send(struct postgres *e, int limit)
 {
 	link_send_sql(&e->main, "BEGIN", "", NULL);
 	link_send(&e->main, S_HEAD_LOCK, NULL);
-	follow_send(&e->main, e->seen, PAGE_ROWS);
+	head_send(e);
+	follow_send(&e->main, e->seen, limit);
 }
 
-enum store_rc commit_begin_take(struct postgres *e, struct head *head, bool *full,
+enum store_rc commit_begin_take(struct postgres *e, struct head *head, int limit, bool *full,
 				struct engine_news_list *news, struct why *why)
 {
 	struct link *s = &e->main;
@@ -126,12 +129,18 @@ enum store_rc commit_begin_take(struct postgres *e, struct head *head, bool *ful
 	int i;
 
 	PQclear(link_expect(s, &rc, why));
+	PQclear(link_expect(s, &rc, why));
+	e->held_up = e->held_up || rc != STORE_OK;
 	r = link_expect(s, &rc, why);
 	if (r)
 		head_read(head, r);
 	PQclear(r);
+	if (rc == STORE_OK && e->loaded && !postgres_goes_on(e, head, news)) {
+		*why = e->lost;
+		rc = STORE_UNREACHABLE;
+	}
 	if (rc == STORE_OK && head->rev != e->seen) {
-		rc = follow_take(s, &rev, head->rev, PAGE_ROWS, false, &all, news, why);
+		rc = follow_take(s, &rev, head->rev, limit, false, &all, news, why);
 	} else {
 		/* Nobody else was there, so that there is nothing to show. */
 		for (i = 0; i < S_TABLES; i++)
@@ -150,9 +159,18 @@ enum store_rc commit_end(struct postgres *e, uint64_t rev, uint64_t mark, struct
 {
 	struct link *s = &e->main;
 	enum store_rc rc;
-	PGresult *r = link_query(s, "COMMIT", "", NULL, &rc, why);
+	PGresult *r;
 
-	if (r && strcmp(PQcmdStatus(r), "COMMIT") != 0) {
+	/* It is never cancelled from here: a COMMIT that was is there, and the standby may lack it.
+	 * The server then says so with a warning. */
+	s->warning[0] = '\0';
+	r = link_query(s, "COMMIT", "", NULL, &rc, why);
+	if (r && s->warning[0]) {
+		why_set(why, "%s: whether the transaction is durable is unknown: %s", s->where,
+			s->warning);
+		link_close(s);
+		rc = STORE_UNREACHABLE;
+	} else if (r && strcmp(PQcmdStatus(r), "COMMIT") != 0) {
 		why_set(why, "%s: the transaction was rolled back", s->where);
 		rc = STORE_DISK;
 	}
@@ -261,7 +279,14 @@ static bool may_stay(struct batch *b)
 		if (b->items[i]->rc == STORE_CONFLICT && b->items[i]->group->n > 1 && !b->singly)
 			b->again = true;
 	}
+	b->singly = b->singly || b->again;
 	return any && !b->again;
+}
+
+/* Outside first: who reads much while all others wait is one that may be stopped there. */
+static int head_rows(const struct batch *b)
+{
+	return HEAD_ROWS << 2 * b->full;
 }
 
 static void send_all(struct batch *b)
@@ -270,12 +295,24 @@ static void send_all(struct batch *b)
 	size_t i;
 
 	param_u64(&p, b->mark);
-	commit_begin_send(b->e);
+	commit_begin_send(b->e, head_rows(b));
 	link_send(&b->e->main, S_HEAD_NEXT, &p);
 	for (i = 0; !b->singly && i < b->n; i++)
 		if (b->items[i]->rc == STORE_OK)
 			send_group(b, b->items[i]);
 	link_sync(&b->e->main);
+}
+
+static enum store_rc catch_up(struct batch *b, struct why *why)
+{
+	if (b->full == FULL_MAX) {
+		why_set(why, "%s: others store faster than this coordinator reads",
+			b->e->main.where);
+		return STORE_UNREACHABLE;
+	}
+	b->full++;
+	b->again = true;
+	return follow(b->e, b->news, why);
 }
 
 static enum store_rc transact(struct batch *b, uint64_t *ns, struct why *why)
@@ -287,7 +324,7 @@ static enum store_rc transact(struct batch *b, uint64_t *ns, struct why *why)
 	size_t i;
 
 	send_all(b);
-	rc = commit_begin_take(b->e, &b->head, &full, b->news, why);
+	rc = commit_begin_take(b->e, &b->head, head_rows(b), &full, b->news, why);
 	PQclear(link_expect(s, &rc, why));
 	for (i = 0; !b->singly && i < b->n; i++)
 		if (b->items[i]->rc == STORE_OK)
@@ -304,10 +341,8 @@ static enum store_rc transact(struct batch *b, uint64_t *ns, struct why *why)
 	}
 	if (s->conn)
 		link_run(s, "ROLLBACK", NULL);
-	if (rc == STORE_OK && full) {
-		b->again = true;
-		rc = follow(b->e, b->news, why);
-	}
+	if (rc == STORE_OK && full && s->conn)
+		rc = catch_up(b, why);
 	return rc;
 }
 
@@ -319,7 +354,8 @@ static unsigned time_for(struct engine_item *items[], size_t n)
 
 	for (i = 0; i < n; i++)
 		bytes += items[i]->group->bytes;
-	return RUN_MS + (bytes > FREE_BYTES ? (unsigned)((bytes - FREE_BYTES) >> 14) : 0);
+	bytes = bytes > FREE_BYTES ? (bytes - FREE_BYTES) >> 14 : 0;
+	return bytes < HOLD_MAX_MS - RUN_MS ? RUN_MS + (unsigned)bytes : HOLD_MAX_MS;
 }
 
 static enum store_rc commit_portion(struct postgres *e, struct engine_item *items[], size_t n,
@@ -333,9 +369,8 @@ static enum store_rc commit_portion(struct postgres *e, struct engine_item *item
 		refuse(items[i], STORE_OK, "");
 	if (!postgres_reach(e, news, why))
 		return STORE_UNREACHABLE;
-	link_deadline(&e->main, time_for(items, n));
 	do {
-		b.singly = b.again;
+		link_deadline(&e->main, time_for(items, n));
 		b.again = false;
 		/* Only what stays refused keeps its verdict: a conflict may be undone. */
 		for (i = 0; i < n; i++)

@@ -16,6 +16,30 @@ void head_read(struct head *out, const PGresult *r)
 	out->fence = cell_u64(r, 0, 2);
 	out->trimmed = cell_u64(r, 0, 3);
 	out->identity = cell_u64(r, 0, 4);
+	out->has_past = !PQgetisnull(r, 0, 5);
+	out->past = cell_u64(r, 0, 5);
+}
+
+void head_send(struct postgres *e)
+{
+	struct params p = {0};
+
+	param_u64(&p, e->seen);
+	link_send(&e->main, S_HEAD, &p);
+}
+
+enum store_rc head_ask(struct postgres *e, struct head *head, struct why *why)
+{
+	struct params p = {0};
+	enum store_rc rc;
+	PGresult *r;
+
+	param_u64(&p, e->seen);
+	r = link_ask(&e->main, S_HEAD, &p, &rc, why);
+	if (r)
+		head_read(head, r);
+	PQclear(r);
+	return rc;
 }
 
 /* ---- what others stored ---- */
@@ -169,19 +193,13 @@ static enum store_rc follow_pages(struct link *s, uint64_t rev, uint64_t head,
 	return rc;
 }
 
-/* One snapshot for the head and for all tables. */
-static enum store_rc look(struct link *s, struct head *head, struct why *why)
+/* One snapshot for the head, the past and all tables. */
+static enum store_rc look(struct postgres *e, struct head *head, struct why *why)
 {
-	enum store_rc rc = link_run(s, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", why);
-	PGresult *r;
+	enum store_rc rc =
+	    link_run(&e->main, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", why);
 
-	if (rc != STORE_OK)
-		return rc;
-	r = link_ask(s, S_HEAD, NULL, &rc, why);
-	if (r)
-		head_read(head, r);
-	PQclear(r);
-	return rc;
+	return rc == STORE_OK ? head_ask(e, head, why) : rc;
 }
 
 static enum store_rc let_go(struct link *s, enum store_rc rc, struct why *why)
@@ -196,8 +214,12 @@ static enum store_rc let_go(struct link *s, enum store_rc rc, struct why *why)
 enum store_rc follow(struct postgres *e, struct engine_news_list *news, struct why *why)
 {
 	struct head head = {0};
-	enum store_rc rc = look(&e->main, &head, why);
+	enum store_rc rc = look(e, &head, why);
 
+	if (rc == STORE_OK && e->loaded && !postgres_goes_on(e, &head, news)) {
+		*why = e->lost;
+		return STORE_UNREACHABLE;
+	}
 	if (rc == STORE_OK)
 		rc = follow_pages(&e->main, e->seen, head.rev, news, why);
 	if (rc == STORE_OK) {
@@ -279,7 +301,7 @@ static enum store_rc load(struct postgres *e, const struct store_visitor *v, voi
 	size_t i;
 
 	link_deadline(s, LOAD_MS);
-	rc = look(s, &head, why);
+	rc = look(e, &head, why);
 	if (rc == STORE_OK)
 		rc = link_run(s,
 			      "SELECT set_config('statement_timeout', '30s', true),"

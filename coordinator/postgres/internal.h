@@ -22,8 +22,12 @@
 #define SKEW_WARN_MS    2000
 #define SKEW_MAX_MS     30000
 #define PAGE_ROWS       1000    /* of each table */
+#define HEAD_ROWS       100     /* likewise, by who holds up all others */
 #define TRANSACTION_MAX 4194304 /* bytes, unless one group alone has more */
 #define KEEP_MS         3600000 /* what was deleted is told for so long */
+#define HOLD_MAX_MS     4800    /* the longest that a transaction may take */
+#define STUCK_MS        5000    /* who takes no answer for so long has stopped, or is cut off */
+#define APPLICATION     "proof-coordinator "
 
 /* ---- statements (statements.c) ---- */
 
@@ -31,12 +35,12 @@ enum statement {
 	/* 0 to CHANGE_KINDS - 1: what each kind of change does. Parameters: the writer, the
 	 * revision on which it was decided, then as params_of_change(). One row or a row that was
 	 * hit, or it conflicts. */
-	S_HEAD = CHANGE_KINDS, /* rev, mark, fence, trimmed, identity */
-	S_HEAD_LOCK,           /* the same, and it is this transaction's turn */
-	S_HEAD_NEXT,           /* (mark) a new revision */
-	S_FENCE_NEXT, /* (mark) a new revision, and a new leader's fence: rev, mark, fence */
-	S_MARK,       /* (rev) its mark */
-	S_SINCE_FACT, /* (rev, limit) rows of a table that are newer, in order */
+	S_HEAD =
+	    CHANGE_KINDS, /* (rev) rev, mark, fence, trimmed, identity, and the mark of (rev) */
+	S_HEAD_LOCK,      /* it is this transaction's turn */
+	S_HEAD_NEXT,      /* (mark) a new revision */
+	S_FENCE_NEXT,     /* (mark) a new revision, and a new leader's fence: rev, mark, fence */
+	S_SINCE_FACT,     /* (rev, limit) rows of a table that are newer, in order */
 	S_SINCE_INPUT,
 	S_SINCE_PROOF,
 	S_SINCE_LEASE,
@@ -46,6 +50,7 @@ enum statement {
 	S_PROOF,
 	S_LEAD,      /* tries to take the leader's lock */
 	S_LEAD_NOT,  /* gives it back */
+	S_END_STUCK, /* (ms) ends sessions that hold all others up, and take no answer: names */
 	S_HEARTBEAT, /* (slot, token, rev, skew, fence, status) the time */
 	S_INSTANCES,
 	S_TRIM_TO,    /* the revision up to which nobody needs to be told what was deleted */
@@ -111,6 +116,8 @@ struct postgres {
 	uint64_t writer;     /* a new one for each connection */
 	uint64_t seen, mark; /* all up to here is known, which looked like this */
 	uint64_t fence;      /* 0, or this leader's */
+	bool locked;         /* it has the leader's lock */
+	bool held_up;        /* by a session that may be stuck */
 	int64_t skew_ms;
 	bool slot_locked;
 	struct engine_news_list late; /* for whoever may show news next */
@@ -138,6 +145,14 @@ bool postgres_reach(struct postgres *e, struct engine_news_list *news, struct wh
 void postgres_check(struct postgres *e, struct engine_news_list *news, const struct why *why);
 void postgres_end(struct postgres *e, struct engine_news_list *news, const char *sentence);
 uint64_t postgres_random(void);
+/* Is what is there now what was there when e->seen was, and more? False: it was said, the sentence
+ * is in e->lost, and the connection closed. */
+struct head {
+	uint64_t rev, mark, fence, trimmed, identity;
+	bool has_past;
+	uint64_t past; /* the mark of what was asked for */
+};
+bool postgres_goes_on(struct postgres *e, const struct head *head, struct engine_news_list *news);
 /* Moves what could not be shown earlier. */
 void postgres_late(struct postgres *e, struct engine_news_list *news);
 
@@ -157,18 +172,19 @@ enum store_rc follow_read_proof(struct engine *engine, uint64_t id, struct chang
 /* commit.c */
 enum store_rc commit_groups(struct engine *engine, struct engine_item *items[], size_t n,
 			    struct engine_news_list *news, uint64_t *ns, struct why *why);
-/* Queues BEGIN, the head, what is newer than e->seen; takes the answers. *full: a page was; the
- * transaction is to be rolled back then, and follow() comes first. */
-struct head {
-	uint64_t rev, mark, fence, trimmed, identity;
-};
-void commit_begin_send(struct postgres *e);
-enum store_rc commit_begin_take(struct postgres *e, struct head *head, bool *full,
+/* Queues BEGIN, the head, what is newer than e->seen; takes the answers. *full: of a table there is
+ * more than limit rows: all others would wait for as long as this one reads, so the transaction is
+ * to be rolled back, and follow() comes first. */
+void commit_begin_send(struct postgres *e, int limit);
+enum store_rc commit_begin_take(struct postgres *e, struct head *head, int limit, bool *full,
 				struct engine_news_list *news, struct why *why);
 /* COMMIT, after which all up to rev is known; *why and the connection are lost if it is not known
  * whether it happened. */
 enum store_rc commit_end(struct postgres *e, uint64_t rev, uint64_t mark, struct why *why);
 void head_read(struct head *out, const PGresult *r);
+/* S_HEAD, with e->seen: queued, or by itself. */
+void head_send(struct postgres *e);
+enum store_rc head_ask(struct postgres *e, struct head *head, struct why *why);
 
 /* slot.c: STORE_IN_USE when the name is, or all places are. */
 enum store_rc slot_take(struct postgres *e, struct why *why);

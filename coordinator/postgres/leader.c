@@ -63,11 +63,11 @@ static enum store_rc raise_fence(struct postgres *e, struct engine_news_list *ne
 	param_u64(&p, mark);
 	param_u64(&all, 0);
 	param_int(&all, INTENTS_MAX);
-	commit_begin_send(e);
+	commit_begin_send(e, HEAD_ROWS);
 	link_send(s, S_FENCE_NEXT, &p);
 	link_send(s, S_SINCE_INTENT, &all);
 	link_sync(s);
-	rc = commit_begin_take(e, &head, full, news, why);
+	rc = commit_begin_take(e, &head, HEAD_ROWS, full, news, why);
 	r = link_expect(s, &rc, why);
 	if (r)
 		fence = cell_u64(r, 0, 2);
@@ -99,22 +99,40 @@ static void give_lock_back(struct postgres *e)
 
 	if (e->main.conn)
 		PQclear(link_ask(&e->main, S_LEAD_NOT, NULL, &rc, NULL));
+	e->locked = false;
+	e->lock_due = after_ms(LOCK_TRY_MS);
+}
+
+/* Has the one that has the lock stopped? */
+static bool leader_is_silent(struct postgres *e)
+{
+	bool silent = true;
+	size_t i;
+
+	uv_mutex_lock(&e->shown);
+	for (i = 0; i < e->n_instances; i++)
+		if (e->instances[i].leads && e->instances[i].seen_before_ms < STUCK_MS)
+			silent = false;
+	uv_mutex_unlock(&e->shown);
+	return silent;
 }
 
 static enum store_rc try_to_lead(struct postgres *e, struct engine_news_list *news, struct why *why)
 {
 	enum store_rc rc;
-	bool mine, full = false;
+	bool full = false;
 	PGresult *r;
 
 	e->lock_due = after_ms(LOCK_TRY_MS);
 	r = link_ask(&e->main, S_LEAD, NULL, &rc, why);
 	if (!r)
 		return rc;
-	mine = *PQgetvalue(r, 0, 0) != 0;
+	e->locked = *PQgetvalue(r, 0, 0) != 0;
 	PQclear(r);
-	if (!mine)
+	if (!e->locked) {
+		e->held_up = e->held_up || leader_is_silent(e);
 		return STORE_OK;
+	}
 	rc = raise_fence(e, news, &full, why);
 	if (rc == STORE_OK && full)
 		rc = follow(e, news, why);
@@ -266,16 +284,58 @@ static enum store_rc look_at_head(struct postgres *e, struct engine_news_list *n
 				  struct why *why)
 {
 	struct head head = {0};
-	enum store_rc rc;
-	PGresult *r = link_ask(&e->main, S_HEAD, NULL, &rc, why);
+	enum store_rc rc = head_ask(e, &head, why);
 
-	if (!r)
+	if (rc != STORE_OK)
 		return rc;
-	head_read(&head, r);
-	PQclear(r);
+	if (e->loaded && !postgres_goes_on(e, &head, news)) {
+		*why = e->lost;
+		return STORE_UNREACHABLE;
+	}
 	if (e->fence && head.fence != e->fence)
 		leader_lost(e, news);
 	return e->loaded && head.rev != e->seen ? follow(e, news, why) : STORE_OK;
+}
+
+/* A process that is stopped, or cut off, while the server has more for it than the sockets hold, or
+ * waits for the rest of what it sends: none of the server's own timeouts ends such a session, and
+ * what it holds is held for ever. */
+static enum store_rc end_stuck(struct postgres *e, struct engine_news_list *news, struct why *why)
+{
+	struct params p = {0};
+	char name[96], text[300];
+	enum store_rc rc;
+	PGresult *r;
+	int i;
+
+	e->held_up = false;
+	param_u64(&p, STUCK_MS);
+	r = link_ask(&e->main, S_END_STUCK, &p, &rc, why);
+	for (i = 0; r && i < PQntuples(r); i++) {
+		cell_text(name, sizeof name, r, i, 0);
+		snprintf(text, sizeof text,
+			 "the session of %s held up the others and took no answer for %d s: it was "
+			 "ended",
+			 name, STUCK_MS / 1000);
+		engine_news_add(news, NEWS_TROUBLE, NULL, 0, text);
+	}
+	PQclear(r);
+	return rc;
+}
+
+static bool may_lead(const struct postgres *e)
+{
+	return e->loaded && llabs(e->skew_ms) <= SKEW_MAX_MS && uv_hrtime() >= e->lock_due;
+}
+
+/* Who leads no more has no use for the lock, and others have. */
+static enum store_rc settle_lead(struct postgres *e, struct engine_news_list *news, struct why *why)
+{
+	if (e->fence)
+		return STORE_OK;
+	if (e->locked)
+		give_lock_back(e);
+	return e->main.conn && may_lead(e) ? try_to_lead(e, news, why) : STORE_OK;
 }
 
 void leader_turn(struct engine *engine, struct engine_news_list *news)
@@ -292,9 +352,10 @@ void leader_turn(struct engine *engine, struct engine_news_list *news)
 			rc = beat(e, news, &why);
 		if (rc == STORE_OK && !e->observe && !e->slot_locked)
 			rc = slot_lock(e, &why);
-		if (rc == STORE_OK && !e->observe && e->loaded && !e->fence &&
-		    llabs(e->skew_ms) <= SKEW_MAX_MS && uv_hrtime() >= e->lock_due)
-			try_to_lead(e, news, &why);
+		if (rc == STORE_OK && !e->observe)
+			rc = settle_lead(e, news, &why);
+		if (e->main.conn && e->held_up && !e->observe)
+			end_stuck(e, news, &why);
 		postgres_check(e, news, &why);
 	}
 	uv_mutex_unlock(&e->mutex);

@@ -52,7 +52,7 @@ static bool set_up(struct postgres *e, const struct postgres_options *o, struct 
 	e->observe = o->observe;
 	e->token = postgres_random();
 	e->writer = postgres_random();
-	snprintf(e->app, sizeof e->app, "proof-coordinator %.64s", o->instance ? o->instance : "");
+	snprintf(e->app, sizeof e->app, APPLICATION "%.64s", o->instance ? o->instance : "");
 	return copy(e->password, sizeof e->password, o->password, "the database's password", why) &&
 	       copy(e->name, sizeof e->name, o->instance, "the coordinator's name", why) &&
 	       copy(e->version, sizeof e->version, o->version, "the version", why) &&
@@ -77,15 +77,11 @@ static enum store_rc connect_first(struct postgres *e, struct why *why)
 static enum store_rc read_identity(struct postgres *e, struct why *why)
 {
 	struct head head = {0};
-	enum store_rc rc;
-	PGresult *r = link_ask(&e->main, S_HEAD, NULL, &rc, why);
+	enum store_rc rc = head_ask(e, &head, why);
 
-	if (!r)
-		return rc;
-	head_read(&head, r);
-	PQclear(r);
-	e->engine.identity = head.identity;
-	return STORE_OK;
+	if (rc == STORE_OK)
+		e->engine.identity = head.identity;
+	return rc;
 }
 
 enum store_rc postgres_open(struct engine **out, const struct postgres_options *o, struct why *why)
@@ -137,7 +133,7 @@ enum store_rc postgres_facts(struct engine *engine, struct postgres_facts *out, 
 	struct postgres *e = postgres_of(engine);
 	struct head head = {0};
 	enum store_rc rc = STORE_UNREACHABLE;
-	PGresult *r = NULL;
+	PGresult *r;
 
 	memset(out, 0, sizeof *out);
 	out->known = SCHEMA_VERSION;
@@ -145,13 +141,10 @@ enum store_rc postgres_facts(struct engine *engine, struct postgres_facts *out, 
 	if (postgres_reach(e, &e->late, why))
 		rc = schema_read(&e->main, &out->schema, &out->compatible_from, why);
 	if (rc == STORE_OK)
-		r = link_ask(&e->main, S_HEAD, NULL, &rc, why);
-	if (r) {
-		head_read(&head, r);
+		rc = head_ask(e, &head, why);
+	if (rc == STORE_OK)
 		snprintf(out->server, sizeof out->server, "%s",
 			 PQparameterStatus(e->main.conn, "server_version"));
-	}
-	PQclear(r);
 	r = rc == STORE_OK ? link_query(&e->main,
 					"SELECT count(*)::integer FROM pg_locks WHERE locktype ="
 					" 'advisory' AND classid = 1414809688 AND objid >= 100 AND"

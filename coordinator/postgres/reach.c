@@ -53,9 +53,7 @@ void postgres_check(struct postgres *e, struct engine_news_list *news, const str
 	say_lost(e, news);
 }
 
-/* Is what is there now what was there, and more? False: it was said. */
-static bool goes_on(struct postgres *e, const struct head *head, const PGresult *mark,
-		    struct engine_news_list *news)
+bool postgres_goes_on(struct postgres *e, const struct head *head, struct engine_news_list *news)
 {
 	char text[512];
 
@@ -66,7 +64,7 @@ static bool goes_on(struct postgres *e, const struct head *head, const PGresult 
 			 "%s: this coordinator was away for too long: it knows revision %" PRIu64
 			 ", and what was deleted is told from %" PRIu64 " on",
 			 e->where, e->seen, head->trimmed);
-	else if (PQntuples(mark) == 0 || cell_u64(mark, 0, 0) != e->mark)
+	else if (!head->has_past || head->past != e->mark)
 		snprintf(text, sizeof text,
 			 "%s: it went back, or is another copy: revision %" PRIu64
 			 ", which was seen, is not there",
@@ -77,31 +75,6 @@ static bool goes_on(struct postgres *e, const struct head *head, const PGresult 
 	return false;
 }
 
-static enum store_rc check_past(struct postgres *e, struct engine_news_list *news, struct why *why)
-{
-	struct link *s = &e->main;
-	struct params p = {0};
-	struct head head = {0};
-	enum store_rc rc;
-	PGresult *r, *mark;
-
-	r = link_ask(s, S_HEAD, NULL, &rc, why);
-	if (!r)
-		return rc;
-	head_read(&head, r);
-	PQclear(r);
-	param_u64(&p, e->seen);
-	mark = link_ask(s, S_MARK, &p, &rc, why);
-	if (!mark)
-		return rc;
-	if (!goes_on(e, &head, mark, news)) {
-		*why = e->lost;
-		rc = STORE_UNREACHABLE;
-	}
-	PQclear(mark);
-	return rc;
-}
-
 static enum store_rc resume(struct postgres *e, struct engine_news_list *news, struct why *why)
 {
 	enum store_rc rc = schema_settle(&e->main, schema_steps, SCHEMA_VERSION, false, why);
@@ -110,8 +83,6 @@ static enum store_rc resume(struct postgres *e, struct engine_news_list *news, s
 	e->writer = postgres_random();
 	if (rc == STORE_OK)
 		rc = link_prepare(&e->main, statements, STATEMENTS, why);
-	if (rc == STORE_OK && e->loaded)
-		rc = check_past(e, news, why);
 	if (rc == STORE_OK && e->loaded)
 		rc = follow(e, news, why);
 	return rc;
@@ -129,7 +100,7 @@ bool postgres_reach(struct postgres *e, struct engine_news_list *news, struct wh
 		*why = e->lost;
 		return false;
 	}
-	e->slot_locked = false;
+	e->slot_locked = e->locked = false;
 	e->beat_due = 0;
 	rc = link_open(&e->main, e->url, e->password, e->app, e->where, e->attempts, RUN_MS,
 		       &e->lost);

@@ -33,7 +33,6 @@
 #define PROOF_COLUMNS                                                                              \
 	"rev, id, batch, prover_type, source, received_ms, state, signer, reason, judged_ms"
 #define SINCE "WHERE rev > $1 ORDER BY rev LIMIT $2"
-#define HEAD  "SELECT rev, mark, fence, trimmed, identity FROM head"
 #define NOW   "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
 #define LEADER_LOCK "1414809688, 2"
@@ -106,8 +105,10 @@ const struct link_statement statements[STATEMENTS] = {
     [CHANGE_PROOF_DEL_THROUGH] = {DELETE_THROUGH("proof"), "lll"},
     [CHANGE_LEASE_DEL_THROUGH] = {DELETE_THROUGH("lease"), "lll"},
 
-    [S_HEAD] = {HEAD, ""},
-    [S_HEAD_LOCK] = {HEAD " FOR UPDATE", ""},
+    [S_HEAD] = {"SELECT rev, mark, fence, trimmed, identity,"
+		" (SELECT m.mark FROM mark m WHERE m.rev = $1) FROM head",
+		"l"},
+    [S_HEAD_LOCK] = {"SELECT 1 FROM head FOR UPDATE", ""},
     [S_HEAD_NEXT] = {"WITH h AS (UPDATE head SET rev = rev + 1, mark = $1 RETURNING rev, mark)"
 		     " INSERT INTO mark (rev, mark) SELECT rev, mark FROM h RETURNING rev",
 		     "l"},
@@ -115,7 +116,6 @@ const struct link_statement statements[STATEMENTS] = {
 		      " RETURNING rev, mark, fence), m AS (INSERT INTO mark (rev, mark)"
 		      " SELECT rev, mark FROM h) SELECT rev, mark, fence FROM h",
 		      "l"},
-    [S_MARK] = {"SELECT mark FROM mark WHERE rev = $1", "l"},
     [S_SINCE_FACT] = {"SELECT rev, key, value FROM fact " SINCE, "li"},
     [S_SINCE_INPUT] = {"SELECT rev, batch, commit_hash, sha256, size, created_ms, replaced_ms"
 		       " FROM input " SINCE,
@@ -137,6 +137,19 @@ const struct link_statement statements[STATEMENTS] = {
 		 "l"},
     [S_LEAD] = {"SELECT pg_try_advisory_lock(" LEADER_LOCK ")", ""},
     [S_LEAD_NOT] = {"SELECT pg_advisory_unlock(" LEADER_LOCK ")", ""},
+    /* Waiting for its client: not for a disk, another lock, or the standby of a COMMIT, which would
+     * then be over without it. */
+    [S_END_STUCK] = {"SELECT a.application_name, pg_terminate_backend(a.pid)"
+		     " FROM pg_stat_activity a WHERE a.datname = current_database()"
+		     " AND a.usename = current_user AND a.pid <> pg_backend_pid()"
+		     " AND a.application_name LIKE '" APPLICATION "%'"
+		     " AND a.wait_event_type = 'Client' AND a.state <> 'idle'"
+		     " AND a.state_change < clock_timestamp() - $1 * interval '1 millisecond'"
+		     " AND EXISTS (SELECT 1 FROM pg_locks l WHERE l.pid = a.pid AND l.granted"
+		     " AND (l.relation = 'head'::regclass"
+		     " AND l.mode IN ('RowShareLock', 'RowExclusiveLock')"
+		     " OR l.locktype = 'advisory' AND l.classid = 1414809688 AND l.objid = 2))",
+		     "l"},
     [S_HEARTBEAT] = {"UPDATE instance SET seen = clock_timestamp(), rev = $3, skew_ms = $4,"
 		     " fence = $5, status = $6 WHERE slot = $1 AND token = $2 RETURNING " NOW,
 		     "illllt"},

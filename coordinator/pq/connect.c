@@ -279,8 +279,12 @@ static enum store_rc settle(struct link *s, struct why *why)
 
 static void on_notice(void *arg, const PGresult *r)
 {
-	(void)arg;
-	(void)r;
+	const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
+	const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+	struct link *s = arg;
+
+	if (severity && strcmp(severity, "WARNING") == 0)
+		link_flatten(s->warning, sizeof s->warning, message ? message : "(no text)");
 }
 
 enum store_rc link_open(struct link *s, const char *url, const char *password, const char *name,
@@ -308,7 +312,7 @@ enum store_rc link_open(struct link *s, const char *url, const char *password, c
 		why_set(why, "out of memory for a connection");
 		return STORE_NO_MEMORY;
 	}
-	PQsetNoticeReceiver(s->conn, on_notice, NULL);
+	PQsetNoticeReceiver(s->conn, on_notice, s);
 	if (connected(s, why))
 		rc = settle(s, why);
 	if (rc != STORE_OK)

@@ -46,6 +46,7 @@ struct link {
 	uint64_t due;       /* uv_hrtime() at which whoever waits gives up */
 	const char *where;  /* for sentences: the hosts and the database */
 	unsigned unsettled; /* statements that were sent and not answered yet */
+	char warning[160];  /* the last one that the server gave; "": none */
 };
 
 /* Connects, and settles it for this program; in pipeline mode. where is borrowed. attempt turns the

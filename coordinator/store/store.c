@@ -68,6 +68,7 @@ static bool commit_together(struct store *s, struct item *first, const struct it
 			    enum store_rc *rc, struct why *why)
 {
 	struct engine_news_list news;
+	struct engine_news **end;
 	uint64_t took = 0;
 	struct item *i;
 	size_t n = 0;
@@ -76,8 +77,10 @@ static bool commit_together(struct store *s, struct item *first, const struct it
 		s->items[n++] = &i->e;
 	engine_news_list_init(&news);
 	*rc = s->engine->ops->commit(s->engine, s->items, n, &news, &took, why);
-	*news.end = first->before;
-	first->before = news.first;
+	/* Behind what an attempt before this one had to say. */
+	for (end = &first->before; *end; end = &(*end)->next)
+		;
+	*end = news.first;
 	if (took) {
 		uv_mutex_lock(&s->mutex);
 		if (*rc == STORE_OK)

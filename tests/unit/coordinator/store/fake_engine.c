@@ -32,11 +32,21 @@ static enum store_rc commit(struct engine *e, struct engine_item *items[], size_
 	enum store_rc verdict;
 	size_t i;
 
-	(void)news;
 	*ns = 0;
 	uv_mutex_lock(&f->mutex);
 	verdict = f->verdict;
+	f->seen = items[n - 1]->seen;
+	if (f->fail_whole) {
+		f->fail_whole--;
+		verdict = STORE_NO_MEMORY;
+		if (!engine_news_add(news, NEWS_FOREIGN, NULL, ++f->rev, ""))
+			abort();
+	}
 	uv_mutex_unlock(&f->mutex);
+	if (verdict == STORE_NO_MEMORY) {
+		why_set(why, "no memory for all of it");
+		return verdict;
+	}
 	if (verdict == STORE_UNREACHABLE) {
 		why_set(why, "the server does not answer");
 		return verdict;

@@ -13,6 +13,10 @@ struct fake_engine {
 	enum store_rc verdict; /* of each group; UNREACHABLE: of each transaction */
 	struct store_instance instance[STORE_SLOTS + 1];
 	size_t n; /* of them */
+	/* So many transactions fail as a whole, each after it saw a revision more. */
+	unsigned fail_whole;
+	uint64_t rev;
+	uint64_t seen; /* by the loop, when the last group was submitted */
 	char said[STORE_STATUS_SIZE];
 	bool closed;
 };

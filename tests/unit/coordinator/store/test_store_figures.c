@@ -102,6 +102,23 @@ static void test_what_is_no_failure(void **state)
 	assert_int_equal(figures().groups_failed, 1);
 }
 
+/* What was seen by a transaction that failed comes before what the next one saw. */
+static void test_what_is_seen_stays_in_order(void **state)
+{
+	const struct store_change change = {.kind = CHANGE_FACT_PUT,
+					    .fact = {text("a"), text("b")}};
+
+	(void)state;
+	uv_mutex_lock(&engine.mutex);
+	engine.fail_whole = 2; /* both together, and the first one alone */
+	uv_mutex_unlock(&engine.mutex);
+	assert_int_equal(store_commit_lazy(w.store, &change, 1), STORE_OK);
+	assert_int_equal(world_commit(&w, &change, 1), STORE_OK);
+	assert_int_equal(world_commit(&w, &change, 1), STORE_OK);
+	assert_int_equal(engine.rev, 2);
+	assert_int_equal(engine.seen, 2);
+}
+
 static void test_alone_it_leads(void **state)
 {
 	const struct store_change proof = a_proof(1, text("x"));
@@ -131,6 +148,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_who_leads, begin, end),
 	    cmocka_unit_test_setup_teardown(test_is_it_reached, begin, end),
 	    cmocka_unit_test_setup_teardown(test_what_is_no_failure, begin, end),
+	    cmocka_unit_test_setup_teardown(test_what_is_seen_stays_in_order, begin, end),
 	    cmocka_unit_test(test_alone_it_leads),
 	};
 

@@ -95,6 +95,7 @@ struct l1 {
 	uv_timer_t timer;
 	bool started, closing, known, fresh, round, again;
 	bool doubted, retried; /* in this round; since the timer's last */
+	bool former; /* the round under way is of before this one led: it may lack what was sent */
 	int phase;
 	unsigned outstanding, rounds;
 	struct rpc_block block, head; /* of the round under way, and of the last whole one */
@@ -271,10 +272,8 @@ static void round_done(struct l1 *c)
 	c->round = false;
 	c->facts.recommitted = tip_changed(&c->tip, f.committed);
 	c->events.facts(c->events.arg, &c->facts);
-	if (c->again && !c->closing) {
-		c->again = false;
+	if (c->again)
 		l1_refresh(c);
-	}
 }
 
 static bool wanted(const struct l1 *c, enum question q)
@@ -347,7 +346,11 @@ static void phase_done(struct l1 *c)
 		run_phase(c, 2);
 		return;
 	}
-	round_done(c);
+	c->round = !c->former;
+	if (c->former)
+		l1_refresh(c);
+	else
+		round_done(c);
 }
 
 static void on_answer(void *arg, const struct l1_read *read)
@@ -445,14 +448,11 @@ void l1_refresh(struct l1 *c)
 {
 	struct why why = {""};
 
-	if (c->closing || !c->started)
+	c->again = c->round;
+	if (c->closing || !c->started || c->round)
 		return;
-	if (c->round) {
-		c->again = true;
-		return;
-	}
 	c->round = true;
-	c->doubted = false;
+	c->doubted = c->former = false;
 	if (!rpc_call(c->p.rpc, "eth_getBlockByNumber", "[\"latest\",false]", NULL, on_head, c,
 		      &why)) {
 		snprintf(c->failed, sizeof c->failed, "%s", why.text);
@@ -514,6 +514,7 @@ bool l1_restore(struct l1 *c, struct span row, struct why *why)
 
 void l1_lead(struct l1 *c)
 {
+	c->former = c->round;
 	if (c->known)
 		keep_facts(c);
 }

@@ -62,7 +62,8 @@ bool l1_new(struct l1 **out, const struct l1_parts *parts, const struct l1_optio
 #define L1_FACT "chain"
 bool l1_restore(struct l1 *c, struct span row, struct why *why);
 
-/* On a shared store the leader keeps that row, from now on this one. */
+/* On a shared store the leader keeps that row, from now on this one. A round that is under way
+ * counts for nothing: what the former leader sent last may be missing in it. */
 void l1_lead(struct l1 *c);
 /* Each reads for itself, but another's row must be about the same contract. False with the
  * sentence.

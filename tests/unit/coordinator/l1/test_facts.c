@@ -202,6 +202,33 @@ static void test_a_round_asked_for_from_inside_an_event(void **state)
 		uv_run(&x->loop, UV_RUN_ONCE);
 }
 
+/* It may lack what the former leader sent last. */
+static void test_a_round_that_began_before_it_led(void **state)
+{
+	struct fixture *x = *state;
+	unsigned whole, calls;
+
+	x->w.committed = 3;
+	read_a_round(x);
+	whole = x->w.n_calls;
+	l1_refresh(x->l1);
+	while (x->n_facts < 2)
+		uv_run(&x->loop, UV_RUN_ONCE);
+	whole = x->w.n_calls - whole; /* calls of a round like the next ones */
+	calls = x->w.n_calls;
+	l1_refresh(x->l1);
+	while (x->w.n_calls == calls)
+		uv_run(&x->loop, UV_RUN_ONCE);
+	x->w.verified = 3; /* some of it was read, and some is not yet */
+	l1_lead(x->l1);
+	calls = x->w.n_calls;
+	while (x->n_facts < 3)
+		uv_run(&x->loop, UV_RUN_ONCE);
+	assert_int_equal(l1_facts(x->l1)->verified, 3);
+	/* More than were left of it: a whole one. */
+	assert_true(x->w.n_calls - calls >= whole);
+}
+
 static void expect_fatal(struct fixture *x, const char *words)
 {
 	read_a_round(x);
@@ -562,6 +589,7 @@ int main(void)
 	    TEST(test_clocks_that_differ),
 	    TEST(test_a_round_that_fails_leaves_the_facts),
 	    TEST(test_a_round_asked_for_from_inside_an_event),
+	    TEST(test_a_round_that_began_before_it_led),
 	    TEST(test_aligned),
 	    TEST(test_based),
 	    TEST(test_an_older_contract),

@@ -430,6 +430,56 @@ static void test_rows_that_go_and_rows_that_are_none(void **state)
 	assert_int_equal(count(w, 0, WORK_UNDECIDED), 1);
 }
 
+static enum work_request_rc ask(struct world *w, unsigned side, uint64_t *batch)
+{
+	static const enum prover_type tdx = PROVER_TDX;
+	struct work_grant g = {0};
+	struct why why;
+	const enum work_request_rc rc =
+	    work_request(w->side[side].work, "abcdef0", &tdx,
+			 &(struct work_source){"10.0.0.9", false, 0}, clock_mono_ms(), &g, &why);
+
+	*batch = g.batch;
+	if (rc == WORK_GRANT)
+		work_ungrant(w->side[side].work, g.batch, tdx, g.ticket);
+	return rc;
+}
+
+/* Before its batch is committed a proof frees others where a key of its source is attested, whoever
+ * took it. */
+static void test_a_proof_of_another_with_an_attested_source(void **state)
+{
+	const struct registrar_prover attested = {.signer = {{7}},
+						  .kind = REGISTRAR_QUOTE,
+						  .payload = span_of("quote", 5),
+						  .source = "10.0.0.7"};
+	struct store_change row = {.kind = CHANGE_PROOF_PUT,
+				   .proof = {.id = 64,
+					     .batch = 1,
+					     .prover_type = PROVER_TDX,
+					     .bytes = span_of("proof", 5),
+					     .source = span_of("10.0.0.6", 8),
+					     .state = WORK_CANDIDATE}};
+	struct world *w = *state;
+	struct side *x = &w->side[1];
+	struct why why = {""};
+	uint64_t batch;
+
+	assert_true(registrar_restore(x->registrar, &attested));
+	registrar_set_fit(x->registrar, &attested.signer, REGISTRAR_FIT, "");
+	assert_true(registrar_source_attested(x->registrar, "10.0.0.7"));
+	assert_true(proofs_foreign(x->proofs, &row, &why));
+	assert_int_equal(ask(w, 1, &batch), WORK_GRANT);
+	assert_int_equal(batch, 1); /* a stranger's may be anything */
+	row.proof.id = 128;
+	row.proof.source = span_of("10.0.0.7", 8);
+	assert_true(proofs_foreign(x->proofs, &row, &why));
+	assert_int_equal(ask(w, 1, &batch), WORK_GRANT);
+	assert_int_equal(batch, 2);
+	assert_int_equal(ask(w, 0, &batch), WORK_GRANT); /* knows nothing of it yet */
+	assert_int_equal(batch, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -441,6 +491,7 @@ int main(void)
 	    TEST(test_a_database_that_cannot_be_reached),
 	    TEST(test_a_batch_that_is_not_known_yet),
 	    TEST(test_rows_that_go_and_rows_that_are_none),
+	    TEST(test_a_proof_of_another_with_an_attested_source),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,12 +2,15 @@
 #include "coordinator/base/log.h"
 #include "coordinator/daemon_internal.h"
 #include "coordinator/registrar/rows.h"
+#include "coordinator/store_copy.h"
 
 static bool load_fact(void *arg, const struct store_fact *row, struct why *why)
 {
 	struct daemon *d = arg;
 	bool ours = false;
 
+	if (store_copy_mark(row, why))
+		return false;
 	if (d->relay && !relay_restore(d->relay, row, &ours, why))
 		return false;
 	if (ours || verdicts_fact_get(d->verdicts, row) || prover_fact_get(d->registrar, row))

@@ -15,6 +15,32 @@ const char *const store_table_names[STORE_TABLES] = {
     [STORE_LEASES] = "leases", [STORE_PROVERS] = "provers", [STORE_INTENTS] = "intents",
 };
 
+/* ---- a copy that is not whole ---- */
+
+#define UNFINISHED_FACT "unfinished_copy" /* is there from the first row to the last */
+
+bool store_copy_mark(const struct store_fact *row, struct why *why)
+{
+	if (!span_eq(row->key, span_of(UNFINISHED_FACT, strlen(UNFINISHED_FACT))))
+		return false;
+	why_set(why, "what was copied into this store is not all: the copy failed or was killed. "
+		     "Make the database, or the directory, anew and copy again");
+	return true;
+}
+
+static bool see_mark(void *arg, const struct store_fact *row, struct why *why)
+{
+	(void)arg;
+	return !store_copy_mark(row, why);
+}
+
+enum store_rc store_copy_whole(struct engine *e, struct why *why)
+{
+	static const struct store_visitor visitor = {.fact = see_mark};
+
+	return e->ops->load(e, &visitor, NULL, why);
+}
+
 /* ---- counting ---- */
 
 static bool count(uint64_t *counts, enum store_table table)
@@ -322,8 +348,11 @@ static enum store_rc copy_long_proofs(struct copy *c, struct why *why)
 static enum store_rc check_empty(const struct copy *c, struct why *why)
 {
 	uint64_t there[STORE_TABLES];
-	enum store_rc rc = store_count(there, c->to->engine, why);
+	enum store_rc rc = store_copy_whole(c->to->engine, why);
 	size_t i;
+
+	if (rc == STORE_OK)
+		rc = store_count(there, c->to->engine, why);
 
 	for (i = 0; rc == STORE_OK && i < STORE_TABLES; i++)
 		if (there[i]) {
@@ -334,6 +363,15 @@ static enum store_rc check_empty(const struct copy *c, struct why *why)
 	return rc;
 }
 
+static enum store_rc mark(struct copy *c, enum store_change_kind kind, struct why *why)
+{
+	const struct store_change change = {
+	    .kind = kind, .fact = {.key = span_of(UNFINISHED_FACT, strlen(UNFINISHED_FACT))}};
+
+	return commit(c, &change, 1, why);
+}
+
+/* The mark is still there. */
 static enum store_rc check_counts(struct copy *c, struct why *why)
 {
 	enum store_rc rc = store_count(c->out->from, c->from->engine, why);
@@ -341,6 +379,7 @@ static enum store_rc check_counts(struct copy *c, struct why *why)
 
 	if (rc == STORE_OK)
 		rc = store_count(c->out->to, c->to->engine, why);
+	c->out->to[STORE_FACTS]--;
 	for (i = 0; rc == STORE_OK && i < STORE_TABLES; i++)
 		if (c->out->from[i] != c->out->to[i]) {
 			why_set(why, "%" PRIu64 " %s became %" PRIu64, c->out->from[i],
@@ -365,7 +404,11 @@ enum store_rc store_copy(struct store_copied *out, const struct store_end *from,
 
 	memset(out, 0, sizeof *out);
 	buf_init(&c.group, GROUP_ROWS * sizeof(struct change_group *));
-	rc = check_empty(&c, why);
+	rc = store_copy_whole(from->engine, why);
+	if (rc == STORE_OK)
+		rc = check_empty(&c, why);
+	if (rc == STORE_OK)
+		rc = mark(&c, CHANGE_FACT_PUT, why);
 	if (rc == STORE_OK)
 		rc = pass(&c, &replaced, why);
 	c.replaced = false;
@@ -375,6 +418,8 @@ enum store_rc store_copy(struct store_copied *out, const struct store_end *from,
 		rc = copy_long_proofs(&c, why);
 	if (rc == STORE_OK)
 		rc = check_counts(&c, why);
+	if (rc == STORE_OK)
+		rc = mark(&c, CHANGE_FACT_DEL, why);
 	drop_group(&c);
 	buf_free(&c.group);
 	free(c.long_proofs);

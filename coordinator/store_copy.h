@@ -1,8 +1,9 @@
 /*
  * store_copy.h -- all that one store has into another, empty one, whatever engines they have.
  *
- * Nothing may run on either meanwhile; the caller sees to that. A copy that fails half-way leaves a
- * target that is not empty: it is to be removed and made anew.
+ * Nothing may run on either meanwhile; the caller sees to that. A copy that fails half-way, or is
+ * killed, leaves a target that says so: no coordinator starts on it, and it is to be removed and
+ * made anew.
  */
 #ifndef COORDINATOR_STORE_COPY_H
 #define COORDINATOR_STORE_COPY_H
@@ -36,7 +37,14 @@ struct store_copied {
 /* The rows of each table. */
 enum store_rc store_count(uint64_t out[STORE_TABLES], struct engine *engine, struct why *why);
 
-/* STORE_CONFLICT: the target is not empty, or has other counts afterwards. Otherwise as the engines
+/* Does this row say that the store has only a part of what was to be copied there? True with the
+ * sentence. */
+bool store_copy_mark(const struct store_fact *row, struct why *why);
+/* STORE_CONFLICT with that sentence: it has one. */
+enum store_rc store_copy_whole(struct engine *engine, struct why *why);
+
+/* STORE_CONFLICT: the source is a part only, the target is not empty, or has other counts
+ * afterwards. Otherwise as the engines
  * say. */
 enum store_rc store_copy(struct store_copied *out, const struct store_end *from,
 			 const struct store_end *to, struct why *why);

@@ -1,5 +1,7 @@
 #include "coordinator/store_verbs.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -47,23 +49,42 @@ static void end_close(struct end *e)
 		close(e->lock);
 }
 
+/* For a new store: nothing else is put among what is there. */
+static bool is_empty_dir(const char *dir, struct why *why)
+{
+	DIR *d = opendir(dir);
+	const struct dirent *entry;
+	bool empty = true;
+
+	if (!d && errno == ENOENT)
+		return true;
+	if (!d) {
+		why_set(why, "cannot read %.300s: %s", dir, strerror(errno));
+		return false;
+	}
+	while (empty && (entry = readdir(d)))
+		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+	closedir(d);
+	if (!empty)
+		why_set(why, "%.300s is not empty: a new directory is needed", dir);
+	return empty;
+}
+
 static bool open_dir(struct end *e, const char *dir, bool fresh, struct why *why)
 {
 	char path[PATH_MAX];
 	struct stat st;
-	bool there;
 
 	if (snprintf(path, sizeof path, "%s/store.db", dir) >= (int)sizeof path) {
 		why_set(why, "the path %.80s... is too long", dir);
 		return false;
 	}
-	there = !stat(path, &st);
-	if (there == fresh) {
-		why_set(why,
-			fresh ? "%.300s is there already" : "%.300s is not there: no store to read",
-			path);
+	if (!fresh && stat(path, &st)) {
+		why_set(why, "%.300s is not there: no store to read", path);
 		return false;
 	}
+	if (fresh && !is_empty_dir(dir, why))
+		return false;
 	if (fresh && !file_dir_make(dir, why))
 		return false;
 	if (file_dir_lock(dir, &e->lock, why) != FILE_DIR_LOCKED) {
@@ -117,7 +138,9 @@ static bool copy(const struct store_end *from, const struct store_end *to, struc
 		       copied.to[i]);
 	printf("%" PRIu64 " input files, %" PRIu64 " bytes", copied.files, copied.bytes);
 	if (copied.missing)
-		printf("; %" PRIu64 " are not at the source either", copied.missing);
+		printf("; of %" PRIu64
+		       " the source has no file, or not these bytes: put them again",
+		       copied.missing);
 	putchar('\n');
 	return true;
 }
@@ -191,6 +214,7 @@ static bool status(const struct config *c, struct why *why)
 		print_instances(e);
 		for (i = 0; i < STORE_TABLES; i++)
 			printf("%-8s %10" PRIu64 "\n", store_table_names[i], rows[i]);
+		ok = store_copy_whole(e, why) == STORE_OK;
 	}
 	if (e)
 		e->ops->close(e);

@@ -1,13 +1,14 @@
 """docs/CLUSTER.md: its commands are enough for a database, from SQLite to it and back, and what it names there is."""
 
 import re
+import subprocess
 
 import pytest
 
 from certificates import Party
 from l1 import REPO
 from postgres import Postgres, own_text
-from process import until
+from process import program, until
 from world import P
 
 PAGE = (REPO / "docs" / "CLUSTER.md").read_text()
@@ -68,6 +69,31 @@ def test_the_commands_of_the_page_are_enough(world, database):
     c.change(**{name: None for name in shared}, DATA_DIR=world.dir / "back")
     c.start()
     assert c.status()["work"]["inputs"] == 1
+
+
+def test_no_coordinator_starts_on_a_part_of_a_copy(world, database):
+    """migrate is killed while it copies; what the page says mends it."""
+    shared = {"STORE": database.url_of_page, "STORE_PASSWORD_FILE": world.secret("store.password", PASSWORD), "INSTANCE": "one"}
+    alone = world.coordinator().start()
+    world.put(alone, 1, 1)
+    assert alone.stop() == 0
+    c = world.coordinator(**shared).start()  # makes the tables
+    assert c.stop() == 0
+    database.sql("DELETE FROM fact; CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM "
+                 "pg_sleep(5); RETURN NULL; END'; CREATE TRIGGER slow AFTER INSERT ON input_chunk EXECUTE FUNCTION slow()",
+                 database="proofs")
+    alone.change(**shared)
+    with subprocess.Popen([program("coordinator", "proof-coordinator"), "store", "migrate"], env=alone.env()) as moving:
+        until("it copies", lambda: database.sql("SELECT 1 FROM fact", database="proofs"))
+        moving.kill()
+    alone.start(ready=False)
+    alone.saw('event=start_failed reason="what was copied into this store is not all')
+    assert alone.process.wait(20) == 1
+    for statement in ("DROP DATABASE proofs WITH (FORCE)", "CREATE DATABASE proofs OWNER coordinator"):
+        database.sql(statement, database="postgres")
+    assert alone.verb("store", "migrate").returncode == 0
+    alone.start()
+    assert alone.status()["work"]["inputs"] == 1
 
 
 def test_who_comes_without_tls_or_with_another_password_is_told(world, database):

@@ -224,6 +224,94 @@ static void test_there_and_back(void **state)
 	(void)state;
 }
 
+/* Any row is one that is not written over, and any file. */
+static void test_the_target_is_empty(void **state)
+{
+	static const char *const rows[] = {
+	    "INSERT INTO fact VALUES ('a', 'b', 1, 1)",
+	    "INSERT INTO input VALUES (1, 'a', decode(repeat('07', 32), 'hex'), 1, 1, 1, 1, 1)",
+	    "INSERT INTO proof VALUES (1, 1, 1, '', 1, 1, NULL, '', 1, '', '', 1, 1)",
+	    "INSERT INTO lease VALUES (1, 1, 'a', 1, 1, 1)",
+	    "INSERT INTO prover VALUES (decode(repeat('07', 20), 'hex'), '', 1, '', 1, 1, 1, 1, 1,"
+	    " '', 1, 1)",
+	    "INSERT INTO intent VALUES (1, '', 1, 1, 1)"};
+	static const char *const tables[] = {"fact", "input", "proof", "lease", "prover", "intent"};
+	char sql[64], path[128];
+	struct node n;
+	size_t i;
+	FILE *f;
+
+	node_start(&n, *state, "another"); /* makes the tables */
+	node_stop(&n);
+	for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+		pg_do(*state, rows[i]);
+		assert_int_equal(store_verb(&config, STORE_MIGRATE, NULL), 1);
+		assert_int_equal(store_verb(&config, STORE_IMPORT, first), 1);
+		snprintf(sql, sizeof sql, "DELETE FROM %s", tables[i]);
+		pg_do(*state, sql);
+	}
+	assert_int_equal(pg_do(*state, "SELECT count(*) FROM input_file"), 0);
+	assert_int_equal(store_verb(&config, STORE_MIGRATE, NULL), 0);
+	assert_int_equal(mkdir(second, 0700), 0);
+	snprintf(path, sizeof path, "%s/somebody's", second);
+	f = fopen(path, "w");
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(store_verb(&config, STORE_EXPORT, second), 1);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(store_verb(&config, STORE_EXPORT, second), 0);
+}
+
+static enum store_rc whole(struct why *why)
+{
+	const struct postgres_options o = {
+	    .url = config.store_conninfo, .instance = "c1", .version = "1", .observe = true};
+	struct engine *e;
+	enum store_rc rc;
+
+	assert_int_equal(postgres_open(&e, &o, why), STORE_OK);
+	rc = store_copy_whole(e, why);
+	e->ops->close(e);
+	return rc;
+}
+
+/* kill -9 in the middle: what is there is never taken for all, by nobody. */
+static void test_a_copy_that_is_killed(void **state)
+{
+	struct why why = {""};
+	struct node n;
+	int status, i;
+	pid_t pid;
+
+	node_start(&n, *state, "another");
+	node_stop(&n);
+	pg_do(*state, "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
+		      " 'BEGIN PERFORM pg_sleep(0.001); RETURN NULL; END'");
+	pg_do(*state, "CREATE TRIGGER slow AFTER INSERT ON fact EXECUTE FUNCTION slow()");
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		_exit(store_verb(&config, STORE_MIGRATE, NULL));
+	for (i = 0; i < 2000 && pg_do(*state, "SELECT count(*) FROM fact") < 200; i++)
+		usleep(5000);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_true(pg_do(*state, "SELECT count(*) FROM fact") < 602);
+	assert_int_equal(whole(&why), STORE_CONFLICT);
+	assert_non_null(strstr(why.text, "is not all: the copy failed or was killed"));
+	pg_do(*state, "DROP TRIGGER slow ON fact");
+	assert_int_equal(store_verb(&config, STORE_MIGRATE, NULL), 1);
+	assert_int_equal(store_verb(&config, STORE_STATUS, NULL), 1);
+	assert_int_equal(store_verb(&config, STORE_EXPORT, second), 1);
+	/* Made anew, as it is said. */
+	pg_database(state);
+	snprintf(config.store_conninfo, sizeof config.store_conninfo,
+		 "postgres://postgres@/%s?host=%s", (char *)*state, pg.root);
+	assert_int_equal(store_verb(&config, STORE_MIGRATE, NULL), 0);
+	assert_int_equal(whole(&why), STORE_OK);
+	assert_int_equal(pg_do(*state, "SELECT count(*) FROM fact"), 602);
+}
+
 static void test_nothing_may_run(void **state)
 {
 	struct node n;
@@ -249,8 +337,11 @@ static void test_nothing_may_run(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test_setup(test_there_and_back, set_up),
-					   cmocka_unit_test_setup(test_nothing_may_run, set_up)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(test_there_and_back, set_up),
+	    cmocka_unit_test_setup(test_the_target_is_empty, set_up),
+	    cmocka_unit_test_setup(test_a_copy_that_is_killed, set_up),
+	    cmocka_unit_test_setup(test_nothing_may_run, set_up)};
 	int failed;
 
 	if (!pg_make())

@@ -77,7 +77,7 @@ def test_no_coordinator_starts_on_a_part_of_a_copy(world, database):
     alone = world.coordinator().start()
     world.put(alone, 1, 1)
     assert alone.stop() == 0
-    c = world.coordinator(**shared).start()  # makes the tables
+    c = world.coordinator("another", **shared).start()  # makes the tables
     assert c.stop() == 0
     database.sql("DELETE FROM fact; CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM "
                  "pg_sleep(5); RETURN NULL; END'; CREATE TRIGGER slow AFTER INSERT ON input_chunk EXECUTE FUNCTION slow()",

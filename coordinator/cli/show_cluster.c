@@ -6,6 +6,7 @@
 
 #define HEADS     10
 #define CELL_SIZE 48
+#define SILENT_S  5 /* it is seen each second */
 
 /* A figure; "-" where it is not known. */
 static json_t *figure(const json_t *figures, const char *key)
@@ -26,6 +27,20 @@ static const char *role(const json_t *c)
 	return json_is_true(json_object_get(c, "leads")) ? "leads" : "follows";
 }
 
+/* What it said of itself is old once it is silent. */
+static const char *state(const json_t *c)
+{
+	if (!json_is_true(json_object_get(c, "this")) && show_number(c, "seen_s_ago") > SILENT_S)
+		return "silent";
+	return show_text(json_object_get(c, "figures"), "state");
+}
+
+/* In tenths, never "-0.0". */
+static double show_seconds(long long ms)
+{
+	return ms > -50 && ms < 50 ? 0 : (double)ms / 1000;
+}
+
 static json_t *coordinator_row(const json_t *c)
 {
 	const json_t *figures = json_object_get(c, "figures");
@@ -35,11 +50,10 @@ static json_t *coordinator_row(const json_t *c)
 		 json_is_true(json_object_get(c, "this")) ? " (this)" : "");
 	snprintf(slot, sizeof slot, "%lld", show_number(c, "slot"));
 	snprintf(seen, sizeof seen, "%s ago", show_duration(took, show_number(c, "seen_s_ago")));
-	snprintf(skew, sizeof skew, "%+.1f s", (double)show_number(c, "clock_skew_ms") / 1000);
-	return json_pack("[s, s, s, s, s, s, o, o, o, o]", name, slot, role(c),
-			 show_text(figures, "state"), seen, skew, figure(figures, "connections"),
-			 figure(figures, "leases"), figure(figures, "proofs_accepted"),
-			 json_string(show_text(c, "version")));
+	snprintf(skew, sizeof skew, "%+.1f s", show_seconds(show_number(c, "clock_skew_ms")));
+	return json_pack("[s, s, s, s, s, s, o, o, o, o]", name, slot, role(c), state(c), seen,
+			 skew, figure(figures, "connections"), figure(figures, "leases"),
+			 figure(figures, "proofs_accepted"), json_string(show_text(c, "version")));
 }
 
 void show_coordinators(const json_t *cluster)

@@ -89,18 +89,23 @@ static void make_plain(char *text, size_t size)
 		*text++ = '?';
 }
 
+static void know_itself(struct store_instance *out, struct store *store,
+			const struct cluster_self *self)
+{
+	out->leads = store_leads(store);
+	if (!print(out->status, &self->figures))
+		out->status[0] = '\0';
+}
+
 static void see_itself(struct store_instance *out, struct store *store,
 		       const struct cluster_self *self)
 {
 	*out = (struct store_instance){.slot = store_slot(store),
 				       .started_ms = self->started_ms,
 				       .seen_ms = clock_wall_ms(),
-				       .leads = store_leads(store),
 				       .is_this = true};
 	snprintf(out->name, sizeof out->name, "%s", self->name);
 	snprintf(out->version, sizeof out->version, "%s", self->version);
-	if (!print(out->status, &self->figures))
-		out->status[0] = '\0';
 }
 
 size_t cluster_see(struct store_instance out[STORE_SLOTS], struct store *store,
@@ -115,6 +120,8 @@ size_t cluster_see(struct store_instance out[STORE_SLOTS], struct store *store,
 	}
 	for (i = 0; i < n; i++) {
 		out[i].seen_before_ms += store_lost_ms(store);
+		if (out[i].is_this)
+			know_itself(&out[i], store, self);
 		make_plain(out[i].name, sizeof out[i].name);
 		make_plain(out[i].version, sizeof out[i].version);
 		out[i].status[sizeof out[i].status - 1] = '\0';
@@ -125,6 +132,11 @@ size_t cluster_see(struct store_instance out[STORE_SLOTS], struct store *store,
 static bool is_gone(const struct store_instance *c)
 {
 	return !c->is_this && c->seen_before_ms > CLUSTER_GONE_MS;
+}
+
+static bool is_silent(const struct store_instance *c)
+{
+	return !c->is_this && !is_gone(c) && c->seen_before_ms > CLUSTER_SILENT_MS;
 }
 
 /* By what they say; NULL: none that is there. */
@@ -168,7 +180,7 @@ static void describe(struct why *out, const struct store *store, const struct st
 	size_t i, others = 0;
 
 	for (i = 0; i < n; i++)
-		others += !c[i].is_this && !is_gone(&c[i]);
+		others += !c[i].is_this && !is_gone(&c[i]) && !is_silent(&c[i]);
 	if (!store_is_shared(store))
 		why_set(out, "this coordinator is alone: its state is in its data directory");
 	else if (*store_lost(store))
@@ -181,6 +193,7 @@ static void describe(struct why *out, const struct store *store, const struct st
 		why_set(out, "no coordinator leads now: nothing is judged or sent");
 	if (*store_lost(store))
 		return; /* what was seen before is old */
+	add_those(out, c, n, "silent", is_silent);
 	add_those(out, c, n, "gone", is_gone);
 	add_those(out, c, n, "clock off", is_off);
 }

@@ -14,6 +14,8 @@
 
 /* Not seen for so long a coordinator is gone: its slot may be another's. */
 #define CLUSTER_GONE_MS 30000
+/* It is seen each second: after this it does not speak, and another may lead in its place. */
+#define CLUSTER_SILENT_MS 5000
 /* A clock that is further off than this is said to be. */
 #define CLUSTER_CLOCK_OFF_MS 2000
 
@@ -38,13 +40,13 @@ struct cluster_self {
 /* To the others. */
 void cluster_say(struct store *store, const struct cluster_figures *figures);
 
-/* All that are seen, by slot; this one alone where the store is not shared, or shows none yet. At
- * least one; their texts are plain words. */
+/* All that are seen, by slot, and of this one what is so now; it alone where the store is not
+ * shared, or shows none yet. At least one; their texts are plain words. */
 size_t cluster_see(struct store_instance out[STORE_SLOTS], struct store *store,
 		   const struct cluster_self *self);
 
-/* Whether this one is alone, who leads, or why nothing can be stored; and who is gone, or has a
- * clock that is off. */
+/* Whether this one is alone, who leads, or why nothing can be stored; and who is silent or gone, or
+ * has a clock that is off. */
 void cluster_describe(struct why *out, struct store *store, const struct cluster_self *self);
 
 /* All of that; NULL: no memory. */

@@ -164,9 +164,9 @@ function drawTransaction(o) {
 
 // ---- the coordinators on one database ----
 
-const CLOCK_OFF_MS = 2000, DAY_S = 86400;
+const CLOCK_OFF_MS = 2000, SILENT_S = 5, DAY_S = 86400;
 const figure = (f, name) => (f && f[name] !== null ? number(f[name]) : "");
-const clock = (ms) => `${ms < 0 ? "−" : "+"}${(Math.abs(ms) / 1000).toFixed(1)} s`;
+const clock = (ms) => `${ms <= -50 ? "−" : "+"}${(Math.abs(ms) / 1000).toFixed(1)} s`;
 const isLeader = (c) => c.leads && !c.gone;
 
 function role(c) {
@@ -174,10 +174,16 @@ function role(c) {
   return el("span", {class: c.leads ? "tag on" : "tag"}, c.leads ? "leads" : "follows");
 }
 
+function state(c) {
+  if (c.gone) return "";
+  if (!c.this && c.seen_s_ago > SILENT_S) return " silent";
+  return c.figures && c.figures.state && c.figures.state !== "ready" ? ` ${c.figures.state}` : "";
+}
+
 function coordinator(c, o) {
   const f = c.figures, block = f && f.l1_block;
   return [[mono(c.name), c.this ? " (this one)" : "", el("div", {class: "soft"}, `slot ${number(c.slot)}, version ${c.version}`)],
-    [role(c), f && f.state && f.state !== "ready" ? ` ${f.state}` : ""], since(o.at_ms - c.seen_s_ago * 1000),
+    [role(c), state(c)], since(o.at_ms - c.seen_s_ago * 1000),
     [clock(c.clock_skew_ms), Math.abs(c.clock_skew_ms) > CLOCK_OFF_MS ? el("span", {class: "bad"}, " OFF") : null],
     figure(f, "connections"), figure(f, "leases"), figure(f, "proofs_accepted"),
     block ? [number(block), f.l1_age_s === null ? null : el("div", {class: "soft"}, `${span(f.l1_age_s)} old`)] : ""];

@@ -77,6 +77,22 @@ static void test_itself(void **state)
 			    "no coordinator leads now: nothing is judged or sent");
 }
 
+/* Of itself it knows more than the database, which may be out of reach. */
+static void test_itself_as_it_is_now(void **state)
+{
+	struct store_instance was = {
+	    .slot = 3, .name = "here-3900", .is_this = true, .leads = true};
+	const json_t *c;
+
+	(void)state;
+	strcpy(was.status, "{\"state\":\"starting\",\"connections\":9}");
+	fake_engine_add(&engine, &was);
+	c = coordinator(see(), 0);
+	assert_false(json_is_true(json_object_get(c, "leads")));
+	assert_string_equal(text_of(json_object_get(c, "figures"), "state"), "ready");
+	assert_int_equal(number_of(json_object_get(c, "figures"), "connections"), 0);
+}
+
 /* The largest numbers have room, and come back. */
 static void test_what_is_said(void **state)
 {
@@ -166,12 +182,16 @@ static void test_who_is_to_be_seen_to(void **state)
 			    "no coordinator leads now: nothing is judged or "
 			    "sent; gone: gone-1 and 1 more");
 	fake_engine_add(&engine, &off);
+	gone.seen_before_ms = 5001; /* not yet gone, and others beside it do not count it */
+	gone.skew_ms = 0;
+	strcpy(gone.name, "quiet-1");
+	fake_engine_add(&engine, &gone);
 	fake_engine_tell(&engine, NEWS_LEADS, 1, "");
 	while (!store_leads(w.store))
 		uv_run(&w.loop, UV_RUN_ONCE);
 	assert_string_equal(text_of(see(), "says"),
-			    "this coordinator leads; others beside it: 1; gone: gone-1 and 1 more; "
-			    "clock off: off-1");
+			    "this coordinator leads; others beside it: 1; silent: quiet-1; gone: "
+			    "gone-1 and 1 more; clock off: off-1");
 	fake_engine_tell(&engine, NEWS_LOST, 0, "it is silent");
 	while (!*store_lost(w.store))
 		uv_run(&w.loop, UV_RUN_ONCE);
@@ -213,6 +233,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_itself, begin, end),
+	    cmocka_unit_test_setup_teardown(test_itself_as_it_is_now, begin, end),
 	    cmocka_unit_test_setup_teardown(test_what_is_said, begin, end),
 	    cmocka_unit_test_setup_teardown(test_strange_rows, begin, end),
 	    cmocka_unit_test_setup_teardown(test_a_full_database, begin, end),

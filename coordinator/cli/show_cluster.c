@@ -30,6 +30,8 @@ static const char *role(const json_t *c)
 /* What it said of itself is old once it is silent. */
 static const char *state(const json_t *c)
 {
+	if (json_is_true(json_object_get(c, "gone")))
+		return "-";
 	if (!json_is_true(json_object_get(c, "this")) && show_number(c, "seen_s_ago") > SILENT_S)
 		return "silent";
 	return show_text(json_object_get(c, "figures"), "state");

@@ -86,7 +86,8 @@ static void show_l1(const json_t *l1)
 	putchar('\n');
 }
 
-static void show_funds(const json_t *funds)
+/* follows: it sends nothing, and reads no balance. */
+static void show_funds(const json_t *funds, bool follows)
 {
 	const json_t *one;
 	char text[96];
@@ -96,9 +97,13 @@ static void show_funds(const json_t *funds)
 		const char *wei = show_text(one, "balance_wei");
 		const bool low = is_true(one, "low");
 
-		printf("%s%-9s %s has %s%s%s\n", i ? "             " : "balances     ",
-		       show_text(one, "key"), show_text(one, "address"),
-		       *wei == '-' ? "not been read yet" : ether(text, wei),
+		printf("%s%-9s %s ", i ? "             " : "balances     ", show_text(one, "key"),
+		       show_text(one, "address"));
+		if (follows) {
+			puts("is read by the coordinator that leads");
+			continue;
+		}
+		printf("has %s%s%s\n", *wei == '-' ? "not been read yet" : ether(text, wei),
 		       low ? paint(PAINT_BAD) : "", low ? ": LOW, fund it" : "");
 		fputs(low ? paint(PAINT_PLAIN) : "", stdout);
 	}
@@ -197,7 +202,8 @@ void show_status(const json_t *answer)
 	show_head(answer);
 	printf("cluster      %s\n", show_text(cluster, "says"));
 	show_l1(l1);
-	show_funds(json_object_get(l1, "funds"));
+	show_funds(json_object_get(l1, "funds"),
+		   is_true(cluster, "shared") && !is_true(cluster, "leads"));
 	show_work(work);
 	printf("sender       %s\n", show_text(l1, "sender"));
 	printf("next         %s\n", show_text(l1, "next"));

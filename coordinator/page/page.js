@@ -242,7 +242,8 @@ function drawProvers(o) {
 
 function drawFunds(o) {
   if (!o.l1.funds.length) return [el("p", {class: "soft"}, "No sending key is known yet.")];
-  return [list(...o.l1.funds.flatMap((f) => [[f.key, f.balance_wei === null ? "not read yet"
+  const none = o.cluster.leads ? "not read yet" : "read by the coordinator that leads";
+  return [list(...o.l1.funds.flatMap((f) => [[f.key, f.balance_wei === null || !o.cluster.leads ? none
     : el("span", {class: f.low ? "big bad" : "big"}, ether(f.balance_wei)), f.low ? el("span", {class: "bad"}, " LOW") : null],
   ["", mono(f.address || "?")]]))];
 }
@@ -304,7 +305,7 @@ const SECTIONS = {
   cluster: [drawCluster, (o) => o.cluster],
   transaction: [drawTransaction, (o) => [o.transaction, o.l1.sender]],
   provers: [drawProvers, (o) => [o.provers, o.provers_known]],
-  funds: [drawFunds, (o) => o.l1.funds],
+  funds: [drawFunds, (o) => [o.l1.funds, o.cluster.leads]],
   collateral: [drawCollateral, (o) => [o.platforms, o.sources]],
   transactions: [drawTransactions, (o) => o.transactions],
   refusals: [drawRefusals, (o) => o.verdicts],

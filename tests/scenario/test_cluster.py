@@ -3,6 +3,7 @@ gone another does. test_cluster_faults.py does worse to them, at random."""
 
 import json
 import pathlib
+import re
 import time
 
 import pytest
@@ -154,6 +155,26 @@ def measured_takeover(cluster, harm):
 HARMS = {"kill -9": lambda cluster: lambda c: c.kill(), "SIGSTOP": lambda cluster: lambda c: c.signal(signal.SIGSTOP),
          "SIGTERM": lambda cluster: lambda c: c.stop(), "partition": lambda cluster: cluster.silence,
          "cut": lambda cluster: cluster.cut}
+
+
+def test_what_an_operator_reads_of_one_that_is_stopped(world, cluster):
+    """It is silent, and neither leads nor is counted; of the money only the leader speaks."""
+    leader = cluster.until_leader()
+    follower = cluster.others(leader)[0]
+    assert "is read by the coordinator that leads" in follower.verb("status").stdout
+    until("it reads", lambda: re.search(r"^balances .* has \d", leader.verb("status").stdout, re.M))
+    leader.signal(signal.SIGSTOP)
+    heir = cluster.until_leader(*cluster.others(leader), seconds=TAKEOVER)
+    said = f"this coordinator leads; others beside it: 1; silent: {leader.name}"
+    told = until("it is silent", lambda: (t := heir.verb("cluster").stdout).startswith(said) and t)
+    assert re.search(rf"^{leader.name} +\d+ +follows +silent ", told, re.M), told
+    assert re.search(rf"^{heir.name} \(this\) +\d+ +leads +ready ", told, re.M), told
+    leader.signal(signal.SIGCONT)
+    until("it is back", lambda: heir.verb("cluster").stdout.startswith("this coordinator leads; others beside it: 2\n"))
+    cluster.server.freeze()
+    lost = until("it is lost", lambda: (t := heir.verb("cluster").stdout).startswith("nothing can be stored") and t)
+    assert re.search(rf"^{heir.name} \(this\) +\d+ +follows ", lost, re.M), lost
+    cluster.server.thaw()
 
 
 @pytest.mark.parametrize("harm", HARMS)

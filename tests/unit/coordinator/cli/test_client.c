@@ -116,12 +116,14 @@ static void test_show_cluster(void **state)
 	      "{\"name\":\"b\",\"slot\":7,\"leads\":true,\"version\":\"2\",\"seen_s_ago\":2,"
 	      "\"clock_skew_ms\":2740,\"figures\":{\"state\":\"draining\",\"connections\":12,"
 	      "\"leases\":3,\"proofs_accepted\":null}},"
+	      "{\"name\":\"d\",\"slot\":9,\"seen_s_ago\":6,\"figures\":{\"state\":\"ready\"}},"
 	      "{\"name\":\"c\",\"slot\":8,\"leads\":true,\"gone\":true,\"seen_s_ago\":340,"
 	      "\"figures\":{\"state\":\"ready\"}}]}",
 	      "another coordinator leads: b\n\nCOORDINATOR  SLOT  ROLE     STATE",
-	      "a (this)     0     follows  -         1 s ago    -0.0 s  -      -       -       1\n",
+	      "a (this)     0     follows  -         1 s ago    +0.0 s  -      -       -       1\n",
 	      "b            7     leads    draining  2 s ago    +2.7 s  12     3       -       2\n",
-	      "c            8     gone     ready     5 min ago");
+	      "d            9     follows  silent    6 s ago    +0.0 s  -",
+	      "c            8     gone     -         5 min ago");
 }
 
 #define PLATFORM                                                                                   \

@@ -342,7 +342,7 @@ function draw(o) {
   id("next").textContent = o.l1.next || "Nothing is to be done.";
   id("waiting").textContent = o.work.oldest_waiting;
   const me = o.cluster.shared && o.cluster.coordinators.find((c) => c.this);
-  id("about").textContent = `${me ? `${me.name}: ` : ""}${o.state}, version ${o.version}, up ${span(o.uptime_s)}`;
+  id("about").textContent = `${me ? `${me.name}: ` : ""}${o.cluster.trouble ? "not ready" : o.state}, version ${o.version}, up ${span(o.uptime_s)}`;
   document.title = `${o.l1.last_verified_batch}/${o.l1.last_committed_batch} verified: proof coordinator`;
 }
 

@@ -137,6 +137,7 @@ def test_the_coordinators_beside_it(browser, stage):
     rows = browser.run("return [...document.querySelectorAll('#cluster tbody tr')].map((r) => r.innerText)")
     assert browser.text("#about").startswith("host-a-3900: ready, ")
     assert len(rows) == 4 and "(this one)" in rows[0] and "follows" in rows[0] and "leads" in rows[1]
+    assert "read by the coordinator that leads" in browser.text("#funds")
     assert "\u22122.7 s OFF" in rows[2] and "gone" in rows[3] and "5 min ago" in rows[3]
     seen = browser.text("#alarms")
     assert "host-d-3900 was last seen 5 min ago" in seen and "is \u22122.7 s off the database's" in seen and "No coordinator leads" not in seen
@@ -146,6 +147,7 @@ def test_the_coordinators_beside_it(browser, stage):
     assert "No coordinator leads." in browser.text("#alarms")
     state["cluster"]["trouble"] = "the server closed the connection"
     browser.run("draw(arguments[0])", state)
+    assert browser.text("#about").startswith("host-a-3900: not ready, ")
     seen = browser.text("#alarms")
     assert "The database cannot be reached." in seen and "the server closed the connection" in seen and "No coordinator leads" not in seen
     # Alone it says so, and has no table.

@@ -2,11 +2,22 @@
 coordinator and its database, or between two databases. (chaos.py is for messages, one each way.)"""
 
 import socket
+import struct
 import threading
 import time
 
-from chaos import DOWN, UP, reset
+from chaos import DOWN, UP
 from l1 import free_port
+
+
+def end(*links):
+    """Wakes whoever reads. They are reset when they are closed: not before, for another may have their number then."""
+    for link in links:
+        try:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            link.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass
 
 
 class Line:
@@ -31,8 +42,7 @@ class Line:
     def cut(self):
         self.refusing = True
         with self.lock:
-            links = list(self.links)
-        reset(*links)
+            end(*self.links)
 
     def heal(self):
         self.refusing, self.delay = False, 0
@@ -54,7 +64,8 @@ class Line:
             except OSError:
                 return
             if self.refusing:
-                reset(client)
+                end(client)
+                client.close()
             else:
                 threading.Thread(target=self.connect, args=(client,), daemon=True).start()
 
@@ -63,20 +74,23 @@ class Line:
         try:
             server = socket.create_connection(("127.0.0.1", self.target))
         except OSError:
-            reset(client)
+            end(client)
+            client.close()
             return
-        with self.lock:
-            self.links |= {client, server}
         for link in (client, server):
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self.lock:
+            self.links |= {client, server}
+            if self.refusing:
+                end(client, server)
         back = threading.Thread(target=self.carry, args=(DOWN, server, client), daemon=True)
         back.start()
         self.carry(UP, client, server)
         back.join()
         with self.lock:
             self.links -= {client, server}
-        client.close()
-        server.close()
+            client.close()
+            server.close()
 
     def carry(self, direction, source, sink):
         """To the end, which is passed on as well."""
@@ -89,4 +103,4 @@ class Line:
             self.passing[direction].wait()
             sink.shutdown(socket.SHUT_WR)
         except OSError:
-            reset(source, sink)
+            end(source, sink)

@@ -340,6 +340,28 @@ def test_an_older_copy_of_the_database_is_noticed(world, cluster):
     prove_through_any(world, cluster, key, 2)
 
 
+def test_a_replica_that_takes_over(world):
+    """The database is killed, and the replica that it waited for promoted: coordinators find it by themselves."""
+    server = world.add(Postgres(world.dir)).start()
+    replica = world.add(server.replica(world.dir)).start()
+    server.wait_for(replica)
+    cluster = world.cluster(3, server, replica, **QUICK).start()
+    key = Key()
+    cluster[0].enroll(key)
+    world.feed(cluster[0], 2)
+    prove_through_any(world, cluster, key, 2)
+    world.put(cluster[0], 3, 4)
+    assert cluster[0].submit(3, world.proof(key, 3)) is True
+    server.kill()
+    replica.promote()
+    cluster.server = replica
+    _, seconds = timed(lambda: until("acknowledged", lambda: cluster[1].submit(4, world.proof(key, 4)) is True, 20))
+    print(f"acknowledged {seconds:.2f} s after the promotion")
+    world.commit(3, 4)
+    world.until_verified(4)
+    assert all(c.alive for c in cluster), "one was started anew"
+
+
 # --- settings and states, in words ---
 
 def words_at_start(c):

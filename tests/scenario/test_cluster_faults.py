@@ -287,3 +287,34 @@ def test_nothing_acknowledged_is_lost_whatever_fails(new_world, table, kind):
         world.close()
     print(f"{done} faults, {total} proofs acknowledged, none lost")
     assert total
+
+
+def test_a_loss_is_noticed(world):
+    """Of a primary that waits for nobody, so that the rig is known to see it."""
+    server = world.add(Postgres(world.dir)).start()
+    between = world.add(Line(server.port))
+    replica = world.add(server.replica(world.dir, port=between.port)).start()
+    c, = cluster = world.cluster(1, server, replica).start()
+    c.enroll(keys()[0])
+    world.put(c, 1, 1)
+    until("the replica has it", lambda: has_input(replica))
+    between.silence()
+    load = Load(cluster, random.Random(SEED), provers=1)
+    proof = load.proof(keys()[0], 1)
+    assert submit(c, 1, proof)
+    load.provers[0].acked.add((1, proof))
+    load.check_acked()
+    server.kill()
+    replica.promote()
+    cluster.server = replica
+    with pytest.raises(AssertionError, match="1 of 1 acknowledged proofs are lost: batches .1."):
+        load.check_acked()
+    until("the coordinator sees that too, and ends", lambda: not c.alive, 20)
+    assert c.events("store_is_another")
+
+
+def has_input(server):
+    try:
+        return server.sql("SELECT 1 FROM input")
+    except RuntimeError:  # the table is not there yet
+        return False

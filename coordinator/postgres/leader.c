@@ -298,8 +298,9 @@ static enum store_rc look_at_head(struct postgres *e, struct engine_news_list *n
 }
 
 /* A process that is stopped, or cut off, while the server has more for it than the sockets hold, or
- * waits for the rest of what it sends: none of the server's own timeouts ends such a session, and
- * what it holds is held for ever. */
+ * waits for the rest of what it sends: none of the server's timeouts ends such a session, but
+ * tcp_user_timeout where it is written to over TCP; what it holds would be held for ever.
+ */
 static enum store_rc end_stuck(struct postgres *e, struct engine_news_list *news, struct why *why)
 {
 	struct params p = {0};

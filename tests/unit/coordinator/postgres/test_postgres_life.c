@@ -472,8 +472,8 @@ static void test_an_input_gets_to_the_others(void **state)
 {
 	static const char *const harms[] = {
 	    "UPDATE input_chunk SET bytes = bytes || 'x' WHERE n = 2",
-	    "UPDATE input_chunk SET bytes = set_byte(bytes, 7, 255 - get_byte(bytes, 7))"
-	    " WHERE n = 1",
+	    ("UPDATE input_chunk SET bytes = set_byte(bytes, 7, 255 - get_byte(bytes, 7))"
+	     " WHERE n = 1"),
 	    "DELETE FROM input_chunk WHERE n = 1",
 	    "UPDATE input_file SET size = size - 1",
 	};

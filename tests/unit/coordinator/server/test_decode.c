@@ -300,8 +300,8 @@ static void block_pool(void)
 	const char *size = getenv("UV_THREADPOOL_SIZE");
 	unsigned threads = size ? (unsigned)atoi(size) : 4;
 
-	assert_int_equal(uv_sem_init(&gate, 0), 0);
 	WORLD_UNTIL(house.w, n_held == 0);
+	assert_int_equal(uv_sem_init(&gate, 0), 0);
 	for (n_blocks = 0; n_blocks < threads && n_blocks < 64; n_blocks++, n_held++)
 		uv_queue_work(&house.w->loop, &blocks[n_blocks], wait_at_gate, passed_gate);
 }

@@ -232,8 +232,8 @@ static void test_the_target_is_empty(void **state)
 	    "INSERT INTO input VALUES (1, 'a', decode(repeat('07', 32), 'hex'), 1, 1, 1, 1, 1)",
 	    "INSERT INTO proof VALUES (1, 1, 1, '', 1, 1, NULL, '', 1, '', '', 1, 1)",
 	    "INSERT INTO lease VALUES (1, 1, 'a', 1, 1, 1)",
-	    "INSERT INTO prover VALUES (decode(repeat('07', 20), 'hex'), '', 1, '', 1, 1, 1, 1, 1,"
-	    " '', 1, 1)",
+	    ("INSERT INTO prover VALUES (decode(repeat('07', 20), 'hex'), '', 1, '', 1, 1, 1, 1, 1,"
+	     " '', 1, 1)"),
 	    "INSERT INTO intent VALUES (1, '', 1, 1, 1)"};
 	static const char *const tables[] = {"fact", "input", "proof", "lease", "prover", "intent"};
 	char sql[64], path[128];

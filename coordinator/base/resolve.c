@@ -23,9 +23,10 @@ static void lookup_free(struct lookup *l)
 	free(l);
 }
 
-static int look(struct resolved *out, const char *host)
+static int look(struct resolved *out, const char *host, int flags)
 {
-	const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	const struct addrinfo hints = {
+	    .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags};
 	struct addrinfo *list = NULL, *i;
 	int error = getaddrinfo(host, NULL, &hints, &list);
 
@@ -42,7 +43,7 @@ static void *thread_main(void *arg)
 {
 	struct lookup *l = arg;
 	struct resolved found = {0};
-	const int error = look(&found, l->host);
+	const int error = look(&found, l->host, 0);
 	bool abandoned;
 
 	pthread_mutex_lock(&l->mutex);
@@ -81,12 +82,16 @@ static struct lookup *lookup_start(const char *host)
 
 bool resolve(struct resolved *out, const char *host, unsigned ms, struct why *why)
 {
-	struct lookup *l = lookup_start(host);
 	struct timespec until;
+	struct lookup *l;
 	bool done;
 	int error;
 
-	out->n = 0;
+	/* An address is not looked up. */
+	*out = (struct resolved){0};
+	if (!look(out, host, AI_NUMERICHOST))
+		return out->n > 0;
+	l = lookup_start(host);
 	if (!l) {
 		why_set(why, "no resources to look up %.100s", host);
 		return false;

@@ -131,7 +131,7 @@ size_t cluster_see(struct store_instance out[STORE_SLOTS], struct store *store,
 
 static bool is_gone(const struct store_instance *c)
 {
-	return !c->is_this && c->seen_before_ms > CLUSTER_GONE_MS;
+	return !c->is_this && c->seen_before_ms > STORE_NOT_SEEN_MS;
 }
 
 static bool is_silent(const struct store_instance *c)
@@ -152,7 +152,7 @@ static const struct store_instance *other_leader(const struct store_instance *c,
 
 static bool is_off(const struct store_instance *c)
 {
-	return !is_gone(c) && llabs(c->skew_ms) > CLUSTER_CLOCK_OFF_MS;
+	return !is_gone(c) && llabs(c->skew_ms) > STORE_SKEW_WARN_MS;
 }
 
 /* "; gone: NAME and 2 more" */

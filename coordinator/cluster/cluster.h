@@ -12,12 +12,8 @@
 
 #include <jansson.h>
 
-/* Not seen for so long a coordinator is gone: its slot may be another's. */
-#define CLUSTER_GONE_MS 30000
 /* It is seen each second: after this it does not speak, and another may lead in its place. */
 #define CLUSTER_SILENT_MS 5000
-/* A clock that is further off than this is said to be. */
-#define CLUSTER_CLOCK_OFF_MS 2000
 
 /* What a coordinator says of itself. */
 struct cluster_figures {

@@ -13,7 +13,6 @@
 #define TRIES_MAX     16 /* broken inputs that one request passes over */
 #define CONFLICTS_MAX 16 /* batches that others took meanwhile */
 #define SPREAD_MAX    8  /* of so many conflicts on, one of the next 2^8 is asked for */
-#define SKEW_MAX_MS   30000
 #define SKEW_EVERY_MS 1000
 
 /* A request on its way to its answer; then an input on its way: the lease goes back if it does not
@@ -298,7 +297,7 @@ static bool is_skewed(struct serve *s, struct why *why)
 		s->skew_ms = store_skew_ms(s->p.store);
 		s->skew_at = now_ms;
 	}
-	if (s->skew_ms <= SKEW_MAX_MS && s->skew_ms >= -SKEW_MAX_MS)
+	if (s->skew_ms <= STORE_SKEW_MAX_MS && s->skew_ms >= -STORE_SKEW_MAX_MS)
 		return false;
 	why_set(why,
 		"the coordinator's clock is %" PRId64 " ms off the database's: no lease is given",

@@ -71,7 +71,7 @@ static bool judge(const struct postgres *e, struct engine_item *items[], size_t 
 		/* What was decided before this one led, or when it did the last time, is void. */
 		if (has_leaders(item->group) && (!e->fence || item->fence != e->fence)) {
 			refuse(item, STORE_NOT_LEADER, "this coordinator does not lead");
-		} else if (llabs(e->skew_ms) > SKEW_MAX_MS && has_lease(item->group)) {
+		} else if (llabs(e->skew_ms) > STORE_SKEW_MAX_MS && has_lease(item->group)) {
 			snprintf(text, sizeof text,
 				 "this host's clock is %lld s off the database's: no lease is "
 				 "given before it is right",

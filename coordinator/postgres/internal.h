@@ -18,9 +18,6 @@
 #define LOCK_TRY_MS     500
 #define HEARTBEAT_MS    1000
 #define TIDY_MS         60000
-#define NOT_SEEN_MS     30000 /* a coordinator that was not seen for so long has lost its slot */
-#define SKEW_WARN_MS    2000
-#define SKEW_MAX_MS     30000
 #define PAGE_ROWS       1000    /* of each table */
 #define HEAD_ROWS       100     /* likewise, by who holds up all others */
 #define TRANSACTION_MAX 4194304 /* bytes, unless one group alone has more */

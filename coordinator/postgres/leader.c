@@ -145,8 +145,8 @@ static enum store_rc try_to_lead(struct postgres *e, struct engine_news_list *ne
 
 static void note_skew(struct postgres *e, int64_t skew_ms, struct engine_news_list *news)
 {
-	const bool was_wrong = llabs(e->skew_ms) > SKEW_MAX_MS,
-		   wrong = llabs(skew_ms) > SKEW_MAX_MS;
+	const bool was_wrong = llabs(e->skew_ms) > STORE_SKEW_MAX_MS,
+		   wrong = llabs(skew_ms) > STORE_SKEW_MAX_MS;
 	char text[200];
 
 	e->skew_ms = skew_ms;
@@ -154,7 +154,7 @@ static void note_skew(struct postgres *e, int64_t skew_ms, struct engine_news_li
 		give_lock_back(e);
 		leader_lost(e, news);
 	}
-	if (llabs(skew_ms) <= SKEW_WARN_MS) {
+	if (llabs(skew_ms) <= STORE_SKEW_WARN_MS) {
 		e->said_skew = false;
 		return;
 	}
@@ -326,7 +326,7 @@ static enum store_rc end_stuck(struct postgres *e, struct engine_news_list *news
 
 static bool may_lead(const struct postgres *e)
 {
-	return e->loaded && llabs(e->skew_ms) <= SKEW_MAX_MS && uv_hrtime() >= e->lock_due;
+	return e->loaded && llabs(e->skew_ms) <= STORE_SKEW_MAX_MS && uv_hrtime() >= e->lock_due;
 }
 
 /* Who leads no more has no use for the lock, and others have. */

@@ -31,7 +31,7 @@ enum store_rc slot_lock(struct postgres *e, struct why *why)
 /* The row of that name, else a free one; of that name *seen says when it was seen last. */
 static PGresult *find(struct postgres *e, bool *named, enum store_rc *rc, struct why *why)
 {
-	struct params p = {0};
+	struct params p = {0}, gone = {0};
 	PGresult *r;
 
 	param_text(&p, e->name);
@@ -43,11 +43,12 @@ static PGresult *find(struct postgres *e, bool *named, enum store_rc *rc, struct
 	if (!r || *named)
 		return r;
 	PQclear(r);
+	param_u64(&gone, STORE_NOT_SEEN_MS);
 	return link_query(&e->main,
 			  "SELECT slot, 0::bigint FROM instance WHERE name = '' OR"
-			  " seen < clock_timestamp() - interval '30 seconds'"
+			  " seen < clock_timestamp() - $1 * interval '1 millisecond'"
 			  " ORDER BY name <> '', slot FOR UPDATE SKIP LOCKED LIMIT 1",
-			  "", NULL, rc, why);
+			  "l", &gone, rc, why);
 }
 
 static enum store_rc sign(struct postgres *e, struct why *why)

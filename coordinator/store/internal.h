@@ -65,6 +65,8 @@ struct store {
 
 /* With the mutex: counts the answer of a group that is not STORE_OK. */
 void store_count_failure(struct store *s, enum store_rc rc, const struct change_group *group);
+/* Behind what is there already; more may be NULL. */
+void store_news_append(struct engine_news **to, struct engine_news *more);
 /* On the loop: shows them in order, and frees them. NULL is fine. */
 void store_show_news(struct store *s, struct engine_news *first);
 

@@ -68,7 +68,6 @@ static bool commit_together(struct store *s, struct item *first, const struct it
 			    enum store_rc *rc, struct why *why)
 {
 	struct engine_news_list news;
-	struct engine_news **end;
 	uint64_t took = 0;
 	struct item *i;
 	size_t n = 0;
@@ -78,9 +77,7 @@ static bool commit_together(struct store *s, struct item *first, const struct it
 	engine_news_list_init(&news);
 	*rc = s->engine->ops->commit(s->engine, s->items, n, &news, &took, why);
 	/* Behind what an attempt before this one had to say. */
-	for (end = &first->before; *end; end = &(*end)->next)
-		;
-	*end = news.first;
+	store_news_append(&first->before, news.first);
 	if (took) {
 		uv_mutex_lock(&s->mutex);
 		if (*rc == STORE_OK)
@@ -136,7 +133,6 @@ static void run_items(struct store *s, struct item *first)
 static void take_turn(struct store *s, uint64_t *due)
 {
 	struct engine_news_list news;
-	struct engine_news **end;
 
 	if (!s->engine->ops->turn_ms || uv_hrtime() < *due)
 		return;
@@ -146,9 +142,7 @@ static void take_turn(struct store *s, uint64_t *due)
 	if (!news.first)
 		return;
 	uv_mutex_lock(&s->mutex);
-	for (end = &s->late; *end; end = &(*end)->next)
-		;
-	*end = news.first;
+	store_news_append(&s->late, news.first);
 	uv_mutex_unlock(&s->mutex);
 	uv_async_send(&s->wake);
 }
@@ -182,13 +176,10 @@ static bool wait_for_items(struct store *s, uint64_t turn_due, struct item **out
 
 static void hand_back(struct store *s, struct item *first)
 {
-	struct engine_news **end;
 	struct item *next;
 
-	if (first && s->late) {
-		for (end = &s->late; *end; end = &(*end)->next)
-			;
-		*end = first->before;
+	if (first) {
+		store_news_append(&s->late, first->before);
 		first->before = s->late;
 		s->late = NULL;
 	}

@@ -193,6 +193,10 @@ struct engine;
 #define STORE_INSTANCE_SIZE 64  /* a name with its NUL */
 #define STORE_STATUS_SIZE   512 /* what one says of itself, with its NUL */
 
+#define STORE_NOT_SEEN_MS  30000 /* one that was not seen for so long has lost its slot */
+#define STORE_SKEW_WARN_MS 2000  /* a clock that is further off the database's is said to be */
+#define STORE_SKEW_MAX_MS  30000 /* and beyond this neither leads nor gives leases */
+
 /* What reaches a coordinator on a shared store unasked, on the loop, never from inside a call. */
 struct store_events {
 	/* Rows of others as they are now, in the order of their becoming durable: PUTs and DELs

@@ -79,6 +79,13 @@ static void show(struct store *s, const struct engine_news *news)
 	}
 }
 
+void store_news_append(struct engine_news **to, struct engine_news *more)
+{
+	while (*to)
+		to = &(*to)->next;
+	*to = more;
+}
+
 void store_show_news(struct store *s, struct engine_news *first)
 {
 	struct engine_news *next;

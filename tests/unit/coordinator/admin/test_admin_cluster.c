@@ -1,6 +1,7 @@
 /* The coordinators beside this one, in the answers: who leads, what each says of itself, and that
  * this one is not ready while its database is out of reach. */
 #include "admin_world.h"
+#include "cluster_json.h"
 #include "fake_engine.h"
 
 #include <setjmp.h>
@@ -64,25 +65,6 @@ static const json_t *get(const char *url)
 	admin_world_get(&world, &answer, url);
 	assert_int_equal(answer.status, 200);
 	return answer.json;
-}
-
-static const char *text_of(const json_t *j, const char *key)
-{
-	const char *s = json_string_value(json_object_get(j, key));
-
-	assert_non_null(s);
-	return s;
-}
-
-static int64_t number_of(const json_t *j, const char *key)
-{
-	assert_true(json_is_integer(json_object_get(j, key)));
-	return json_integer_value(json_object_get(j, key));
-}
-
-static const json_t *coordinator(const json_t *cluster, size_t i)
-{
-	return json_array_get(json_object_get(cluster, "coordinators"), i);
 }
 
 static bool leads(struct admin_world *x)

@@ -1,5 +1,6 @@
 /* Nothing of what others wrote is taken in another form than it should have; what is said is read
  * again as it was meant; time that passes is no news. */
+#include "cluster_json.h"
 #include "coordinator/cluster/cluster.h"
 #include "fake_engine.h"
 #include "store_world.h"
@@ -42,25 +43,6 @@ static const json_t *see(void)
 	seen = cluster_json(w.store, &self);
 	assert_non_null(seen);
 	return seen;
-}
-
-static const char *text_of(const json_t *j, const char *key)
-{
-	const char *s = json_string_value(json_object_get(j, key));
-
-	assert_non_null(s);
-	return s;
-}
-
-static int64_t number_of(const json_t *j, const char *key)
-{
-	assert_true(json_is_integer(json_object_get(j, key)));
-	return json_integer_value(json_object_get(j, key));
-}
-
-static const json_t *coordinator(const json_t *cluster, size_t i)
-{
-	return json_array_get(json_object_get(cluster, "coordinators"), i);
 }
 
 /* Before it is seen in the database it is there all the same. */

@@ -342,11 +342,6 @@ int main(void)
 	    cmocka_unit_test_setup(test_the_target_is_empty, set_up),
 	    cmocka_unit_test_setup(test_a_copy_that_is_killed, set_up),
 	    cmocka_unit_test_setup(test_nothing_may_run, set_up)};
-	int failed;
 
-	if (!pg_make())
-		return 77;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	pg_free();
-	return failed;
+	return PG_RUN(tests);
 }

@@ -395,4 +395,13 @@ static inline struct store_change an_input(uint64_t batch, uint8_t content)
 	return c;
 }
 
+/* What main() returns: 77, which is a SKIP, where there is no server. */
+#define PG_RUN(tests) (pg_make() ? pg_end(cmocka_run_group_tests(tests, NULL, NULL)) : 77)
+
+static inline int pg_end(int failed)
+{
+	pg_free();
+	return failed;
+}
+
 #endif

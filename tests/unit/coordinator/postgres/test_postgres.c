@@ -321,11 +321,6 @@ int main(void)
 	    TEST(test_the_fence_is_the_judge),
 	    TEST(test_numbers_and_bytes_keep_their_range),
 	};
-	int failed;
 
-	if (!pg_make())
-		return 77;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	pg_free();
-	return failed;
+	return PG_RUN(tests);
 }

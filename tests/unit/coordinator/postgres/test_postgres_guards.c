@@ -372,11 +372,6 @@ int main(void)
 	    TEST(test_levels_of_isolation),
 	    TEST(test_who_is_overtaken_lets_go),
 	};
-	int failed;
 
-	if (!pg_make())
-		return 77;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	pg_free();
-	return failed;
+	return PG_RUN(tests);
 }

@@ -568,11 +568,6 @@ int main(void)
 	    TEST(test_commits_are_durable),
 	    TEST(test_an_input_gets_to_the_others),
 	};
-	int failed;
 
-	if (!pg_make())
-		return 77;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	pg_free();
-	return failed;
+	return PG_RUN(tests);
 }

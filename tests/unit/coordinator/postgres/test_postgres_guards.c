@@ -251,6 +251,7 @@ static void test_nothing_cuts_a_commit(void **state)
 	struct params p = {0};
 	struct node a, b;
 	struct link *s;
+	int i;
 
 	node_start(&a, *state, "a");
 	node_start(&b, *state, "b");
@@ -262,6 +263,9 @@ static void test_nothing_cuts_a_commit(void **state)
 	link_send_sql(s, "COMMIT", "", NULL);
 	link_sync(s);
 	assert_int_equal(PQflush(s->conn), 0);
+	/* Else b may have the head first. */
+	for (i = 0; i < 300 && !count_where(*state, s->conn, "wait_event = 'SyncRep'"); i++)
+		usleep(10000);
 	assert_in_range(commits_after(&b, "b", 7000), 7000, 10000);
 	assert_int_equal(count_where(*state, s->conn, "wait_event = 'SyncRep'"), 1);
 	assert_int_equal(b.trouble.text[0], '\0');

@@ -18,7 +18,6 @@
 #define CHUNK   INPUT_CHUNK_MAX
 #define STEP_MS 30000 /* for a chunk */
 #define WINDOW  4     /* chunks that are on their way at once */
-#define TRIES   2     /* to connect */
 
 static enum input_rc rc_of(enum store_rc rc)
 {
@@ -29,15 +28,11 @@ static enum input_rc rc_of(enum store_rc rc)
 	}
 }
 
-/* Who is turned away once, as in a failover, is tried again, with the next host first. */
 static enum store_rc open_own(struct link *s, struct postgres *e, struct why *why)
 {
-	enum store_rc rc = STORE_UNREACHABLE;
-	unsigned i;
+	enum store_rc rc =
+	    link_open(s, e->url, e->password, e->app, e->where, e->attempts, OPEN_MS, why);
 
-	for (i = 0; i < TRIES && rc == STORE_UNREACHABLE; i++)
-		rc = link_open(s, e->url, e->password, e->app, e->where, e->attempts + i, OPEN_MS,
-			       why);
 	link_deadline(s, STEP_MS);
 	if (rc == STORE_OK)
 		rc = link_run(s,

@@ -9,6 +9,7 @@ import threading
 import time
 
 from l1 import free_port
+from listener import Listener
 
 UP, DOWN = "up", "down"
 ACTIONS = ("cut", "delay", "truncate", "duplicate")
@@ -51,8 +52,7 @@ class Chaos:
         self.target, self.port, self.faults = port, free_port(), []
         self.lock, self.storming = threading.Lock(), None
         self.seen = []  # (direction, name, bytes), whatever became of it
-        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.listener = Listener(self.exchange, self.port)
 
     def close(self):
         self.listener.close()
@@ -81,14 +81,6 @@ class Chaos:
                 rng = self.storming[0]
                 return Fault(rng.choice(ACTIONS), direction, at=rng.randrange(max(size, 1)), seconds=rng.random())
         return None
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.exchange, args=(client,), daemon=True).start()
 
     def connect(self):
         link = socket.create_connection(("127.0.0.1", self.target), PATIENCE)

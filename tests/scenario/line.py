@@ -8,6 +8,7 @@ import time
 
 from chaos import DOWN, UP
 from l1 import free_port
+from listener import Listener
 
 
 def end(*links):
@@ -32,8 +33,7 @@ class Line:
         self.passing = {UP: threading.Event(), DOWN: threading.Event()}
         self.lock, self.links = threading.Lock(), set()
         self.heal()
-        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.listener = Listener(self.take, self.port)
 
     def silence(self, *directions):
         for direction in directions or (UP, DOWN):
@@ -57,19 +57,11 @@ class Line:
 
     kill = close  # as World.close() ends its parts
 
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            if self.refusing:
-                end(client)
-                client.close()
-            else:
-                threading.Thread(target=self.connect, args=(client,), daemon=True).start()
-
-    def connect(self, client):
+    def take(self, client):
+        if self.refusing:
+            end(client)
+            client.close()
+            return
         self.passing[UP].wait()
         try:
             server = socket.create_connection(("127.0.0.1", self.target))

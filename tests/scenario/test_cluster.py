@@ -36,14 +36,6 @@ def timed(action):
     return action(), time.monotonic() - start
 
 
-def feed(world, c, last):
-    """As World.feed(), and as a sequencer does it: what is refused for now is given again."""
-    for n in range(world.fed + 1, last + 1):
-        until(f"the input of batch {n} is taken", lambda n=n: c.put(n, world.batch(n)["input"])[0] in (200, 201), 10)
-    world.commit(world.fed + 1, last)
-    world.fed = last
-
-
 def prove_through_any(world, cluster, key, last, seconds=60):
     """Each batch is asked of one, and its proof is given to another."""
     end, n = time.monotonic() + seconds, 0
@@ -194,7 +186,7 @@ def test_takeover(world, cluster, harm):
     leader, seconds = measured_takeover(cluster, HARMS[harm](cluster))
     print(f"takeover after {harm}: {seconds:.2f} s")
     left = cluster.others(leader)
-    feed(world, left[0], 4)
+    world.feed(left[0], 4)
     for n in (3, 4):
         assert until("a batch", lambda: left[1].request()[0]) == n
         assert left[0].submit(n, world.proof(key, n)) is True
@@ -223,7 +215,7 @@ def test_a_former_leader_that_wakes_up_makes_no_new_intent(world):
         for node in nodes.values():
             node.mood, node.methods = "dead", ("eth_sendRawTransaction",)
         last += 2
-        feed(world, cluster[0], last)
+        world.feed(cluster[0], last)
         for n in (last - 1, last):
             assert cluster[0].submit(n, world.proof(key, n)) is True
         node = nodes[leader.name]

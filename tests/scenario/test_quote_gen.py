@@ -6,7 +6,6 @@ import queue
 import re
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import threading
@@ -14,6 +13,7 @@ import threading
 import pytest
 
 from l1 import BIN, REPO, VECTORS, cast, free_port
+from listener import Listener
 
 BUILD = os.environ.get("BUILD_DIR") or REPO / "build" / "release"
 PROGRAM = os.path.join(BUILD, "quote-gen", "quote-gen")
@@ -42,25 +42,16 @@ class Coordinator:
         self.seen = queue.Queue()
         self.lock = threading.Lock()
         self.open = []
-        self.listener = socket.create_server(("127.0.0.1", port))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.listener = Listener(self.serve, port)
+        self.port = self.listener.port
 
     @staticmethod
     def ack(message):
         return b'{"ProofSubmitACK":{"id":%d}}' % message["ProofSubmit"]["id"]
 
-    def accept(self):
-        while True:
-            try:
-                s, _ = self.listener.accept()
-            except OSError:
-                return
-            self.open.append(s)
-            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
-
     def serve(self, s):
         raw = b""
+        self.open.append(s)
         while piece := s.recv(65536):  # ends with the client's half-close, as ethrex's does
             raw += piece
         if not raw:

@@ -14,6 +14,7 @@ import pytest
 
 from certificates import Party, party_of
 from l1 import REPO, free_port
+from listener import Listener
 from process import Process, clean_env, until
 from world import Key
 
@@ -399,19 +400,13 @@ def test_a_reply_is_whole_or_an_error(world, tls):
     """A man in the middle cuts the connection to the coordinator: the prover does not take the half."""
     c = world.coordinator(**tls.settings).start()
     world.feed(c, 1)
-    middle = socket.create_server(("127.0.0.1", 0))
     cut = threading.Event()
 
-    def relay():
-        while True:
-            try:
-                a, _ = middle.accept()
-            except OSError:
-                return
-            b = socket.create_connection(("127.0.0.1", tls.port))
-            threading.Thread(target=pump, args=(a, b, None), daemon=True).start()
-            # The handshake's answer, and a little of the reply.
-            threading.Thread(target=pump, args=(b, a, 2500 if cut.is_set() else None), daemon=True).start()
+    def relay(a):
+        b = socket.create_connection(("127.0.0.1", tls.port))
+        threading.Thread(target=pump, args=(a, b, None), daemon=True).start()
+        # The handshake's answer, and a little of the reply.
+        pump(b, a, 2500 if cut.is_set() else None)
 
     def pump(source, to, most):
         passed = 0
@@ -425,9 +420,8 @@ def test_a_reply_is_whole_or_an_error(world, tls):
         except OSError:
             pass
 
-    threading.Thread(target=relay, daemon=True).start()
-    port = middle.getsockname()[1]
-    prover = tls.prover(world, c, ETHREX_PROOF_COORDINATOR_URL=f"127.0.0.1:{port}")
+    middle = Listener(relay)
+    prover = tls.prover(world, c, ETHREX_PROOF_COORDINATOR_URL=f"127.0.0.1:{middle.port}")
     prover.saw("Processed batch 1")
     cut.set()
     assert c.put(2, json.dumps({"x": "y" * 100000}).encode())[0] == 201

@@ -135,26 +135,36 @@ static void answer(struct request *r, enum serve_rc rc, int fd, const char *sent
 	free(over);
 }
 
-/* A grant that came to nothing, and its row. ticket 0: none was taken. */
-static void give_back(struct request *r)
+/* While the store or a file was waited for, its proof may have come or its batch been verified. */
+static bool is_still_wanted(const struct request *r)
 {
-	struct serve *s = r->serve;
-
-	if (r->grant.ticket && work_ungrant(s->p.work, r->grant.batch, r->type, r->grant.ticket))
-		lease_drop(s->p.store, r->grant.batch, r->type);
+	return work_wants(r->serve->p.work, r->grant.batch,
+			  r->has_type ? PROVER_TYPE_BIT(r->type) : WORK_TYPES_ALL);
 }
 
-static void choose(struct request *r);
-
-/* It may have been replaced, or have gone, while the store was asked. */
+/* Likewise it may have been replaced, or have gone. */
 static bool is_still_it(const struct request *r)
 {
 	uint8_t sha256[32];
 	uint64_t size;
 
-	return work_input(r->serve->p.work, r->grant.batch, r->commit_hash, sha256, &size) &&
+	return is_still_wanted(r) &&
+	       work_input(r->serve->p.work, r->grant.batch, r->commit_hash, sha256, &size) &&
 	       memcmp(sha256, r->grant.sha256, 32) == 0;
 }
+
+/* A grant that came to nothing, and its row. ticket 0: none was taken. A lease that ended with its
+ * batch has a row too, and would hold the batch up where it is wanted again. */
+static void give_back(struct request *r)
+{
+	struct serve *s = r->serve;
+
+	if (r->grant.ticket && (work_ungrant(s->p.work, r->grant.batch, r->type, r->grant.ticket) ||
+				!is_still_wanted(r)))
+		lease_drop(s->p.store, r->grant.batch, r->type);
+}
+
+static void choose(struct request *r);
 
 static void on_open(void *arg, enum input_rc rc, int fd, const struct why *why)
 {
@@ -205,21 +215,29 @@ static void refuse_lease(struct request *r, const char *reason)
 	answer(r, SERVE_TRY_AGAIN, -1, "no lease can be stored now");
 }
 
+static void choose_another(struct request *r)
+{
+	if (++r->conflicts < CONFLICTS_MAX)
+		choose(r);
+	else
+		answer(r, SERVE_EMPTY, -1, "others took what there was");
+}
+
+/* What other coordinators stored before the lease has come before this. */
 static void on_leased(void *arg, enum store_rc rc, const struct why *why)
 {
 	struct request *r = arg;
 
-	if (rc == STORE_OK) {
-		hand_out(r);
-	} else if (rc != STORE_CONFLICT) {
-		refuse_lease(r, why->text);
-	} else {
-		/* Another coordinator took it first: what it stored has come before this. */
+	if (rc == STORE_CONFLICT) { /* one took it first */
 		work_ungrant(r->serve->p.work, r->grant.batch, r->type, r->grant.ticket);
-		if (++r->conflicts < CONFLICTS_MAX)
-			choose(r);
-		else
-			answer(r, SERVE_EMPTY, -1, "others took what there was");
+		choose_another(r);
+	} else if (rc != STORE_OK) {
+		refuse_lease(r, why->text);
+	} else if (is_still_it(r)) {
+		hand_out(r);
+	} else {
+		give_back(r);
+		choose_another(r);
 	}
 }
 
@@ -286,6 +304,20 @@ static void choose(struct request *r)
 	}
 }
 
+/* What others took in and gave out meanwhile is not known: neither that there is nothing to prove
+ * nor that a batch is nobody's. What the contract needs is, for each reads that by itself. */
+static bool is_cut_off(const struct request *r, struct why *why)
+{
+	unsigned needed;
+
+	if (!*store_lost(r->serve->p.store) ||
+	    (r->has_type && work_needed(r->serve->p.work, &needed) &&
+	     !(needed & PROVER_TYPE_BIT(r->type))))
+		return false;
+	why_set(why, "the coordinator's database cannot be reached now");
+	return true;
+}
+
 /* Others read the time of a lease: none is given on a clock that is wrong. */
 static bool is_skewed(struct serve *s, struct why *why)
 {
@@ -311,24 +343,23 @@ static bool may_ask(struct request *r, enum serve_rc *rc, struct why *why)
 	struct serve *s = r->serve;
 	const char *only;
 
-	/* p1 and p2 name no version: they get what there is, where it is of one. */
-	if (r->dialect == DIALECT_P1_P2) {
-		only = work_only_hash(s->p.work);
-		*rc = SERVE_EMPTY;
-		if (!only)
-			return false;
-		snprintf(r->commit_hash, sizeof r->commit_hash, "%s", only);
-	}
+	/* ethrex answers an empty one as any other that is not its own. */
+	*rc = SERVE_BAD_HASH;
+	if (r->commit_hash[0] && !commit_hash_ok(s->p.rule, r->commit_hash, why))
+		return false;
 	*rc = SERVE_TRY_AGAIN;
 	if (s->waiting > SERVE_WAITING_MAX) {
 		why_set(why, "%d requests wait already: that is the limit", SERVE_WAITING_MAX);
 		return false;
 	}
-	if (is_skewed(s, why))
+	if (is_cut_off(r, why) || is_skewed(s, why))
 		return false;
-	/* ethrex answers an empty one as any other that is not its own. */
-	*rc = SERVE_BAD_HASH;
-	return !r->commit_hash[0] || commit_hash_ok(s->p.rule, r->commit_hash, why);
+	/* p1 and p2 name no version: they get what there is, where it is of one. */
+	*rc = SERVE_EMPTY;
+	only = r->dialect == DIALECT_P1_P2 ? work_only_hash(s->p.work) : r->commit_hash;
+	if (only && only != r->commit_hash)
+		snprintf(r->commit_hash, sizeof r->commit_hash, "%s", only);
+	return only != NULL;
 }
 
 void serve_request(struct serve *s, uint64_t conn, const struct proofdata *m, const char *source,

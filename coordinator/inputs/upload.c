@@ -279,6 +279,8 @@ static void on_finished(void *arg, enum input_rc rc, const uint8_t sha256[32], u
 	u->landed = true;
 	if (!store_is_shared(u->in->p.store))
 		on_shared(u, INPUT_OK, NULL);
+	else if (*store_lost(u->in->p.store)) /* trying would take a thread of the pool for long */
+		upload_end(u, UPLOAD_FAILED, store_lost(u->in->p.store));
 	else if (is_to_be_stored(u) &&
 		 !store_share_input(u->in->p.store, sha256, size, on_shared, u))
 		upload_end(u, UPLOAD_FAILED, "out of memory");

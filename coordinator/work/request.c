@@ -125,6 +125,13 @@ static struct batch *choose(const struct work *w, enum prover_type type, const s
 	return b ? b : oldest_overdue(w, type, a, true);
 }
 
+bool work_wants(const struct work *w, uint64_t batch, unsigned mask)
+{
+	const struct batch *b = work_batch(w, batch);
+
+	return b && b->wanting & mask;
+}
+
 /* ---- the answer ---- */
 
 size_t version_wanting(const struct version *v, unsigned mask)

@@ -198,6 +198,9 @@ uint64_t work_patience_ms(const struct work *w, enum prover_type type);
 /* What the slowest of the last good proofs took, from the grant on; 0: none was seen. */
 uint64_t work_longest_ms(const struct work *w, enum prover_type type);
 
+/* Is a proof of one of these types still wanted of it? */
+bool work_wants(const struct work *w, uint64_t batch, unsigned mask);
+
 /* The reply could not be sent: gives the lease back. False: the ticket is over. */
 bool work_ungrant(struct work *w, uint64_t batch, enum prover_type type, uint64_t ticket);
 

@@ -700,6 +700,206 @@ static void test_a_copy_that_rots(void **state)
 	assert_int_equal(w->db.fetches, 2);
 }
 
+/* ---- the database is away ---- */
+
+static void go(struct world *w, bool away)
+{
+	unsigned i;
+
+	shared_go(&w->db, away);
+	for (i = 0; i < 2; i++)
+		while (!*store_lost(w->side[i].store) == away)
+			uv_run(&w->loop, UV_RUN_ONCE);
+}
+
+struct told {
+	bool is;
+	enum serve_rc rc;
+	char sentence[256];
+};
+
+static void on_told(void *arg, const struct served *a)
+{
+	struct told *t = arg;
+
+	t->is = true;
+	t->rc = a->rc;
+	snprintf(t->sentence, sizeof t->sentence, "%s", a->sentence);
+	if (a->rc == SERVE_INPUT)
+		close(a->input.fd);
+}
+
+/* What the first one answers. type PROVER_TYPES: none is named. */
+static struct told tell(struct world *w, enum dialect dialect, enum prover_type type,
+			const char *hash)
+{
+	struct proofdata m = {.kind = MSG_INPUT_REQUEST,
+			      .dialect = dialect,
+			      .has_prover_type = type != PROVER_TYPES,
+			      .prover_type = type == PROVER_TYPES ? PROVER_EXEC : type};
+	static uint64_t conn = 1000;
+	struct told told = {false};
+
+	snprintf(m.commit_hash, sizeof m.commit_hash, "%s", hash);
+	serve_request(w->side[0].serve, ++conn, &m, "a", on_told, &told);
+	while (!told.is)
+		uv_run(&w->loop, UV_RUN_ONCE);
+	return told;
+}
+
+/* Each way to ask, and what is true with the database and without. */
+static const struct {
+	enum dialect dialect;
+	enum prover_type type;
+	const char *hash;
+	enum serve_rc with, without;
+} ways[] = {
+    {DIALECT_P7, PROVER_TDX, HASH, SERVE_EMPTY, SERVE_TRY_AGAIN},
+    {DIALECT_P6, PROVER_TDX, HASH, SERVE_EMPTY, SERVE_TRY_AGAIN},
+    {DIALECT_P7, PROVER_TDX, "1234567", SERVE_MISMATCH, SERVE_TRY_AGAIN},
+    {DIALECT_P3_P5, PROVER_TYPES, "1234567", SERVE_MISMATCH, SERVE_TRY_AGAIN},
+    {DIALECT_P3_P5, PROVER_TYPES, HASH, SERVE_EMPTY, SERVE_TRY_AGAIN},
+    {DIALECT_P1_P2, PROVER_TYPES, "", SERVE_EMPTY, SERVE_TRY_AGAIN},
+    /* What each coordinator reads by itself. */
+    {DIALECT_P7, PROVER_RISC0, HASH, SERVE_NOT_NEEDED, SERVE_NOT_NEEDED},
+    {DIALECT_P7, PROVER_TDX, "no hash", SERVE_BAD_HASH, SERVE_BAD_HASH},
+};
+
+static void expect_each(struct world *w, bool away)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof ways / sizeof *ways; i++) {
+		const struct told t = tell(w, ways[i].dialect, ways[i].type, ways[i].hash);
+
+		if (t.rc != (away ? ways[i].without : ways[i].with))
+			fail_msg("way %zu: %d, %s", i, t.rc, t.sentence);
+		if (t.rc == SERVE_TRY_AGAIN)
+			assert_string_equal(t.sentence,
+					    "the coordinator's database cannot be reached now");
+	}
+}
+
+static void test_nothing_is_known_without_the_database(void **state)
+{
+	struct world *w = *state;
+	unsigned rows;
+
+	/* Nothing is open: all there is is proven. */
+	assert_int_equal(put(w, 0, 1, "{}"), UPLOAD_CREATED);
+	work_set_chain(w->side[0].work, &(struct work_chain){1, 1, 0}, &(struct why){""});
+	expect_each(w, false);
+	go(w, true);
+	expect_each(w, true);
+	go(w, false);
+	expect_each(w, false);
+	/* Something is, which others may have taken meanwhile. */
+	work_set_chain(w->side[0].work, &(struct work_chain){1, 0, 0}, &(struct why){""});
+	go(w, true);
+	expect_each(w, true);
+	assert_int_equal(leases(w, 0), 0);
+	rows = shared_count(&w->db, CHANGE_LEASE_PUT);
+	assert_int_equal(rows, 0);
+	go(w, false);
+	assert_int_equal(tell(w, DIALECT_P3_P5, PROVER_TYPES, HASH).rc, SERVE_INPUT);
+	assert_int_equal(tell(w, DIALECT_P7, PROVER_TDX, HASH).rc, SERVE_INPUT);
+}
+
+/* No thread of the pool waits for a database that is known to be away. */
+static void test_an_upload_without_the_database(void **state)
+{
+	struct world *w = *state;
+
+	go(w, true);
+	assert_int_equal(put(w, 0, 1, "{}"), UPLOAD_FAILED);
+	assert_string_equal(w->sentence, "10.1.2.3 does not answer");
+	assert_int_equal(w->db.shares, 0);
+	while (inputs_wasted(w->side[0].inputs))
+		uv_run(&w->loop, UV_RUN_ONCE);
+	assert_int_equal(inputs_bytes(w->side[0].inputs), 0);
+	go(w, false);
+	assert_int_equal(put(w, 0, 1, "{}"), UPLOAD_CREATED);
+}
+
+/* ---- what was proven or verified while a lease was being stored, or a file fetched ---- */
+
+static void verify_through(struct world *w, unsigned side, uint64_t last)
+{
+	work_set_chain(w->side[side].work, &(struct work_chain){9, last, 0}, &(struct why){""});
+}
+
+static void prove_elsewhere(struct world *w, unsigned side, uint64_t batch)
+{
+	const struct work_proof proof = {
+	    .batch = batch, .type = PROVER_TDX, .source = "b", .received_ms = clock_mono_ms()};
+
+	assert_true(work_foreign_candidate(w->side[side].work, 77, &proof, WORK_GOOD, true,
+					   &(struct eth_address){{1}}));
+}
+
+static void test_proven_while_its_lease_was_stored(void **state)
+{
+	struct world *w = *state;
+	uint64_t b;
+
+	for (b = 1; b <= 3; b++)
+		assert_int_equal(put(w, 0, b, "{}"), UPLOAD_CREATED);
+	settle(w);
+	w->answers = 0;
+	shared_set(&w->db, STORE_OK, true);
+	begin_ask(w, 0, 5, "a");
+	assert_int_equal(leases(w, 0), 1); /* batch 1, and the store is asked */
+	prove_elsewhere(w, 0, 1);
+	shared_set(&w->db, STORE_OK, false);
+	await_answers(w, 1);
+	assert_int_equal(w->served[0], SERVE_INPUT);
+	assert_int_equal(w->batch[0], 2);
+	/* The lease of what is proven is no row that stays: else it would hold the batch up where
+	 * it is wanted again. */
+	settle(w);
+	assert_int_equal(shared_count(&w->db, CHANGE_LEASE_PUT), 2);
+	assert_int_equal(shared_count(&w->db, CHANGE_LEASE_DEL), 1);
+	assert_int_equal(leases(w, 0), 1);
+	assert_int_equal(leases(w, 1), 1);
+	assert_int_equal(serve_counters(w->side[0].serve)[WORK_GRANT], 1);
+}
+
+static void test_verified_while_its_lease_was_stored(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(put(w, 0, 1, "{}"), UPLOAD_CREATED);
+	settle(w);
+	w->answers = 0;
+	shared_set(&w->db, STORE_OK, true);
+	begin_ask(w, 0, 5, "a");
+	verify_through(w, 0, 1);
+	shared_set(&w->db, STORE_OK, false);
+	await_answers(w, 1);
+	assert_int_equal(w->served[0], SERVE_EMPTY);
+	settle(w);
+	assert_int_equal(shared_count(&w->db, CHANGE_LEASE_DEL), 1);
+	assert_int_equal(leases(w, 0), 0);
+}
+
+static void test_proven_while_its_file_was_fetched(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(put(w, 0, 1, "{\"a\":1}"), UPLOAD_CREATED);
+	assert_int_equal(put(w, 0, 2, "{\"a\":2}"), UPLOAD_CREATED);
+	settle(w);
+	w->answers = 0;
+	begin_ask(w, 1, 5, "a");
+	while (!shared_fetches(&w->db))
+		uv_run(&w->loop, UV_RUN_NOWAIT);
+	if (!w->answers) /* else it was fetched before the loop came by again */
+		prove_elsewhere(w, 1, 1);
+	await_answers(w, 1);
+	assert_int_equal(w->served[0], SERVE_INPUT);
+	assert_int_equal(w->batch[0], 2);
+}
+
 /* The store closes while requests wait: all are answered. */
 static void test_closing_answers_all(void **state)
 {
@@ -738,6 +938,11 @@ int main(void)
 	    TEST(test_the_same_bytes_at_once),
 	    TEST(test_what_cannot_be_shared_is_not_taken),
 	    TEST(test_a_copy_that_rots),
+	    TEST(test_nothing_is_known_without_the_database),
+	    TEST(test_an_upload_without_the_database),
+	    TEST(test_proven_while_its_lease_was_stored),
+	    TEST(test_verified_while_its_lease_was_stored),
+	    TEST(test_proven_while_its_file_was_fetched),
 	    TEST(test_closing_answers_all),
 	};
 

@@ -35,6 +35,7 @@ struct shared_db {
 	unsigned fetches, shares;
 	bool hold;  /* commits wait */
 	bool quiet; /* what others stored is shown with answers only */
+	bool away;  /* it cannot be reached, and stores are told so */
 	uv_cond_t changed;
 	int64_t skew_ms;
 	int leader; /* a slot; -1: nobody */
@@ -44,7 +45,7 @@ struct shared_engine {
 	struct engine engine;
 	struct shared_db *db;
 	size_t seen;
-	bool leads; /* and the store was told so */
+	bool leads, away; /* and the store was told so */
 };
 
 static inline void shared_db_init(struct shared_db *db)
@@ -77,6 +78,23 @@ static inline void shared_set(struct shared_db *db, enum store_rc fault, bool ho
 	db->hold = hold;
 	uv_cond_broadcast(&db->changed);
 	uv_mutex_unlock(&db->mutex);
+}
+
+static inline void shared_go(struct shared_db *db, bool away)
+{
+	uv_mutex_lock(&db->mutex);
+	db->away = away;
+	uv_mutex_unlock(&db->mutex);
+}
+
+static inline unsigned shared_fetches(struct shared_db *db)
+{
+	unsigned n;
+
+	uv_mutex_lock(&db->mutex);
+	n = db->fetches;
+	uv_mutex_unlock(&db->mutex);
+	return n;
 }
 
 static inline void shared_lead(struct shared_db *db, int slot)
@@ -237,7 +255,7 @@ static inline enum store_rc shared_commit(struct engine *engine, struct engine_i
 	uv_mutex_lock(&db->mutex);
 	while (db->hold)
 		uv_cond_wait(&db->changed, &db->mutex);
-	rc = db->fault;
+	rc = db->away ? STORE_UNREACHABLE : db->fault;
 	if (rc == STORE_OK) {
 		shared_show(e, news);
 		for (i = 0; i < n; i++) {
@@ -264,8 +282,12 @@ static inline void shared_turn(struct engine *engine, struct engine_news_list *n
 	bool leads;
 
 	uv_mutex_lock(&e->db->mutex);
-	leads = e->db->leader == (int)engine->slot;
-	if (e->db->fault == STORE_OK && !e->db->hold && !e->db->quiet)
+	leads = e->db->leader == (int)engine->slot && !e->db->away;
+	if (e->db->away != e->away)
+		engine_news_add(news, e->db->away ? NEWS_LOST : NEWS_BACK, NULL, 0,
+				e->db->away ? "10.1.2.3 does not answer" : "");
+	e->away = e->db->away;
+	if (e->db->fault == STORE_OK && !e->db->hold && !e->db->quiet && !e->db->away)
 		shared_show(e, news);
 	if (leads != e->leads)
 		engine_news_add(news, leads ? NEWS_LEADS : NEWS_LEADS_NOT, NULL, 1, "");

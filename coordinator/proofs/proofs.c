@@ -201,7 +201,7 @@ static void on_asked(void *arg, enum store_rc rc, const struct why *why)
 	asking_end(a);
 }
 
-/* False: there is nobody to ask, or too many ask. */
+/* False: too many ask. */
 static bool ask(struct proofs *p, const struct work_proof *wp, const struct proof *proof,
 		proof_answer_cb *cb, void *arg)
 {
@@ -209,7 +209,7 @@ static bool ask(struct proofs *p, const struct work_proof *wp, const struct proo
 	static const struct store_change nothing = {.kind = CHANGE_PROOF_DEL};
 	struct asking *a;
 
-	if (!store_is_shared(p->p.store) || p->asking >= ASKING_MAX)
+	if (p->asking >= ASKING_MAX)
 		return false;
 	a = calloc(1, sizeof *a);
 	if (!a)
@@ -255,8 +255,11 @@ static void submit(struct proofs *p, uint64_t batch, const struct proof *proof,
 		return;
 	}
 	rc = work_submit_check(p->p.work, &wp, &id, &why);
-	if (rc == WORK_UNKNOWN_BATCH && !asked && ask(p, &wp, proof, cb, arg)) {
+	if (rc == WORK_UNKNOWN_BATCH && !asked && store_is_shared(p->p.store)) {
 		free(k);
+		/* A prover that hears unknown_batch may drop the proof. */
+		if (!ask(p, &wp, proof, cb, arg))
+			cb(arg, PROOF_REFUSED, "try_again", "the batch cannot be looked up now");
 		return;
 	}
 	p->counters.submits[rc]++;

@@ -397,6 +397,30 @@ static void test_a_batch_that_is_not_known_yet(void **state)
 	shared_set(&w->db, STORE_OK, false);
 }
 
+/* More of them than are looked up at once: a prover would drop what it is told is of no batch. */
+static void test_many_of_batches_that_are_not_known_yet(void **state)
+{
+	struct proof proof = {.prover_type = PROVER_TDX};
+	struct world *w = *state;
+	char code[sizeof w->code];
+	uint64_t batch;
+
+	buf_init(&proof.bytes, 1000);
+	buf_init(&proof.public_values, 1);
+	assert_true(buf_add(&proof.bytes, "proof", 5));
+	shared_set(&w->db, STORE_OK, true);
+	for (batch = 11; !w->answers && batch < 100; batch++)
+		proofs_submit(w->side[1].proofs, batch, &proof, NULL, "10.0.0.5", on_answer, w);
+	memcpy(code, w->code, sizeof code);
+	shared_set(&w->db, STORE_OK, false);
+	while (w->answers < batch - 11)
+		uv_run(&w->loop, UV_RUN_ONCE);
+	assert_int_equal(batch, 11 + 16 + 1);
+	assert_string_equal(code, "try_again");
+	assert_string_equal(w->code, "unknown_batch");
+	buf_free(&proof.bytes);
+}
+
 static void test_rows_that_go_and_rows_that_are_none(void **state)
 {
 	struct store_change row = {.kind = CHANGE_PROOF_PUT,
@@ -490,6 +514,7 @@ int main(void)
 	    TEST(test_a_bad_one_comes_to_a_follower),
 	    TEST(test_a_database_that_cannot_be_reached),
 	    TEST(test_a_batch_that_is_not_known_yet),
+	    TEST(test_many_of_batches_that_are_not_known_yet),
 	    TEST(test_rows_that_go_and_rows_that_are_none),
 	    TEST(test_a_proof_of_another_with_an_attested_source),
 	};

@@ -178,10 +178,12 @@ static void on_kept(void *arg, enum store_rc rc, const struct why *why)
 	if (rc == STORE_OK && (!placed || v->check.has_evicted))
 		rows_follow(v);
 	if (!placed) {
-		const char *sentence = rc != STORE_OK ? why->text : trouble.text;
-
-		log_limited(LOG_ERROR, "setup_not_kept", "", "", log_str("reason", sentence));
-		answer(v, SETUP_TRY_AGAIN, sentence);
+		log_limited(LOG_ERROR, "setup_not_kept", "", "",
+			    log_str("reason", rc != STORE_OK ? why->text : trouble.text));
+		/* Where the database is, is none of a stranger's business. */
+		if (rc != STORE_OK)
+			why_set(&trouble, "the key could not be stored: %s", store_rc_text(rc));
+		answer(v, SETUP_TRY_AGAIN, trouble.text);
 		visit_free(v);
 		return;
 	}

@@ -352,6 +352,24 @@ static void test_a_row_that_others_change_for_ever(void **state)
 	assert_int_equal(setup_waiting(x->setup), 0);
 }
 
+/* A stranger does not hear where the database is. */
+static void test_a_key_that_cannot_be_stored(void **state)
+{
+	struct fixture *x = *state;
+
+	uv_mutex_lock(&x->engine->mutex);
+	x->engine->lost = true;
+	uv_mutex_unlock(&x->engine->mutex);
+	knock(x, 1);
+	while (!x->answers)
+		uv_run(&x->loop, UV_RUN_ONCE);
+	assert_int_equal(x->code, SETUP_TRY_AGAIN);
+	assert_string_equal(x->sentence,
+			    "the key could not be stored: the database cannot be reached");
+	assert_int_equal(registrar_count(x->registrar), 0);
+	assert_int_equal(setup_waiting(x->setup), 0);
+}
+
 /* It is acknowledged when the chain holds it, whoever registered it; and refused when it is
  * revoked, whoever was told so. */
 static void test_what_the_leader_did_is_answered_here(void **state)
@@ -658,6 +676,7 @@ int main(void)
 					   TEST(test_rows_come_back_as_they_went),
 					   SHARED(test_a_row_that_another_changed),
 					   SHARED(test_a_row_that_others_change_for_ever),
+					   SHARED(test_a_key_that_cannot_be_stored),
 					   SHARED(test_what_the_leader_did_is_answered_here)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

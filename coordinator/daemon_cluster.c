@@ -148,8 +148,11 @@ static void on_reached(void *arg, bool reached, const char *sentence)
 
 	if (reached)
 		log_event(LOG_INFO, "store_reached", log_str("note", sentence));
-	else
+	else if (!d->store_is_lost)
 		log_event(LOG_ERROR, "store_lost", log_str("reason", sentence));
+	else
+		log_limited(LOG_ERROR, "store_lost", "still", "", log_str("reason", sentence));
+	d->store_is_lost = !reached;
 	if (!d->closing)
 		wake_up(d->wake);
 }

@@ -47,6 +47,7 @@ struct daemon {
 	uv_signal_t on_term, on_int, on_hup;
 	uv_timer_t drain_timer, watch_timer;
 	bool draining, closing;
+	bool store_is_lost; /* and was said to be */
 	size_t closing_step;
 	int exit_code;
 };

@@ -3,6 +3,13 @@
 
 #include "coordinator/base/clock.h"
 
+/* Of one that is ready and can store nothing. */
+static const char *state_now(const struct admin *a)
+{
+	return a->state == ADMIN_READY && *store_lost(a->p.store) ? "lost"
+								  : admin_state_name(a->state);
+}
+
 struct cluster_self admin_self(const struct admin *a)
 {
 	const struct admin_parts *d = &a->p;
@@ -14,7 +21,7 @@ struct cluster_self admin_self(const struct admin *a)
 	    .name = a->o.instance ? a->o.instance : "",
 	    .version = a->o.version,
 	    .started_ms = a->o.started_ms,
-	    .figures = {.state = admin_state_name(a->state),
+	    .figures = {.state = state_now(a),
 			.connections = a->server ? server_counters(a->server)->connections : 0,
 			.leases = counts.leases,
 			.provers = registrar_count(d->registrar),
@@ -27,8 +34,10 @@ struct cluster_self admin_self(const struct admin *a)
 
 void admin_say(const struct admin *a)
 {
-	const struct cluster_self self = admin_self(a);
+	struct cluster_self self = admin_self(a);
 
+	/* They read it when it is there again. */
+	self.figures.state = admin_state_name(a->state);
 	cluster_say(a->p.store, &self.figures);
 }
 

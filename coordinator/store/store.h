@@ -207,7 +207,8 @@ struct store_events {
 	/* fence > 0: this one leads. All that others stored was shown; intents are all open ones,
 	 * as INTENT_PUTs. fence 0: another may lead from now on. */
 	void (*leads)(void *arg, uint64_t fence, const struct store_change *intents, size_t n);
-	/* False: nothing can be stored now, the sentence says why; true: it can again. */
+	/* False: nothing can be stored now, the sentence says why, and is said again when another
+	 * one does; true: it can again, and how long that took. */
 	void (*reached)(void *arg, bool reached, const char *sentence);
 	/* What is in memory is no copy of what is stored any more: end, and be started anew. */
 	void (*other_past)(void *arg, const char *sentence);

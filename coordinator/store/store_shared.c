@@ -49,6 +49,7 @@ static void show(struct store *s, const struct engine_news *news)
 	const struct store_change *changes = news->changes ? news->changes->changes : NULL;
 	const size_t n = news->changes ? news->changes->n : 0;
 	const struct store_events *e = &s->events;
+	struct why note;
 
 	switch (news->kind) {
 	case NEWS_FOREIGN:
@@ -63,10 +64,15 @@ static void show(struct store *s, const struct engine_news *news)
 			e->leads(e->arg, news->fence, changes, n);
 		break;
 	case NEWS_LOST:
-	case NEWS_BACK:
-		note_reach(s, news->kind == NEWS_BACK, news->sentence.text);
+		note_reach(s, false, news->sentence.text);
 		if (e->reached)
-			e->reached(e->arg, news->kind == NEWS_BACK, news->sentence.text);
+			e->reached(e->arg, false, news->sentence.text);
+		break;
+	case NEWS_BACK:
+		why_set(&note, "it was away for %.1f s", (double)store_lost_ms(s) / 1000);
+		note_reach(s, true, "");
+		if (e->reached)
+			e->reached(e->arg, true, note.text);
 		break;
 	case NEWS_OTHER_PAST:
 		if (e->other_past)

@@ -199,16 +199,31 @@ static void expect_ready(int status, const char *text)
 	answer_free(&a);
 }
 
+/* What is said of this one among the coordinators. */
+static const char *state_here(void)
+{
+	const json_t *c = coordinator(get("/api/v1/cluster"), 0);
+
+	assert_true(json_is_true(json_object_get(c, "this")));
+	return text_of(json_object_get(c, "figures"), "state");
+}
+
 static void test_unreachable_it_is_not_ready(void **state)
 {
 	const json_t *j;
 
 	(void)state;
+	fake_engine_add(&engine, &here);
 	fake_engine_add(&engine, &there);
 	expect_ready(200, "ready\n");
+	assert_string_equal(state_here(), "ready");
 	fake_engine_tell(&engine, NEWS_LOST, 0, "the server closed the connection");
 	admin_world_until(&world, is_lost);
 	expect_ready(503, "database unreachable\n");
+	assert_string_equal(state_here(), "lost");
+	/* Others read it when it is there again. */
+	admin_say(world.admin);
+	assert_non_null(strstr(engine.said, "\"state\":\"ready\""));
 	j = get("/api/v1/status");
 	assert_true(json_is_false(json_object_get(j, "ready")));
 	assert_string_equal(text_of(json_object_get(j, "cluster"), "trouble"),
@@ -220,6 +235,7 @@ static void test_unreachable_it_is_not_ready(void **state)
 	fake_engine_tell(&engine, NEWS_BACK, 0, "");
 	admin_world_until(&world, is_back);
 	expect_ready(200, "ready\n");
+	assert_string_equal(state_here(), "ready");
 	admin_set_state(world.admin, ADMIN_DRAINING);
 	expect_ready(503, "draining\n");
 }

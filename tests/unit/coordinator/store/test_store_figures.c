@@ -6,9 +6,21 @@
 static struct world w;
 static struct fake_engine engine;
 
+static char reach_note[256]; /* of the last event */
+
+static void on_reached(void *arg, bool reached, const char *sentence)
+{
+	(void)arg;
+	(void)reached;
+	snprintf(reach_note, sizeof reach_note, "%s", sentence);
+}
+
 static int begin(void **state)
 {
+	static const struct store_events events = {.reached = on_reached};
+
 	world_make(&w);
+	w.options.events = &events;
 	w.options.engine = fake_engine_init(&engine, 5);
 	assert_int_equal(world_open(&w), STORE_OK);
 	*state = &w;
@@ -66,11 +78,13 @@ static void test_is_it_reached(void **state)
 	fake_engine_tell(&engine, NEWS_LOST, 0, "the server went away");
 	await_reach(false);
 	assert_string_equal(store_lost(w.store), "the server went away");
+	assert_string_equal(reach_note, "the server went away");
 	while (store_lost_ms(w.store) < 2)
 		usleep(1000);
 	fake_engine_tell(&engine, NEWS_BACK, 0, "");
 	await_reach(true);
 	assert_int_equal(store_lost_ms(w.store), 0);
+	assert_ptr_equal(strstr(reach_note, "it was away for "), reach_note);
 	fake_engine_tell(&engine, NEWS_LOST, 0, "");
 	await_reach(false);
 	assert_int_equal(figures().times_lost, 2);

@@ -38,7 +38,7 @@ class Upstream(Process):
         if not PROGRAM.exists():
             pytest.skip(f"SKIPPED: {PROGRAM} is not built (scripts/build-rust)")
         super().__init__(directory / "upstream.log")
-        self.dir, self.port = directory / "upstream", free_port()
+        self.dir, self.port, self.ahead = directory / "upstream", free_port(), 0
         (self.dir / "inputs").mkdir(parents=True)
         self.options = {"dir": self.dir, "listen": f"127.0.0.1:{self.port}", "dialect": dialect,
                         "prover-timeout": prover_timeout, "send-interval": send_interval}
@@ -59,6 +59,13 @@ class Upstream(Process):
         part = self.dir / f"sealing-{number}"
         part.write_bytes(text)
         part.rename(self.dir / "inputs" / f"{number}.{commit_hash}.json")
+
+    def later(self, seconds):
+        """Its clock is so much further ahead from now on."""
+        self.ahead += seconds
+        part = self.dir / "clock"
+        part.write_text(str(int(1000 * self.ahead)))
+        part.rename(self.dir / "clock_ahead")
 
     def verified(self, number):
         """Where a stopped one without a chain begins."""

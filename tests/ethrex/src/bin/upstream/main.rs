@@ -22,7 +22,7 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 const USAGE: &str = "usage: ethrex-upstream --dir DIR [options]
   --dir DIR              inputs/N.COMMITHASH.json are there, or come; proofs/, latest_sent and journal.jsonl
-                         are written
+                         are written; clock_ahead has the milliseconds that its clock is moved ahead
   --listen HOST:PORT     for provers (127.0.0.1:3901)
   --dialect p7           or p3 ... p6; several with commas: each message in the newest that can read it
   --commit-hash HASH     the coordinator's own code version (52e4b64)

@@ -153,11 +153,11 @@ static const char *another_kind(const struct l1 *c)
 	return NULL;
 }
 
-/* Such an answer is no node's that has seen this chain: the others are asked for a while. */
+/* No such answer is that of a node that is well and has seen this chain: the others are asked. */
 static void doubt(struct l1 *c, int endpoint)
 {
 	rpc_doubt(c->p.rpc, endpoint, c->failed);
-	c->doubted = true;
+	c->doubted |= endpoint >= 0;
 }
 
 static void round_failed(struct l1 *c)
@@ -256,8 +256,7 @@ static void round_done(struct l1 *c)
 		log_event(LOG_INFO, "l1_read", log_u64("chain_id", f.l1_chain_id),
 			  log_u64("l2_chain_id", f.l2_chain_id), log_u64("committed", f.committed),
 			  log_u64("verified", f.verified), log_str("needs", needs),
-			  log_str("tdx_dev_mode",
-				  f.has_tdx_verifier && f.tdx_dev_mode ? "true" : "false"));
+			  log_str("tdx_dev_mode", f.tdx_dev_mode ? "true" : "false"));
 	}
 	c->trouble[0] = '\0';
 	if (!c->known || !l1_same_facts(&f, &c->facts)) {
@@ -292,8 +291,7 @@ static bool needed(enum question q)
 	       q == Q_DEV_MODE;
 }
 
-/* A node at its genesis, or one that is still syncing, answers nothing at all: that says nothing
- * about the contract. */
+/* A node at its genesis, or one that is still syncing, says nothing about the contract. */
 static void refuse_silence(struct l1 *c)
 {
 	int q;
@@ -371,10 +369,11 @@ static void on_answer(void *arg, const struct l1_read *read)
 		memcpy(a->word.be, read->data.p, 32);
 	else if (read->kind == L1_READ_OK)
 		a->kind = L1_READ_NO_CODE;
-	if (read->kind == L1_READ_REVERTED)
-		a->revert = read->revert;
-	if (read->kind == L1_READ_FAILED && asked->q != Q_FINAL)
+	a->revert = read->revert;
+	if (read->kind == L1_READ_FAILED && asked->q != Q_FINAL) {
 		snprintf(c->failed, sizeof c->failed, "%s", read->sentence);
+		doubt(c, read->endpoint);
+	}
 	if (--c->outstanding == 0)
 		phase_done(c);
 }
@@ -437,6 +436,7 @@ static void on_head(void *arg, const struct rpc_reply *reply)
 	    !found) {
 		snprintf(c->failed, sizeof c->failed, "%s",
 			 reply->status == RPC_OK ? why.text : reply->sentence);
+		doubt(c, reply->endpoint);
 		round_failed(c);
 		return;
 	}

@@ -31,6 +31,13 @@ static const struct {
     {"processing transaction: revert", NODE_REVERTED},
     {"reverted with", NODE_REVERTED},
 
+    /* "unknown transaction" is not "known transaction" */
+    {"unknown transaction type", NODE_OTHER},
+    {"unknown tx type", NODE_OTHER},
+    {"unknown transaction", NODE_NOT_FOUND},
+    {"transaction not found", NODE_NOT_FOUND},
+    {"receipt not found", NODE_NOT_FOUND},
+
     {"already known", NODE_ALREADY_KNOWN},
     {"alreadyknown", NODE_ALREADY_KNOWN},
     {"already imported", NODE_ALREADY_KNOWN},
@@ -114,9 +121,24 @@ static const struct {
     {"method not supported", NODE_NO_METHOD},
     {"unsupported method", NODE_NO_METHOD},
 
+    /* after "gas limit exceeded" and "account limit exceeded" */
+    {"rate limit", NODE_RATE_LIMITED},
+    {"request rate", NODE_RATE_LIMITED},
+    {"request limit", NODE_RATE_LIMITED},
+    {"request count exceeded", NODE_RATE_LIMITED},
+    {"too many requests", NODE_RATE_LIMITED},
+    {"too many queued requests", NODE_RATE_LIMITED},
+    {"compute units", NODE_RATE_LIMITED},
+    {"capacity limit exceeded", NODE_RATE_LIMITED},
+    {"throughput limit", NODE_RATE_LIMITED},
+    {"server is busy", NODE_RATE_LIMITED},
+    {"server is too busy", NODE_RATE_LIMITED},
+
     {"out of gas", NODE_GAS_TOO_HIGH},
     {"outofgas", NODE_GAS_TOO_HIGH},
     {"invalid opcode", NODE_REVERTED},
+    {"database error", NODE_OTHER},
+    {"databaseerror", NODE_OTHER},
     {"evm error", NODE_REVERTED},
 
     {"underpriced", NODE_UNDERPRICED},
@@ -165,5 +187,10 @@ enum node_error node_error_classify(int64_t code, const char *message, bool *has
 				    number_after(low, "current nonce: ", next_nonce);
 		return messages[i].error;
 	}
-	return code == 3 ? NODE_REVERTED : code == -32601 ? NODE_NO_METHOD : NODE_OTHER;
+	switch (code) {
+	case 3: return NODE_REVERTED;
+	case -32601: return NODE_NO_METHOD;
+	case 429: return NODE_RATE_LIMITED;
+	default: return NODE_OTHER;
+	}
 }

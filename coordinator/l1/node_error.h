@@ -32,6 +32,8 @@
 	X(NODE_SIMULATION_NONCE, "the simulation wants the account's nonce")                       \
 	X(NODE_SENDER_IS_CONTRACT, "no simulation from a contract")                                \
 	X(NODE_NO_METHOD, "method not known")                                                      \
+	X(NODE_NOT_FOUND, "no such transaction")                                                   \
+	X(NODE_RATE_LIMITED, "too many requests")                                                  \
 	X(NODE_OTHER, "other error")
 
 enum node_error {
@@ -44,8 +46,8 @@ enum node_error {
 const char *node_error_text(enum node_error e);
 
 /* Never NODE_OK. code only decides where the message says nothing (3 is a revert, -32601 a method
- * that is not there). For NODE_NONCE_TOO_LOW *has_next says whether the message named the account's
- * next nonce. */
+ * that is not there, 429 too many requests). For NODE_NONCE_TOO_LOW *has_next says whether the
+ * message named the account's next nonce. */
 enum node_error node_error_classify(int64_t code, const char *message, bool *has_next,
 				    uint64_t *next_nonce);
 

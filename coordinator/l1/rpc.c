@@ -56,6 +56,14 @@ static void call_attempt_failed(struct call *c, const char *sentence, bool bad_r
 	c->rpc->n_running--;
 }
 
+/* As with HTTP's 429, which many say in a reply of status 200: it rests, another is asked. */
+static void rate_limited(struct call *c)
+{
+	why_set(&c->why, "error %lld: %s", (long long)c->parsed.code, c->parsed.message);
+	rpc_parsed_free(&c->parsed);
+	call_attempt_failed(c, c->why.text, false, true);
+}
+
 static void on_answer(void *arg, const struct http_answer *a)
 {
 	struct call *c = arg;
@@ -67,6 +75,11 @@ static void on_answer(void *arg, const struct http_answer *a)
 	case RPC_PARSED_RESULT:
 	case RPC_PARSED_ERROR:
 		rpc_endpoint_answered(e, c->started);
+		if (c->parsed.kind == RPC_PARSED_ERROR &&
+		    c->parsed.node_error == NODE_RATE_LIMITED) {
+			rate_limited(c);
+			return;
+		}
 		e->failures = 0;
 		c->answered_by = (int)c->endpoint;
 		if (c->parsed.kind == RPC_PARSED_ERROR)

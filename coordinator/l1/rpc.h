@@ -4,10 +4,11 @@
  * Endpoints are preferred in the order given. An endpoint serves calls only after it has answered
  * eth_chainId with the pinned chain id; where none was pinned the first answer pins it. One that
  * answers with another id is set aside and asked again now and then. One that fails (transport,
- * HTTP status, a reply that is not JSON-RPC) rests for a backoff with jitter and must then show
- * its chain id again. A call moves on to another endpoint until its deadline.
+ * HTTP status, a reply that is not JSON-RPC, one that says "too many requests") rests for a backoff
+ * with jitter and must then show its chain id again. A call moves on to another endpoint until its
+ * deadline.
  *
- * The node's own error object is an answer, not a failure of the endpoint: RPC_ERROR.
+ * Any other error object of the node's is an answer, not a failure of the endpoint: RPC_ERROR.
  *
  * All functions are called on the loop's thread. Callbacks run from the loop, or from inside
  * rpc_cancel() and rpc_close(), never from inside rpc_call(). They may call any function here.
@@ -113,8 +114,8 @@ void rpc_expect_chain(struct rpc *rpc, uint64_t chain_id);
 /* The pinned chain id, 0 while none is known. */
 uint64_t rpc_chain_id(const struct rpc *rpc);
 /* What this endpoint answered cannot be true of a node that has seen the chain: it rests, for as
- * long as one ever does, and is probed anew. One that is alone does not: it is asked again. Out of
- * range: nothing. */
+ * long as one ever does, and is probed anew. One that is alone does not, or where all others rest
+ * already: it is asked again. Out of range: nothing. */
 void rpc_doubt(struct rpc *rpc, int endpoint, const char *sentence);
 /* Calls waiting and on the wire. */
 unsigned rpc_pending(const struct rpc *rpc);

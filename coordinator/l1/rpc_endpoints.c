@@ -32,6 +32,17 @@ void rpc_endpoint_failed(struct endpoint *e, const char *sentence, bool was_prob
 	e->state = RPC_RESTING;
 }
 
+static bool another_may_answer(const struct rpc *rpc, size_t but)
+{
+	size_t i;
+
+	for (i = 0; i < rpc->n_endpoints; i++)
+		if (i != but && (rpc->endpoints[i].state == RPC_READY ||
+				 rpc->endpoints[i].state == RPC_UNPROVEN))
+			return true;
+	return false;
+}
+
 void rpc_doubt(struct rpc *rpc, int endpoint, const char *sentence)
 {
 	struct endpoint *e;
@@ -39,7 +50,7 @@ void rpc_doubt(struct rpc *rpc, int endpoint, const char *sentence)
 	if (endpoint < 0 || (size_t)endpoint >= rpc->n_endpoints || rpc->closing)
 		return;
 	e = &rpc->endpoints[endpoint];
-	if (rpc->n_endpoints == 1) {
+	if (!another_may_answer(rpc, (size_t)endpoint)) {
 		rpc_endpoint_note(e, sentence);
 		return;
 	}

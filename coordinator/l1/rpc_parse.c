@@ -64,7 +64,8 @@ static void take_error_data(struct rpc_parsed *out, const json_t *error, const j
 		const char *s = json_string_value(data);
 		size_t n = json_string_length(data);
 
-		if (take_hex(out, s, n) || take_hex_tail(out, s, n))
+		if (take_hex(out, s, n) ||
+		    (out->node_error == NODE_REVERTED && take_hex_tail(out, s, n)))
 			return;
 	}
 	if (out->node_error == NODE_REVERTED)
@@ -122,6 +123,8 @@ enum rpc_parsed_kind rpc_parse_reply(struct rpc_parsed *out, struct span body, u
 	error = json_object_get(out->root, "error");
 	if (json_is_null(error) && out->result)
 		error = NULL;
+	else if (error && json_is_null(out->result))
+		out->result = NULL; /* JSON-RPC 1.0 has both, one of them null */
 	if (!out->result == !error) {
 		why_set(why, "the reply has %s result and error", error ? "both" : "neither");
 		goto bad;

@@ -135,6 +135,8 @@ void follow_on_sent(struct sender *s, const struct sender_event *e, uint64_t now
 	case NODE_SIMULATION_NONCE:
 	case NODE_SENDER_IS_CONTRACT:
 	case NODE_NO_METHOD:
+	case NODE_NOT_FOUND:
+	case NODE_RATE_LIMITED:
 	case NODE_OTHER: refused(s, now, false); return;
 	}
 }

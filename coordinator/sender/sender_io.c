@@ -162,20 +162,16 @@ static void on_fee_history(void *arg, const struct rpc_reply *reply)
 	struct job_call *c = arg;
 	struct job *j = c->job;
 	struct rpc_fee_history h;
-	struct why why = {""};
 
 	if (!sender_io_take(c))
 		return;
-	if (reply->status == RPC_ERROR) {
-		ask_head_fee(j);
-		return;
-	}
-	if (reply->status != RPC_OK) {
+	if (reply->status != RPC_OK && reply->status != RPC_ERROR) {
 		sender_io_failed(j, reply->sentence);
 		return;
 	}
-	if (!rpc_parse_fee_history(reply->result, &h, &why)) {
-		sender_io_failed(j, why.text);
+	/* an error, null or an empty history: the head has a base fee all the same */
+	if (reply->status == RPC_ERROR || !rpc_parse_fee_history(reply->result, &h, NULL)) {
+		ask_head_fee(j);
 		return;
 	}
 	j->event = (struct sender_event){.kind = SENDER_EV_FEES, .endpoint = reply->endpoint};

@@ -71,6 +71,8 @@ static void on_error(struct job *j, const struct rpc_reply *reply)
 	case NODE_INDEXING:
 	case NODE_POOL_FULL:
 	case NODE_NOT_SYNCED:
+	case NODE_NOT_FOUND:
+	case NODE_RATE_LIMITED:
 	case NODE_OTHER: break;
 	}
 	sender_io_failed(j, reply->sentence);

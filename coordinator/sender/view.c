@@ -60,7 +60,7 @@ static bool read_receipt(struct job *j, unsigned i, const json_t *v, struct why 
 
 /* Not every node tells everything. One that has dropped old state cannot prove the nonce at depth:
  * nothing is concluded then. */
-static bool do_without(struct job *j, unsigned i)
+static bool do_without(struct job *j, unsigned i, enum node_error e)
 {
 	struct sender_view *view = &j->event.view;
 
@@ -68,7 +68,7 @@ static bool do_without(struct job *j, unsigned i)
 	case CALL_PENDING: j->lacks_pending = true; return true;
 	case CALL_DEEP: view->nonce_deep = 0; return true;
 	case CALL_BALANCE: view->has_balance = false; return true;
-	default: return false;
+	default: return e == NODE_NOT_FOUND; /* some say so where others answer null */
 	}
 }
 
@@ -81,7 +81,7 @@ static void on_part(void *arg, const struct rpc_reply *reply)
 
 	if (!sender_io_take(c))
 		return;
-	if (reply->status == RPC_ERROR && do_without(j, i)) {
+	if (reply->status == RPC_ERROR && do_without(j, i, reply->node_error)) {
 		view_progress(j);
 		return;
 	}

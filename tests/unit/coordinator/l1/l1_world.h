@@ -31,7 +31,8 @@ struct l1_world {
 	 * this. */
 	bool two, genesis, other_differs;
 	uint64_t other_verified;
-	bool asked_other;    /* whose answer is being made */
+	const char *ill_method, *ill_answer; /* the first's, an error's object or null */
+	bool asked_other;                    /* whose answer is being made */
 	uint64_t final_lags; /* lastVerifiedBatch() at an older block is less by this */
 	struct eth_address signer;
 	const char

@@ -340,6 +340,62 @@ static void test_of_two_nodes_the_one_that_makes_sense_counts(void **state)
 	assert_int_equal(l1_facts(x->l1)->verified, 2);
 }
 
+/* It shows its chain id and answers in JSON-RPC, and reads nothing: no such answer stops the round
+ * while another node reads. */
+static void test_of_two_nodes_the_first_reads_nothing(void **state)
+{
+	static const struct {
+		const char *method, *answer, *said;
+	} ways[] = {
+	    {"eth_call", "{\"code\":-32000,\"message\":\"missing trie node 4bf0 (path )\"}",
+	     "missing trie node"},
+	    {"eth_call", "{\"code\":-32603,\"message\":\"Internal error\"}", "Internal error"},
+	    {"eth_call", "{\"code\":-32000,\"message\":\"header not found\"}", "header not found"},
+	    {"eth_call",
+	     "{\"code\":-32005,\"message\":\"daily request count exceeded, request rate limited\"}",
+	     "request rate limited"},
+	    {"eth_getBlockByNumber", "null", "knows no latest block"},
+	    {"eth_getBlockByNumber", "{}", "hex quantity"},
+	    {"eth_getBlockByNumber", "{\"code\":-39001,\"message\":\"Unknown block\"}",
+	     "Unknown block"},
+	};
+	struct fixture *x = *state;
+	struct rpc_endpoint_info info;
+	size_t i;
+
+	for (i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+		x->w.ill_method = ways[i].method;
+		x->w.ill_answer = ways[i].answer;
+		x->w.committed = 4 + i;
+		l1_world_wait(&x->w, 100); /* until the first has rested */
+		read_a_round(x);
+		if (x->n_failed)
+			fail_msg("%s", x->sentence);
+		assert_int_equal(l1_facts(x->l1)->committed, 4 + i);
+		assert_true(rpc_endpoint_info(x->w.rpc, 0, &info));
+		if (!strstr(info.last_error, ways[i].said))
+			fail_msg("%zu: %s", i, info.last_error);
+	}
+}
+
+/* Both are ill: neither rests longer than an answer that is none makes it. */
+static void test_two_nodes_that_read_nothing_are_asked_on(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.ill_method = "eth_call";
+	x->w.ill_answer = "{\"code\":-32603,\"message\":\"Internal error\"}";
+	x->w.other.mode = FAKE_SLAM;
+	read_a_round(x);
+	assert_int_equal(x->n_failed, 1);
+	assert_non_null(strstr(x->sentence, "Internal error"));
+	x->w.ill_method = NULL;
+	x->w.committed = 3;
+	read_a_round(x);
+	assert_int_equal(x->n_facts, 1);
+	assert_int_equal(l1_facts(x->l1)->committed, 3);
+}
+
 /* Reads rounds until the other node has been heard. */
 static uint64_t final_after_rounds(struct fixture *x)
 {
@@ -599,6 +655,8 @@ int main(void)
 	    TEST_TWO(test_the_first_of_two_nodes_at_its_genesis),
 	    TEST(test_more_verified_than_committed),
 	    TEST_TWO(test_of_two_nodes_the_one_that_makes_sense_counts),
+	    TEST_TWO(test_of_two_nodes_the_first_reads_nothing),
+	    TEST_TWO(test_two_nodes_that_read_nothing_are_asked_on),
 	    TEST_TWO(test_final_is_what_two_nodes_say),
 	    TEST_TWO(test_a_second_node_that_is_ill_confirms_nothing),
 	    cmocka_unit_test(test_the_row),

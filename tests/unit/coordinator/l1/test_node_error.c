@@ -157,6 +157,18 @@ static const struct sample samples[] = {
      "VM Exception while processing transaction: reverted with custom error 'A()'", NODE_REVERTED},
     {"hosted", -32603, "tx already in mempool", NODE_ALREADY_KNOWN},
 
+    /* what is like other words */
+    {"hosted", -32000, "unknown transaction", NODE_NOT_FOUND},
+    {"hosted", -32000, "Transaction not found", NODE_NOT_FOUND},
+    {"hosted", -32000, "Unknown transaction type", NODE_OTHER},
+    {"Besu", -32005, "Transaction gas limit exceeded", NODE_EXCEEDS_BLOCK_GAS},
+    {"anvil", -32603,
+     "EVM error DatabaseError: failed to get account for 0x1: max retries exceeded", NODE_OTHER},
+    {"anvil", -32603, "EVM error StackUnderflow", NODE_REVERTED},
+    {"hosted", -32005, "Monthly capacity limit exceeded.", NODE_RATE_LIMITED},
+    {"hosted", 429, "Too Many Requests", NODE_RATE_LIMITED},
+    {"geth", 3, "execution reverted: rate limit", NODE_REVERTED},
+
     /* nobody's: the state decides */
     {"", -32000, "max priority fee per gas higher than max fee per gas", NODE_OTHER},
     {"", -32015, "Vm execution error: Internal error", NODE_OTHER},

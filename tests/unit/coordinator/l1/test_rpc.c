@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,6 +247,51 @@ static void test_failover(void **state)
 			fail_msg("case %zu: '%s'", i, info.last_error);
 		close_rpc(f);
 	}
+}
+
+/* As many hosted nodes say it: HTTP 200, and an error in words of their own. */
+static void test_rate_limits(void **state)
+{
+	static const char *const words[] = {
+	    "{\"code\":429,\"message\":\"Your app has exceeded its compute units per second "
+	    "capacity.\"}",
+	    "{\"code\":-32005,\"message\":\"daily request count exceeded, request rate limited\"}",
+	    "{\"code\":-32005,\"message\":\"project ID request rate exceeded\"}",
+	    "{\"code\":-32007,\"message\":\"50/second request limit reached - reduce calls per "
+	    "second\"}",
+	    "{\"code\":-32090,\"message\":\"Too many requests, reason: call rate limit exhausted, "
+	    "retry in 10s\"}",
+	    "{\"code\":429,\"message\":\"slow down\"}",
+	    "{\"code\":-32009,\"message\":\"Server is busy, try again later\"}",
+	    "{\"code\":-32005,\"message\":\"Unable to start new queued requests for eth_call. Too "
+	    "many queued requests. Queue size 500.\"}",
+	};
+	struct fixture *f = *state;
+	struct rpc_call_options soon = {.deadline_ms = 300};
+	struct rpc_endpoint_info info;
+	struct got g;
+	size_t i;
+
+	f->node[0].answer = error_answer;
+	for (i = 0; i < sizeof words / sizeof words[0]; i++) {
+		f->node[0].arg = (void *)(uintptr_t)words[i];
+		open_rpc(f);
+		call(f, NULL, &g);
+		if (g.status != RPC_OK || g.endpoint != 1)
+			fail_msg("%s: %s", words[i], g.sentence);
+		assert_true(rpc_endpoint_info(f->rpc, 0, &info));
+		assert_true(info.failures >= 1);
+		close_rpc(f);
+	}
+	/* where there is no other, the call waits, less and less often, and says why */
+	f->opts.n_urls = 1;
+	open_rpc(f);
+	call(f, &soon, &g);
+	assert_int_equal(g.status, RPC_UNREACHABLE);
+	assert_non_null(strstr(g.sentence, "Too many queued requests"));
+	f->node[0].answer = NULL;
+	call(f, NULL, &g);
+	assert_int_equal(g.status, RPC_OK);
 }
 
 static void test_400_with_error_is_an_answer(void **state)
@@ -515,6 +561,7 @@ int main(void)
 	    T(test_avoid_and_prefer),
 	    T(test_node_error),
 	    T(test_failover),
+	    T(test_rate_limits),
 	    T(test_400_with_error_is_an_answer),
 	    T(test_dead_port_and_recovery),
 	    T(test_all_dead),

@@ -100,6 +100,9 @@ static void test_errors(void **state)
 	    {"{\"code\":-32000,\"message\":\"execution reverted: 0x62013a9\"}", NODE_REVERTED, -1},
 	    /* a hash in some other message is no revert data */
 	    {"{\"code\":-32000,\"message\":\"unknown block 0x62013a95\"}", NODE_OTHER, -1},
+	    {"{\"code\":-32000,\"message\":\"World state unavailable\",\"data\":\"of block "
+	     "0x62013a95\"}",
+	     NODE_OTHER, -1},
 	    {"{\"code\":-32000,\"message\":\"x\",\"data\":[1]}", NODE_OTHER, -1},
 	    {"{\"code\":-32000,\"message\":\"x\",\"data\":\"0xzz\"}", NODE_OTHER, -1},
 	};
@@ -126,6 +129,21 @@ static void test_errors(void **state)
 			       &why),
 			 RPC_PARSED_ERROR);
 	assert_string_equal(p.message, "bad [31m req est");
+	rpc_parsed_free(&p);
+}
+
+static void test_an_error_with_a_null_result(void **state)
+{
+	struct rpc_parsed p;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(parse(&p,
+			       "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":null,"
+			       "\"error\":{\"code\":3,\"message\":\"execution reverted\"}}",
+			       &why),
+			 RPC_PARSED_ERROR);
+	assert_int_equal(p.node_error, NODE_REVERTED);
 	rpc_parsed_free(&p);
 }
 
@@ -374,6 +392,7 @@ int main(void)
 	    cmocka_unit_test(test_results),
 	    cmocka_unit_test(test_bad_replies),
 	    cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_an_error_with_a_null_result),
 	    cmocka_unit_test(test_long_message_is_cut_between_characters),
 	    cmocka_unit_test(test_classes),
 	    cmocka_unit_test(test_numbers),

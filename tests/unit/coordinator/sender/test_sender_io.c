@@ -16,7 +16,10 @@
 struct chain {
 	uint64_t head, nonce;
 	bool mined, fails, refuses, no_rewards, indexing, goal;
-	bool bare; /* no methods and fields that a node may lack */
+	const char *fees; /* what is answered instead of a fee history */
+	bool not_found;   /* an error in place of null for a receipt that is not there */
+	unsigned unseen;  /* times that its receipt is asked for before it is mined */
+	bool bare;        /* no methods and fields that a node may lack */
 	/* strict as ethrex: a simulation names the nonce; so often it has moved on meanwhile */
 	bool wants_nonce, no_simulation, no_estimate, no_code;
 	unsigned moves_on;
@@ -48,6 +51,13 @@ struct fixture {
 	size_t revert_n;
 };
 
+static void mine(struct chain *c)
+{
+	c->mined = true;
+	c->block = ++c->head;
+	c->nonce++;
+}
+
 static void take_raw(struct fixture *f, const char *hex, char *out, size_t size)
 {
 	struct chain *c = &f->chain;
@@ -67,9 +77,8 @@ static void take_raw(struct fixture *f, const char *hex, char *out, size_t size)
 	assert_true(f->n_persisted > 0);
 	c->tx.data = (struct span){NULL, 0};
 	c->n_raw++;
-	c->mined = true;
-	c->block = ++c->head;
-	c->nonce++;
+	if (!c->unseen)
+		mine(c);
 	hex_encode(text, c->hash, 32);
 	snprintf(out, size, "\"0x%s\"", text);
 	buf_free(&raw);
@@ -120,8 +129,12 @@ static void node_answer(void *arg, const char *method, const json_t *params, cha
 		snprintf(out, size, "\"0x56bc75e2d63100000\"");
 	} else if (strcmp(method, "eth_feeHistory") == 0) {
 		assert_string_equal(json_string_value(json_array_get(params, 0)), "0x5");
-		snprintf(out, size, "{\"baseFeePerGas\":[\"0x1\",\"0x3b9aca00\"],\"reward\":%s}",
-			 c->no_rewards ? "[]" : "[[\"0x5f5e100\"]]");
+		if (c->fees)
+			snprintf(out, size, "%s", c->fees);
+		else
+			snprintf(out, size,
+				 "{\"baseFeePerGas\":[\"0x1\",\"0x3b9aca00\"],\"reward\":%s}",
+				 c->no_rewards ? "[]" : "[[\"0x5f5e100\"]]");
 	} else if (strcmp(method, "eth_maxPriorityFeePerGas") == 0) {
 		snprintf(out, size, "\"0x77359400\"");
 	} else if (strcmp(method, "eth_call") == 0 || strcmp(method, "eth_estimateGas") == 0) {
@@ -163,7 +176,13 @@ static void node_answer(void *arg, const char *method, const json_t *params, cha
 				 "progress\"}");
 			c->indexing = false;
 		} else if (!c->mined) {
-			snprintf(out, size, "null");
+			if (c->unseen && --c->unseen == 0)
+				mine(c);
+			*is_error = c->not_found;
+			snprintf(out, size, "%s",
+				 c->not_found ? "{\"code\":-32000,\"message\":\"unknown "
+						"transaction\"}"
+					      : "null");
 		} else {
 			snprintf(out, size,
 				 "{\"status\":\"0x%d\",\"blockNumber\":\"0x%llx\",\"blockHash\":"
@@ -366,6 +385,43 @@ static void test_what_a_node_may_lack(void **state)
 	assert_int_equal(f->chain.tx.max_fee, 4500000003);
 }
 
+/* A fee history that is there and says nothing. */
+static void test_fee_histories_that_say_nothing(void **state)
+{
+	static const char *const histories[] = {
+	    "null",
+	    "{}",
+	    "{\"baseFeePerGas\":[],\"reward\":[]}",
+	    "{\"oldestBlock\":\"0x1\",\"baseFeePerGas\":[null],\"reward\":null}",
+	    "{\"baseFeePerGas\":[\"0x1\"],\"reward\":[[null]]}",
+	};
+	struct fixture *f = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof histories / sizeof histories[0]; i++) {
+		f->chain.fees = histories[i];
+		f->chain.mined = f->finished = false;
+		wish(f);
+		run_until_finished(f);
+		assert_int_equal(f->outcome, SENDER_CONFIRMED);
+		/* twice what the head's 2 gwei can become, and the oracle's tip */
+		assert_int_equal(f->chain.tx.max_fee, 6500000002);
+	}
+}
+
+/* "unknown transaction" where others answer null: no reason to look no further. */
+static void test_a_receipt_that_is_not_found(void **state)
+{
+	struct fixture *f = *state;
+
+	f->chain.not_found = true;
+	f->chain.unseen = 2;
+	wish(f);
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_CONFIRMED);
+	assert_int_equal(f->chain.unseen, 0);
+}
+
 static void test_simulations_name_the_nonce(void **state)
 {
 	struct fixture *f = *state;
@@ -477,6 +533,8 @@ int main(void)
 	    T(test_confirmed),
 	    T(test_tip_from_the_oracle),
 	    T(test_what_a_node_may_lack),
+	    T(test_fee_histories_that_say_nothing),
+	    T(test_a_receipt_that_is_not_found),
 	    T(test_simulations_name_the_nonce),
 	    T(test_without_a_dry_run_the_estimate_decides),
 	    T(test_nothing_is_sent_to_an_address_without_code),

@@ -310,6 +310,40 @@ def test_the_runner_is_not_taken_in_by_a_kvm(tmp_path):
     assert "EMULATION" not in done.stderr
 
 
+@pytest.mark.parametrize("argv, status, words", [
+    ([], 64, "which IMAGE?"),
+    (["IMAGE", "second.raw"], 64, 'one IMAGE is run: "second.raw" is too much'),
+    (["IMAGE", "--memory", "2048"], 64, '--memory "2048" is not a number with M or G behind it'),
+    (["IMAGE", "--memory", "lots"], 64, '--memory "lots" is not'),
+    (["IMAGE", "--qgs", '2"}:1'], 64, "is not CID:PORT"),
+    (["IMAGE", "--qgs"], 64, "--qgs needs a value"),
+    (["IMAGE", "--accel", "hvf"], 64, '--accel "hvf" is none of tdx, tcg, kvm'),
+    (["IMAGE", "--kvm"], 64, "--kvm is no option"),
+    (["missing.raw"], 1, "missing.raw is missing: make -C guest image"),
+    (["IMAGE", "--firmware", "missing.fd"], 1, "missing.fd: there is no such firmware"),
+    (["IMAGE", "--log", "nowhere/log"], 1, "nowhere/log cannot be written"),
+    (["IMAGE", "--tpm-log", "nowhere/log"], 1, "nowhere/log cannot be written"),
+])
+def test_the_runner_says_what_is_wrong_before_it_runs(tmp_path, argv, status, words):
+    image = tmp_path / "disk.raw"
+    image.write_bytes(b"")
+    done = subprocess.run([GUEST / "run-qemu", "--firmware", image, *(image if a == "IMAGE" else a for a in argv)], cwd=tmp_path,
+                          env=clean_env(QEMU="/bin/false"), text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (status, "") and words in done.stderr, done
+
+
+def test_the_runner_takes_an_image_with_a_comma_in_its_name(tmp_path):
+    """QEMU would take what stands behind it for another option."""
+    image = tmp_path / "a,readonly=off.raw"
+    image.write_bytes(b"")
+    fake = tmp_path / "qemu"
+    fake.write_text('#!/bin/sh\n[ "$1" = -object ] && exit 0\necho "$@"\n')
+    fake.chmod(0o755)
+    done = subprocess.run([GUEST / "run-qemu", "--firmware", image, image], env=clean_env(QEMU=fake), text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert done.returncode == 0 and f"file={tmp_path}/a,,readonly=off.raw " in done.stdout, done
+
+
 def files_of(image, out):
     subprocess.run(["fsck.erofs", f"--extract={out}", image / "root.img"], check=True, stdout=subprocess.DEVNULL, timeout=120)
     return {str(p.relative_to(out)): p for p in out.rglob("*") if p.is_file() and not p.is_symlink()}

@@ -10,6 +10,11 @@ from clients import BODY_LIMITS, Strictness
 from l1 import cast
 
 REVERT = cast("sig", "InvalidTdxProof()")
+# What a node says to all but the question of its chain.
+ERRORS = {
+    "limited": {"code": -32005, "message": "daily request count exceeded, request rate limited"},
+    "pruned": {"code": -32000, "message": "missing trie node 4bf0 (path ) state is not available"},
+}
 
 
 class Endpoint:
@@ -68,6 +73,8 @@ class Endpoint:
             return 200, b"<html>" + bytes(range(256))
         if mood == "null":
             return result(None)
+        if mood in ERRORS and method != "eth_chainId":
+            return 200, json.dumps({"jsonrpc": "2.0", "id": call["id"], "error": ERRORS[mood]}).encode()
         if mood == "other chain" and method == "eth_chainId":
             return result("0x1")
         if self.strict and (error := self.strict.refuses(call, self.node.rpc)):

@@ -30,7 +30,7 @@ def prove_all(world, c, key, last, seconds=60):
             time.sleep(0.05)
 
 
-@pytest.mark.parametrize("mood", ["dead", "slow", "500", "garbage", "null", "other chain"])
+@pytest.mark.parametrize("mood", ["dead", "slow", "500", "garbage", "null", "other chain", "limited", "pruned"])
 def test_one_of_two_endpoints_in_trouble(world, endpoints, mood):
     bad, good = endpoints
     bad.mood = mood
@@ -41,7 +41,7 @@ def test_one_of_two_endpoints_in_trouble(world, endpoints, mood):
     prove_all(world, c, key, 2)
 
 
-@pytest.mark.parametrize("mood", ["dead", "500", "garbage", "slow"])
+@pytest.mark.parametrize("mood", ["dead", "500", "garbage", "slow", "limited"])
 def test_an_endpoint_that_falls_ill_and_recovers(world, endpoints, mood):
     only, _ = endpoints
     c = world.coordinator(**settings(only)).start()

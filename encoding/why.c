@@ -1,5 +1,7 @@
 #include "encoding/why.h"
 
+#include "encoding/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +15,7 @@ void why_set(struct why *w, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(w->text, sizeof w->text, fmt, ap);
 	va_end(ap);
+	utf8_mend(w->text);
 }
 
 void why_wrap(struct why *w, const char *fmt, ...)
@@ -29,4 +32,5 @@ void why_wrap(struct why *w, const char *fmt, ...)
 	va_end(ap);
 	n = strlen(w->text);
 	snprintf(w->text + n, sizeof w->text - n, "%s%s", inner[0] ? ": " : "", inner);
+	utf8_mend(w->text);
 }

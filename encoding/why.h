@@ -2,7 +2,8 @@
  * why.h -- the sentence that goes with an error code.
  *
  * Every room has a closed enum of errors that drives logic; the sentence reaches the operator and
- * carries the value that failed. It is bounded, always NUL-terminated, and grows outwards:
+ * carries the value that failed. It is bounded, always NUL-terminated, UTF-8 whatever it quotes and
+ * wherever it is cut, and grows outwards:
  * why_wrap() puts "outer: " in front of what is already there.
  *
  * A NULL struct why is allowed everywhere: the sentence is then dropped.

@@ -1,5 +1,7 @@
 #include "protocol/json_read.h"
 
+#include "encoding/utf8.h"
+
 #include <string.h>
 
 const char *json_read_type_name(enum json_type type)
@@ -155,39 +157,6 @@ size_t json_read_plain_bytes(struct json_read *r, uint8_t *out, size_t max)
 			break;
 		out[n++] = (uint8_t)value;
 		r->p = ++p;
-	}
-	return n;
-}
-
-size_t utf8_sequence(struct span s)
-{
-	uint8_t c, low = 0x80, high = 0xbf;
-	size_t n, i;
-
-	if (s.n == 0)
-		return 0;
-	c = s.p[0];
-	if (c < 0x80)
-		return 1;
-	if (c < 0xc2 || c > 0xf4)
-		return 0;
-	n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-	/* No overlong forms, no surrogates, nothing above U+10FFFF. */
-	if (c == 0xe0)
-		low = 0xa0;
-	else if (c == 0xed)
-		high = 0x9f;
-	else if (c == 0xf0)
-		low = 0x90;
-	else if (c == 0xf4)
-		high = 0x8f;
-	if (s.n < n)
-		return 0;
-	for (i = 1; i < n; i++) {
-		if (s.p[i] < low || s.p[i] > high)
-			return 0;
-		low = 0x80;
-		high = 0xbf;
 	}
 	return n;
 }

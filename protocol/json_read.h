@@ -60,7 +60,4 @@ enum json_char json_read_next_char(struct span *raw, uint8_t out[4], size_t *n);
 /* False if the raw string is bad or its characters are not these. */
 bool json_read_string_is(struct span raw, const char *text);
 
-/* Length (1..4) of the valid UTF-8 sequence that s starts with; 0 if there is none. */
-size_t utf8_sequence(struct span s);
-
 #endif

@@ -1,4 +1,5 @@
 #include "protocol/json_write.h"
+#include "encoding/utf8.h"
 #include "protocol/json_read.h"
 
 #include <inttypes.h>

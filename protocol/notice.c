@@ -1,6 +1,8 @@
 /* The replies that say no. */
 #include "protocol/message.h"
 
+#include "encoding/utf8.h"
+
 #include <string.h>
 
 /* ---- VersionMismatch (p6, p7) ---- */
@@ -77,30 +79,13 @@ static const struct field error_fields[] = {
 };
 static const struct shape error = {.dialect = DIALECT_ANY, .fields = error_fields, .n = 2};
 
-/* A sentence that was cut in the middle of a character, or that quotes a peer, still goes out. */
-static void make_utf8(char *text)
-{
-	struct span rest = span_of(text, strlen(text));
-	size_t n;
-
-	while (rest.n) {
-		n = utf8_sequence(rest);
-		if (n == 0) {
-			text[strlen(text) - rest.n] = '?';
-			n = 1;
-		}
-		rest.p += n;
-		rest.n -= n;
-	}
-}
-
 static enum proto_err write_error(struct json_write *w, const struct proofdata *m, struct why *why)
 {
 	char message[sizeof m->error_message];
 
 	(void)why;
 	memcpy(message, m->error_message, sizeof message);
-	make_utf8(message);
+	utf8_mend(message); /* it may quote a peer */
 	json_put(w, "{\"Error\":{\"code\":");
 	json_put_string(w, m->error_code);
 	json_put(w, ",\"message\":");

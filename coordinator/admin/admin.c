@@ -164,6 +164,8 @@ static enum MHD_Result send_answer(struct admin_request *r)
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	if (r->hang_up)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	if (r->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, r->allow);
 	if (r->status == MHD_HTTP_UNAUTHORIZED)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	sent = MHD_queue_response(r->connection, r->status, response);

@@ -32,6 +32,7 @@ struct admin_request {
 	bool hang_up;    /* the answer ends the connection, whatever was still to come */
 	unsigned status; /* 0: not decided yet */
 	const char *content_type;
+	char allow[40]; /* the methods that its URL takes; empty: there is no such URL */
 	struct buf body;
 };
 

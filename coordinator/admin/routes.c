@@ -5,6 +5,7 @@
 #include "coordinator/base/log.h"
 #include "coordinator/page/page.h"
 #include "coordinator/transactions/funds.h"
+#include "encoding/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -41,6 +42,7 @@ void admin_reply(struct admin_request *r, unsigned status, const char *code, con
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	utf8_mend(text); /* a URL need not be UTF-8, and JSON must be */
 	admin_json(r, status, json_pack("{s:s, s:s}", "code", code, "message", text));
 }
 
@@ -202,11 +204,11 @@ static const char *next_sentence(const struct admin *a, char *room, size_t size)
 	if (!*why && l1_is_fresh(d->l1))
 		return mode_mixed_up(a) ? mode_mixed_up(a) : agenda_sentence(d->agenda);
 	if (!*why && rpc_endpoint_info(d->rpc, 0, &info) && info.last_error[0])
-		snprintf(room, size, "L1 is not read: %s: %s", info.name, info.last_error);
+		utf8_print(room, size, "L1 is not read: %s: %s", info.name, info.last_error);
 	else if (!*why)
 		snprintf(room, size, "L1's first answer is waited for");
 	else
-		snprintf(room, size, "L1 is not read: %s", why);
+		utf8_print(room, size, "L1 is not read: %s", why);
 	return room;
 }
 
@@ -451,6 +453,24 @@ static bool serves(const struct route *route, const char *url)
 	return strncmp(url, route->url, n) == 0 && (route->prefix || !url[n]);
 }
 
+/* HEAD is GET without the body: libmicrohttpd leaves that out. Of a stream nothing would be left.
+ */
+static bool takes(const struct route *route, const char *method)
+{
+	return strcmp(method, route->method) == 0 ||
+	       (strcmp(method, MHD_HTTP_METHOD_HEAD) == 0 && route->access != STREAM &&
+		strcmp(route->method, MHD_HTTP_METHOD_GET) == 0);
+}
+
+/* For the header of a 405 (RFC 9110, 15.5.6). */
+static void allow(struct admin_request *r, const struct route *route)
+{
+	const size_t n = strlen(r->allow);
+
+	snprintf(r->allow + n, sizeof r->allow - n, "%s%s%s", n ? ", " : "", route->method,
+		 takes(route, MHD_HTTP_METHOD_HEAD) ? ", " MHD_HTTP_METHOD_HEAD : "");
+}
+
 const char *admin_refusal_name(enum admin_refusal refusal)
 {
 	static const char *const names[ADMIN_REFUSAL_COUNT] = {"malformed", "bad_host",
@@ -492,14 +512,13 @@ void admin_route(struct admin_request *r, const char *method, const char *url)
 {
 	const char *fault = admin_malformed(r);
 	const struct route *found = NULL;
-	bool known_url = false;
 	size_t i;
 
 	for (i = 0; i < sizeof routes / sizeof *routes && !found; i++) {
 		if (!serves(&routes[i], url))
 			continue;
-		known_url = true;
-		if (strcmp(method, routes[i].method) == 0)
+		allow(r, &routes[i]);
+		if (takes(&routes[i], method))
 			found = &routes[i];
 	}
 	r->hang_up = fault != NULL;
@@ -509,9 +528,10 @@ void admin_route(struct admin_request *r, const char *method, const char *url)
 		refuse(r, ADMIN_BAD_HOST, MHD_HTTP_FORBIDDEN,
 		       "a Host header that is not loopback's");
 	else if (!found)
-		admin_reply(r, known_url ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND,
-			    known_url ? "bad_method" : "not_found", "%s %.200s is not served",
-			    method, url);
+		admin_reply(r, *r->allow ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND,
+			    *r->allow ? "bad_method" : "not_found",
+			    "%.20s %.200s is not served%s%s", method, url,
+			    *r->allow ? ", but with " : "", r->allow);
 	else if (asked_by_another_site(r, found))
 		refuse(r, ADMIN_CROSS_SITE, MHD_HTTP_FORBIDDEN,
 		       "a Sec-Fetch-Site header of another site's page");

@@ -1,4 +1,5 @@
 #include "coordinator/collateral/client.h"
+#include "encoding/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -184,9 +185,9 @@ static void fetch_failed(struct entry *e, const char *story)
 	char fmspc[13];
 
 	hex_encode(fmspc, e->key.fmspc, 6);
-	snprintf(e->last_failure, sizeof e->last_failure,
-		 "no %scollateral for FMSPC %s (%s CA): %s", e->set ? "newer " : "", fmspc,
-		 e->key.ca == COLLATERAL_PLATFORM ? "Platform" : "Processor", story);
+	utf8_print(e->last_failure, sizeof e->last_failure,
+		   "no %scollateral for FMSPC %s (%s CA): %s", e->set ? "newer " : "", fmspc,
+		   e->key.ca == COLLATERAL_PLATFORM ? "Platform" : "Processor", story);
 	rest(e);
 	collateral_note(c, &e->key, e->last_failure);
 }

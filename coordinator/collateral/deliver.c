@@ -1,4 +1,5 @@
 #include "coordinator/collateral/client.h"
+#include "encoding/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ static struct delivery *delivery_new(enum delivery_kind kind, const struct colla
 	d->kind = kind;
 	d->key = *key;
 	d->set = set ? collateral_set_ref(set) : NULL;
-	snprintf(d->sentence, sizeof d->sentence, "%s", sentence);
+	utf8_print(d->sentence, sizeof d->sentence, "%s", sentence);
 	return d;
 }
 

@@ -1,6 +1,7 @@
 #include "coordinator/collateral/internal.h"
 
 #include "coordinator/base/retry.h"
+#include "encoding/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,10 +88,10 @@ static void tell(struct collateral_fetch *f, const char *sentence)
 	f->told_source = f->source;
 	why_set(&f->told, "%s", sentence);
 	if (same)
-		snprintf(f->story + n, sizeof f->story - n, ", %s", sentence);
+		utf8_print(f->story + n, sizeof f->story - n, ", %s", sentence);
 	else
-		snprintf(f->story + n, sizeof f->story - n, "%s%s: %s", n ? "; " : "", who,
-			 sentence);
+		utf8_print(f->story + n, sizeof f->story - n, "%s%s: %s", n ? "; " : "", who,
+			   sentence);
 }
 
 static void count(struct collateral_fetch *f, enum collateral_outcome outcome,

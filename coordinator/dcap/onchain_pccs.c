@@ -1,5 +1,6 @@
 #include "coordinator/dcap/internal.h"
 
+#include "encoding/utf8.h"
 #include "ethereum/revert.h"
 
 #include <stdarg.h>
@@ -46,6 +47,7 @@ void pccs_end(struct pccs *p, enum pccs_step_kind kind, const char *fmt, ...)
 	p->end = kind;
 	va_start(ap, fmt);
 	vsnprintf(p->sentence.text, sizeof p->sentence.text, fmt, ap);
+	utf8_mend(p->sentence.text);
 	va_end(ap);
 }
 
@@ -177,13 +179,13 @@ void pccs_answer(struct pccs *p, size_t i, enum pccs_answer answer, struct span 
 		break;
 	case PCCS_REVERTED:
 		revert_read(&revert, data);
-		snprintf(a->text, sizeof a->text, "it reverts: %.180s", revert.text);
+		utf8_print(a->text, sizeof a->text, "it reverts: %.180s", revert.text);
 		break;
 	case PCCS_NO_CODE:
-		snprintf(a->text, sizeof a->text, "there is no contract that knows this call");
+		utf8_print(a->text, sizeof a->text, "there is no contract that knows this call");
 		break;
 	case PCCS_FAILED:
-		snprintf(a->text, sizeof a->text, "%.190s", sentence ? sentence : "no answer");
+		utf8_print(a->text, sizeof a->text, "%.190s", sentence ? sentence : "no answer");
 		break;
 	}
 }

@@ -6,6 +6,7 @@
 #include "coordinator/dcap/internal.h"
 
 #include "coordinator/dcap/words.h"
+#include "encoding/utf8.h"
 #include "ethereum/revert.h"
 
 #include <inttypes.h>
@@ -248,6 +249,7 @@ static void append(struct why *w, const char *fmt, ...)
 
 	va_start(ap, fmt);
 	vsnprintf(w->text + n, sizeof w->text - n, fmt, ap);
+	utf8_mend(w->text);
 	va_end(ap);
 }
 

@@ -1,6 +1,7 @@
 #include "coordinator/l1/commitments.h"
 
 #include "coordinator/l1/call.h"
+#include "encoding/utf8.h"
 #include "ethereum/abi.h"
 
 #include <inttypes.h>
@@ -64,16 +65,17 @@ static void on_commitment(void *arg, const struct l1_read *read)
 	 * nonPrivilegedTransactions, commitHash: the getter leaves out the struct's arrays. */
 	if (read->kind != L1_READ_OK || read->data.n < 7 * 32) {
 		w->failed = true;
-		snprintf(w->sentence, sizeof w->sentence, "batchCommitments(%" PRIu64 "): %s",
-			 h->batch,
-			 read->kind == L1_READ_REVERTED ? read->revert.text
-			 : read->kind == L1_READ_FAILED ? read->sentence
-							: "no usable answer");
+		utf8_print(w->sentence, sizeof w->sentence, "batchCommitments(%" PRIu64 "): %s",
+			   h->batch,
+			   read->kind == L1_READ_REVERTED ? read->revert.text
+			   : read->kind == L1_READ_FAILED ? read->sentence
+							  : "no usable answer");
 	} else if (memcmp(p, nothing, sizeof nothing) == 0) {
 		/* A node that lags: no proof is judged by a commitment of zeros. */
 		w->failed = true;
-		snprintf(w->sentence, sizeof w->sentence,
-			 "the node that was asked knows no commitment of batch %" PRIu64, h->batch);
+		utf8_print(w->sentence, sizeof w->sentence,
+			   "the node that was asked knows no commitment of batch %" PRIu64,
+			   h->batch);
 	} else {
 		memcpy(h->c.new_state_root, p, 32);
 		memcpy(h->c.blob_versioned_hash, p + 32, 32);

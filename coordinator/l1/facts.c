@@ -8,6 +8,7 @@
 #include "coordinator/l1/facts_row.h"
 #include "coordinator/l1/second.h"
 #include "coordinator/l1/tip.h"
+#include "encoding/utf8.h"
 #include "ethereum/abi.h"
 #include "protocol/proofdata.h"
 
@@ -171,7 +172,7 @@ static void round_failed(struct l1 *c)
 	if (strcmp(c->trouble, c->failed) != 0 || clock_mono_ms() - c->said_ms >= SAY_EVERY_MS) {
 		log_event(LOG_WARN, "l1_unreadable", log_str("reason", c->failed));
 		c->said_ms = clock_mono_ms();
-		snprintf(c->trouble, sizeof c->trouble, "%s", c->failed);
+		utf8_print(c->trouble, sizeof c->trouble, "%s", c->failed);
 	}
 	c->events.failed(c->events.arg, c->failed);
 }
@@ -215,16 +216,16 @@ static void round_done(struct l1 *c)
 	if (!uint256_to_u64(&f.l2_chain_id, &a[Q_L2_CHAIN].word) ||
 	    !uint256_to_u64(&f.committed, &a[Q_COMMITTED].word) ||
 	    !uint256_to_u64(&f.verified, &a[Q_VERIFIED].word)) {
-		snprintf(c->failed, sizeof c->failed,
-			 "the OnChainProposer answers with numbers beyond 64 bits");
+		utf8_print(c->failed, sizeof c->failed,
+			   "the OnChainProposer answers with numbers beyond 64 bits");
 		round_failed(c);
 		return;
 	}
 	if (f.verified > f.committed) {
-		snprintf(c->failed, sizeof c->failed,
-			 "lastVerifiedBatch is %" PRIu64 " and lastCommittedBatch %" PRIu64
-			 ": no contract says that",
-			 f.verified, f.committed);
+		utf8_print(c->failed, sizeof c->failed,
+			   "lastVerifiedBatch is %" PRIu64 " and lastCommittedBatch %" PRIu64
+			   ": no contract says that",
+			   f.verified, f.committed);
 		if (a[Q_VERIFIED].endpoint == a[Q_COMMITTED].endpoint)
 			doubt(c, a[Q_VERIFIED].endpoint);
 		round_failed(c);
@@ -300,12 +301,12 @@ static void refuse_silence(struct l1 *c)
 		if (rows[q].phase != c->phase || !wanted(c, (enum question)q) ||
 		    c->answer[q].kind != L1_READ_NO_CODE || q == Q_FINAL)
 			continue;
-		snprintf(c->failed, sizeof c->failed,
-			 "%s of the %s is answered with nothing at block %" PRIu64
-			 ": the node is not synced, or the address is wrong",
-			 rows[q].signature,
-			 rows[q].target == AT_PROPOSER ? "OnChainProposer" : "TDXVerifier",
-			 c->block.number);
+		utf8_print(c->failed, sizeof c->failed,
+			   "%s of the %s is answered with nothing at block %" PRIu64
+			   ": the node is not synced, or the address is wrong",
+			   rows[q].signature,
+			   rows[q].target == AT_PROPOSER ? "OnChainProposer" : "TDXVerifier",
+			   c->block.number);
 		doubt(c, c->answer[q].endpoint);
 	}
 }
@@ -320,11 +321,12 @@ static void phase_done(struct l1 *c)
 		if (rows[q].phase == c->phase && wanted(c, (enum question)q) &&
 		    needed((enum question)q) && c->answer[q].kind != L1_READ_OK &&
 		    !(c->phase == 0 && c->answer[Q_TDX].kind != L1_READ_OK))
-			snprintf(c->failed, sizeof c->failed, "%s of the %s does not answer: %s",
-				 rows[q].signature,
-				 rows[q].target == AT_PROPOSER ? "OnChainProposer" : "TDXVerifier",
-				 c->answer[q].kind == L1_READ_REVERTED ? c->answer[q].revert.text
-								       : "no result");
+			utf8_print(c->failed, sizeof c->failed, "%s of the %s does not answer: %s",
+				   rows[q].signature,
+				   rows[q].target == AT_PROPOSER ? "OnChainProposer"
+								 : "TDXVerifier",
+				   c->answer[q].kind == L1_READ_REVERTED ? c->answer[q].revert.text
+									 : "no result");
 	if (c->failed[0]) {
 		round_failed(c);
 		return;
@@ -371,7 +373,7 @@ static void on_answer(void *arg, const struct l1_read *read)
 		a->kind = L1_READ_NO_CODE;
 	a->revert = read->revert;
 	if (read->kind == L1_READ_FAILED && asked->q != Q_FINAL) {
-		snprintf(c->failed, sizeof c->failed, "%s", read->sentence);
+		utf8_print(c->failed, sizeof c->failed, "%s", read->sentence);
 		doubt(c, read->endpoint);
 	}
 	if (--c->outstanding == 0)
@@ -409,14 +411,14 @@ static void run_phase(struct l1 *c, int phase)
 		c->asked[q] = (struct asked){c, (enum question)q};
 		c->answer[q].kind = L1_READ_FAILED;
 		if (!question_calldata((enum question)q, &calldata)) {
-			snprintf(c->failed, sizeof c->failed, "out of memory");
+			utf8_print(c->failed, sizeof c->failed, "out of memory");
 			continue;
 		}
 		call.calldata = buf_span(&calldata);
 		if (l1_call(c->p.rpc, &call, on_answer, &c->asked[q]))
 			c->outstanding++;
 		else
-			snprintf(c->failed, sizeof c->failed, "too many JSON-RPC calls at once");
+			utf8_print(c->failed, sizeof c->failed, "too many JSON-RPC calls at once");
 	}
 	buf_free(&calldata);
 	if (--c->outstanding == 0)
@@ -434,8 +436,8 @@ static void on_head(void *arg, const struct rpc_reply *reply)
 		return;
 	if (reply->status != RPC_OK || !rpc_parse_block(reply->result, &found, &head, &why) ||
 	    !found) {
-		snprintf(c->failed, sizeof c->failed, "%s",
-			 reply->status == RPC_OK ? why.text : reply->sentence);
+		utf8_print(c->failed, sizeof c->failed, "%s",
+			   reply->status == RPC_OK ? why.text : reply->sentence);
 		doubt(c, reply->endpoint);
 		round_failed(c);
 		return;
@@ -455,7 +457,7 @@ void l1_refresh(struct l1 *c)
 	c->doubted = c->former = false;
 	if (!rpc_call(c->p.rpc, "eth_getBlockByNumber", "[\"latest\",false]", NULL, on_head, c,
 		      &why)) {
-		snprintf(c->failed, sizeof c->failed, "%s", why.text);
+		utf8_print(c->failed, sizeof c->failed, "%s", why.text);
 		round_failed(c);
 	}
 }

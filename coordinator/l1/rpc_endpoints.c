@@ -4,6 +4,7 @@
 #include "coordinator/base/retry.h"
 #include "coordinator/base/url.h"
 #include "coordinator/l1/internal.h"
+#include "encoding/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 
 void rpc_endpoint_note(struct endpoint *e, const char *sentence)
 {
-	snprintf(e->last_error, sizeof e->last_error, "%s", sentence);
+	utf8_print(e->last_error, sizeof e->last_error, "%s", sentence);
 	e->errors++;
 }
 

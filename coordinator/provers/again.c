@@ -3,6 +3,7 @@
 #include "coordinator/provers/internal.h"
 
 #include "coordinator/base/log.h"
+#include "encoding/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,7 +53,7 @@ void quotes_early_end(struct quote_job *job, const char *sentence)
 	struct why why;
 
 	if (s && strcmp(s->early, sentence) != 0) {
-		snprintf(s->early, sizeof s->early, "%s", sentence);
+		utf8_print(s->early, sizeof s->early, "%s", sentence);
 		eth_address_print(text, &s->signer);
 		why_set(&why, "with Intel's early TCB info it does not pass: %s", sentence);
 		if (sentence[0])

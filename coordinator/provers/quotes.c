@@ -3,6 +3,7 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
+#include "encoding/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -143,7 +144,7 @@ static void on_collateral(void *arg, const struct collateral_set *set, const cha
 	if (job->a->closing)
 		return;
 	if (!set) {
-		snprintf(text, sizeof text, "%s", sentence);
+		utf8_print(text, sizeof text, "%s", sentence);
 		end_job(job, QUOTES_RETRY, text);
 		return;
 	}
@@ -307,7 +308,7 @@ static bool is_remembered(struct quotes *a, struct span quote, struct quotes_res
 	if (good && registrar_refuses(a->p.registrar, &good->signer, quote, &why))
 		good = NULL;
 	if (refused) {
-		snprintf(a->answer, sizeof a->answer, "refused before: %s", refused);
+		utf8_print(a->answer, sizeof a->answer, "refused before: %s", refused);
 		out->rc = QUOTES_REFUSED;
 	} else if (good) {
 		*out = (struct quotes_result){QUOTES_ATTESTED, good->signer, "", a->generation};
@@ -338,13 +339,13 @@ bool quotes_verify(struct quotes *a, struct span quote, const char *source, quot
 		return false;
 	}
 	if (a->n_jobs >= a->o.max_verifications) {
-		snprintf(a->answer, sizeof a->answer, "%zu quotes are being verified: try again",
-			 a->n_jobs);
+		utf8_print(a->answer, sizeof a->answer, "%zu quotes are being verified: try again",
+			   a->n_jobs);
 		return false;
 	}
 	job = quote_job_new(a, quote, source, &why);
 	if (!job) {
-		snprintf(a->answer, sizeof a->answer, "%s", why.text);
+		utf8_print(a->answer, sizeof a->answer, "%s", why.text);
 		return false;
 	}
 	job->cb = cb;
@@ -413,7 +414,7 @@ void quotes_note_contract(struct quotes *a, const struct eth_address *signer, co
 
 	if (!e)
 		return;
-	snprintf(e->contract, sizeof e->contract, "%s", words);
+	utf8_print(e->contract, sizeof e->contract, "%s", words);
 	verdicts_note_contract(a->p.verdicts, a->p.store, e->quote_sha256, words);
 }
 

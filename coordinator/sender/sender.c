@@ -1,6 +1,7 @@
 /* The sender's life, its waits, and which answer goes to which decision. */
 #include "coordinator/base/retry.h"
 #include "coordinator/sender/internal.h"
+#include "encoding/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -572,14 +573,14 @@ void sender_describe(const struct sender *s, uint64_t now_ms, char *out, size_t 
 		char hash[9];
 
 		hex_encode(hash, a->hash, 4);
-		snprintf(out, size, "%s: %s of 0x%s.. (nonce %llu, price %u, %llu s)%s%s",
-			 text.text, doing(s), hash, (unsigned long long)a->nonce,
-			 s->intent.n_attempts,
-			 (unsigned long long)((now_ms - s->started_ms) / 1000),
-			 s->note.text[0] ? "; " : "", s->note.text);
+		utf8_print(out, size, "%s: %s of 0x%s.. (nonce %llu, price %u, %llu s)%s%s",
+			   text.text, doing(s), hash, (unsigned long long)a->nonce,
+			   s->intent.n_attempts,
+			   (unsigned long long)((now_ms - s->started_ms) / 1000),
+			   s->note.text[0] ? "; " : "", s->note.text);
 	} else {
-		snprintf(out, size, "%s: %s (%llu s)%s%s", text.text, doing(s),
-			 (unsigned long long)((now_ms - s->started_ms) / 1000),
-			 s->note.text[0] ? "; " : "", s->note.text);
+		utf8_print(out, size, "%s: %s (%llu s)%s%s", text.text, doing(s),
+			   (unsigned long long)((now_ms - s->started_ms) / 1000),
+			   s->note.text[0] ? "; " : "", s->note.text);
 	}
 }

@@ -1,4 +1,5 @@
 #include "coordinator/server/internal.h"
+#include "encoding/utf8.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -48,6 +49,7 @@ log_sentence(struct server *s, bool usual, const char *event, const char *fmt, v
 	char sentence[512];
 
 	vsnprintf(sentence, sizeof sentence, fmt, ap);
+	utf8_mend(sentence);
 	if (s->options.log)
 		s->options.log(s->options.arg, usual, event, sentence);
 }
@@ -85,6 +87,7 @@ void server_log_gated(struct server *s, unsigned gate, const char *event, const 
 	}
 	va_start(ap, fmt);
 	vsnprintf(sentence, sizeof sentence, fmt, ap);
+	utf8_mend(sentence);
 	va_end(ap);
 	if (g->left_out > 0)
 		server_log(s, event, "%s (and %llu more of this kind before)", sentence,

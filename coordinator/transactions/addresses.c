@@ -4,6 +4,7 @@
 #include "coordinator/base/log.h"
 #include "coordinator/base/retry.h"
 #include "coordinator/l1/call.h"
+#include "encoding/utf8.h"
 #include "ethereum/abi.h"
 
 #include <inttypes.h>
@@ -125,6 +126,7 @@ static void find(struct addresses *a, enum half half, const char *fmt, ...)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(out, sizeof a->side[half].finding, fmt, ap);
+	utf8_mend(out);
 	va_end(ap);
 }
 
@@ -354,7 +356,7 @@ void addresses_doubt(struct addresses *a, enum sender_kind kind, const char *sen
 		"held for %" PRIu64 " s, until the addresses pass their check again or `proof-"
 		"coordinator resume` says so: %s",
 		wait / 1000, sentence);
-	snprintf(s->doubt, sizeof s->doubt, "%.399s", why.text);
+	utf8_print(s->doubt, sizeof s->doubt, "%.399s", why.text);
 	s->doubted_at = clock_mono_ms() + wait;
 	a->due = true;
 	log_event(LOG_ERROR, "no_effect", log_str("reason", s->doubt));

@@ -1,6 +1,7 @@
 #include "coordinator/transactions/desk.h"
 
 #include "coordinator/base/log.h"
+#include "encoding/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@ void desk_say(const struct desk *desk, const char *fmt, ...)
 
 	va_start(ap, fmt);
 	vsnprintf(text.text, sizeof text.text, fmt, ap);
+	utf8_mend(text.text);
 	va_end(ap);
 	if (strcmp(text.text, desk->now->text) == 0)
 		return;

@@ -10,6 +10,7 @@
 #include "coordinator/provers/quotes.h"
 #include "coordinator/registrar/rows.h"
 #include "coordinator/transactions/dry_run.h"
+#include "encoding/utf8.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -128,7 +129,8 @@ static void wait_or_fetch(struct prepare *prep, const struct why *waits)
 	}
 	prep->state = FETCHING;
 	prep->lack = *waits;
-	snprintf(prep->sentence, sizeof prep->sentence, "%.400s: it is being fetched", waits->text);
+	utf8_print(prep->sentence, sizeof prep->sentence, "%.400s: it is being fetched",
+		   waits->text);
 	if (!collateral_get(c, &s->platform, chain_time(prep), on_collateral, prep, &why))
 		failed(prep, waits->text, why.text);
 }
@@ -169,7 +171,7 @@ static void tell_verdict(struct prepare *prep, const char *words)
 	char signer[ETH_ADDRESS_TEXT_SIZE];
 
 	eth_address_print(signer, &prep->signer);
-	snprintf(prep->verdict, sizeof prep->verdict, "%s: %s", signer, words);
+	utf8_print(prep->verdict, sizeof prep->verdict, "%s: %s", signer, words);
 	quotes_note_contract(prep->desk->p->quotes, &prep->signer, words);
 }
 
@@ -219,7 +221,7 @@ static void rehearse(struct prepare *prep)
 	struct why why = {""};
 
 	prep->state = REHEARSING;
-	snprintf(prep->sentence, sizeof prep->sentence, "the registration is being rehearsed");
+	utf8_print(prep->sentence, sizeof prep->sentence, "the registration is being rehearsed");
 	if (!dry_run_register(&prep->dry_run, &s, on_rehearsed, prep, &why))
 		failed(prep, "the rehearsal was not started", why.text);
 }
@@ -267,8 +269,8 @@ static void verify(struct prepare *prep, dry_run_cb *then)
 	struct why why = {""};
 
 	prep->state = PROBING;
-	snprintf(prep->sentence, sizeof prep->sentence,
-		 "the quote is being verified by an eth_call");
+	utf8_print(prep->sentence, sizeof prep->sentence,
+		   "the quote is being verified by an eth_call");
 	if (!dry_run_verify(&prep->dry_run, &s, then, prep, &why))
 		failed(prep, "the dry run was not started", why.text);
 }
@@ -324,7 +326,7 @@ static void pump(struct prepare *prep)
 
 	switch (kind) {
 	case PCCS_READ:
-		snprintf(prep->sentence, sizeof prep->sentence, "%s", why.text);
+		utf8_print(prep->sentence, sizeof prep->sentence, "%s", why.text);
 		read_all(prep);
 		break;
 	case PCCS_SEND:
@@ -341,8 +343,8 @@ static void pump(struct prepare *prep)
 		} else if (kind == PCCS_SEND && !prep->sounded) {
 			verify(prep, on_sounded);
 		} else if (kind == PCCS_SEND) {
-			snprintf(prep->sentence, sizeof prep->sentence,
-				 "the upload of the %s waits for its turn", prep->step.name);
+			utf8_print(prep->sentence, sizeof prep->sentence,
+				   "the upload of the %s waits for its turn", prep->step.name);
 			prep->state = WAITING;
 			wake_up(prep->desk->p->wake);
 		} else {
@@ -377,8 +379,8 @@ bool prepare_send(struct prepare *prep)
 	}
 	prep->state = SENDING;
 	prep->budget_caps = budget_caps;
-	snprintf(prep->sentence, sizeof prep->sentence, "uploading the %s (%u of %u)",
-		 prep->step.name, prep->step.order, prep->step.of);
+	utf8_print(prep->sentence, sizeof prep->sentence, "uploading the %s (%u of %u)",
+		   prep->step.name, prep->step.order, prep->step.of);
 	log_event(LOG_INFO, "collateral_upload_started", log_str("what", prep->step.name),
 		  log_u64("number", prep->step.order), log_u64("of", prep->step.of),
 		  log_u64("bytes", prep->step.calldata.n));
@@ -444,8 +446,8 @@ void prepare_begin(struct prepare *prep, const struct registrar_step *step)
 		return;
 	}
 	if (is_being_judged(prep, s)) {
-		snprintf(prep->sentence, sizeof prep->sentence,
-			 "the quote is being judged with what the contracts go by");
+		utf8_print(prep->sentence, sizeof prep->sentence,
+			   "the quote is being judged with what the contracts go by");
 		return;
 	}
 	if (!buf_add(&prep->quote, step->payload.p, step->payload.n)) {

@@ -86,11 +86,36 @@ def test_bad_json_is_named_with_its_offset(c, body, complaint):
      "malformed"),
     ("POST", "/api/v1/status", {}, 405, "bad_method"),
     ("GET", "/nothing", {}, 404, "not_found"),
+    # What need not be UTF-8 is quoted in JSON, which must be.
+    ("GET", "/%ff%fe", {}, 404, "not_found"),
+    ("GET", "/api/v1/verdicts/%ff%fe", {}, 404, "no_verdict"),
+    ("PUT", "/api/v1/batches/%ff?commit_hash=52e4b64", {}, 400, "bad_batch"),
+    ("PUT", "/api/v1/batches/1?commit_hash=%ff%fe", {}, 400, "bad_request"),
 ])
 def test_what_is_refused(c, method, path, headers, status, code):
     seen, text = c.admin(method, path, b"{}" if method != "GET" else None, **headers)
     assert (seen, json.loads(text)["code"]) == (status, code)
     assert c.metric("inputs") == 0
+
+
+def test_methods(c):
+    """HEAD is GET without the body; what a URL takes is said where something else was asked."""
+    def ask(method, path):
+        link = http.client.HTTPConnection("127.0.0.1", c.admin_port, timeout=30)
+        link.request(method, path, headers={"authorization": f"Bearer {c.token}"})
+        reply = link.getresponse()
+        body = reply.read()
+        link.close()
+        return reply.status, reply.headers, body
+    for path in ("/", "/healthz", "/readyz", "/metrics", "/api/v1/provers", "/api/v1/checkpoints"):
+        status, headers, body = ask("HEAD", path)
+        assert (status, body) == (200, b"") and int(headers["content-length"]) == len(ask("GET", path)[2]) > 0, path
+    assert ask("HEAD", "/nothing")[::2] == (404, b"")
+    for method, path, allowed in (("DELETE", "/readyz", "GET, HEAD"), ("HEAD", "/api/v1/events", "GET"),
+                                  ("GET", "/api/v1/batches/1", "PUT, DELETE"), ("GET", "/api/v1/sender/resume", "POST")):
+        status, headers, body = ask(method, path)
+        assert (status, headers["allow"]) == (405, allowed), path
+        assert method == "HEAD" or json.loads(body)["message"].endswith(f"is not served, but with {allowed}")
 
 
 def test_open_pages(c):

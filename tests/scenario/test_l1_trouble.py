@@ -1,5 +1,6 @@
 """L1 endpoints that are dead, slow or lie, other clients than anvil, and a chain that goes back."""
 
+import json
 import pathlib
 import time
 
@@ -66,6 +67,20 @@ def test_an_endpoint_that_falls_ill_and_recovers(world, endpoints, mood):
     assert c.verb("healthcheck").returncode == 0
     only.mood = None
     world.until_verified(3)
+
+
+@pytest.mark.parametrize("before", ["", "x"])
+def test_words_that_are_cut(world, endpoints, before):
+    """A node's sentence is longer than its place here, and a character stands across the end: what quotes it is UTF-8 still."""
+    only, _ = endpoints
+    only.answer = lambda body: (200, json.dumps({"jsonrpc": "2.0", "id": json.loads(body)["id"], "error": {
+        "code": -32000, "message": before + "\u00e9" * 700}}, ensure_ascii=False).encode())
+    c = world.coordinator(**settings(only)).start()
+    c.saw("event=endpoint_failed")
+    for path in ("/api/v1/status", "/api/v1/overview"):
+        status, text = c.admin("GET", path)
+        assert status == 200 and "\u00e9" * 50 in json.loads(text)["l1"]["endpoints"][0]["last_error"]
+    assert c.verb("status").returncode == 0
 
 
 def test_dead_at_the_start(world):

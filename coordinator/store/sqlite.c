@@ -3,11 +3,13 @@
  * the log. Folding the log back is done between transactions, not inside one.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "coordinator/base/file.h"
 #include "coordinator/store/sqlite_rows.h"
@@ -136,6 +138,43 @@ static enum store_rc check_identity(struct sqlite *e, int *found, struct why *wh
 	return STORE_FOREIGN;
 }
 
+static bool sync_file(const char *path, struct why *why)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const bool ok = fd >= 0 && fsync(fd) == 0;
+
+	if (!ok)
+		why_set(why, "%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* For whoever goes back to the program that wrote it, which refuses what it becomes: beside it, as
+ * DIR/store.db.schema-N. */
+static enum store_rc keep_copy(struct sqlite *e, int version, struct why *why)
+{
+	char path[PATH_MAX + 32], *sql;
+	enum store_rc rc;
+
+	snprintf(path, sizeof path, "%s.schema-%d", e->path, version);
+	sql = sqlite3_mprintf("VACUUM INTO %Q", path);
+	if (!sql) {
+		why_set(why, "out of memory");
+		return STORE_NO_MEMORY;
+	}
+	/* What is there is a part: its copying was the last that was done to the original. */
+	unlink(path);
+	rc = run(e, sql, why);
+	sqlite3_free(sql);
+	if (rc == STORE_OK && !sync_file(path, why))
+		rc = STORE_DISK;
+	if (rc != STORE_OK)
+		why_wrap(why, "it stays at version %d, for it cannot be copied to %s", version,
+			 path);
+	return rc;
+}
+
 /* A fresh database, or one of an earlier version, becomes one of this version: whole or not at all.
  */
 static enum store_rc make_schema(struct sqlite *e, int version, struct why *why)
@@ -170,6 +209,8 @@ static enum store_rc set_up(struct sqlite *e, int version, struct why *why)
 		why_set(why, "%s: the file system does not allow a write-ahead log", e->path);
 		rc = STORE_DISK;
 	}
+	if (rc == STORE_OK && version && version < SCHEMA_VERSION)
+		rc = keep_copy(e, version, why);
 	if (rc == STORE_OK && version < SCHEMA_VERSION)
 		rc = make_schema(e, version, why);
 	for (i = 0; rc == STORE_OK && i < CHANGE_KINDS; i++)

@@ -296,6 +296,23 @@ static double skew_seconds(const struct store_instance *c)
 	return (double)c->skew_ms / 1000;
 }
 
+static void write_versions(struct out *o, const struct admin *a)
+{
+	static struct store_instance found[STORE_SLOTS];
+	const struct cluster_self self = admin_self(a);
+	const size_t n = cluster_see(found, a->p.store, &self);
+	size_t i;
+
+	head(o, "cluster_version_info", "gauge",
+	     "1, and each coordinator's version and that of its tables; 0: not known.");
+	for (i = 0; i < n; i++)
+		o->ok = o->ok &&
+			buf_printf(o->b,
+				   P "cluster_version_info{name=\"%s\",slot=\"%u\",version=\"%s\","
+				     "schema=\"%u\"} 1\n",
+				   found[i].name, found[i].slot, found[i].version, found[i].schema);
+}
+
 static void write_cluster(struct out *o, const struct admin *a)
 {
 	struct store *store = a->p.store;
@@ -320,6 +337,7 @@ static void write_cluster(struct out *o, const struct admin *a)
 		"How long ago each coordinator was seen in the database.", seen_seconds);
 	of_each(o, a, "cluster_clock_skew_seconds",
 		"The clock of each coordinator less the database's.", skew_seconds);
+	write_versions(o, a);
 	head(o, "store_conflicts_total", "counter",
 	     "Groups that another coordinator's rows contradicted; decided anew.");
 	labelled(o, "store_conflicts_total", "kind", "lease", stats.lease_conflicts);

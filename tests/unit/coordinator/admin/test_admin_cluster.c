@@ -117,6 +117,7 @@ static void test_alone(void **state)
 static void test_another_leads(void **state)
 {
 	const json_t *c, *other;
+	char line[200];
 
 	(void)state;
 	fake_engine_add(&engine, &here);
@@ -140,6 +141,11 @@ static void test_another_leads(void **state)
 	expect_metric("\nproof_coordinator_cluster_instances 2\n");
 	expect_metric("\nproof_coordinator_instance_info{name=\"here-3900\",slot=\"3\"} 1\n");
 	expect_metric("_cluster_seen_seconds{name=\"there-3900\",slot=\"9\"} 1.400\n");
+	snprintf(line, sizeof line,
+		 "_cluster_version_info{name=\"there-3900\",slot=\"9\",version=\"%s\",schema=\"4\"}"
+		 " 1\n",
+		 there.version);
+	expect_metric(line);
 	expect_metric("_cluster_clock_skew_seconds{name=\"here-3900\",slot=\"3\"} -0.040\n");
 	/* What is to be done another does. */
 	admin_world_read_l1(&world);

@@ -72,20 +72,26 @@ void params_of_change(struct params *p, const struct store_change *c);
 bool row_read(uint64_t *rev, struct store_change *out, const PGresult *r, int at, int table);
 bool row_read_proof(struct store_proof *out, const PGresult *r);
 
-/* ---- the schema (schema.c) ---- */
+/* ---- the schema (steps.c, schema.c) ---- */
 
 struct schema_step {
 	const char *sql;     /* several statements, each ended by ";\n" */
 	int compatible_from; /* the oldest program that may go on after it */
 };
 
-extern const struct schema_step schema_steps[];
-#define SCHEMA_VERSION 1
+struct schema {
+	const struct schema_step *steps;
+	int version; /* how many there are */
+};
 
-/* Makes what is missing of the n steps, whole or not at all; coordinators that start together wait
- * for each other. make false: only looks. */
-enum store_rc schema_settle(struct link *s, const struct schema_step *steps, int n, bool make,
-			    struct why *why);
+extern const struct schema schema_known;
+
+/* Makes the steps that are missing, whole or not at all; coordinators that start together wait for
+ * each other. make false: only looks. STORE_FOREIGN: another program's, or another version's, or
+ * such as could not go on run on it. Sets a deadline of its own. */
+enum store_rc schema_settle(struct link *s, const struct schema *known, bool make, struct why *why);
+/* In a transaction, to its end: the schema is one that this program may store in. */
+enum store_rc schema_hold(struct link *s, const struct schema *known, struct why *why);
 enum store_rc schema_read(struct link *s, int *version, int *compatible_from, struct why *why);
 
 /* ---- the engine ---- */

@@ -103,7 +103,8 @@ enum store_rc postgres_open(struct engine **out, const struct postgres_options *
 	if (set_up(e, o, why))
 		rc = connect_first(e, why);
 	if (rc == STORE_OK)
-		rc = schema_settle(&e->main, schema_steps, SCHEMA_VERSION, !e->observe, why);
+		rc = schema_settle(&e->main, &schema_known, !e->observe, why);
+	link_deadline(&e->main, OPEN_MS);
 	if (rc == STORE_OK)
 		rc = link_prepare(&e->main, statements, STATEMENTS, why);
 	if (rc == STORE_OK)
@@ -136,7 +137,7 @@ enum store_rc postgres_facts(struct engine *engine, struct postgres_facts *out, 
 	PGresult *r;
 
 	memset(out, 0, sizeof *out);
-	out->known = SCHEMA_VERSION;
+	out->known = schema_known.version;
 	uv_mutex_lock(&e->mutex);
 	if (postgres_reach(e, &e->late, why))
 		rc = schema_read(&e->main, &out->schema, &out->compatible_from, why);

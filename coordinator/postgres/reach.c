@@ -77,8 +77,15 @@ bool postgres_goes_on(struct postgres *e, const struct head *head, struct engine
 
 static enum store_rc resume(struct postgres *e, struct engine_news_list *news, struct why *why)
 {
-	enum store_rc rc = schema_settle(&e->main, schema_steps, SCHEMA_VERSION, false, why);
+	enum store_rc rc = link_run(&e->main, "BEGIN", why);
 
+	/* Whoever makes steps sees this one by its slot's lock, or it sees the steps. */
+	if (rc == STORE_OK)
+		rc = schema_hold(&e->main, &schema_known, why);
+	if (rc == STORE_OK && !e->observe)
+		rc = slot_lock(e, why);
+	if (rc == STORE_OK)
+		rc = link_run(&e->main, "COMMIT", why);
 	/* What the former connection's last transaction did is unknown: it counts as another's. */
 	e->writer = postgres_random();
 	if (rc == STORE_OK)

@@ -1,69 +1,17 @@
-/* The tables, and how an older schema becomes this one while others run. */
+/* How an older schema becomes this one while others run. */
 #include "coordinator/postgres/internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Unsigned 64-bit numbers are stored as the signed ones with the same bits. Names and sentences are
- * bytes: what a peer sent need not be text in the database's encoding. */
-#define ROW ", rev bigint NOT NULL, writer bigint NOT NULL"
-
-/* Of an instance's rows 64 are there from the start: a slot is taken by locking one of them. */
-const struct schema_step schema_steps[] = {
-    {"CREATE TABLE head (one boolean PRIMARY KEY DEFAULT true CHECK (one), rev bigint NOT NULL,"
-     " mark bigint NOT NULL, fence bigint NOT NULL, trimmed bigint NOT NULL,"
-     " identity bigint NOT NULL) WITH (fillfactor = 10);\n"
-     "INSERT INTO head SELECT true, 0, 0, 0, 0,"
-     " ('x' || substr(md5(random()::text || clock_timestamp()::text), 1, 16))::bit(64)::bigint;\n"
-     "CREATE TABLE mark (rev bigint PRIMARY KEY, mark bigint NOT NULL,"
-     " at timestamptz NOT NULL DEFAULT clock_timestamp());\n"
-     "INSERT INTO mark (rev, mark) VALUES (0, 0);\n"
-     "CREATE TABLE fact (key bytea PRIMARY KEY, value bytea NOT NULL" ROW ");\n"
-     "CREATE INDEX fact_rev ON fact (rev);\n"
-     "CREATE TABLE input (batch bigint, commit_hash bytea, sha256 bytea, size bigint NOT NULL,"
-     " created_ms bigint NOT NULL, replaced_ms bigint NOT NULL" ROW
-     ", PRIMARY KEY (batch, commit_hash, sha256));\n"
-     "CREATE INDEX input_rev ON input (rev);\n"
-     "CREATE INDEX input_sha256 ON input (sha256);\n"
-     "CREATE TABLE proof (id bigint PRIMARY KEY, batch bigint NOT NULL,"
-     " prover_type integer NOT NULL, source bytea NOT NULL, received_ms bigint NOT NULL,"
-     " state integer NOT NULL, signer bytea, reason bytea NOT NULL, judged_ms bigint NOT NULL,"
-     " public_values bytea NOT NULL, bytes bytea NOT NULL" ROW ");\n"
-     "CREATE INDEX proof_rev ON proof (rev);\n"
-     "CREATE INDEX proof_batch ON proof (batch);\n"
-     "CREATE TABLE lease (batch bigint, prover_type integer, source bytea NOT NULL,"
-     " expires_ms bigint NOT NULL" ROW ", PRIMARY KEY (batch, prover_type));\n"
-     "CREATE INDEX lease_rev ON lease (rev);\n"
-     "CREATE TABLE prover (signer bytea PRIMARY KEY, payload bytea NOT NULL,"
-     " payload_kind integer NOT NULL, source bytea NOT NULL, first_seen_ms bigint NOT NULL,"
-     " last_seen_ms bigint NOT NULL, last_proof_ms bigint NOT NULL,"
-     " proofs_good bigint NOT NULL, state integer NOT NULL, reason bytea NOT NULL" ROW ");\n"
-     "CREATE INDEX prover_rev ON prover (rev);\n"
-     "CREATE TABLE intent (id bigint PRIMARY KEY, data bytea NOT NULL,"
-     " fence bigint NOT NULL" ROW ");\n"
-     "CREATE INDEX intent_rev ON intent (rev);\n"
-     "CREATE TABLE gone (kind text NOT NULL, number bigint, type integer, name bytea,"
-     " sha256 bytea" ROW ");\n"
-     "CREATE INDEX gone_rev ON gone (rev);\n"
-     "CREATE TABLE input_file (sha256 bytea PRIMARY KEY, size bigint NOT NULL,"
-     " shared timestamptz NOT NULL DEFAULT clock_timestamp());\n"
-     "CREATE TABLE input_chunk (sha256 bytea REFERENCES input_file ON DELETE CASCADE,"
-     " n integer, bytes bytea NOT NULL, PRIMARY KEY (sha256, n));\n"
-     "ALTER TABLE input_chunk ALTER COLUMN bytes SET STORAGE EXTERNAL;\n"
-     "CREATE TABLE instance (slot integer PRIMARY KEY, name text NOT NULL DEFAULT '',"
-     " token bigint NOT NULL DEFAULT 0, version text NOT NULL DEFAULT '',"
-     " schema integer NOT NULL DEFAULT 0, listen text NOT NULL DEFAULT '',"
-     " started timestamptz NOT NULL DEFAULT '-infinity',"
-     " seen timestamptz NOT NULL DEFAULT '-infinity', rev bigint NOT NULL DEFAULT 0,"
-     " skew_ms bigint NOT NULL DEFAULT 0, fence bigint NOT NULL DEFAULT 0,"
-     " status text NOT NULL DEFAULT '') WITH (fillfactor = 50);\n"
-     "CREATE UNIQUE INDEX instance_name ON instance (name) WHERE name <> '';\n"
-     "INSERT INTO instance (slot) SELECT generate_series(0, 63);\n",
-     1},
-};
-
-#define STEP_MAX 8192
+#define STEP_MAX     8192
+#define OTHER_MS     30000 /* for another that makes the steps */
+#define STEPS_MS     40000 /* all that are missing */
+#define LOCK_MS      500   /* for a table: who comes behind waits 700 ms, and is served after it */
+#define LAST_LOCK_MS 1500  /* a server's autovacuum gives way after 1 s */
+#define TRY_MS       3000
+#define REST_MS      300
 
 /* The statements of a step one by one: a pipeline takes no list of them. */
 static enum store_rc run_step(struct link *s, const char *sql, struct why *why)
@@ -113,57 +61,167 @@ enum store_rc schema_read(struct link *s, int *version, int *compatible_from, st
 	return rc;
 }
 
-/* Those that run and would not understand the tables any more. */
-static enum store_rc check_others(struct link *s, int compatible_from, struct why *why)
-{
-	struct params p = {0};
-	char name[STORE_INSTANCE_SIZE] = "";
-	enum store_rc rc;
-	PGresult *r;
-	int found = 0;
+/* ---- who may go on ---- */
 
-	param_int(&p, compatible_from);
-	r = link_query(s,
-		       "SELECT name, schema FROM instance WHERE name <> '' AND schema < $1"
-		       " AND seen > clock_timestamp() - interval '30 seconds' LIMIT 1",
-		       "i", &p, &rc, why);
-	if (!r)
-		return rc;
-	if (PQntuples(r)) {
-		cell_text(name, sizeof name, r, 0, 0);
-		found = cell_int(r, 0, 1);
-	}
-	PQclear(r);
-	if (!found)
+static enum store_rc judge(const struct link *s, int version, int compatible_from, int known,
+			   bool make, struct why *why)
+{
+	if (!version && !make)
+		why_set(why, "%s: there is no coordinator's state in it", s->where);
+	else if (version < known && !make)
+		why_set(why,
+			"%s: its schema has version %d, older than this program's %d: the first "
+			"coordinator of this version that starts brings it up to date",
+			s->where, version, known);
+	else if (version > known && compatible_from > known)
+		why_set(why,
+			"%s: its schema has version %d, for programs that know %d or later; this "
+			"one knows %d: use the newer one",
+			s->where, version, compatible_from, known);
+	else
 		return STORE_OK;
-	why_set(why,
-		"%s: the coordinator %s runs with schema %d, and could not go on with the new one: "
-		"stop those that are older than %d first",
-		s->where, name, found, compatible_from);
 	return STORE_FOREIGN;
 }
 
-static enum store_rc run_steps(struct link *s, const struct schema_step *steps, int from, int n,
-			       struct why *why)
+/* Those that run and would not understand the tables any more: who is connected has the lock on its
+ * slot, but for a moment after its connection was lost. */
+static enum store_rc check_others(struct link *s, int compatible_from, struct why *why)
 {
 	struct params p = {0};
-	enum store_rc rc = STORE_OK;
+	char names[256] = "";
+	enum store_rc rc;
+	PGresult *r;
+
+	param_int(&p, compatible_from);
+	r = link_query(s,
+		       "SELECT left(string_agg(name || ' (version ' || version || ', schema ' ||"
+		       " schema || ')', ', ' ORDER BY slot), 250) FROM instance WHERE name <> ''"
+		       " AND schema < $1 AND (seen > clock_timestamp() - interval '3 seconds' OR"
+		       " EXISTS (SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory'"
+		       " AND l.classid = 1414809688 AND l.objid::bigint = 100 + slot AND l.granted"
+		       " AND l.database = (SELECT oid FROM pg_database"
+		       " WHERE datname = current_database())))",
+		       "i", &p, &rc, why);
+	if (!r)
+		return rc;
+	cell_text(names, sizeof names, r, 0, 0);
+	PQclear(r);
+	if (!names[0])
+		return STORE_OK;
+	why_set(why, "%s: these could not go on with the new schema: %s; stop them first", s->where,
+		names);
+	return STORE_FOREIGN;
+}
+
+/* ---- one transaction ---- */
+
+static enum store_rc begin(struct link *s, struct why *why)
+{
+	link_deadline(s, OPEN_MS);
+	/* A statement is over when its coordinator was killed, where the server can see that. */
+	link_run(s, "SELECT set_config('client_connection_check_interval', '1000', false)", NULL);
+	return link_run(s, "BEGIN", why);
+}
+
+static enum store_rc end(struct link *s, enum store_rc rc, struct why *why)
+{
+	if (rc == STORE_OK)
+		return link_run(s, "COMMIT", why);
+	if (s->conn)
+		link_run(s, "ROLLBACK", NULL);
+	return rc;
+}
+
+static enum store_rc limit(struct link *s, unsigned lock_ms, struct why *why)
+{
+	char sql[160];
+
+	snprintf(sql, sizeof sql,
+		 "SELECT set_config('lock_timeout', '%u', true),"
+		 " set_config('statement_timeout', '%u', true)",
+		 lock_ms, STEPS_MS);
+	link_deadline(s, STEPS_MS + REST_MS);
+	return link_run(s, sql, why);
+}
+
+static bool was_held(const struct link *s)
+{
+	return strcmp(s->state, "55P03") == 0 || strcmp(s->state, "40P01") == 0;
+}
+
+/* To the transaction's end nobody makes a step, or (alone) nobody begins to store. */
+static enum store_rc lock_schema(struct link *s, bool alone, struct why *why)
+{
+	const enum store_rc rc =
+	    link_run(s,
+		     alone ? "SELECT pg_advisory_xact_lock(1414809688, 1)"
+			   : "SELECT pg_advisory_xact_lock_shared(1414809688, 1)",
+		     why);
+
+	if (rc != STORE_OK && s->conn && was_held(s))
+		why_set(why, "%s: another coordinator is bringing the schema up to date", s->where);
+	return rc;
+}
+
+static enum store_rc look(struct link *s, int *version, int known, bool make, struct why *why)
+{
+	int compatible_from;
+	const enum store_rc rc = schema_read(s, version, &compatible_from, why);
+
+	return rc == STORE_OK ? judge(s, *version, compatible_from, known, make, why) : rc;
+}
+
+enum store_rc schema_hold(struct link *s, const struct schema *known, struct why *why)
+{
+	enum store_rc rc = lock_schema(s, false, why);
+	int version;
+
+	return rc == STORE_OK ? look(s, &version, known->version, false, why) : rc;
+}
+
+/* Waits for one that makes steps. */
+static enum store_rc look_first(struct link *s, int *version, const struct schema *known, bool make,
+				struct why *why)
+{
+	enum store_rc rc = begin(s, why);
+
+	if (rc == STORE_OK)
+		rc = limit(s, OTHER_MS, why);
+	if (rc == STORE_OK)
+		rc = lock_schema(s, false, why);
+	if (rc == STORE_OK)
+		rc = look(s, version, known->version, make, why);
+	return end(s, rc, why);
+}
+
+/* ---- the steps ---- */
+
+static enum store_rc run_steps(struct link *s, const struct schema *known, int from,
+			       struct why *why)
+{
+	const int compatible_from = known->steps[known->version - 1].compatible_from;
+	struct params p = {0};
+	enum store_rc rc;
 	int i;
 
-	if (!from)
+	if (from) {
+		/* No transaction of the others' is under way, nor begins. */
+		rc = link_run(s, "SELECT 1 FROM head FOR UPDATE", why);
+		if (rc == STORE_OK)
+			rc = check_others(s, compatible_from, why);
+	} else {
 		rc = link_run(s,
 			      "CREATE TABLE schema_version (version integer PRIMARY KEY,"
 			      " compatible_from integer NOT NULL, program text NOT NULL,"
 			      " made timestamptz NOT NULL DEFAULT clock_timestamp())",
 			      why);
-	else
-		rc = check_others(s, steps[n - 1].compatible_from, why);
-	for (i = from; rc == STORE_OK && i < n; i++)
-		rc = run_step(s, steps[i].sql, why);
+	}
+	for (i = from; rc == STORE_OK && i < known->version; i++)
+		rc = run_step(s, known->steps[i].sql, why);
 	if (rc != STORE_OK)
 		return rc;
-	param_int(&p, n);
-	param_int(&p, steps[n - 1].compatible_from);
+	param_int(&p, known->version);
+	param_int(&p, compatible_from);
 	PQclear(link_query(s,
 			   "INSERT INTO schema_version (version, compatible_from, program)"
 			   " VALUES ($1, $2, 'proof-coordinator')",
@@ -171,47 +229,90 @@ static enum store_rc run_steps(struct link *s, const struct schema_step *steps, 
 	return rc;
 }
 
-static enum store_rc judge(const struct link *s, int version, int compatible_from, int known,
-			   bool make, struct why *why)
+/* All that are missing. *held: a lock was not to be had within lock_ms. */
+static enum store_rc make_steps(struct link *s, const struct schema *known, unsigned lock_ms,
+				bool *held, struct why *why)
 {
-	if (!version && !make) {
-		why_set(why, "%s: there is no coordinator's state in it", s->where);
-		return STORE_FOREIGN;
-	}
-	if (version <= known || compatible_from <= known)
-		return STORE_OK;
-	why_set(why,
-		"%s: its schema has version %d, for programs that know %d or later; this one knows "
-		"%d: use the newer one",
-		s->where, version, compatible_from, known);
-	return STORE_FOREIGN;
-}
+	enum store_rc rc = begin(s, why);
+	int version;
 
-enum store_rc schema_settle(struct link *s, const struct schema_step *steps, int n, bool make,
-			    struct why *why)
-{
-	int version, compatible_from;
-	enum store_rc rc = schema_read(s, &version, &compatible_from, why);
-
+	*held = false;
 	if (rc == STORE_OK)
-		rc = judge(s, version, compatible_from, n, make, why);
-	if (rc != STORE_OK || version >= n || !make)
-		return rc;
-	rc = link_run(s, "BEGIN", why);
+		rc = limit(s, OTHER_MS, why);
 	if (rc == STORE_OK)
-		rc = link_run(s, "SELECT set_config('lock_timeout', '0', true)", why);
-	if (rc == STORE_OK)
-		rc = link_run(s, "SELECT pg_advisory_xact_lock(1414809688, 1)", why);
+		rc = lock_schema(s, true, why);
 	/* Another may have been faster. */
 	if (rc == STORE_OK)
-		rc = schema_read(s, &version, &compatible_from, why);
-	if (rc == STORE_OK)
-		rc = judge(s, version, compatible_from, n, make, why);
-	if (rc == STORE_OK && version < n)
-		rc = run_steps(s, steps, version, n, why);
-	if (rc == STORE_OK)
-		return link_run(s, "COMMIT", why);
-	if (s->conn)
-		link_run(s, "ROLLBACK", NULL);
+		rc = look(s, &version, known->version, true, why);
+	if (rc == STORE_OK && version < known->version) {
+		rc = limit(s, lock_ms, why);
+		if (rc == STORE_OK)
+			rc = run_steps(s, known, version, why);
+		*held = rc != STORE_OK && s->conn && was_held(s);
+	}
+	return end(s, rc, why);
+}
+
+/* Of other users' sessions the server tells the name, not since when. */
+static void name_holder(struct link *s, struct why *why)
+{
+	char table[64], who[80], user[64];
+	enum store_rc rc;
+	PGresult *r;
+
+	r = link_query(
+	    s,
+	    "SELECT c.relname::text, coalesce(nullif(a.application_name, ''), '-'),"
+	    " a.usename::text, a.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+	    " JOIN pg_class c ON c.oid = l.relation WHERE l.granted AND l.database ="
+	    " (SELECT oid FROM pg_database WHERE datname = current_database())"
+	    " AND c.relkind = 'r' AND c.relnamespace = (SELECT relnamespace FROM pg_class"
+	    " WHERE oid = 'head'::regclass) AND a.pid <> pg_backend_pid()"
+	    " AND (a.xact_start IS NULL OR"
+	    " a.xact_start < clock_timestamp() - interval '1 second')"
+	    " ORDER BY a.xact_start NULLS LAST LIMIT 1",
+	    "", NULL, &rc, NULL);
+	if (r && PQntuples(r)) {
+		cell_text(table, sizeof table, r, 0, 0);
+		cell_text(who, sizeof who, r, 0, 1);
+		cell_text(user, sizeof user, r, 0, 2);
+		why_set(why,
+			"%s: the table %s is held by another session, process %d of the server's "
+			"(%s, user %s): let it end",
+			s->where, table, cell_int(r, 0, 3), who, user);
+	}
+	PQclear(r);
+}
+
+static enum store_rc make_in_time(struct link *s, const struct schema *known, struct why *why)
+{
+	const uint64_t until = after_ms(TRY_MS);
+	enum store_rc rc;
+	bool held;
+
+	for (;;) {
+		rc = make_steps(s, known, LOCK_MS, &held, why);
+		if (!held || uv_hrtime() >= until)
+			break;
+		uv_sleep(REST_MS);
+	}
+	if (held)
+		rc = make_steps(s, known, LAST_LOCK_MS, &held, why);
+	if (held)
+		name_holder(s, why);
+	return rc;
+}
+
+enum store_rc schema_settle(struct link *s, const struct schema *known, bool make, struct why *why)
+{
+	int version = 0;
+	enum store_rc rc = look_first(s, &version, known, make, why);
+
+	if (rc != STORE_OK || version >= known->version || !make)
+		return rc;
+	rc = make_in_time(s, known, why);
+	if (rc != STORE_OK)
+		why_wrap(why, version ? "the schema stays at version %d" : "there is no schema yet",
+			 version);
 	return rc;
 }

@@ -60,7 +60,7 @@ static enum store_rc sign(struct postgres *e, struct why *why)
 	param_text(&p, e->name);
 	param_u64(&p, e->token);
 	param_text(&p, e->version);
-	param_int(&p, SCHEMA_VERSION);
+	param_int(&p, schema_known.version);
 	param_text(&p, e->listen);
 	PQclear(link_query(&e->main,
 			   "UPDATE instance SET name = $2, token = $3, version = $4,"
@@ -81,7 +81,8 @@ static enum place try_once(struct postgres *e, uint64_t *seen, enum store_rc *rc
 	*rc = link_run(s, "BEGIN", why);
 	if (*rc != STORE_OK)
 		return PLACE_FAILED;
-	r = find(e, &named, rc, why);
+	*rc = schema_hold(s, &schema_known, why);
+	r = *rc == STORE_OK ? find(e, &named, rc, why) : NULL;
 	if (!r || PQntuples(r) == 0) {
 		PQclear(r);
 		if (s->conn)

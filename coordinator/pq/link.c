@@ -67,13 +67,14 @@ void link_flatten(char *out, size_t size, const char *text)
 		out[0] = '\0';
 }
 
-enum store_rc link_rc(const struct link *s, const PGresult *r, struct why *why)
+enum store_rc link_rc(struct link *s, const PGresult *r, struct why *why)
 {
 	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
 	const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 	char text[256];
 	size_t i;
 
+	snprintf(s->state, sizeof s->state, "%s", state ? state : "");
 	if (PQresultStatus(r) == PGRES_PIPELINE_ABORTED) {
 		why_set(why, "%s: a statement before it failed", s->where);
 		return STORE_DISK;

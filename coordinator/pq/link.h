@@ -47,6 +47,7 @@ struct link {
 	const char *where;  /* for sentences: the hosts and the database */
 	unsigned unsettled; /* statements that were sent and not answered yet */
 	char warning[160];  /* the last one that the server gave; "": none */
+	char state[6];      /* the SQLSTATE of the last answer that was not ok */
 };
 
 /* Connects, and settles it for this program; in pipeline mode. where is borrowed. attempt turns the
@@ -76,7 +77,7 @@ PGresult *link_take(struct link *s, struct why *why);
 bool link_end(struct link *s, struct why *why);
 bool link_ok(const PGresult *r);
 /* Of an answer that is not ok: what it means, and the sentence. */
-enum store_rc link_rc(const struct link *s, const PGresult *r, struct why *why);
+enum store_rc link_rc(struct link *s, const PGresult *r, struct why *why);
 
 /* Takes an answer that should be ok; the first *rc that is not stays. NULL if there is none. */
 PGresult *link_expect(struct link *s, enum store_rc *rc, struct why *why);

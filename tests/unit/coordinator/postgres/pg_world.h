@@ -197,6 +197,15 @@ static inline int pg_database(void **state)
 	return 0;
 }
 
+static inline void link_make(struct link *s, const char *database, const char *user)
+{
+	char url[160];
+	struct why why;
+
+	snprintf(url, sizeof url, "postgres://%s@/%s?host=%s", user, database, pg.root);
+	assert_int_equal(link_open(s, url, "", "test", "it", 0, 5000, &why), STORE_OK);
+}
+
 /* ---- a coordinator: an engine, and what its loop would know ---- */
 
 struct node {

@@ -256,99 +256,6 @@ static void test_what_all_know_is_forgotten(void **state)
 	node_stop(&b);
 }
 
-/* ---- the schema ---- */
-
-static const struct schema_step two_steps[] = {
-    {"CREATE TABLE one (n integer);\n", 1},
-    {"CREATE TABLE two (n integer);\nALTER TABLE one ADD m integer;\n", 1}};
-static const struct schema_step new_world[] = {{"CREATE TABLE one (n integer);\n", 1},
-					       {"CREATE TABLE two (n integer);\n", 1},
-					       {"DROP TABLE one;\nDROP TABLE two;\n", 3}};
-
-static void link_make(struct link *s, const char *database, const char *user)
-{
-	char url[160];
-	struct why why;
-
-	snprintf(url, sizeof url, "postgres://%s@/%s?host=%s", user, database, pg.root);
-	assert_int_equal(link_open(s, url, "", "test", "it", 0, 5000, &why), STORE_OK);
-}
-
-static void test_schemas_side_by_side(void **state)
-{
-	struct node a;
-	struct why why;
-	struct link s;
-
-	link_make(&s, *state, "postgres");
-	assert_int_equal(schema_settle(&s, two_steps, 1, false, &why), STORE_FOREIGN);
-	assert_int_equal(schema_settle(&s, two_steps, 1, true, &why), STORE_OK);
-	assert_int_equal(schema_settle(&s, two_steps, 1, true, &why), STORE_OK);
-	/* The second step is one that the older program goes on with. */
-	pg_do(*state, "CREATE TABLE instance (name text, schema integer, seen timestamptz)");
-	assert_int_equal(schema_settle(&s, two_steps, 2, true, &why), STORE_OK);
-	assert_int_equal(pg_do(*state, "SELECT count(*) FROM two"), 0);
-	assert_int_equal(schema_settle(&s, two_steps, 1, true, &why), STORE_OK);
-	/* The third is not: as long as an older one runs it is not made. */
-	pg_do(*state, "INSERT INTO instance VALUES ('old', 2, now())");
-	assert_int_equal(schema_settle(&s, new_world, 3, true, &why), STORE_FOREIGN);
-	assert_non_null(strstr(why.text, "the coordinator old runs with schema 2"));
-	pg_do(*state, "DELETE FROM instance");
-	assert_int_equal(schema_settle(&s, new_world, 3, true, &why), STORE_OK);
-	assert_int_equal(schema_settle(&s, two_steps, 2, true, &why), STORE_FOREIGN);
-	assert_non_null(strstr(why.text, "its schema has version 3, for programs that know 3"));
-	link_close(&s);
-	assert_int_equal(node_open(&a, *state, "a"), STORE_FOREIGN);
-}
-
-static void test_a_step_that_fails_leaves_nothing(void **state)
-{
-	const struct schema_step bad[] = {
-	    {"CREATE TABLE one (n integer);\nCREATE TABLE one (n integer);\n", 1}};
-	struct why why;
-	struct link s;
-
-	link_make(&s, *state, "postgres");
-	assert_int_equal(schema_settle(&s, bad, 1, true, &why), STORE_FOREIGN);
-	assert_int_equal(pg_do(*state, "SELECT count(*) FROM pg_tables"
-				       " WHERE schemaname = 'public'"),
-			 0);
-	link_close(&s);
-}
-
-static const char *together; /* the database that they open */
-
-static void open_one(void *arg)
-{
-	struct node *n = arg;
-	char name[16];
-
-	snprintf(name, sizeof name, "n%u", n->rows);
-	node_open(n, together, name);
-}
-
-static void test_they_may_start_together(void **state)
-{
-	struct node n[4];
-	uv_thread_t thread[4];
-	unsigned i, slots = 0;
-
-	together = *state;
-	for (i = 0; i < 4; i++) {
-		n[i].rows = i;
-		uv_thread_create(&thread[i], open_one, &n[i]);
-	}
-	for (i = 0; i < 4; i++) {
-		uv_thread_join(&thread[i]);
-		if (!n[i].e)
-			fail_msg("%s", n[i].why.text);
-		slots |= 1u << n[i].e->slot;
-	}
-	assert_int_equal(slots, 15);
-	for (i = 0; i < 4; i++)
-		node_stop(&n[i]);
-}
-
 /* ---- what the operator reads ---- */
 
 static enum store_rc open_url(struct why *why, const char *url, const char *password)
@@ -561,9 +468,6 @@ int main(void)
 	    TEST(test_a_database_that_went_back),
 	    TEST(test_another_database),
 	    TEST(test_what_all_know_is_forgotten),
-	    TEST(test_schemas_side_by_side),
-	    TEST(test_a_step_that_fails_leaves_nothing),
-	    TEST(test_they_may_start_together),
 	    TEST(test_sentences),
 	    TEST(test_commits_are_durable),
 	    TEST(test_an_input_gets_to_the_others),

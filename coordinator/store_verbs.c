@@ -126,6 +126,22 @@ static bool is_quiet(struct engine *e, unsigned but_this, struct why *why)
 	return false;
 }
 
+/* What it would not copy, it does not know. */
+static bool knows_all(struct engine *e, struct why *why)
+{
+	struct postgres_facts facts;
+
+	if (postgres_facts(e, &facts, why) != STORE_OK)
+		return false;
+	if (facts.schema <= facts.known)
+		return true;
+	why_set(why,
+		"its schema has version %d, and this program knows %d: what is new in it would "
+		"stay behind: use the newer one",
+		facts.schema, facts.known);
+	return false;
+}
+
 static bool copy(const struct store_end *from, const struct store_end *to, struct why *why)
 {
 	struct store_copied copied;
@@ -169,7 +185,8 @@ static bool export(const struct config *c, const char *dir, struct why *why)
 {
 	struct end directory = {.lock = -1}, database = {.lock = -1};
 	const bool ok = open_database(&database.engine, c, true, why) &&
-			is_quiet(database.engine, 0, why) && open_dir(&directory, dir, true, why) &&
+			knows_all(database.engine, why) && is_quiet(database.engine, 0, why) &&
+			open_dir(&directory, dir, true, why) &&
 			copy(&(struct store_end){database.engine, c->data_dir},
 			     &(struct store_end){directory.engine, dir}, why);
 

@@ -177,7 +177,7 @@ class Coordinator(Process):
         if world.sources:
             self.change(COLLATERAL_SOURCES=",".join(world.sources), DCAP_ROOT_FILE=world.pki() / "root_ca.pem")
         self.change(**settings)
-        self.preload = {}
+        self.preload, self.binary = {}, ("coordinator", "proof-coordinator")
 
     @staticmethod
     def named(settings):
@@ -199,7 +199,7 @@ class Coordinator(Process):
 
     def start(self, *flags, ready=True):
         before = len(self.log())
-        self.spawn([program("coordinator", "proof-coordinator"), "run", *flags], env={**self.env(), **self.preload})
+        self.spawn([program(*self.binary), "run", *flags], env={**self.env(), **self.preload})
         if ready:
             self.saw(r"event=ready\b", start=before)
         return self
@@ -212,8 +212,8 @@ class Coordinator(Process):
         self.preload = {"LD_PRELOAD": library, "FAKETIME": f"{seconds:+}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
     def verb(self, *argv, **env):
-        return subprocess.run([program("coordinator", "proof-coordinator"), *map(str, argv)], text=True, timeout=PATIENCE,
-                              env={**self.env(), **env}, capture_output=True, check=False)
+        return subprocess.run([program(*self.binary), *map(str, argv)], text=True, timeout=PATIENCE, env={**self.env(), **env},
+                              capture_output=True, check=False)
 
     def events(self, name):
         """The fields of each log line of that event."""

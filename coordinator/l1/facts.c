@@ -112,6 +112,8 @@ struct l1 {
 	void *done_arg;
 };
 
+#define FAIL_WITH(c, ...) utf8_print((c)->failed, sizeof(c)->failed, __VA_ARGS__)
+
 /* ---- rounds ---- */
 
 static void run_phase(struct l1 *c, int phase);
@@ -216,16 +218,15 @@ static void round_done(struct l1 *c)
 	if (!uint256_to_u64(&f.l2_chain_id, &a[Q_L2_CHAIN].word) ||
 	    !uint256_to_u64(&f.committed, &a[Q_COMMITTED].word) ||
 	    !uint256_to_u64(&f.verified, &a[Q_VERIFIED].word)) {
-		utf8_print(c->failed, sizeof c->failed,
-			   "the OnChainProposer answers with numbers beyond 64 bits");
+		FAIL_WITH(c, "the OnChainProposer answers with numbers beyond 64 bits");
 		round_failed(c);
 		return;
 	}
 	if (f.verified > f.committed) {
-		utf8_print(c->failed, sizeof c->failed,
-			   "lastVerifiedBatch is %" PRIu64 " and lastCommittedBatch %" PRIu64
-			   ": no contract says that",
-			   f.verified, f.committed);
+		FAIL_WITH(c,
+			  "lastVerifiedBatch is %" PRIu64 " and lastCommittedBatch %" PRIu64
+			  ": no contract says that",
+			  f.verified, f.committed);
 		if (a[Q_VERIFIED].endpoint == a[Q_COMMITTED].endpoint)
 			doubt(c, a[Q_VERIFIED].endpoint);
 		round_failed(c);
@@ -301,12 +302,12 @@ static void refuse_silence(struct l1 *c)
 		if (rows[q].phase != c->phase || !wanted(c, (enum question)q) ||
 		    c->answer[q].kind != L1_READ_NO_CODE || q == Q_FINAL)
 			continue;
-		utf8_print(c->failed, sizeof c->failed,
-			   "%s of the %s is answered with nothing at block %" PRIu64
-			   ": the node is not synced, or the address is wrong",
-			   rows[q].signature,
-			   rows[q].target == AT_PROPOSER ? "OnChainProposer" : "TDXVerifier",
-			   c->block.number);
+		FAIL_WITH(c,
+			  "%s of the %s is answered with nothing at block %" PRIu64
+			  ": the node is not synced, or the address is wrong",
+			  rows[q].signature,
+			  rows[q].target == AT_PROPOSER ? "OnChainProposer" : "TDXVerifier",
+			  c->block.number);
 		doubt(c, c->answer[q].endpoint);
 	}
 }
@@ -321,12 +322,10 @@ static void phase_done(struct l1 *c)
 		if (rows[q].phase == c->phase && wanted(c, (enum question)q) &&
 		    needed((enum question)q) && c->answer[q].kind != L1_READ_OK &&
 		    !(c->phase == 0 && c->answer[Q_TDX].kind != L1_READ_OK))
-			utf8_print(c->failed, sizeof c->failed, "%s of the %s does not answer: %s",
-				   rows[q].signature,
-				   rows[q].target == AT_PROPOSER ? "OnChainProposer"
-								 : "TDXVerifier",
-				   c->answer[q].kind == L1_READ_REVERTED ? c->answer[q].revert.text
-									 : "no result");
+			FAIL_WITH(c, "%s of the %s does not answer: %s", rows[q].signature,
+				  rows[q].target == AT_PROPOSER ? "OnChainProposer" : "TDXVerifier",
+				  c->answer[q].kind == L1_READ_REVERTED ? c->answer[q].revert.text
+									: "no result");
 	if (c->failed[0]) {
 		round_failed(c);
 		return;
@@ -373,7 +372,7 @@ static void on_answer(void *arg, const struct l1_read *read)
 		a->kind = L1_READ_NO_CODE;
 	a->revert = read->revert;
 	if (read->kind == L1_READ_FAILED && asked->q != Q_FINAL) {
-		utf8_print(c->failed, sizeof c->failed, "%s", read->sentence);
+		FAIL_WITH(c, "%s", read->sentence);
 		doubt(c, read->endpoint);
 	}
 	if (--c->outstanding == 0)
@@ -411,14 +410,14 @@ static void run_phase(struct l1 *c, int phase)
 		c->asked[q] = (struct asked){c, (enum question)q};
 		c->answer[q].kind = L1_READ_FAILED;
 		if (!question_calldata((enum question)q, &calldata)) {
-			utf8_print(c->failed, sizeof c->failed, "out of memory");
+			FAIL_WITH(c, "out of memory");
 			continue;
 		}
 		call.calldata = buf_span(&calldata);
 		if (l1_call(c->p.rpc, &call, on_answer, &c->asked[q]))
 			c->outstanding++;
 		else
-			utf8_print(c->failed, sizeof c->failed, "too many JSON-RPC calls at once");
+			FAIL_WITH(c, "too many JSON-RPC calls at once");
 	}
 	buf_free(&calldata);
 	if (--c->outstanding == 0)
@@ -436,8 +435,7 @@ static void on_head(void *arg, const struct rpc_reply *reply)
 		return;
 	if (reply->status != RPC_OK || !rpc_parse_block(reply->result, &found, &head, &why) ||
 	    !found) {
-		utf8_print(c->failed, sizeof c->failed, "%s",
-			   reply->status == RPC_OK ? why.text : reply->sentence);
+		FAIL_WITH(c, "%s", reply->status == RPC_OK ? why.text : reply->sentence);
 		doubt(c, reply->endpoint);
 		round_failed(c);
 		return;
@@ -457,7 +455,7 @@ void l1_refresh(struct l1 *c)
 	c->doubted = c->former = false;
 	if (!rpc_call(c->p.rpc, "eth_getBlockByNumber", "[\"latest\",false]", NULL, on_head, c,
 		      &why)) {
-		utf8_print(c->failed, sizeof c->failed, "%s", why.text);
+		FAIL_WITH(c, "%s", why.text);
 		round_failed(c);
 	}
 }

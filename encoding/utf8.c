@@ -53,12 +53,17 @@ void utf8_mend(char *text)
 	}
 }
 
+void utf8_vprint(char *out, size_t size, const char *fmt, va_list ap)
+{
+	vsnprintf(out, size, fmt, ap);
+	utf8_mend(out);
+}
+
 void utf8_print(char *out, size_t size, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(out, size, fmt, ap);
+	utf8_vprint(out, size, fmt, ap);
 	va_end(ap);
-	utf8_mend(out);
 }

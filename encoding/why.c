@@ -13,9 +13,8 @@ void why_set(struct why *w, const char *fmt, ...)
 	if (!w)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(w->text, sizeof w->text, fmt, ap);
+	utf8_vprint(w->text, sizeof w->text, fmt, ap);
 	va_end(ap);
-	utf8_mend(w->text);
 }
 
 void why_wrap(struct why *w, const char *fmt, ...)

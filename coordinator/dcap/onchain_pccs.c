@@ -46,8 +46,7 @@ void pccs_end(struct pccs *p, enum pccs_step_kind kind, const char *fmt, ...)
 	p->stage = STAGE_OVER;
 	p->end = kind;
 	va_start(ap, fmt);
-	vsnprintf(p->sentence.text, sizeof p->sentence.text, fmt, ap);
-	utf8_mend(p->sentence.text);
+	utf8_vprint(p->sentence.text, sizeof p->sentence.text, fmt, ap);
 	va_end(ap);
 }
 

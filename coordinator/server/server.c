@@ -48,8 +48,7 @@ log_sentence(struct server *s, bool usual, const char *event, const char *fmt, v
 {
 	char sentence[512];
 
-	vsnprintf(sentence, sizeof sentence, fmt, ap);
-	utf8_mend(sentence);
+	utf8_vprint(sentence, sizeof sentence, fmt, ap);
 	if (s->options.log)
 		s->options.log(s->options.arg, usual, event, sentence);
 }
@@ -86,8 +85,7 @@ void server_log_gated(struct server *s, unsigned gate, const char *event, const 
 		return;
 	}
 	va_start(ap, fmt);
-	vsnprintf(sentence, sizeof sentence, fmt, ap);
-	utf8_mend(sentence);
+	utf8_vprint(sentence, sizeof sentence, fmt, ap);
 	va_end(ap);
 	if (g->left_out > 0)
 		server_log(s, event, "%s (and %llu more of this kind before)", sentence,

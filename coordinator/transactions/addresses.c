@@ -125,8 +125,7 @@ static void find(struct addresses *a, enum half half, const char *fmt, ...)
 	if (out[0])
 		return;
 	va_start(ap, fmt);
-	vsnprintf(out, sizeof a->side[half].finding, fmt, ap);
-	utf8_mend(out);
+	utf8_vprint(out, sizeof a->side[half].finding, fmt, ap);
 	va_end(ap);
 }
 

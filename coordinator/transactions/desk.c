@@ -13,8 +13,7 @@ void desk_say(const struct desk *desk, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text.text, sizeof text.text, fmt, ap);
-	utf8_mend(text.text);
+	utf8_vprint(text.text, sizeof text.text, fmt, ap);
 	va_end(ap);
 	if (strcmp(text.text, desk->now->text) == 0)
 		return;

@@ -152,6 +152,8 @@ static void on_reached(void *arg, bool reached, const char *sentence)
 		log_event(LOG_ERROR, "store_lost", log_str("reason", sentence));
 	else
 		log_limited(LOG_ERROR, "store_lost", "still", "", log_str("reason", sentence));
+	if (!reached && !d->store_is_lost && d->inputs && !d->closing)
+		inputs_give_up(d->inputs, "the database cannot be reached now");
 	d->store_is_lost = !reached;
 	if (!d->closing)
 		wake_up(d->wake);

@@ -238,6 +238,41 @@ static void fetch_next(struct inputs *in)
 	}
 }
 
+/* Taken out of the table first: who is told may want another. */
+static struct opening *take_openings(struct inputs *in)
+{
+	struct opening *all = NULL, **end = &all;
+	struct copies *cs = &in->copies;
+	struct copy *c;
+	size_t b;
+
+	for (b = 0; b < COPY_BUCKETS; b++)
+		for (c = cs->bucket[b]; c; c = c->next) {
+			*end = c->openings;
+			c->openings = NULL;
+			while (*end)
+				end = &(*end)->next;
+		}
+	while ((c = cs->waiting)) {
+		cs->waiting = c->later;
+		unlink_copy(in, c);
+	}
+	return all;
+}
+
+void inputs_give_up(struct inputs *in, const char *sentence)
+{
+	struct opening *o, *next = take_openings(in);
+	struct why why;
+
+	while ((o = next)) {
+		next = o->next;
+		why_set(&why, "%s", sentence);
+		o->cb(o->arg, INPUT_IO, -1, &why);
+		free(o);
+	}
+}
+
 static bool want(struct inputs *in, const uint8_t sha256[32], uint64_t size, inputs_open_cb *cb,
 		 void *arg)
 {

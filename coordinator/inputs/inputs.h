@@ -64,6 +64,9 @@ typedef void inputs_open_cb(void *arg, enum input_rc rc, int fd, const struct wh
 void inputs_open(struct inputs *in, const uint8_t sha256[32], uint64_t size, inputs_open_cb *cb,
 		 void *arg);
 void inputs_done(struct inputs *in, const uint8_t sha256[32]);
+/* Who waits for a file that is to be fetched is told INPUT_IO with this sentence; one that is on
+ * its way may still come. */
+void inputs_give_up(struct inputs *in, const char *sentence);
 
 /* ---- several coordinators ---- */
 

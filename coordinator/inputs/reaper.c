@@ -114,8 +114,8 @@ static void on_gone(void *arg, enum store_rc rc, const struct why *why)
 	r->committing = false;
 	if (rc != STORE_OK) {
 		/* The rows are still there and so are the files: the next tick tries again. */
-		log_event(LOG_WARN, "retention_stuck", log_u64("through", s->through),
-			  log_str("reason", why->text));
+		log_limited(LOG_WARN, "retention_stuck", "", "", log_u64("through", s->through),
+			    log_str("reason", why->text));
 		return;
 	}
 	for (i = 0; i < s->n_files; i++)

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TRIES_MAX     16 /* broken inputs that one request passes over */
+#define TRIES_MAX     16 /* batches that one request passes over: broken, or wanted no more */
 #define CONFLICTS_MAX 16 /* batches that others took meanwhile */
 #define SPREAD_MAX    8  /* of so many conflicts on, one of the next 2^8 is asked for */
 #define SKEW_EVERY_MS 1000
@@ -26,7 +26,7 @@ struct request {
 	enum prover_type type;
 	char commit_hash[COMMIT_HASH_MAX + 1]; /* under which it is served */
 	char source[WORK_SOURCE_SIZE];
-	unsigned broken, conflicts;
+	unsigned passed_over, conflicts;
 	struct work_grant grant;
 	serve_answer_cb *cb;
 	void *arg;
@@ -186,7 +186,7 @@ static void on_open(void *arg, enum input_rc rc, int fd, const struct why *why)
 	if (rc == INPUT_BROKEN && still)
 		work_input_broken(r->serve->p.work, r->grant.batch, r->commit_hash);
 	give_back(r);
-	if ((rc == INPUT_BROKEN || !still) && ++r->broken < TRIES_MAX)
+	if ((rc == INPUT_BROKEN || !still) && ++r->passed_over < TRIES_MAX)
 		choose(r);
 	else if (rc != INPUT_BROKEN && store_is_shared(r->serve->p.store))
 		answer(r, SERVE_TRY_AGAIN, -1, "the stored input cannot be had now");
@@ -215,9 +215,9 @@ static void refuse_lease(struct request *r, const char *reason)
 	answer(r, SERVE_TRY_AGAIN, -1, "no lease can be stored now");
 }
 
-static void choose_another(struct request *r)
+static void choose_another(struct request *r, bool may)
 {
-	if (++r->conflicts < CONFLICTS_MAX)
+	if (may)
 		choose(r);
 	else
 		answer(r, SERVE_EMPTY, -1, "others took what there was");
@@ -230,14 +230,14 @@ static void on_leased(void *arg, enum store_rc rc, const struct why *why)
 
 	if (rc == STORE_CONFLICT) { /* one took it first */
 		work_ungrant(r->serve->p.work, r->grant.batch, r->type, r->grant.ticket);
-		choose_another(r);
+		choose_another(r, ++r->conflicts < CONFLICTS_MAX);
 	} else if (rc != STORE_OK) {
 		refuse_lease(r, why->text);
 	} else if (is_still_it(r)) {
 		hand_out(r);
 	} else {
 		give_back(r);
-		choose_another(r);
+		choose_another(r, ++r->passed_over < TRIES_MAX);
 	}
 }
 

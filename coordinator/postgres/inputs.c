@@ -16,7 +16,7 @@
 #include "coordinator/store/input_sink.h"
 
 #define CHUNK   INPUT_CHUNK_MAX
-#define STEP_MS 30000 /* for a chunk */
+#define STEP_MS 10000 /* for a chunk */
 #define WINDOW  4     /* chunks that are on their way at once */
 
 static enum input_rc rc_of(enum store_rc rc)
@@ -36,8 +36,8 @@ static enum store_rc open_own(struct link *s, struct postgres *e, struct why *wh
 	link_deadline(s, STEP_MS);
 	if (rc == STORE_OK)
 		rc = link_run(s,
-			      "SELECT set_config('statement_timeout', '30s', false),"
-			      " set_config('lock_timeout', '30s', false),"
+			      "SELECT set_config('statement_timeout', '10s', false),"
+			      " set_config('lock_timeout', '10s', false),"
 			      " set_config('idle_in_transaction_session_timeout', '30s', false)",
 			      why);
 	if (rc == STORE_OK)

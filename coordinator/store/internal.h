@@ -27,6 +27,8 @@ struct list {
 	struct item *first, **end;
 };
 
+struct input_work;
+
 struct store {
 	struct engine *engine; /* the thread's, once it runs; gone when that has ended */
 	bool shared;           /* what callbacks may ask until the end */
@@ -41,6 +43,8 @@ struct store {
 	struct why lost;
 	uint64_t lost_at; /* uv_hrtime() */
 	uint64_t leads_changed, times_lost;
+	bool sharing;                /* an input is on its way to the database */
+	struct input_work *to_share; /* and these wait */
 	int lock_fd;
 	size_t max_queue, max_queue_bytes;
 	uint64_t lazy_ns;

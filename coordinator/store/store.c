@@ -278,7 +278,7 @@ static void answer(struct store *s, struct item *i)
 	const enum store_rc rc = i->e.rc;
 
 	store_show_news(s, i->before);
-	if (i->lazy && is_loss(s, rc))
+	if (i->lazy && !i->commit_cb && is_loss(s, rc))
 		say_loss(s, i->e.why.text);
 	if (i->commit_cb)
 		i->commit_cb(i->arg, rc, &i->e.why);
@@ -479,6 +479,13 @@ enum store_rc store_commit_lazy(struct store *s, const struct store_change *chan
 {
 	assert(n);
 	return submit(s, &(struct item){.commit_cb = NULL}, changes, n, false);
+}
+
+enum store_rc store_commit_later(struct store *s, const struct store_change *changes, size_t n,
+				 store_commit_cb *cb, void *arg)
+{
+	assert(n && cb);
+	return submit(s, &(struct item){.commit_cb = cb, .arg = arg}, changes, n, false);
 }
 
 enum store_rc store_read_proof(struct store *s, uint64_t id, store_proof_cb *cb, void *arg)

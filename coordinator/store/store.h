@@ -266,6 +266,10 @@ enum store_rc store_commit(struct store *store, const struct store_change *chang
  */
 enum store_rc store_commit_lazy(struct store *store, const struct store_change *changes, size_t n);
 
+/* As lazily, with a callback as store_commit() has it: for who has to know what was lost. */
+enum store_rc store_commit_later(struct store *store, const struct store_change *changes, size_t n,
+				 store_commit_cb *cb, void *arg);
+
 /* A fact by name, lazily: what is lost in a crash is said again by who keeps it. */
 void store_put_fact(struct store *store, const char *key, const void *value, size_t n);
 void store_drop_fact(struct store *store, const char *key);
@@ -314,7 +318,7 @@ void store_say(struct store *store, const char *status);
  * copy where the store is shared: what a row names is to be shared before, and fetched before it is
  * opened. Where the store is not shared both are INPUT_OK. Callbacks come from the loop. */
 typedef void store_input_cb(void *arg, enum input_rc rc, const struct why *why);
-/* False: no memory, or the store is closing, and no callback. */
+/* False: no memory, or the store is closing, and no callback. One is shared at a time. */
 bool store_share_input(struct store *store, const uint8_t sha256[32], uint64_t size,
 		       store_input_cb *cb, void *arg);
 bool store_fetch_input(struct store *store, const uint8_t sha256[32], uint64_t size,

@@ -185,6 +185,7 @@ void store_say(struct store *s, const char *status)
 
 struct input_work {
 	uv_work_t work;
+	struct input_work *next; /* of those that wait */
 	struct store *store;
 	bool fetch;
 	uint8_t sha256[32];
@@ -206,26 +207,62 @@ static void move_input(uv_work_t *work)
 		w->rc = move(w->store->engine, w->store->dir, w->sha256, w->size, &w->why);
 }
 
-static void input_moved(uv_work_t *work, int status)
+static void input_over(struct input_work *w, const char *given_up)
 {
-	struct input_work *w = work->data;
-
-	uv_mutex_lock(&w->store->mutex);
-	w->store->works--;
-	uv_cond_signal(&w->store->work);
-	uv_mutex_unlock(&w->store->mutex);
-	if (status) {
+	if (given_up) {
 		w->rc = INPUT_IO;
-		why_set(&w->why, "given up");
+		why_set(&w->why, "%s", given_up);
 	}
 	w->cb(w->arg, w->rc, &w->why);
 	free(w);
 }
 
+static bool input_start(struct input_work *w);
+
+/* A thread of the pool waits for the database, perhaps for long, and has other work to do. */
+static void share_next(struct store *s)
+{
+	const char *why = s->closing ? "given up" : s->lost.text;
+	struct input_work *w;
+
+	while (!s->sharing && (w = s->to_share)) {
+		s->to_share = w->next;
+		if (*why || !input_start(w))
+			input_over(w, *why ? why : "given up");
+	}
+}
+
+static void input_moved(uv_work_t *work, int status)
+{
+	struct input_work *w = work->data;
+	struct store *s = w->store;
+
+	uv_mutex_lock(&s->mutex);
+	s->works--;
+	uv_cond_signal(&s->work);
+	uv_mutex_unlock(&s->mutex);
+	s->sharing = s->sharing && w->fetch;
+	input_over(w, status ? "given up" : NULL);
+	share_next(s);
+}
+
+static bool input_start(struct input_work *w)
+{
+	struct store *s = w->store;
+
+	if (uv_queue_work(s->wake.loop, &w->work, move_input, input_moved))
+		return false;
+	s->sharing = s->sharing || !w->fetch;
+	uv_mutex_lock(&s->mutex);
+	s->works++;
+	uv_mutex_unlock(&s->mutex);
+	return true;
+}
+
 static bool input_work(struct store *s, bool fetch, const uint8_t sha256[32], uint64_t size,
 		       store_input_cb *cb, void *arg)
 {
-	struct input_work *w;
+	struct input_work *w, **end;
 
 	if (s->closing)
 		return false;
@@ -240,14 +277,16 @@ static bool input_work(struct store *s, bool fetch, const uint8_t sha256[32], ui
 	w->rc = INPUT_OK;
 	w->cb = cb;
 	w->arg = arg;
-	if (uv_queue_work(s->wake.loop, &w->work, move_input, input_moved)) {
-		free(w);
-		return false;
+	if (!fetch && s->sharing) {
+		for (end = &s->to_share; *end; end = &(*end)->next)
+			;
+		*end = w;
+		return true;
 	}
-	uv_mutex_lock(&s->mutex);
-	s->works++;
-	uv_mutex_unlock(&s->mutex);
-	return true;
+	if (input_start(w))
+		return true;
+	free(w);
+	return false;
 }
 
 bool store_share_input(struct store *s, const uint8_t sha256[32], uint64_t size, store_input_cb *cb,

@@ -821,6 +821,82 @@ static void test_an_upload_without_the_database(void **state)
 	assert_int_equal(put(w, 0, 1, "{}"), UPLOAD_CREATED);
 }
 
+/* Who waits for files is told at once; what is on its way may still come. */
+static void test_the_database_goes_while_files_are_fetched(void **state)
+{
+	struct world *w = *state;
+	uint64_t b, batch;
+	char text[16];
+
+	for (b = 1; b <= 5; b++) {
+		snprintf(text, sizeof text, "{\"a\":%u}", (unsigned)b);
+		assert_int_equal(put(w, 0, b, text), UPLOAD_CREATED);
+	}
+	settle(w);
+	shared_hold_inputs(&w->db, true);
+	w->answers = 0;
+	for (b = 1; b <= 5; b++)
+		begin_ask(w, 1, b, "a");
+	while (leases(w, 0) < 5 || shared_number(&w->db, &w->db.fetches) < 2)
+		uv_run(&w->loop, UV_RUN_NOWAIT);
+	settle(w);
+	assert_int_equal(w->answers, 0);
+	inputs_give_up(w->side[1].inputs, "it went away");
+	assert_int_equal(w->answers, 5);
+	for (b = 0; b < 5; b++)
+		assert_int_equal(w->served[b], SERVE_TRY_AGAIN);
+	assert_int_equal(leases(w, 1), 0);
+	shared_hold_inputs(&w->db, false);
+	settle(w);
+	assert_int_equal(shared_number(&w->db, &w->db.fetches), 2);
+	for (b = 1; b <= 5; b++)
+		assert_int_equal(ask(w, 1, 10 + b, "a", &batch), SERVE_INPUT);
+	assert_int_equal(w->db.fetches, 5);
+}
+
+static void on_shared_input(void *arg, enum input_rc rc, const struct why *why)
+{
+	struct world *w = arg;
+
+	w->served[w->answers++] = rc == INPUT_OK ? SERVE_INPUT : SERVE_TRY_AGAIN;
+	snprintf(w->sentence, sizeof w->sentence, "%.255s", why->text);
+}
+
+/* The pool has other work than to wait for a database that is slow. */
+static void test_one_input_at_a_time_goes_there(void **state)
+{
+	struct world *w = *state;
+	uint8_t sha256[32];
+	uint64_t size;
+	unsigned i;
+
+	assert_int_equal(put(w, 0, 1, "{}"), UPLOAD_CREATED);
+	assert_true(work_input(w->side[0].work, 1, HASH, sha256, &size));
+	shared_hold_inputs(&w->db, true);
+	w->answers = 0;
+	for (i = 0; i < 4; i++)
+		assert_true(store_share_input(w->side[0].store, sha256, size, on_shared_input, w));
+	settle(w);
+	assert_int_equal(shared_number(&w->db, &w->db.shares), 2);
+	shared_hold_inputs(&w->db, false);
+	await_answers(w, 4);
+	assert_int_equal(w->db.shares, 5);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(w->served[i], SERVE_INPUT);
+	/* Those that wait while it goes do not try. */
+	shared_hold_inputs(&w->db, true);
+	w->answers = 0;
+	for (i = 0; i < 4; i++)
+		assert_true(store_share_input(w->side[0].store, sha256, size, on_shared_input, w));
+	go(w, true);
+	shared_hold_inputs(&w->db, false);
+	await_answers(w, 4);
+	assert_int_equal(w->db.shares, 6);
+	assert_int_equal(w->served[3], SERVE_TRY_AGAIN);
+	assert_string_equal(w->sentence, "10.1.2.3 does not answer");
+	go(w, false);
+}
+
 /* ---- what was proven or verified while a lease was being stored, or a file fetched ---- */
 
 static void verify_through(struct world *w, unsigned side, uint64_t last)
@@ -891,10 +967,11 @@ static void test_proven_while_its_file_was_fetched(void **state)
 	settle(w);
 	w->answers = 0;
 	begin_ask(w, 1, 5, "a");
-	while (!shared_fetches(&w->db))
+	shared_hold_inputs(&w->db, true);
+	while (!shared_number(&w->db, &w->db.fetches))
 		uv_run(&w->loop, UV_RUN_NOWAIT);
-	if (!w->answers) /* else it was fetched before the loop came by again */
-		prove_elsewhere(w, 1, 1);
+	prove_elsewhere(w, 1, 1);
+	shared_hold_inputs(&w->db, false);
 	await_answers(w, 1);
 	assert_int_equal(w->served[0], SERVE_INPUT);
 	assert_int_equal(w->batch[0], 2);
@@ -940,6 +1017,8 @@ int main(void)
 	    TEST(test_a_copy_that_rots),
 	    TEST(test_nothing_is_known_without_the_database),
 	    TEST(test_an_upload_without_the_database),
+	    TEST(test_the_database_goes_while_files_are_fetched),
+	    TEST(test_one_input_at_a_time_goes_there),
 	    TEST(test_proven_while_its_lease_was_stored),
 	    TEST(test_verified_while_its_lease_was_stored),
 	    TEST(test_proven_while_its_file_was_fetched),

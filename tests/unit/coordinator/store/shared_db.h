@@ -33,9 +33,10 @@ struct shared_db {
 	enum store_rc fault; /* of all commits; STORE_OK: none */
 	enum input_rc fetch_fault, share_fault;
 	unsigned fetches, shares;
-	bool hold;  /* commits wait */
-	bool quiet; /* what others stored is shown with answers only */
-	bool away;  /* it cannot be reached, and stores are told so */
+	bool hold;        /* commits wait */
+	bool quiet;       /* what others stored is shown with answers only */
+	bool away;        /* it cannot be reached, and stores are told so */
+	bool hold_inputs; /* what goes there or comes from there waits */
 	uv_cond_t changed;
 	int64_t skew_ms;
 	int leader; /* a slot; -1: nobody */
@@ -87,12 +88,13 @@ static inline void shared_go(struct shared_db *db, bool away)
 	uv_mutex_unlock(&db->mutex);
 }
 
-static inline unsigned shared_fetches(struct shared_db *db)
+/* Of fetches, or of shares. */
+static inline unsigned shared_number(struct shared_db *db, const unsigned *which)
 {
 	unsigned n;
 
 	uv_mutex_lock(&db->mutex);
-	n = db->fetches;
+	n = *which;
 	uv_mutex_unlock(&db->mutex);
 	return n;
 }
@@ -101,6 +103,14 @@ static inline void shared_lead(struct shared_db *db, int slot)
 {
 	uv_mutex_lock(&db->mutex);
 	db->leader = slot;
+	uv_mutex_unlock(&db->mutex);
+}
+
+static inline void shared_hold_inputs(struct shared_db *db, bool hold)
+{
+	uv_mutex_lock(&db->mutex);
+	db->hold_inputs = hold;
+	uv_cond_broadcast(&db->changed);
 	uv_mutex_unlock(&db->mutex);
 }
 
@@ -309,6 +319,11 @@ static inline enum store_rc shared_read(struct engine *engine, uint64_t id,
 	const struct store_change *put;
 
 	uv_mutex_lock(&e->db->mutex);
+	if (e->db->away) {
+		uv_mutex_unlock(&e->db->mutex);
+		why_set(why, "10.1.2.3 does not answer");
+		return STORE_UNREACHABLE;
+	}
 	put = shared_proof(e->db, id);
 	*out = put ? change_group_new(put, 1) : NULL;
 	uv_mutex_unlock(&e->db->mutex);
@@ -363,6 +378,8 @@ static inline enum input_rc shared_share(struct engine *engine, const char *dir,
 	(void)size;
 	uv_mutex_lock(&e->db->mutex);
 	e->db->shares++;
+	while (e->db->hold_inputs)
+		uv_cond_wait(&e->db->changed, &e->db->mutex);
 	uv_mutex_unlock(&e->db->mutex);
 	why_set(why, "the database cannot be reached");
 	return e->db->share_fault ? e->db->share_fault : shared_copy(dir, e->db->dir, sha256, why);
@@ -376,6 +393,8 @@ static inline enum input_rc shared_fetch(struct engine *engine, const char *dir,
 	(void)size;
 	uv_mutex_lock(&e->db->mutex);
 	e->db->fetches++;
+	while (e->db->hold_inputs)
+		uv_cond_wait(&e->db->changed, &e->db->mutex);
 	uv_mutex_unlock(&e->db->mutex);
 	why_set(why, "the database cannot be reached");
 	return e->db->fetch_fault ? e->db->fetch_fault : shared_copy(e->db->dir, dir, sha256, why);

@@ -3,6 +3,7 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
+#include "coordinator/proofs/internal.h"
 #include "coordinator/proofs/proof_check.h"
 #include "coordinator/registrar/rows.h"
 
@@ -11,18 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JUDGING_MAX 16 /* proofs looked at on L1 at once */
-#define ASKING_MAX  16 /* proofs of batches that are not known yet */
-
-struct proofs {
-	struct proofs_parts p;
-	size_t max_bytes;
-	bool stopped;
-	unsigned judging;
-	unsigned asking;
-	uint64_t under_way[JUDGING_MAX]; /* ids; 0: free */
-	struct proofs_counters counters;
-};
+#define ASKING_MAX 16 /* proofs of batches that are not known yet */
 
 /* ---- received -> kept ---- */
 
@@ -322,9 +312,8 @@ void proofs_verdict(struct proofs *p, uint64_t id, enum work_state state,
 							.judged_ms = now};
 	if (signer)
 		memcpy(change.proof_state.signer, signer->b, 20);
-	/* A verdict that is lost in a crash is reached again: it may ride along. */
-	store_commit_lazy(p->p.store, &change, 1);
 	work_judged(p->p.work, id, state, signer, clock_mono_ms(), &gone);
+	verdict_keep(p, &change);
 	wake_up(p->p.wake);
 }
 
@@ -468,84 +457,6 @@ void proofs_judge(struct proofs *p)
 			break;
 		}
 	}
-}
-
-/* ---- the row ---- */
-
-static bool text_of(char *out, size_t size, struct span s)
-{
-	if (s.n >= size)
-		return false;
-	if (s.n)
-		memcpy(out, s.p, s.n);
-	out[s.n] = '\0';
-	return true;
-}
-
-/* What work is told of a row; source has room for WORK_SOURCE_SIZE. False: it is no proof. */
-static bool row_read(const struct store_proof *row, char *source, struct work_proof *out)
-{
-	if (row->prover_type < 0 || row->prover_type >= PROVER_TYPES || row->state < 0 ||
-	    row->state >= WORK_STATES)
-		return false;
-	text_of(source, WORK_SOURCE_SIZE, row->source);
-	*out = (struct work_proof){.batch = row->batch,
-				   .type = (enum prover_type)row->prover_type,
-				   .source = source,
-				   .received_ms = clock_mono_ms(),
-				   .size = row->bytes.n + row->public_values.n};
-	/* Large proofs come without their bytes: a later copy of one is then kept once more. */
-	if (row->bytes.p || !row->bytes.n)
-		return proofs_digest(
-		    out->sha256, row->bytes,
-		    span_of(row->public_values.p, row->public_values.p ? row->public_values.n : 0));
-	memcpy(out->sha256, &row->id, sizeof row->id);
-	return true;
-}
-
-bool proofs_restore(struct proofs *p, const struct store_proof *row, struct why *why)
-{
-	/* Who is known now may be others, and another proof may show more: it is judged again. But
-	 * where the store is shared, the one who judges has not ended. */
-	const bool again = row->state == WORK_UNDECIDED && row->prover_type == PROVER_TDX &&
-			   !store_is_shared(p->p.store);
-	const enum work_state state = again ? WORK_CANDIDATE : (enum work_state)row->state;
-	char source[WORK_SOURCE_SIZE] = "";
-	struct eth_address signer;
-	struct work_proof wp;
-
-	memcpy(signer.b, row->signer, 20);
-	if (row_read(row, source, &wp) &&
-	    work_restore_candidate(p->p.work, row->id, &wp, state,
-				   row->has_signer && !again ? &signer : NULL))
-		return true;
-	why_set(why, "the stored proof %" PRIu64 " of batch %" PRIu64 " cannot be taken over",
-		row->id, row->batch);
-	return false;
-}
-
-bool proofs_foreign(struct proofs *p, const struct store_change *change, struct why *why)
-{
-	const struct store_proof *row = &change->proof;
-	char source[WORK_SOURCE_SIZE] = "";
-	struct eth_address signer;
-	struct work_proof wp;
-	bool ok;
-
-	if (change->kind == CHANGE_PROOF_DEL)
-		work_foreign_forget(p->p.work, row->id);
-	if (change->kind != CHANGE_PROOF_PUT)
-		return true;
-	memcpy(signer.b, row->signer, 20);
-	ok = row_read(row, source, &wp);
-	wp.attested = ok && registrar_source_attested(p->p.registrar, source);
-	if (ok && work_foreign_candidate(p->p.work, row->id, &wp, (enum work_state)row->state,
-					 row->judged_ms != 0, row->has_signer ? &signer : NULL))
-		return true;
-	why_set(why,
-		"another coordinator's proof %" PRIu64 " of batch %" PRIu64 " cannot be taken over",
-		row->id, row->batch);
-	return false;
 }
 
 /* ---- life ---- */

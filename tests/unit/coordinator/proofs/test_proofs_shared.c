@@ -367,6 +367,34 @@ static void test_a_database_that_cannot_be_reached(void **state)
 	assert_int_equal(prove(w, 0, 1), PROOF_ACK);
 }
 
+/* One that cannot be stored is none here either: it is reached again, and others hear of it. */
+static void test_a_verdict_that_is_lost(void **state)
+{
+	struct world *w = *state;
+
+	lead(w, 0);
+	assert_int_equal(prove(w, 0, 1), PROOF_ACK);
+	assert_int_equal(prove(w, 0, 2), PROOF_ACK);
+	assert_int_equal(prove(w, 0, 3), PROOF_ACK);
+	/* What is stored is read. */
+	shared_set(&w->db, STORE_DISK, false);
+	proofs_verdict(w->side[0].proofs, 64, WORK_BAD, NULL, "it is no good");
+	assert_int_equal(count(w, 0, WORK_BAD), 1);
+	await_count(w, 0, WORK_CANDIDATE, 3);
+	shared_set(&w->db, STORE_OK, false);
+	/* That cannot be read either. */
+	shared_go(&w->db, true);
+	proofs_verdict(w->side[0].proofs, 128, WORK_GOOD, &w->signer, "it is good");
+	assert_int_equal(count(w, 0, WORK_GOOD), 1);
+	await_count(w, 0, WORK_CANDIDATE, 3);
+	shared_go(&w->db, false);
+	lead(w, 0);
+	await_count(w, 1, WORK_CANDIDATE, 3);
+	hear_l1(w);
+	await_count(w, 0, WORK_GOOD, 3);
+	await_count(w, 1, WORK_GOOD, 3);
+}
+
 static void on_commit(void *arg, enum store_rc rc, const struct why *why)
 {
 	(void)why;
@@ -513,6 +541,7 @@ int main(void)
 	    TEST(test_only_the_leader_judges),
 	    TEST(test_a_bad_one_comes_to_a_follower),
 	    TEST(test_a_database_that_cannot_be_reached),
+	    TEST(test_a_verdict_that_is_lost),
 	    TEST(test_a_batch_that_is_not_known_yet),
 	    TEST(test_many_of_batches_that_are_not_known_yet),
 	    TEST(test_rows_that_go_and_rows_that_are_none),

@@ -13,7 +13,7 @@ from cluster_load import Broadcast, check_chain
 from endpoint import Endpoint
 from line import Line
 from postgres import Postgres
-from world import Key, cast, signal, until
+from world import COMMIT_HASH, Key, cast, signal, until
 
 # What does not depend on PostgreSQL is as quick as it can be.
 QUICK = {"PROVER_TIMEOUT": 2000, "LEASES_PER_SOURCE": 0}
@@ -172,7 +172,7 @@ def test_what_an_operator_reads_of_one_that_is_stopped(world, cluster):
     until("it is back", lambda: heir.verb("cluster").stdout.startswith("this coordinator leads; others beside it: 2\n"))
     cluster.server.freeze()
     lost = until("it is lost", lambda: (t := heir.verb("cluster").stdout).startswith("nothing can be stored") and t)
-    assert re.search(rf"^{heir.name} \(this\) +\d+ +follows ", lost, re.M), lost
+    assert re.search(rf"^{heir.name} \(this\) +\d+ +follows +lost ", lost, re.M), lost
     cluster.server.thaw()
 
 
@@ -283,6 +283,47 @@ def test_a_lost_connection(world, cluster, loss):
     for n in range(1, 7):
         until("acknowledged again", lambda n=n: cluster[n % 3].submit(n, proofs[n]) is True, 20)
     world.until_verified(6)
+
+
+def code_of(reply):
+    return reply["Error"]["code"] if isinstance(reply, dict) and "Error" in reply else None
+
+
+def test_what_is_said_while_the_database_is_away(world):
+    """Not that there is nothing to prove, for others may have brought some; and what is true without it is said."""
+    cluster = world.cluster(2, **QUICK).start()
+    c, key = cluster[0], Key()
+    c.enroll(key)
+    world.put(c, 1, 1)
+    assert c.submit(1, world.proof(key, 1)) is True
+    tdx, other = ({"commit_hash": text, "prover_type": "TDX"} for text in (COMMIT_HASH, "1234567"))
+    requests = ["BatchRequest", {"BatchRequest": {"commit_hash": COMMIT_HASH}}, {"BatchRequest": tdx},
+                {"BatchRequest": {**tdx, "supported_programs": ["evm-l2"]}}, {"InputRequest": tdx}, {"InputRequest": other}]
+    assert {code_of(c.ask(r)) for r in requests} == {None}
+    cluster.server.freeze()
+    start = time.monotonic()
+    until("it is noticed", lambda: code_of(c.request()[1]) == "try_again", 5, pause=0.02)
+    assert time.monotonic() - start < AT_ONCE
+    assert {code_of(c.ask(r)) for r in requests} == {"try_again"}
+    assert "ProverTypeNotNeeded" in c.request(prover_type="RISC0")[1]
+    assert code_of(c.request(commit_hash="no hash")[1]) == "bad_commit_hash"
+    assert c.submit(1, world.proof(key, 1)) is True, "it is kept"
+    for answer, seconds in (timed(lambda: c.submit(2, world.proof(key, 2))), timed(lambda: c.setup(Key().payload))):
+        assert code_of(answer) == "try_again" and seconds < AT_ONCE, answer
+        assert "127.0.0.1" not in str(answer)
+    (status, _), seconds = timed(lambda: c.put(2, world.batch(2)["input"]))
+    assert status == 503 and seconds < AT_ONCE
+    assert re.search(rf"^{c.name} \(this\) +\d+ +follows +lost ", c.verb("cluster").stdout, re.M)
+    cluster.server.thaw()
+    until("it is as before", lambda: code_of(c.request()[1]) is None)
+    assert re.search(r"it was away for [0-9]+[.][0-9] s", c.saw("event=store_reached .*").group(0))
+    assert c.put(2, world.batch(2)["input"])[0] == 201
+    # Neither does it end any later.
+    cluster.server.freeze()
+    until("it is noticed", lambda: code_of(c.request()[1]) == "try_again", 5)
+    status, seconds = timed(c.stop)
+    cluster.server.thaw()
+    assert status == 0 and seconds < 10
 
 
 def test_a_database_that_is_dropped_under_them(world, cluster):

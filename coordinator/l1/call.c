@@ -17,6 +17,7 @@ struct pending_call {
 	/* the parameters before and after the nonce */
 	struct buf head, tail;
 	bool has_from;
+	bool ordinary; /* the newest state as it is: every node that is well has an answer */
 	char from[ETH_ADDRESS_TEXT_SIZE];
 	char block[96]; /* as JSON */
 	unsigned nonce_reads;
@@ -43,6 +44,12 @@ static void call_failed(struct pending_call *p, int endpoint, const char *senten
 {
 	call_over(p, &(struct l1_read){
 			 .kind = L1_READ_FAILED, .endpoint = endpoint, .sentence = sentence});
+}
+
+/* Neither a result nor a word about the call: the endpoint's own trouble. */
+static bool is_no_answer(enum node_error e)
+{
+	return e == NODE_OTHER || e == NODE_NOT_SYNCED || e == NODE_INDEXING || e == NODE_NO_METHOD;
 }
 
 static void on_reply(void *arg, const struct rpc_reply *reply)
@@ -76,6 +83,8 @@ static void on_reply(void *arg, const struct rpc_reply *reply)
 		} else {
 			read.kind = L1_READ_FAILED;
 			read.sentence = reply->message;
+			if (p->ordinary && is_no_answer(reply->node_error))
+				rpc_doubt(p->rpc, reply->endpoint, reply->message);
 		}
 		break;
 	case RPC_UNREACHABLE:
@@ -197,6 +206,7 @@ bool l1_call(struct rpc *rpc, const struct l1_call *call, l1_read_cb *cb, void *
 				   .cb = cb,
 				   .arg = arg,
 				   .options = {.avoid = call->avoid, .prefer = call->prefer}};
+	p->ordinary = !call->block && !call->block_hash && !call->replaced;
 	buf_init(&p->head, 2 * CALL_BODY_MAX);
 	buf_init(&p->tail, 2 * CALL_BODY_MAX);
 	if (put_params(p, call) && (p->has_from ? read_nonce(p, &why) : start(p, "", &why)))

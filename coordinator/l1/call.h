@@ -5,6 +5,8 @@
  * it is read from the same node just before; a node that finds it wrong all the same has moved on
  * meanwhile and is asked again. That is never the contract's word: it ends in L1_READ_FAILED.
  * `from` is an account with a key, never a contract, for some nodes refuse that.
+ *
+ * An endpoint that has no answer on the newest state is doubted (rpc.h).
  */
 #ifndef COORDINATOR_L1_CALL_H
 #define COORDINATOR_L1_CALL_H

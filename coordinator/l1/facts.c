@@ -373,7 +373,7 @@ static void on_answer(void *arg, const struct l1_read *read)
 	a->revert = read->revert;
 	if (read->kind == L1_READ_FAILED && asked->q != Q_FINAL) {
 		FAIL_WITH(c, "%s", read->sentence);
-		doubt(c, read->endpoint);
+		c->doubted |= read->endpoint >= 0; /* by l1_call() */
 	}
 	if (--c->outstanding == 0)
 		phase_done(c);

@@ -113,9 +113,9 @@ bool rpc_endpoint_info(const struct rpc *rpc, size_t i, struct rpc_endpoint_info
 void rpc_expect_chain(struct rpc *rpc, uint64_t chain_id);
 /* The pinned chain id, 0 while none is known. */
 uint64_t rpc_chain_id(const struct rpc *rpc);
-/* What this endpoint answered cannot be true of a node that has seen the chain: it rests, for as
- * long as one ever does, and is probed anew. One that is alone does not, or where all others rest
- * already: it is asked again. Out of range: nothing. */
+/* What this endpoint answered cannot be true of a node that has seen the chain, or is no answer: it
+ * rests, for as long as one ever does, and is probed anew. One that is alone does not, or where all
+ * others rest already: it is asked again. Out of range: nothing. */
 void rpc_doubt(struct rpc *rpc, int endpoint, const char *sentence);
 /* Calls waiting and on the wire. */
 unsigned rpc_pending(const struct rpc *rpc);

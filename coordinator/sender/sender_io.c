@@ -67,6 +67,12 @@ void sender_io_failed(struct job *j, const char *sentence)
 	sender_io_done(j);
 }
 
+void sender_io_no_answer(struct job *j, int endpoint, const char *sentence)
+{
+	rpc_doubt(j->io->rpc, endpoint, sentence);
+	sender_io_failed(j, sentence);
+}
+
 bool sender_io_call(struct job *j, unsigned i, const char *method, const struct buf *params,
 		    const struct rpc_call_options *options, rpc_cb *cb)
 {
@@ -129,12 +135,13 @@ static void on_head_fee(void *arg, const struct rpc_reply *reply)
 	if (!sender_io_take(c))
 		return;
 	if (reply->status != RPC_OK) {
-		sender_io_failed(j, reply->sentence);
+		sender_io_no_answer(j, reply->endpoint, reply->sentence);
 		return;
 	}
 	if (!rpc_parse_block(reply->result, &found, &head, &why) || !found || !head.has_base_fee ||
 	    head.base_fee > UINT64_MAX / 2) {
-		sender_io_failed(j, why.text[0] ? why.text
+		sender_io_no_answer(j, reply->endpoint,
+				    why.text[0] ? why.text
 						: "the node has neither a fee history nor a "
 						  "base fee in its latest block");
 		return;

@@ -52,6 +52,8 @@ bool sender_io_call(struct job *j, unsigned i, const char *method, const struct 
 /* Ends the job: stops its other calls and hands the event to the sender. */
 void sender_io_done(struct job *j);
 void sender_io_failed(struct job *j, const char *sentence);
+/* The same, for an endpoint's answer that is none: others are asked for a while. */
+void sender_io_no_answer(struct job *j, int endpoint, const char *sentence);
 /* First lines of every callback: false when the reply comes too late to matter. */
 bool sender_io_take(struct job_call *c);
 

@@ -48,8 +48,11 @@ static void on_error(struct job *j, const struct rpc_reply *reply)
 		else
 			called(j, SENDER_CALL_UNUSABLE);
 		return;
-	case NODE_SENDER_IS_CONTRACT:
-	case NODE_NO_METHOD: called(j, SENDER_CALL_UNUSABLE); return;
+	case NODE_NO_METHOD:
+		rpc_doubt(j->io->rpc, reply->endpoint, reply->message);
+		called(j, SENDER_CALL_UNUSABLE);
+		return;
+	case NODE_SENDER_IS_CONTRACT: called(j, SENDER_CALL_UNUSABLE); return;
 	case NODE_REVERTED:
 		j->event.called.data = reply->data;
 		revert_read(&revert, reply->data);
@@ -75,7 +78,10 @@ static void on_error(struct job *j, const struct rpc_reply *reply)
 	case NODE_RATE_LIMITED:
 	case NODE_OTHER: break;
 	}
-	sender_io_failed(j, reply->sentence);
+	if (j->at_block == SENDER_LATEST)
+		sender_io_no_answer(j, reply->endpoint, reply->sentence);
+	else
+		sender_io_failed(j, reply->sentence); /* the state of then may be gone */
 }
 
 static void on_called(void *arg, const struct rpc_reply *reply)
@@ -94,7 +100,7 @@ static void on_called(void *arg, const struct rpc_reply *reply)
 		sender_io_failed(j, reply->sentence);
 	else if (j->kind == SENDER_ESTIMATE &&
 		 !rpc_parse_u64(reply->result, &j->event.called.gas, &why))
-		sender_io_failed(j, why.text);
+		sender_io_no_answer(j, reply->endpoint, why.text);
 	else
 		called(j, SENDER_CALL_OK);
 }

@@ -86,7 +86,7 @@ static void on_part(void *arg, const struct rpc_reply *reply)
 		return;
 	}
 	if (reply->status != RPC_OK) {
-		sender_io_failed(j, reply->sentence);
+		sender_io_no_answer(j, reply->endpoint, reply->sentence);
 		return;
 	}
 	if (reply->endpoint != j->event.endpoint) {
@@ -95,7 +95,7 @@ static void on_part(void *arg, const struct rpc_reply *reply)
 	}
 	if (i < CALL_RECEIPTS ? !read_number(j, i, reply->result, &why)
 			      : !read_receipt(j, i - CALL_RECEIPTS, reply->result, &why)) {
-		sender_io_failed(j, why.text);
+		sender_io_no_answer(j, reply->endpoint, why.text);
 		return;
 	}
 	view_progress(j);
@@ -150,11 +150,12 @@ static void on_head(void *arg, const struct rpc_reply *reply)
 	if (!sender_io_take(c))
 		return;
 	if (reply->status != RPC_OK) {
-		sender_io_failed(j, reply->sentence);
+		sender_io_no_answer(j, reply->endpoint, reply->sentence);
 		return;
 	}
 	if (!rpc_parse_block(reply->result, &found, &block, &why) || !found) {
-		sender_io_failed(j, why.text[0] ? why.text : "the node has no latest block");
+		sender_io_no_answer(j, reply->endpoint,
+				    why.text[0] ? why.text : "the node has no latest block");
 		return;
 	}
 	j->event.kind = SENDER_EV_VIEW;

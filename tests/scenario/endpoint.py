@@ -12,6 +12,7 @@ from l1 import cast
 REVERT = cast("sig", "InvalidTdxProof()")
 # What a node says to all but the question of its chain.
 ERRORS = {
+    "lacking": {"code": -32601, "message": "the method is not available"},
     "limited": {"code": -32005, "message": "daily request count exceeded, request rate limited"},
     "pruned": {"code": -32000, "message": "missing trie node 4bf0 (path ) state is not available"},
 }

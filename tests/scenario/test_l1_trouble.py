@@ -42,6 +42,20 @@ def test_one_of_two_endpoints_in_trouble(world, endpoints, mood):
     prove_all(world, c, key, 2)
 
 
+def test_one_of_two_endpoints_lacks_a_method(world, endpoints):
+    """What reads the contract as it should: the other is asked for what this one does not do."""
+    bad, good = endpoints
+    c = world.coordinator(**settings(bad, good)).start()
+    key = Key()
+    c.enroll(key)
+    for n, (method, mood) in enumerate((("eth_estimateGas", "lacking"), ("eth_estimateGas", "pruned"), ("eth_estimateGas", "null"),
+                                        ("eth_getTransactionReceipt", "pruned"), ("eth_getTransactionCount", "pruned")), 1):
+        bad.methods, bad.mood = (method,), mood
+        world.feed(c, n)
+        prove_all(world, c, key, n)
+        bad.mood = None
+
+
 @pytest.mark.parametrize("mood", ["dead", "500", "garbage", "slow", "limited"])
 def test_an_endpoint_that_falls_ill_and_recovers(world, endpoints, mood):
     only, _ = endpoints

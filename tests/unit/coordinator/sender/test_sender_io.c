@@ -112,6 +112,9 @@ static void node_answer(void *arg, const char *method, const json_t *params, cha
 		snprintf(out, size,
 			 "{\"code\":-32601,\"message\":\"the method %s does not exist\"}", method);
 	} else if (strcmp(method, "eth_getBlockByNumber") == 0) {
+		/* here, for a view begins with the head: nothing happens in the middle of one */
+		if (c->n_raw && !c->mined && !c->unseen)
+			mine(c);
 		c->head++;
 		snprintf(out, size,
 			 "{\"number\":\"0x%llx\",\"timestamp\":\"0x1\",\"hash\":\"0x%s\","
@@ -176,8 +179,7 @@ static void node_answer(void *arg, const char *method, const json_t *params, cha
 				 "progress\"}");
 			c->indexing = false;
 		} else if (!c->mined) {
-			if (c->unseen && --c->unseen == 0)
-				mine(c);
+			c->unseen -= c->unseen > 0;
 			*is_error = c->not_found;
 			snprintf(out, size, "%s",
 				 c->not_found ? "{\"code\":-32000,\"message\":\"unknown "
@@ -401,6 +403,7 @@ static void test_fee_histories_that_say_nothing(void **state)
 	for (i = 0; i < sizeof histories / sizeof histories[0]; i++) {
 		f->chain.fees = histories[i];
 		f->chain.mined = f->finished = false;
+		f->chain.n_raw = 0;
 		wish(f);
 		run_until_finished(f);
 		assert_int_equal(f->outcome, SENDER_CONFIRMED);

@@ -42,6 +42,11 @@ struct signing {
 	uint64_t remote_rest_ms;  /* it is left alone until then */
 	struct request *first;
 	unsigned n;
+	struct settled { /* what the process could not be told yet, in order */
+		enum signing_who who;
+		uint64_t nonce;
+	} settled[POLICY_NONCES_MAX];
+	unsigned n_settled;
 	uint64_t last_id;
 	uv_timer_t timer;
 	struct {
@@ -252,12 +257,30 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- a request ---- */
 
+/* It must know before it is asked for the next call at such a nonce. */
+static bool tell_settled(struct signing *s, struct why *why)
+{
+	unsigned i;
+
+	for (i = 0; i < s->n_settled; i++) {
+		const struct wire_message m = {.kind = WIRE_SETTLED,
+					       .who = s->settled[i].who,
+					       .tx = {.nonce = s->settled[i].nonce}};
+
+		if (!process_send(s->process, &m, why))
+			break;
+	}
+	s->n_settled -= i;
+	memmove(s->settled, s->settled + i, s->n_settled * sizeof *s->settled);
+	return s->n_settled == 0;
+}
+
 static bool ask_process(struct request *q, struct why *why)
 {
 	const struct wire_message m = {
 	    .kind = WIRE_SIGN, .id = q->id, .what = q->kind, .tx = q->tx};
 
-	return process_send(q->signing->process, &m, why);
+	return tell_settled(q->signing, why) && process_send(q->signing->process, &m, why);
 }
 
 static struct request *request_new(struct signing *s, enum signing_kind kind,
@@ -344,14 +367,14 @@ void signing_add_contracts(struct signing *s, enum signing_kind kind, const stru
 
 void signing_settle(struct signing *s, enum signing_kind kind, uint64_t nonce)
 {
-	const struct wire_message m = {
-	    .kind = WIRE_SETTLED, .who = signing_who(kind), .tx = {.nonce = nonce}};
 	struct why why;
 
 	if (way_of(s, kind) == SIGNING_REMOTE)
 		policy_settle(&s->policy, signing_who(kind), nonce);
-	else if (way_of(s, kind) == SIGNING_LOCAL)
-		process_send(s->process, &m, &why);
+	else if (way_of(s, kind) == SIGNING_LOCAL && s->n_settled < POLICY_NONCES_MAX) {
+		s->settled[s->n_settled++] = (struct settled){signing_who(kind), nonce};
+		tell_settled(s, &why);
+	}
 }
 
 bool signing_address(const struct signing *s, enum signing_kind kind, struct eth_address *out)

@@ -126,6 +126,29 @@ def test_a_signer_that_fails_or_lies(world, signer, mood, words):
     assert not c.status()["l1"]["signers"][0]["trouble"]
 
 
+def verified_by_another(world, key, number):
+    """The batch, by another sequencer; what is signed for it here is wanted no more."""
+    world.l1.send(world.timelock, "verifyBatches(uint256,bytes[],bytes[],bytes[])", number, "[0x]", "[0x]",
+                  f"[0x{world.proof(key, number).hex()}]", sender=world.l1.accounts[0])
+    world.until_verified(number)
+
+
+def test_a_call_that_was_never_signed_leaves_its_nonce_to_the_next(world, signer):
+    c = world.coordinator(**remote(signer)).start()
+    key = Key()
+    c.enroll(key)
+    signer.mood = "HTTP 500"
+    world.feed(c, 1)
+    prove_all(world, c, key, 1)
+    c.saw("event=not_signed")
+    verified_by_another(world, key, 1)
+    world.feed(c, 2)
+    prove_all(world, c, key, 2)
+    signer.mood = None
+    world.until_verified(2)
+    assert "another call is signed at nonce" not in c.log()
+
+
 @pytest.mark.parametrize("mood", ["high s", "JSON"])
 def test_what_is_put_right(world, signer, mood):
     signer.mood = mood
@@ -235,6 +258,24 @@ def test_its_child_is_killed_again_and_again(world):
     nonces = [int(t["nonce"], 16) for t in sent_from(world, L1_ADDRESS)]
     assert nonces == list(range(len(nonces)))
     assert c.alive and c.stop() == 0
+
+
+def test_its_child_hangs(world):
+    """What it signs too late is nobody's call, and keeps no nonce from the next."""
+    c = world.coordinator().start()
+    key = Key()
+    c.enroll(key)
+    child = processes_of(c)[1]
+    os.kill(child, signal.SIGSTOP)
+    world.feed(c, 1)
+    prove_all(world, c, key, 1)
+    c.saw("event=not_signed .*(does not answer|reads nothing)")
+    verified_by_another(world, key, 1)
+    world.feed(c, 2)
+    prove_all(world, c, key, 2)
+    os.kill(child, signal.SIGCONT)
+    world.until_verified(2)
+    assert "another call is signed at nonce" not in c.log() and not c.events("signer_anew")
 
 
 def test_the_keeper_is_killed(world):

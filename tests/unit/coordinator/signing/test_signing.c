@@ -328,6 +328,37 @@ static void test_it_reads_nothing(void **state)
 	} while (!x->last.ok);
 }
 
+/* It is told later, and before the next call. */
+static void test_what_is_settled_while_it_reads_nothing(void **state)
+{
+	static uint8_t large[120000];
+	struct fixture *x = *state;
+	struct eth_tx tx = good(x, 1);
+	const pid_t pid = child(x);
+	unsigned i, before;
+
+	expect_signed(x, SIGNING_VERIFY, &tx);
+	before = x->answers;
+	memcpy(large, call, 4);
+	tx = good(x, 2);
+	tx.data = span_of(large, sizeof large);
+	kill(pid, SIGSTOP);
+	for (i = 0; i < 30; i++)
+		ask(x, SIGNING_VERIFY, &tx);
+	assert_non_null(strstr(x->sentence.text, "reads nothing"));
+	signing_settle(x->s, SIGNING_VERIFY, 1);
+	await(x, before + 30, false);
+	kill(pid, SIGCONT);
+	tx.nonce = 1;
+	do {
+		before = x->answers;
+		usleep(1000);
+		ask(x, SIGNING_VERIFY, &tx);
+		await(x, before + 1, false);
+		assert_null(strstr(x->sentence.text, "another call"));
+	} while (!x->last.ok);
+}
+
 static void test_its_keeper_dies(void **state)
 {
 	struct fixture *x = *state;
@@ -421,6 +452,7 @@ int main(int argc, char **argv)
 					   TEST(test_its_child_dies),
 					   TEST(test_its_child_hangs),
 					   TEST(test_it_reads_nothing),
+					   TEST(test_what_is_settled_while_it_reads_nothing),
 					   TEST(test_its_keeper_dies),
 					   TEST(test_closed_while_it_works),
 					   TEST(test_a_key_of_another_address),

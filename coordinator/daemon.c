@@ -15,8 +15,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define UNASKED_MS 15000 /* a prover that is idle asks more often */
-#define WATCH_MS   5000  /* between two looks at what time does to the evidence */
+#define UNASKED_MS       15000  /* a prover that is idle asks more often */
+#define UNASKED_PAUSE_MS 600000 /* between two lines about it, at most */
+#define WATCH_MS         5000   /* between two looks at what time does to the evidence */
 
 /* ---- the end ---- */
 
@@ -320,11 +321,29 @@ static void look_for_provers(struct daemon *d)
 	if (asked != d->asked || !wanting || counts.leases) {
 		d->asked = asked;
 		d->asked_ms = now;
-	} else if (now - d->asked_ms >= UNASKED_MS) {
+		d->unasked_said_ms = UNASKED_MS;
+	} else if (now - d->asked_ms >= d->unasked_said_ms) {
+		const uint64_t age = now - d->asked_ms;
+
+		d->unasked_said_ms = age + (age < UNASKED_PAUSE_MS ? age : UNASKED_PAUSE_MS);
 		work_oldest_waiting(d->work, now, &batch, &why);
 		log_limited(LOG_WARN, "no_prover", "", "", log_str("reason", why.text),
-			    log_u64("nobody_asked_s", (now - d->asked_ms) / 1000));
+			    log_u64("nobody_asked_s", age / 1000));
 	}
+}
+
+/* Once when it begins, and once when it is over. */
+static void look_at_head(struct daemon *d)
+{
+	struct why why = {""};
+	const bool far = l1_is_fresh(d->l1) && l1_head_is_far(d->l1, &why);
+
+	if (far && !d->head_far)
+		log_event(LOG_WARN, "l1_head_far", log_str("reason", why.text));
+	else if (!far && d->head_far)
+		log_event(LOG_INFO, "l1_head_near",
+			  log_u64("head_time", (uint64_t)l1_head_time(d->l1)));
+	d->head_far = far;
 }
 
 static void on_watch(uv_timer_t *t)
@@ -338,6 +357,7 @@ static void on_watch(uv_timer_t *t)
 	if (d->closing || d->draining)
 		return;
 	look_for_provers(d);
+	look_at_head(d);
 	quotes_tick(d->quotes);
 	reaper_tick(d->reaper);
 	inputs_look(d->inputs);
@@ -396,6 +416,7 @@ int daemon_run(struct config *config)
 	d->config = config;
 	d->started_ms = clock_wall_ms();
 	d->asked_ms = clock_mono_ms();
+	d->unasked_said_ms = UNASKED_MS;
 	d->key_locks[0] = d->key_locks[1] = -1;
 	start_signals(d);
 	if (!start(d, &why)) {

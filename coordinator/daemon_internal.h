@@ -18,6 +18,8 @@ struct daemon {
 	uint64_t started_ms;
 	uint64_t asked,
 	    asked_ms; /* requests for inputs, and when there was one, or no want of any */
+	uint64_t unasked_said_ms; /* for how long nobody asks when that is said next */
+	bool head_far;            /* as said last */
 
 	struct wake *wake; /* the agenda, and the setups that wait */
 	struct store *store;

@@ -93,10 +93,13 @@ static int verb_put_input(const struct cli_call *call)
 {
 	static struct config c;
 	int code = EXIT_CONFIG;
+	struct why why;
 
+	if (!client_batch_ok(call->argument[0], call->argument[1], &why))
+		return usage(call, "%s", why.text);
 	if (load(&c, call))
-		code =
-		    client_put_input(&c, call->argument[0], call->argument[1], call->argument[2]);
+		code = client_put_input(&c, call->argument[0], call->argument[1], call->argument[2],
+					cli_value(call, "json") != NULL);
 	config_wipe(&c);
 	return code;
 }
@@ -105,7 +108,10 @@ static int verb_drop_input(const struct cli_call *call)
 {
 	static struct config c;
 	int code = EXIT_CONFIG;
+	struct why why;
 
+	if (!client_batch_ok(call->argument[0], call->argument[1], &why))
+		return usage(call, "%s", why.text);
 	if (load(&c, call))
 		code = client_drop_input(&c, call->argument[0], call->argument[1]);
 	config_wipe(&c);
@@ -292,6 +298,10 @@ static int verb_checkpoints(const struct cli_call *call)
 	static struct config c;
 	int code = EXIT_CONFIG;
 
+	if (cli_value(call, "json") && call->n_arguments)
+		return usage(call, "checkpoints takes a DIRECTORY or --json, not both");
+	if (cli_value(call, "json"))
+		return get(call, "/api/v1/checkpoints", NULL);
 	if (load(&c, call))
 		code = client_checkpoints(&c, call->n_arguments ? call->argument[0] : NULL);
 	config_wipe(&c);

@@ -229,6 +229,7 @@ static bool status(const struct config *c, struct why *why)
 		       facts.server, facts.schema, facts.compatible_from, facts.known,
 		       facts.revision, facts.fence, facts.running);
 		print_instances(e);
+		printf("%-8s %10s\n", "table", "rows");
 		for (i = 0; i < STORE_TABLES; i++)
 			printf("%-8s %10" PRIu64 "\n", store_table_names[i], rows[i]);
 		ok = store_copy_whole(e, why) == STORE_OK;

@@ -5,6 +5,7 @@
 #include "coordinator/base/log.h"
 #include "coordinator/registrar/rows.h"
 #include "coordinator/transactions/prepare.h"
+#include "encoding/words.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -158,8 +159,9 @@ void admin_verdicts(struct admin_request *r, const char *rest)
 		admin_json(r, MHD_HTTP_OK, json_deep_copy(found));
 	else
 		admin_reply(r, MHD_HTTP_NOT_FOUND, "no_verdict",
-			    "no verdict is kept on a quote whose SHA-256 begins with \"%.64s\" (at "
-			    "least 4 digits)",
+			    strlen(rest) == 65 ? "no verdict is kept on the quote of SHA-256 %.64s"
+					       : "no verdict is kept on a quote whose SHA-256 "
+						 "begins with \"%.64s\" (at least 4 digits)",
 			    rest + (rest[0] == '/'));
 }
 
@@ -245,8 +247,15 @@ void admin_collateral_refresh(struct admin_request *r, const char *rest)
 		return;
 	}
 	collateral_refresh(d->collateral, NULL, now);
-	admin_reply(r, MHD_HTTP_ACCEPTED, "refreshing", "%zu platforms are being fetched anew",
-		    collateral_count(d->collateral));
+	if (!collateral_count(d->collateral))
+		admin_reply(
+		    r, MHD_HTTP_ACCEPTED, "refreshing",
+		    "there is no collateral yet: it is fetched when a prover shows a quote");
+	else
+		admin_reply(r, MHD_HTTP_ACCEPTED, "refreshing",
+			    "the collateral of %zu platform%s is being fetched anew",
+			    collateral_count(d->collateral),
+			    words_s(collateral_count(d->collateral)));
 }
 
 static json_t *on_chain_json(const struct admin_parts *d)

@@ -62,8 +62,8 @@ static void reply_revoked(struct admin_request *r, const struct revocation *what
 	revocation_print(text, what);
 	if (!active || !registrar_revoked_by(registrar, active)) {
 		admin_reply(r, MHD_HTTP_OK, "revoked",
-			    "%s is revoked: %zu of the keys that are kept here are not used any "
-			    "more, the registered one is not among them",
+			    "%s is revoked: of the keys that are kept here it concerns %zu, the "
+			    "registered one not among them",
 			    text, n);
 		return;
 	}

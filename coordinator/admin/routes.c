@@ -194,15 +194,23 @@ static const char *next_sentence(const struct admin *a, char *room, size_t size)
 	const char *why = l1_trouble(d->l1);
 	struct rpc_endpoint_info info;
 	const struct cluster_self self = admin_self(a);
-	struct why cluster;
+	struct why cluster, refused, far = {""};
 
+	if (store_refused(d->store, &refused)) {
+		utf8_print(room, size, "nothing can be stored: %s", refused.text);
+		return room;
+	}
 	if (*store_lost(d->store) || (!*why && l1_is_fresh(d->l1) && !store_leads(d->store))) {
 		cluster_describe(&cluster, d->store, &self);
 		snprintf(room, size, "%s", cluster.text);
 		return room;
 	}
-	if (!*why && l1_is_fresh(d->l1))
-		return mode_mixed_up(a) ? mode_mixed_up(a) : agenda_sentence(d->agenda);
+	if (!*why && l1_is_fresh(d->l1)) {
+		utf8_print(room, size, "%s%s%s",
+			   mode_mixed_up(a) ? mode_mixed_up(a) : agenda_sentence(d->agenda),
+			   l1_head_is_far(d->l1, &far) ? "; " : "", far.text);
+		return room;
+	}
 	if (!*why && rpc_endpoint_info(d->rpc, 0, &info) && info.last_error[0])
 		utf8_print(room, size, "L1 is not read: %s: %s", info.name, info.last_error);
 	else if (!*why)
@@ -296,11 +304,14 @@ json_t *admin_work_json(const struct admin *a)
 {
 	const struct admin_parts *d = &a->p;
 	struct work_counts counts;
-	struct why why = {""};
+	struct why why = {""}, full;
 	uint64_t waiting;
 
 	work_counts(d->work, &counts);
 	work_oldest_waiting(d->work, clock_mono_ms(), &waiting, &why);
+	if (!inputs_have_room(d->inputs, 1, &full))
+		utf8_print(why.text + strlen(why.text), sizeof why.text - strlen(why.text),
+			   "; no input is taken: %s", full.text);
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s}", "batches",
 			 (json_int_t)counts.batches, "inputs", (json_int_t)counts.inputs,
 			 "input_bytes", (json_int_t)inputs_bytes(d->inputs), "leases",

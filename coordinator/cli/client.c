@@ -19,6 +19,7 @@
 #define ANSWER_MS   15000L
 #define UPLOAD_MS   60000L /* and a second more for each MiB */
 #define UPLOAD_RATE (1 << 20)
+#define HASH_MAX    64 /* characters of a commit hash */
 
 enum { DONE = 0, REFUSED = 1, UNREACHABLE = 2 };
 
@@ -293,22 +294,27 @@ int client_healthcheck(const struct config *c)
 	return exchange_run(&x, c, QUIET, NULL);
 }
 
-/* The path of an input; false: told why not. */
+bool client_batch_ok(const char *batch, const char *commit_hash, struct why *why)
+{
+	if (!*batch || strspn(batch, "0123456789") != strlen(batch) || strlen(batch) > 20)
+		why_set(why, "\"%.40s\" is not a batch number", batch);
+	else if (!*commit_hash || strlen(commit_hash) > HASH_MAX)
+		why_set(why, "a commit hash has 1 to %d characters, not %zu", HASH_MAX,
+			strlen(commit_hash));
+	else
+		return true;
+	return false;
+}
+
+/* The path of an input; false: no memory. */
 static bool input_path(char *out, size_t size, const char *batch, const char *commit_hash)
 {
 	char *hash = curl_easy_escape(NULL, commit_hash, 0);
-	const bool ok = hash && strspn(batch, "0123456789") == strlen(batch) && *batch &&
-			strlen(batch) <= 20 && strlen(hash) <= 256;
 
-	if (ok)
+	if (hash)
 		snprintf(out, size, "/api/v1/batches/%s?commit_hash=%s", batch, hash);
-	else
-		fprintf(stderr,
-			"proof-coordinator: \"%.40s\" is not a batch number, or the commit "
-			"hash is too long\n",
-			batch);
 	curl_free(hash);
-	return ok;
+	return hash != NULL;
 }
 
 int client_delete(const struct config *c, const char *path)
@@ -331,7 +337,7 @@ int client_drop_input(const struct config *c, const char *batch, const char *com
 }
 
 int client_put_input(const struct config *c, const char *batch, const char *commit_hash,
-		     const char *file)
+		     const char *file, bool raw)
 {
 	char path[512];
 	struct exchange x;
@@ -340,11 +346,15 @@ int client_put_input(const struct config *c, const char *batch, const char *comm
 	FILE *f = NULL;
 	int code;
 
+	errno = 0;
 	/* A pipe would have us wait for its writer. */
 	if (stat(file, &st) == 0 && S_ISREG(st.st_mode))
 		f = fopen(file, "re");
+	else if (!errno)
+		errno = S_ISDIR(st.st_mode) ? EISDIR : ESPIPE;
 	if (!f || fseeko(f, 0, SEEK_END) != 0 || (size = ftello(f)) < 0) {
-		fprintf(stderr, "proof-coordinator: cannot read the file \"%s\"\n", file);
+		fprintf(stderr, "proof-coordinator: cannot read the file \"%s\": %s\n", file,
+			strerror(errno));
 		if (f)
 			fclose(f);
 		return REFUSED;
@@ -361,7 +371,7 @@ int client_put_input(const struct config *c, const char *batch, const char *comm
 	curl_easy_setopt(x.curl, CURLOPT_UPLOAD, 1L);
 	curl_easy_setopt(x.curl, CURLOPT_READDATA, f);
 	curl_easy_setopt(x.curl, CURLOPT_INFILESIZE_LARGE, size);
-	code = exchange_run(&x, c, RAW, NULL);
+	code = exchange_run(&x, c, raw ? RAW : SENTENCE, NULL);
 	fclose(f);
 	return code;
 }

@@ -19,9 +19,12 @@ int client_get(const struct config *c, const char *path, void (*show)(const json
 int client_post(const struct config *c, const char *path);
 /* DELETE; the answer's sentence is printed. */
 int client_delete(const struct config *c, const char *path);
-/* Uploads a file ("-": stdin is not a file and is refused) as the input of a batch. */
+/* The number and the hash as an upload's URL may have them; false with the sentence. */
+bool client_batch_ok(const char *batch, const char *commit_hash, struct why *why);
+/* Uploads a file ("-": stdin is not a file and is refused) as the input of a batch; raw: the answer
+ * is printed as it came. */
 int client_put_input(const struct config *c, const char *batch, const char *commit_hash,
-		     const char *file);
+		     const char *file, bool raw);
 /* Has the input of a batch deleted; the answer's sentence is printed. */
 int client_drop_input(const struct config *c, const char *batch, const char *commit_hash);
 /* Those checkpoint_batch_N that an ethrex upstream needs no more: a sentence, or, of a directory,

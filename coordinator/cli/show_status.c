@@ -1,13 +1,16 @@
 /* What the daemon does and waits for, on one screen. */
 #include "coordinator/cli/columns.h"
 #include "coordinator/cli/show.h"
+#include "encoding/words.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#define WEI_DIGITS 18
-#define SHOWN      6 /* digits of an ether after the point */
+#define WEI_DIGITS    18
+#define SHOWN         6 /* digits of an ether after the point */
+#define BLOCK_AHEAD_S 60
 
 static bool is_true(const json_t *object, const char *key)
 {
@@ -55,15 +58,33 @@ static void show_head(const json_t *answer)
 		       paint(PAINT_BAD), paint(PAINT_PLAIN));
 }
 
+/* By this machine's clock, which is the daemon's. A block may be some seconds ahead. */
+static void show_head_age(long long head_time)
+{
+	const long long age = (long long)time(NULL) - head_time;
+	char text[24];
+
+	if (head_time && age < -BLOCK_AHEAD_S)
+		printf(", head %s AHEAD of this clock", show_duration(text, -age));
+	else if (head_time)
+		printf(", head %s old", show_duration(text, age < 0 ? 0 : age));
+	putchar('\n');
+}
+
 static void show_l1(const json_t *l1)
 {
-	const bool readable = is_true(l1, "readable");
+	const bool readable = is_true(l1, "readable"), known = show_number(l1, "chain_id") != 0;
 	const json_t *one;
 	size_t i;
 
-	printf("L1           %s%s%s, chain %lld (L2 %lld)\n",
-	       paint(readable ? PAINT_PLAIN : PAINT_BAD), readable ? "readable" : "NOT READABLE",
-	       paint(PAINT_PLAIN), show_number(l1, "chain_id"), show_number(l1, "l2_chain_id"));
+	printf("L1           %s%s%s, ", paint(readable ? PAINT_PLAIN : PAINT_BAD),
+	       readable ? "readable" : "NOT READABLE", paint(PAINT_PLAIN));
+	if (known)
+		printf("chain %lld (L2 %lld)", show_number(l1, "chain_id"),
+		       show_number(l1, "l2_chain_id"));
+	else
+		printf("chain not known yet");
+	show_head_age(show_number(l1, "head_time"));
 	if (*show_text(l1, "trouble") != '-')
 		printf("             %s\n", show_text(l1, "trouble"));
 	json_array_foreach (json_object_get(l1, "endpoints"), i, one) {
@@ -77,7 +98,7 @@ static void show_l1(const json_t *l1)
 	       show_number(l1, "last_committed_batch"), show_number(l1, "last_verified_batch"));
 	printf("needs        ");
 	if (json_array_size(json_object_get(l1, "needs")) == 0)
-		printf("no proofs");
+		printf(known ? "no proofs" : "not known yet");
 	json_array_foreach (json_object_get(l1, "needs"), i, one)
 		printf("%s%s", i ? ", " : "",
 		       json_string_value(one) ? json_string_value(one) : "?");
@@ -111,13 +132,15 @@ static void show_funds(const json_t *funds, bool follows)
 
 static void show_work(const json_t *work)
 {
+	const long long batches = show_number(work, "batches");
 	char inputs[24], proofs[24];
 	const json_t *one;
 	size_t i;
 
 	printf(
-	    "kept         %lld batches, %lld inputs (%s), proofs of %s; %lld leased to provers\n",
-	    show_number(work, "batches"), show_number(work, "inputs"),
+	    "kept         %lld batch%s, %lld input%s (%s), proofs of %s; %lld leased to provers\n",
+	    batches, batches == 1 ? "" : "es", show_number(work, "inputs"),
+	    words_s((uint64_t)show_number(work, "inputs")),
 	    mebibytes(inputs, show_number(work, "input_bytes")),
 	    mebibytes(proofs, show_number(work, "proof_bytes")), show_number(work, "leases"));
 	json_array_foreach (json_object_get(work, "inputs_broken"), i, one)

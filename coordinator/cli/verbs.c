@@ -7,6 +7,11 @@ static const struct cli_option json[] = {
     {"json", NULL, NULL, NULL, "the answer of the admin API as it is", false},
     {NULL, NULL, NULL, NULL, NULL, false},
 };
+/* Of a verb that asks no daemon. */
+static const struct cli_option own_json[] = {
+    {"json", NULL, NULL, NULL, "as JSON", false},
+    {NULL, NULL, NULL, NULL, NULL, false},
+};
 
 #define ASKS                                                                                       \
 	"It asks the running daemon over its admin listener and waits 15 s for the answer at "     \
@@ -17,9 +22,10 @@ static const struct cli_verb verbs[VERB_COUNT] = {
 		  "SIGHUP has it read again what may change while it runs (its settings say "
 		  "which).\nA mistake in the settings ends it with 78, at once and with every "
 		  "mistake named."},
-    [VERB_CONFIG] = {"config", "", 0, 0, json, true, "check the settings and print those in effect",
+    [VERB_CONFIG] = {"config", "", 0, 0, own_json, true,
+		     "check the settings and print those in effect",
 		     "Every mistake is named, secrets are not shown, and nothing is started."},
-    [VERB_PUT_INPUT] = {"put-input", "BATCH COMMIT_HASH FILE", 3, 3, NULL, true,
+    [VERB_PUT_INPUT] = {"put-input", "BATCH COMMIT_HASH FILE", 3, 3, json, true,
 			"give a running coordinator the input of a batch",
 			"FILE holds the JSON of ethrex's ProverInputData; COMMIT_HASH is the one "
 			"that provers\nask with. It waits a minute, and a second more for each "
@@ -55,7 +61,7 @@ static const struct cli_verb verbs[VERB_COUNT] = {
     [VERB_REVOCATIONS] = {"revocations", "", 0, 0, json, true, "what is revoked, since when", ASKS},
     [VERB_RESUME] = {"resume", "", 0, 0, NULL, true,
 		     "send again after a transaction that had no effect", ASKS},
-    [VERB_CHECKPOINTS] = {"checkpoints", "[DIRECTORY]", 0, 1, NULL, true,
+    [VERB_CHECKPOINTS] = {"checkpoints", "[DIRECTORY]", 0, 1, json, true,
 			  "the checkpoint_batch_N of an ethrex upstream that may go",
 			  "Its sender removes them after its own transactions alone. Of DIRECTORY, "
 			  "ethrex's data\ndirectory, the paths that are there, one a line; else a "

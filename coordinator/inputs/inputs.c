@@ -230,9 +230,9 @@ bool inputs_fit(const struct inputs *in, uint64_t beside, uint64_t bytes, struct
 	if (free_bytes >= bytes && free_bytes - bytes >= in->o.disk_floor)
 		return true;
 	why_set(why,
-		"%" PRIu64 " bytes are free on the disk: with one of %" PRIu64
-		" fewer than the floor of %" PRIu64 " would stay",
-		free_bytes, bytes, in->o.disk_floor);
+		"%" PRIu64 " bytes are free on the disk, and %" PRIu64
+		" are to stay free (ETHREX_PROOF_COORDINATOR_DISK_FLOOR_BYTES)",
+		free_bytes, in->o.disk_floor);
 	return false;
 }
 

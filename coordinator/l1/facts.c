@@ -293,9 +293,18 @@ static bool needed(enum question q)
 	       q == Q_DEV_MODE;
 }
 
+static const char *target_text(char out[ETH_ADDRESS_TEXT_SIZE], const struct l1 *c, enum question q)
+{
+	const struct eth_address verifier = as_address(&c->answer[Q_VERIFIER]);
+
+	eth_address_print(out, rows[q].target == AT_VERIFIER ? &verifier : &c->o.proposer);
+	return out;
+}
+
 /* A node at its genesis, or one that is still syncing, says nothing about the contract. */
 static void refuse_silence(struct l1 *c)
 {
+	char text[ETH_ADDRESS_TEXT_SIZE];
 	int q;
 
 	for (q = 0; q < Q_COUNT && !c->failed[0]; q++) {
@@ -303,11 +312,11 @@ static void refuse_silence(struct l1 *c)
 		    c->answer[q].kind != L1_READ_NO_CODE || q == Q_FINAL)
 			continue;
 		FAIL_WITH(c,
-			  "%s of the %s is answered with nothing at block %" PRIu64
+			  "%s of the %s %s is answered with nothing at block %" PRIu64
 			  ": the node is not synced, or the address is wrong",
 			  rows[q].signature,
 			  rows[q].target == AT_PROPOSER ? "OnChainProposer" : "TDXVerifier",
-			  c->block.number);
+			  target_text(text, c, (enum question)q), c->block.number);
 		doubt(c, c->answer[q].endpoint);
 	}
 }
@@ -577,24 +586,4 @@ uint64_t l1_head_number(const struct l1 *c)
 const char *l1_trouble(const struct l1 *c)
 {
 	return c->trouble;
-}
-
-bool l1_time(const struct l1 *c, int64_t max_skew_s, int64_t *now, struct why *why)
-{
-	const int64_t wall = (int64_t)(clock_wall_ms() / 1000);
-	const int64_t head = l1_head_time(c), off = head > wall ? head - wall : wall - head;
-
-	if (!head) {
-		why_set(why, "L1 has not yet said what time it is there");
-		return false;
-	}
-	if (max_skew_s && off > max_skew_s) {
-		why_set(why,
-			"L1's head is %" PRId64 " s %s this machine's clock, more than the %" PRId64
-			" s that ETHREX_PROOF_COORDINATOR_MAX_CLOCK_SKEW allows: which is right?",
-			off, head > wall ? "ahead of" : "behind", max_skew_s);
-		return false;
-	}
-	*now = head;
-	return true;
 }

@@ -92,6 +92,8 @@ uint64_t l1_head_number(const struct l1 *c);
 /* That time, while it agrees with this machine's clock within max_skew_s seconds (0: whatever it
  * is). False with the sentence. */
 bool l1_time(const struct l1 *c, int64_t max_skew_s, int64_t *now, struct why *why);
+/* With the sentence: no block has come for long, or one of the two clocks is wrong. */
+bool l1_head_is_far(const struct l1 *c, struct why *why);
 /* The last failure, "" after a good round. */
 const char *l1_trouble(const struct l1 *c);
 

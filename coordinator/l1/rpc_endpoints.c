@@ -100,6 +100,7 @@ static void chain_id_answered(struct endpoint *e, uint64_t id)
 static const char *status_hint(long status)
 {
 	switch (status) {
+	case 429: return ": it wants fewer requests; is its plan enough?";
 	case 401:
 	case 403: return ": is the key in ETHREX_ETH_RPC_URL right?";
 	case 404:

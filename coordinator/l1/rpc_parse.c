@@ -96,6 +96,25 @@ static bool read_error(struct rpc_parsed *out, const json_t *error, struct why *
 	return true;
 }
 
+/* A web server answers too: what stands there is most likely no node. */
+static void say_no_json(struct span body, const json_error_t *je, struct why *why)
+{
+	char text[96];
+
+	copy_printable(text, sizeof text, je->text, strlen(je->text));
+	if (body.n == 0)
+		why_set(why, "the reply is empty: no JSON-RPC is served there; is "
+			     "ETHREX_ETH_RPC_URL right?");
+	else if (body.p[0] == '<')
+		why_set(why,
+			"the reply of %zu bytes is not JSON but a web page: no JSON-RPC is served "
+			"there; "
+			"is ETHREX_ETH_RPC_URL right?",
+			body.n);
+	else
+		why_set(why, "the reply of %zu bytes is not JSON: %s", body.n, text);
+}
+
 enum rpc_parsed_kind rpc_parse_reply(struct rpc_parsed *out, struct span body, uint64_t id,
 				     struct why *why)
 {
@@ -108,10 +127,7 @@ enum rpc_parsed_kind rpc_parse_reply(struct rpc_parsed *out, struct span body, u
 	out->root =
 	    json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &je);
 	if (!out->root) {
-		char text[96];
-
-		copy_printable(text, sizeof text, je.text, strlen(je.text));
-		why_set(why, "the reply of %zu bytes is not JSON: %s", body.n, text);
+		say_no_json(body, &je, why);
 		goto bad;
 	}
 	version = json_object_get(out->root, "jsonrpc");

@@ -53,6 +53,8 @@ const gwei = (wei) => `${decimal(wei, 9, 4)} gwei`;
 const mono = (text) => el("span", {class: "mono"}, String(text));
 const short = (hex) => el("span", {class: "mono", title: hex}, hex.length > 20 ? `${hex.slice(0, 10)}…${hex.slice(-6)}` : hex);
 const range = (first, last) => (first === last ? `${number(first)}` : `${number(first)}–${number(last)}`);
+const batches = (first, last) => `${first === last ? "batch" : "batches"} ${range(first, last)}`;
+const several = (n, what) => `${number(n)} ${what}${n === 1 ? "" : "s"}`;
 
 function table(heads, rows) {
   const cells = (row) => row.map((c, i) => el("td", {class: heads[i].startsWith("#") ? "num" : null, "data-head": heads[i].replace("#", "")},
@@ -96,7 +98,7 @@ function sentence(run, o) {
     const past = o.transactions.find((t) => t.kind === "verify" && t.hash && t.first_batch <= run.first && t.last_batch >= run.first);
     if (past) parts.push(`by transaction ${past.hash}`);
   }
-  if (run.bad_proofs) parts.push(`${run.bad_proofs} bad proof(s)`);
+  if (run.bad_proofs) parts.push(several(run.bad_proofs, "bad proof"));
   if (!run.committed && run.state !== "verified") parts.push("not committed yet");
   return parts.join(", ");
 }
@@ -123,9 +125,9 @@ function drawBatches(o) {
   if (beyond)
     folds.push(el("p", null, `And ${number(beyond.last - beyond.first + 1)} more, up to batch ${number(beyond.last)}: `
       + `${number(o.work.batches)} with something stored, ${number(o.work.leases)} leased, in all.`));
-  if (rows.length > 8) folds.push(fold("runs", `${rows.length - 8} more lines`, () => table(["Batches", "State"], rows.slice(8))));
+  if (rows.length > 8) folds.push(fold("runs", several(rows.length - 8, "more line"), () => table(["Batches", "State"], rows.slice(8))));
   const runs = o.batches.runs;
-  return [el("p", {class: "range"}, `Batches ${range(runs[0].first, runs.at(-1).last)}`), el("ol", {class: "strip"}, ...cells), el("ul", {class: "legend"}, ...legend),
+  return [el("p", {class: "range"}, `B${batches(runs[0].first, runs.at(-1).last).slice(1)}`), el("ol", {class: "strip"}, ...cells), el("ul", {class: "legend"}, ...legend),
     rows.length ? table(["Batches", "State"], rows.slice(0, 8)) : el("p", {class: "soft"}, "All that is known is verified."), ...folds];
 }
 
@@ -136,11 +138,11 @@ function drawChain(o) {
       ["Verified", el("span", {class: "big"}, number(l1.last_verified_batch))],
       ["Head", l1.head_time ? since(l1.head_time * 1000) : "not read in this run"],
       ["Chain", `L1 ${l1.chain_id || "?"}, L2 ${l1.l2_chain_id || "?"}`],
-      ["Needs", l1.needs.length ? l1.needs.join(", ") : "not known yet"],
+      ["Needs", l1.needs.length ? l1.needs.join(", ") : l1.chain_id ? "no proofs" : "not known yet"],
       ["Key on chain", l1.signer ? mono(l1.signer) : "none"]),
     o.relay ? el("h3", null, "ethrex behind this coordinator") : null,
     o.relay ? el("p", {class: "relay"}, el("span", {class: o.relay.state === "up" ? "tag on" : "tag"}, o.relay.state),
-      ` ${o.relay.host}:${o.relay.port}`, el("span", {class: "soft"}, ` has ${number(o.relay.proofs.acknowledged)} proof(s) from here`)) : null,
+      ` ${o.relay.host}:${o.relay.port}`, el("span", {class: "soft"}, ` has ${several(o.relay.proofs.acknowledged, "proof")} from here`)) : null,
     el("h3", null, "Endpoints"),
     el("ul", {class: "plain"}, ...l1.endpoints.map((e) => el("li", null,
       el("span", {class: e.state === "ready" ? "tag on" : "tag"}, ends[e.state] || e.state), " ", e.endpoint,
@@ -149,7 +151,7 @@ function drawChain(o) {
 }
 
 function about(t) {
-  if (t.kind === "verify") return `verify batches ${range(t.first_batch, t.last_batch)}`;
+  if (t.kind === "verify") return `verify ${batches(t.first_batch, t.last_batch)}`;
   return `${t.kind === "register" ? "register key" : "upload collateral for key"} ${t.signer || "?"}`;
 }
 
@@ -253,7 +255,7 @@ function drawCollateral(o) {
     p.stale ? el("span", {class: "bad"}, " STALE") : null, p.fetching ? " fetching" : null,
     p.last_failure ? el("div", {class: "soft"}, p.last_failure) : null]]);
   const sources = o.sources.map((s) => el("li", null, s.source, s.failures_in_a_row ? el("span", {class: "bad"},
-    ` failed ${number(s.failures_in_a_row)} time(s) in a row`) : null, s.last_failure ? el("div", {class: "soft"}, s.last_failure) : null));
+    ` failed ${several(s.failures_in_a_row, "time")} in a row`) : null, s.last_failure ? el("div", {class: "soft"}, s.last_failure) : null));
   return [rows.length ? table(["Platform", "Good for"], rows) : el("p", {class: "soft"}, "No quote has asked for any yet."),
     sources.length ? el("h3", null, "Sources") : null, el("ul", {class: "plain"}, ...sources)];
 }

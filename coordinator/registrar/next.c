@@ -1,10 +1,16 @@
 #include "coordinator/base/retry.h"
 #include "coordinator/registrar/internal.h"
+#include "encoding/words.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #define SILENCE_MIN_MS 60000
+
+static const char *batches(size_t n)
+{
+	return n == 1 ? "batch" : "batches";
+}
 
 void registrar_set_pace(struct registrar *r, uint64_t longest_ms)
 {
@@ -319,9 +325,10 @@ static bool drained(struct registrar *r, const struct registrar_prover *target, 
 	}
 	if (now_ms < r->drain_until_ms) {
 		why_set(why,
-			"a switch waits for %zu batches proven with the old key to be verified, at "
+			"a switch waits for %zu %s proven with the old key to be verified, at "
 			"most %" PRIu64 " s more",
-			r->unverified, (r->drain_until_ms - now_ms + 999) / 1000);
+			r->unverified, batches(r->unverified),
+			(r->drain_until_ms - now_ms + 999) / 1000);
 		return false;
 	}
 	r->hold_verify = true;
@@ -331,8 +338,8 @@ static bool drained(struct registrar *r, const struct registrar_prover *target, 
 	}
 	*out = (struct registrar_step){
 	    .action = REGISTRAR_SET_ASIDE, .signer = r->signer, .next = target->signer};
-	why_set(why, "%zu batches proven with the old key were not verified in time",
-		r->unverified);
+	why_set(why, "%zu %s proven with the old key %s not verified in time", r->unverified,
+		batches(r->unverified), words_were(r->unverified));
 	return false;
 }
 
@@ -454,8 +461,8 @@ bool registrar_register_begin(struct registrar *r, const struct eth_address *sig
 		return false;
 	}
 	if (registrar_signer(r) && r->unverified && !r->aside && !active_is_revoked(r)) {
-		why_set(why, "%zu batches proven with the old key are not verified yet",
-			r->unverified);
+		why_set(why, "%zu %s proven with the old key %s not verified yet", r->unverified,
+			batches(r->unverified), words_are(r->unverified));
 		return false;
 	}
 	if (!registrar_gas_allows(r, gas_limit, now_ms, why))

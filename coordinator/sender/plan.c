@@ -167,7 +167,9 @@ void plan_on_fees(struct sender *s, const struct sender_event *e, uint64_t now,
 	const struct sender_attempt *newest = sender_newest(s);
 
 	if (e->fees.next_base_fee >= s->opts.max_fee) {
-		why_set(&s->note, "the base fee of %llu wei is not below the maximum of %llu",
+		why_set(&s->note,
+			"the base fee of %llu wei is not below the maximum of %llu wei "
+			"(ETHREX_MAXIMUM_ALLOWED_MAX_FEE_PER_GAS)",
 			(unsigned long long)e->fees.next_base_fee,
 			(unsigned long long)s->opts.max_fee);
 		plan_again(s, now, out);

@@ -2,6 +2,7 @@
 #include "coordinator/base/retry.h"
 #include "coordinator/sender/internal.h"
 #include "encoding/utf8.h"
+#include "encoding/words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -556,6 +557,7 @@ void sender_describe(const struct sender *s, uint64_t now_ms, char *out, size_t 
 {
 	const struct sender_attempt *a = sender_newest(s);
 	enum phase at = s->phase == PH_SLEEP ? s->after_sleep : s->phase;
+	char range[WORDS_RANGE_SIZE];
 	struct why text = {""};
 
 	if (s->phase == PH_IDLE) {
@@ -563,9 +565,8 @@ void sender_describe(const struct sender *s, uint64_t now_ms, char *out, size_t 
 		return;
 	}
 	if (s->intent.kind == SENDER_VERIFY)
-		why_set(&text, "verify batches %llu to %llu",
-			(unsigned long long)s->intent.first_batch,
-			(unsigned long long)s->intent.last_batch);
+		why_set(&text, "verify %s",
+			words_batches(range, s->intent.first_batch, s->intent.last_batch));
 	else
 		why_set(&text, s->intent.kind == SENDER_REGISTER ? "register a prover key"
 								 : "upload collateral");
@@ -573,7 +574,7 @@ void sender_describe(const struct sender *s, uint64_t now_ms, char *out, size_t 
 		char hash[9];
 
 		hex_encode(hash, a->hash, 4);
-		utf8_print(out, size, "%s: %s of 0x%s.. (nonce %llu, price %u, %llu s)%s%s",
+		utf8_print(out, size, "%s: %s of 0x%s.. (nonce %llu, attempt %u, %llu s)%s%s",
 			   text.text, doing(s), hash, (unsigned long long)a->nonce,
 			   s->intent.n_attempts,
 			   (unsigned long long)((now_ms - s->started_ms) / 1000),

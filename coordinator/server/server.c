@@ -237,6 +237,8 @@ static void fit_descriptors(struct server *s)
 		return;
 	room = limit.rlim_cur > 2 * DESCRIPTORS_ELSEWHERE ? limit.rlim_cur - DESCRIPTORS_ELSEWHERE
 							  : (limit.rlim_cur + 1) / 2;
+	if (room >= s->options.max_connections)
+		return;
 	server_log(s, "fd_limit",
 		   "%zu connections need %llu file descriptors, %llu are allowed: at most %llu "
 		   "connections will be served",

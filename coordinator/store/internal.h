@@ -65,6 +65,7 @@ struct store {
 	size_t works;             /* inputs on their way, in libuv's pool */
 	bool stop, stopped;
 	struct store_stats stats;
+	struct why refused; /* why the disk took no change, the last time; "" once it took one */
 };
 
 /* With the mutex: counts the answer of a group that is not STORE_OK. */

@@ -192,8 +192,11 @@ static void hand_back(struct store *s, struct item *first)
 		if (first->e.rc == STORE_OK && first->group) {
 			s->stats.groups++;
 			s->stats.changes += first->group->n;
+			s->refused.text[0] = '\0';
 		} else if (first->e.rc != STORE_OK) {
 			store_count_failure(s, first->e.rc, first->group);
+			if (first->e.rc == STORE_DISK || first->e.rc == STORE_TAKEN_AWAY)
+				s->refused = first->e.why;
 		}
 		list_add(&s->done, first);
 	}
@@ -501,6 +504,14 @@ void store_stats(struct store *s, struct store_stats *out)
 	uv_mutex_unlock(&s->mutex);
 	out->leads_changed = s->leads_changed;
 	out->times_lost = s->times_lost;
+}
+
+bool store_refused(struct store *s, struct why *why)
+{
+	uv_mutex_lock(&s->mutex);
+	why_set(why, "%s", s->refused.text);
+	uv_mutex_unlock(&s->mutex);
+	return why->text[0] != '\0';
 }
 
 void store_close(struct store *s, void (*cb)(void *arg), void *arg)

@@ -301,6 +301,8 @@ bool store_is_shared(const struct store *store);
 bool store_leads(const struct store *store);
 /* Why nothing can be stored now, as events.reached said it; "" while it can. */
 const char *store_lost(const struct store *store);
+/* Why the disk took no change, the last time that one was given to it. False: it took it. */
+bool store_refused(struct store *store, struct why *why);
 /* For how long, in milliseconds; 0 while it can. */
 uint64_t store_lost_ms(const struct store *store);
 /* 0..STORE_SLOTS - 1, 0 where it is alone. Two live coordinators never have the same. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "coordinator/store/engine.h"
+#include "encoding/words.h"
 
 #define SPANS_MAX 4
 
@@ -92,7 +93,7 @@ struct change_group *change_group_new(const struct store_change *changes, size_t
 
 void change_describe(const struct store_change *c, char *out, size_t n)
 {
-	char hex[41];
+	char hex[41], range[WORDS_RANGE_SIZE];
 
 	switch (c->kind) {
 	case CHANGE_FACT_PUT:
@@ -113,8 +114,8 @@ void change_describe(const struct store_change *c, char *out, size_t n)
 		break;
 	case CHANGE_PROOF_STATE: snprintf(out, n, "proof %" PRIu64, c->proof_state.id); break;
 	case CHANGE_PROOF_RANGE:
-		snprintf(out, n, "proofs of batches %" PRIu64 " to %" PRIu64, c->proof_range.first,
-			 c->proof_range.last);
+		snprintf(out, n, "proofs of %s",
+			 words_batches(range, c->proof_range.first, c->proof_range.last));
 		break;
 	case CHANGE_PROOF_DEL: snprintf(out, n, "proof %" PRIu64, c->proof.id); break;
 	case CHANGE_LEASE_PUT:

@@ -6,9 +6,9 @@
 #include "coordinator/base/log.h"
 #include "coordinator/l1/call.h"
 #include "coordinator/proofs/proofs.h"
+#include "encoding/words.h"
 #include "ethereum/abi.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +92,7 @@ static bool verify_calldata(struct verify *v, struct buf *out, struct why *why)
 static void start_verify(struct verify *v)
 {
 	struct sender_wish wish = {.kind = SENDER_VERIFY, .to = v->desk->o->verify_to};
+	char range[WORDS_RANGE_SIZE];
 	struct why why = {""};
 	struct buf calldata;
 
@@ -116,8 +117,7 @@ static void start_verify(struct verify *v)
 	}
 	log_event(LOG_INFO, "verify_started", log_u64("first", wish.first_batch),
 		  log_u64("last", wish.last_batch));
-	desk_say(v->desk, "verifying batches %" PRIu64 " to %" PRIu64, wish.first_batch,
-		 wish.last_batch);
+	desk_say(v->desk, "verifying %s", words_batches(range, wish.first_batch, wish.last_batch));
 out:
 	buf_free(&calldata);
 }

@@ -1,4 +1,5 @@
 #include "coordinator/work/internal.h"
+#include "encoding/words.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -81,27 +82,32 @@ static enum work_chain_change say_change(const struct work *w, const struct work
 					 struct why *why)
 {
 	const struct work_chain *now = &w->chain;
+	char range[WORDS_RANGE_SIZE];
 
 	if (now->verified < was->verified && now->verified < w->dropped) {
 		why_set(why,
 			"lastVerifiedBatch went back from %" PRIu64 " to %" PRIu64
-			"; batches %" PRIu64 " to %" PRIu64
-			" were final and are dropped: their inputs must be put again",
-			was->verified, now->verified, now->verified + 1, w->dropped);
+			"; %s %s final, and nothing of that is kept: put the inputs again",
+			was->verified, now->verified,
+			words_batches(range, now->verified + 1, w->dropped),
+			words_were(w->dropped - now->verified));
 		return WORK_CHAIN_BACK_LOST;
 	}
 	if (now->verified < was->verified) {
 		why_set(why,
 			"lastVerifiedBatch went back from %" PRIu64 " to %" PRIu64
-			"; batches %" PRIu64 " to %" PRIu64 " are open again",
-			was->verified, now->verified, now->verified + 1, was->verified);
+			"; %s %s open again",
+			was->verified, now->verified,
+			words_batches(range, now->verified + 1, was->verified),
+			words_are(was->verified - now->verified));
 		return WORK_CHAIN_BACK;
 	}
 	if (now->committed < was->committed) {
 		why_set(why,
 			"lastCommittedBatch went back from %" PRIu64 " to %" PRIu64
-			"; proofs of batches %" PRIu64 " to %" PRIu64 " will be judged again",
-			was->committed, now->committed, now->committed + 1, was->committed);
+			"; proofs of %s will be judged again",
+			was->committed, now->committed,
+			words_batches(range, now->committed + 1, was->committed));
 		return WORK_CHAIN_BACK;
 	}
 	return memcmp(was, now, sizeof *now) == 0 ? WORK_CHAIN_SAME : WORK_CHAIN_FORWARD;

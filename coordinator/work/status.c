@@ -1,4 +1,5 @@
 #include "coordinator/work/internal.h"
+#include "encoding/words.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -64,14 +65,17 @@ static void say_why_waiting(const struct work *w, const struct batch *b, enum pr
 	for (in = b->inputs; in && in->broken; in = in->next_in_batch)
 		;
 	if (n[WORK_CANDIDATE] && b->number > w->chain.committed)
-		why_set(why, "batch %" PRIu64 " waits to be committed: %u %s proof(s) are kept",
-			b->number, n[WORK_CANDIDATE], name);
+		why_set(why, "batch %" PRIu64 " waits to be committed: %u %s proof%s %s kept",
+			b->number, n[WORK_CANDIDATE], name, words_s(n[WORK_CANDIDATE]),
+			words_are(n[WORK_CANDIDATE]));
 	else if (n[WORK_CANDIDATE])
-		why_set(why, "batch %" PRIu64 " waits: %u %s proof(s) are to be judged", b->number,
-			n[WORK_CANDIDATE], name);
+		why_set(why, "batch %" PRIu64 " waits: %u %s proof%s %s to be judged", b->number,
+			n[WORK_CANDIDATE], name, words_s(n[WORK_CANDIDATE]),
+			words_are(n[WORK_CANDIDATE]));
 	else if (n[WORK_UNDECIDED])
-		why_set(why, "batch %" PRIu64 " waits: %u %s proof(s) need a dry run to be judged",
-			b->number, n[WORK_UNDECIDED], name);
+		why_set(why, "batch %" PRIu64 " waits: %u %s proof%s to be judged by a dry run",
+			b->number, n[WORK_UNDECIDED], name,
+			n[WORK_UNDECIDED] == 1 ? " is" : "s are");
 	else if (s && s->lease.ticket && s->lease.expires_ms > now_ms)
 		say_leased(w, b, type, now_ms, why);
 	else if (b->inputs && !in)
@@ -82,14 +86,15 @@ static void say_why_waiting(const struct work *w, const struct batch *b, enum pr
 	else if (!b->inputs)
 		why_set(why, "batch %" PRIu64 " waits for its input", b->number);
 	else if (n[WORK_GOOD])
-		why_set(why,
-			"batch %" PRIu64
-			" waits for a %s prover: its %u good proof(s) are by another "
-			"key than the one that counts",
-			b->number, name, n[WORK_GOOD]);
+		why_set(
+		    why,
+		    "batch %" PRIu64 " waits for a %s prover: its %u good proof%s %s by another "
+		    "key than the one that counts",
+		    b->number, name, n[WORK_GOOD], words_s(n[WORK_GOOD]), words_are(n[WORK_GOOD]));
 	else if (n[WORK_BAD])
-		why_set(why, "batch %" PRIu64 " waits for a %s prover: %u proof(s) were bad",
-			b->number, name, n[WORK_BAD]);
+		why_set(why, "batch %" PRIu64 " waits for a %s prover: %u proof%s %s bad",
+			b->number, name, n[WORK_BAD], words_s(n[WORK_BAD]),
+			words_were(n[WORK_BAD]));
 	else
 		why_set(why, "batch %" PRIu64 " waits for a %s prover with commit hash %s",
 			b->number, name, b->inputs->version->commit_hash);

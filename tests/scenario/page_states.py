@@ -107,7 +107,7 @@ def normal():
                "signers": [signer("verify", B), signer("register", C)],
                "sender": "verify batches 117 to 119: waiting for the receipt, attempt 2 (31 s)", "next": "verifying batches 117 to 119"},
         "work": {"batches": 18, "inputs": 17, "input_bytes": 218103808, "leases": 2, "retained_batches": 41, "proof_bytes": 6144,
-                 "inputs_broken": [], "oldest_waiting": "batch 120 waits: 1 TDX proof(s) are to be judged"},
+                 "inputs_broken": [], "oldest_waiting": "batch 120 waits: 1 TDX proof is to be judged"},
         "batches": {"last": 134, "beyond": None, "runs": [
             run(101, 116, "verified"), run(117, 119, "sent"), run(120, 121, "proven"), run(122, 123, "judged"),
             run(124, 124, "leased", wants="TDX", leased_to="10.0.0.7", since_ms=now - 43000),
@@ -180,7 +180,7 @@ def many():
         runs.append(run(n, n, state, **more))
     o["batches"] = {"last": 50016, "runs": runs, "beyond": {"first": 257, "last": 50016}}
     o["l1"].update(last_committed_batch=50016, last_verified_batch=16)
-    o["work"].update(batches=49990, inputs=49950, leases=812, oldest_waiting="batch 17 waits: 1 TDX proof(s) are to be judged")
+    o["work"].update(batches=49990, inputs=49950, leases=812, oldest_waiting="batch 17 waits: 1 TDX proof is to be judged")
     o["provers"] = [prover(f"0x{n:040x}", n == 0, "standby" if n else "active", source=f"10.0.0.{n}") for n in range(12)]
     o["provers_known"] = 300
     return o

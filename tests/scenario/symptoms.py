@@ -41,6 +41,31 @@ SYMPTOMS = {
     "out_of_gas": Symptom(
         "key out of gas", "funds_low", "wei=‹1›",
         "insufficient funds: the sending key has ‹1› wei, the transaction may cost ‹257250437518224›", "fund the address under `balances`"),
+    "no_code": Symptom(
+        "contract without code", "l1_unreadable", "of the OnChainProposer ‹0x34…› is answered with nothing at block ‹7›: the node is not synced, or the address is wrong",
+        "L1 is not read: ‹REQUIRE_TDX_PROOF()› of the OnChainProposer ‹0x34…› is answered with nothing",
+        "is that address the OnChainProposer's on that chain (`ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS`)? Else wait for the node"),
+    "web_page": Symptom(
+        "web page instead of L1", "endpoint_failed", "the reply of ‹52› bytes is not JSON but a web page: no JSON-RPC is served there; is ETHREX_ETH_RPC_URL right?",
+        "is not JSON but a web page: no JSON-RPC is served there", "correct `ETHREX_ETH_RPC_URL`"),
+    "too_many_requests": Symptom(
+        "L1 wants fewer requests", "endpoint_failed", "HTTP status 429: it wants fewer requests; is its plan enough?",
+        "HTTP status 429: it wants fewer requests", "a larger plan, or one more endpoint in `ETHREX_ETH_RPC_URL`"),
+    "head_far": Symptom(
+        "L1 lags, or the clock is wrong", "l1_head_far", "L1's head is ‹7200› s behind this machine's clock: does the node lag, or is the clock wrong?",
+        "; L1's head is ‹7200› s behind this machine's clock: does the node lag, or is the clock wrong?",
+        "compare `date -u` with another machine's: run NTP, or mend the node"),
+    "fees_high": Symptom(
+        "base fee above the ceiling", "", "",
+        "the base fee of ‹29309082032› wei is not below the maximum of ‹10000000000› wei (ETHREX_MAXIMUM_ALLOWED_MAX_FEE_PER_GAS)",
+        "wait, or raise `ETHREX_MAXIMUM_ALLOWED_MAX_FEE_PER_GAS` and send SIGHUP"),
+    "disk_full": Symptom(
+        "disk full", "proof_not_kept", "batch=‹1› reason=", "nothing can be stored: ‹…›",
+        "free space: provers keep their proofs and come again"),
+    "disk_floor": Symptom(
+        "disk nearly full", "input_refused", "bytes free, and ‹1073741824› are to stay free",
+        "; no input is taken: ‹0› bytes are free on the disk, and ‹1073741824› are to stay free (ETHREX_PROOF_COORDINATOR_DISK_FLOOR_BYTES)",
+        "free space: the sequencer puts its inputs again"),
     "leased": Symptom(
         "batch behind a lease", "work_granted", "batch=‹1›",
         "batch ‹1› waits: TDX is leased to ‹127.0.0.1›, and for ‹58› s more to nobody else",

@@ -236,18 +236,26 @@ def test_put_input_verb(world, c):
     file = world.dir / "input.json"
     file.write_bytes(world.batch(1)["input"])
     done = c.verb("put-input", "1", COMMIT_HASH, file)
-    assert done.returncode == 0 and '"created"' in done.stdout, done.stderr
-    assert c.verb("put-input", "1", COMMIT_HASH, file).returncode == 0
+    assert (done.returncode, done.stdout) == (0, "ready for provers\n"), done.stderr
+    done = c.verb("put-input", "--json", "1", COMMIT_HASH, file)
+    assert done.returncode == 0 and json.loads(done.stdout)["code"] == "same"
     committed(world, c)
     file.write_bytes(b'{"other":1}')
     done = c.verb("put-input", "1", COMMIT_HASH, file)
-    assert done.returncode == 1 and '"other_content"' in done.stderr
-    for argv, complaint in [(("1", COMMIT_HASH, "/nonexistent"), "cannot read"), (("one", COMMIT_HASH, file), "not a batch number")]:
+    assert done.returncode == 1 and "{" not in done.stderr and "another input" in done.stderr and done.stdout == "", done
+    done = c.verb("put-input", "--json", "1", COMMIT_HASH, file)
+    assert done.returncode == 1 and json.loads(done.stderr)["code"] == "other_content"
+    for argv, code, complaint in [
+            (("1", COMMIT_HASH, "/nonexistent"), 1, 'cannot read the file "/nonexistent": No such file or directory'),
+            (("1", COMMIT_HASH, world.dir), 1, "Is a directory"),
+            (("one", COMMIT_HASH, file), 64, '"one" is not a batch number'), (("", COMMIT_HASH, file), 64, '"" is not a batch number'),
+            (("1", "a" * 65, file), 64, "a commit hash has 1 to 64 characters, not 65")]:
         done = c.verb("put-input", *argv)
-        assert done.returncode == 1 and complaint in done.stderr
+        assert done.returncode == code and complaint in done.stderr, done
+    assert c.verb("drop-input", "one", COMMIT_HASH).returncode == 64
     assert c.verb("put-input", "1").returncode == 64
     done = c.verb("put-input", "2", COMMIT_HASH, file, ETHREX_PROOF_COORDINATOR_ADMIN_TOKEN="wrong")
-    assert done.returncode == 1 and '"bad_token"' in done.stderr
+    assert done.returncode == 1 and "no Authorization: Bearer TOKEN, or a wrong one" in done.stderr
     c.stop()
     done = c.verb("put-input", "2", COMMIT_HASH, file)
     assert done.returncode == 2 and "no answer" in done.stderr

@@ -64,6 +64,7 @@ def test_what_makes_no_sense_is_64_and_leads_on(name):
     (["status", "now"], 'status takes no arguments: "now" is too much'),
     (["resume", "--json"], "resume takes no --json"),
     (["promote", "0x12"], "0x12"),
+    (["checkpoints", ".", "--json"], "a DIRECTORY or --json"),
     (["collateral", "drop"], "collateral can be refreshed or fetched"),
     (["collateral", "fetch"], "needs a QUOTE"),
     (["collateral", "refresh", "x"], "refresh takes no"),
@@ -116,12 +117,14 @@ def test_a_person_reads_what_goes_on(world):
     assert re.search(r"^balances     .* has [\d.]+ ETH$", text, re.M), text
     for argv in (["status", "--json"], ["--json", "status"]):
         assert json.loads(c.verb(*argv).stdout)["ready"] is True
-    for verb in ("config", "revocations", "provers", "tcb-status", "collateral", "explain"):
+    for verb in ("config", "revocations", "provers", "tcb-status", "collateral", "explain", "cluster", "checkpoints"):
         assert isinstance(json.loads(c.verb(verb, "--json").stdout), dict), verb
     table = c.verb("provers").stdout.splitlines()
     assert re.split(r" {2,}", table[0]) == ["KEY", "TCB", "EVIDENCE UNTIL", "SETUP", "LAST PROOF", "PROOFS", "FROM", "STATE"]
     assert table[1].lower().startswith(key.address) and table[1].endswith("  active, no proof shown")
     assert "no verdict on a quote is kept" in c.verb("explain").stdout
+    assert re.search(r"^L1 +readable, chain \d+ \(L2 \d+\), head \d+ s old$", text, re.M), text
+    assert "the answer of the admin API" not in c.verb("config", "--help").stdout
     assert "\033" not in text
 
 

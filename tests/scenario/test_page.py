@@ -16,7 +16,7 @@ from browser import Browser
 from page_states import STATES, Stage, hostile, normal
 from world import Key, until
 
-WIDTHS = {"desk": (1280, 900), "phone": (390, 844)}
+WIDTHS = {"desk": (1280, 900), "phone": (360, 800)}
 PAGES = ("/", "/page.css", "/page.js")
 
 
@@ -119,7 +119,7 @@ def test_it_says_all_that_it_is_told(browser, stage):
     seen = browser.text()
     for words in ("116", "131", "resting", "last error: HTTP status 502", "TDX leased to 10.0.0.7 for", "judged good, to be sent: 2",
                   "not committed yet", "attempt 2", "3.1 gwei", "412,000", "1.834 ETH", "active, 412 proofs shown", "standby",
-                  " days left", "SWHardeningNeeded", "verify batches 113–116", "rtmr1 is 3c…e1", "90c06f000000", "1 bad proof(s)"):
+                  " days left", "SWHardeningNeeded", "verify batches 113–116", "rtmr1 is 3c…e1", "90c06f000000", "1 bad proof"):
         assert words in seen, f"{words!r} is not in: {seen}"
     # Without colour too: each cell has a letter, and says in words what it is.
     cells = browser.run("return [...document.querySelectorAll('.strip li')].map((c) => [c.innerText, c.title])")
@@ -284,7 +284,7 @@ def test_a_whole_story(browser, world):
     number, _ = c.request()
     browser.sees("TDX leased to 127.0.0.1 for", "#batches")
     assert c.submit(number, world.proof(key, number)) is True
-    browser.sees("verify batches 1", "#transactions", 60)
+    browser.sees("verify batch 1", "#transactions", 60)
     until("L1 has it", lambda: world.verified >= 1)
     browser.sees("active, ", "#provers")
     # A change wants the token.

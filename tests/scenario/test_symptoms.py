@@ -3,12 +3,17 @@ what the page shows."""
 
 import json
 import re
+import resource
+import shutil
+import subprocess
+import threading
 import time
 
 import pytest
 
 from endpoint import Endpoint
 from l1 import cast
+from process import program
 from symptoms import PAGE, SYMPTOMS, pattern
 from world import L1_KEY, Key, free_port, until
 
@@ -83,6 +88,79 @@ def test_no_json_rpc(world):
     c = world.coordinator(ETHREX_ETH_RPC_URL=node.url, RPC_TIMEOUT=10000).start()
     says(c, "no_json_rpc")
     node.close()
+
+
+@pytest.mark.parametrize("name, status, body", [("web_page", 200, b"<html><body>It works!</body></html>"),
+                                                ("too_many_requests", 429, b'{"error":"slow down"}')])
+def test_something_else_than_l1(world, name, status, body):
+    node = Endpoint(world.l1)
+    node.answer = lambda _: (status, body)
+    c = world.coordinator(ETHREX_ETH_RPC_URL=node.url, RPC_TIMEOUT=10000).start()
+    says(c, name)
+    text = c.verb("status").stdout
+    assert "chain not known yet" in text and re.search("^needs +not known yet", text, re.M), text
+    node.close()
+
+
+def test_a_contract_without_code(world):
+    c = world.coordinator(ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS="0x" + "34" * 20, RPC_TIMEOUT=10000).start()
+    says(c, "no_code")
+
+
+def test_the_clock_is_wrong(world):
+    c = world.coordinator()
+    c.clock_off(7200)
+    c.start()
+    says(c, "head_far")
+
+
+def test_fees_are_high(world):
+    c, key = world.coordinator(ETHREX_MAXIMUM_ALLOWED_MAX_FEE_PER_GAS=1000).start(), Key()
+    c.saw("event=l1_read")
+    with c.connect() as s:  # its answer waits for the registration
+        s.sendall(json.dumps({"ProverSetup": {"prover_type": "TDX", "payload": list(key.payload)}}).encode())
+        says(c, "fees_high")
+
+
+def test_the_disk_is_nearly_full(world):
+    if shutil.disk_usage(world.dir).free > 2**40:
+        TRIED.add("disk_floor")
+        pytest.skip("SKIPPED: the disk has more room than the largest floor is")
+    c = world.coordinator(DISK_FLOOR_BYTES=2**40).start()
+    c.saw("event=l1_read")
+    assert c.put(1, world.batch(1)["input"])[0] == 507
+    says(c, "disk_floor")
+
+
+def start_with_its_log_in_a_pipe(c):
+    """So that what limits the files of its own does not limit that."""
+    c.process = subprocess.Popen([program("coordinator", "proof-coordinator"), "run"], env=c.env(), stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, restore_signals=False)
+
+    def keep():
+        with open(c.log_path, "ab") as log:
+            for line in c.process.stdout:
+                log.write(line)
+                log.flush()
+    threading.Thread(target=keep, daemon=True).start()
+    c.saw(r"event=ready\b")
+
+
+def test_the_disk_is_full(world):
+    """As a full one does it lets no file grow."""
+    c, key = world.coordinator(), Key()
+    start_with_its_log_in_a_pipe(c)
+    c.enroll(key)
+    world.feed(c, 1)
+    until("a grant", lambda: c.request()[0] == 1)
+    _, usual = resource.prlimit(c.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(c.process.pid, resource.RLIMIT_FSIZE, (0, usual))
+    assert c.submit(1, world.proof(key, 1))["Error"]["code"] == "try_again"
+    says(c, "disk_full")
+    resource.prlimit(c.process.pid, resource.RLIMIT_FSIZE, (usual, usual))
+    assert c.submit(1, world.proof(key, 1)) is True
+    until("next goes on", lambda: not c.status()["l1"]["next"].startswith("nothing can be stored"))
+    world.until_verified(1)
 
 
 def test_gas_runs_out_and_is_out(world):

@@ -225,13 +225,14 @@ static void test_show_status(void **state)
 	      "balances     l1        0x1 has 1.234567 ETH\n",
 	      "             tdx       0x2 has 0.000042 ETH: LOW, fund it\n",
 	      "             x         0x3 has not been read yet\n",
-	      "kept         2 batches, 1 inputs (2.0 MiB), proofs of 70 B; 1 leased to provers\n",
+	      "kept         2 batches, 1 input (2.0 MiB), proofs of 70 B; 1 leased to provers\n",
 	      "the input of batch 8 for abc cannot be read: put it again",
 	      "waiting      batch 8 waits\n", "sender       idle\n",
 	      "next         batch 8 waits for a TDX proof\n",
 	      "8      committed      2.0 KiB  TDX leased to 10.0.0.7, 1 bad; SP1 proven\n",
 	      "9      not committed  missing  \n");
-	SHOWS(show_status, "{}", "NOT READY", "NOT READABLE", "no proofs", "no batch is open");
+	SHOWS(show_status, "{}", "NOT READY", "NOT READABLE, chain not known yet\n",
+	      "needs        not known yet\n", "no batch is open");
 }
 
 /* ---- the client, in a thread of its own; the daemon's loop turns here ---- */
@@ -256,7 +257,7 @@ static void run_verb(void *arg)
 	else if (strcmp(r->verb, "healthcheck") == 0)
 		r->code = client_healthcheck(r->config);
 	else
-		r->code = client_put_input(r->config, r->a, r->b, r->file);
+		r->code = client_put_input(r->config, r->a, r->b, r->file, true);
 	atomic_store(&r->done, true);
 }
 
@@ -339,6 +340,32 @@ static void test_token_from_the_directory(void **state)
 	assert_null(strstr(said[1], "another"));
 }
 
+static void batch_refused(const char *batch, const char *commit_hash, const char *words)
+{
+	struct why why = {""};
+
+	assert_false(client_batch_ok(batch, commit_hash, &why));
+	assert_string_equal(why.text, words);
+}
+
+static void test_batch_and_hash(void **state)
+{
+	char long_hash[66];
+	struct why why;
+
+	(void)state;
+	memset(long_hash, 'a', 65);
+	long_hash[65] = '\0';
+	batch_refused("4x", "abc1234", "\"4x\" is not a batch number");
+	batch_refused("", "abc1234", "\"\" is not a batch number");
+	batch_refused("-1", "abc1234", "\"-1\" is not a batch number");
+	batch_refused("111111111111111111111", "abc1234",
+		      "\"111111111111111111111\" is not a batch number");
+	batch_refused("4", "", "a commit hash has 1 to 64 characters, not 0");
+	batch_refused("4", long_hash, "a commit hash has 1 to 64 characters, not 65");
+	assert_true(client_batch_ok("4", long_hash + 1, &why));
+}
+
 static void test_put_input(void **state)
 {
 	struct admin_world *x = *state;
@@ -351,9 +378,6 @@ static void test_put_input(void **state)
 	assert_int_equal(inputs_bytes(x->p.inputs), 7);
 	assert_int_equal(RUN(x, .verb = "put", .a = "4", .b = "a&b=1/..", .file = path), 1);
 	assert_non_null(strstr(said[1], "a&b=1/.."));
-	assert_int_equal(RUN(x, .verb = "put", .a = "4x", .b = "abc1234", .file = path), 1);
-	assert_non_null(strstr(said[1], "\"4x\" is not a batch number"));
-	assert_int_equal(RUN(x, .verb = "put", .a = "", .b = "abc1234", .file = path), 1);
 	unlink(path);
 	/* A pipe nobody writes to is not waited for. */
 	assert_int_equal(mkfifo(path, 0600), 0);
@@ -437,6 +461,7 @@ int main(void)
 	    cmocka_unit_test(test_show_status),
 	    TEST(test_get_and_health),
 	    TEST(test_token_from_the_directory),
+	    cmocka_unit_test(test_batch_and_hash),
 	    TEST(test_put_input),
 	    TEST(test_nobody_there),
 	    TEST(test_a_daemon_that_hangs),

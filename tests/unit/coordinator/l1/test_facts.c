@@ -280,8 +280,8 @@ static void test_an_address_without_code(void **state)
 	read_a_round(x);
 	assert_int_equal(x->n_fatal, 0);
 	assert_int_equal(x->n_failed, 1);
-	assert_non_null(strstr(x->sentence, "REQUIRE_RISC0_PROOF() of the OnChainProposer is "
-					    "answered with nothing at block"));
+	assert_non_null(strstr(x->sentence, "REQUIRE_RISC0_PROOF() of the OnChainProposer 0x"));
+	assert_non_null(strstr(x->sentence, "0000 is answered with nothing at block"));
 }
 
 static void test_a_node_at_its_genesis(void **state)

@@ -256,7 +256,7 @@ static void test_fees_rise_to_the_maximum_and_stay(void **state)
 	assert_true(w.broadcasts > 2 * n);
 	sender_describe(w.sender, w.now, text, sizeof text);
 	assert_non_null(strstr(text, "waiting for the receipt of 0x"));
-	assert_non_null(strstr(text, "(nonce 40, price "));
+	assert_non_null(strstr(text, "(nonce 40, attempt "));
 	w.o.include_percent = 100;
 	world_run(&w, 13 * HOUR);
 	assert_int_equal(w.outcome, SENDER_CONFIRMED);

@@ -589,7 +589,7 @@ static void a_reorg_opens_batches_again_and_says_what_is_lost(void **state)
 	assert_int_equal(ask(w, &tdx, "a", 0), 2);
 	c.verified = c.final = 0;
 	assert_int_equal(work_set_chain(w, &c, &why), WORK_CHAIN_BACK_LOST);
-	assert_non_null(strstr(why.text, "batches 1 to 1 were final"));
+	assert_non_null(strstr(why.text, "batch 1 was final"));
 	assert_int_equal(put(w, 1, "abc1234", 1), WORK_INPUT_NEW);
 	assert_int_equal(ask(w, &tdx, "a", 0), 1);
 	work_free(w);

@@ -135,11 +135,11 @@ static void it_is_said_what_the_oldest_batch_waits_for(void **state)
 	    waiting(w, 400, 8),
 	    "batch 8 waits: TDX is leased to 10.0.0.7, and for 1 s more to nobody else");
 	id = keep(w, 8, PROVER_TDX, "10.0.0.7", 1);
-	assert_non_null(strstr(waiting(w, 0, 8), "1 TDX proof(s) are to be judged"));
+	assert_non_null(strstr(waiting(w, 0, 8), "1 TDX proof is to be judged"));
 	work_judged(w, id, WORK_UNDECIDED, NULL, 0, NULL);
 	assert_non_null(strstr(waiting(w, 0, 8), "dry run"));
 	work_judged(w, id, WORK_BAD, NULL, 0, NULL);
-	assert_non_null(strstr(waiting(w, 0, 8), "1 proof(s) were bad"));
+	assert_non_null(strstr(waiting(w, 0, 8), "1 proof was bad"));
 	work_set_signer(w, WORK_SIGNER_IS, &key_a);
 	id = keep(w, 8, PROVER_TDX, "b", 2);
 	good(w, id, &key_b);

@@ -1,0 +1,17 @@
+/* words.h -- numbers as a sentence has them: one of something is not several. */
+#ifndef ENCODING_WORDS_H
+#define ENCODING_WORDS_H
+
+#include <stdint.h>
+
+/* What follows a noun of which there are n: "proof%s". */
+const char *words_s(uint64_t n);
+/* "is" or "are", "was" or "were". */
+const char *words_are(uint64_t n);
+const char *words_were(uint64_t n);
+
+#define WORDS_RANGE_SIZE 64
+/* "batch 7", "batches 7 to 9"; returns out. */
+const char *words_batches(char out[WORDS_RANGE_SIZE], uint64_t first, uint64_t last);
+
+#endif

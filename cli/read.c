@@ -1,85 +1,35 @@
 #include "cli/cli.h"
 
-#include <string.h>
+#include "cli/guess.h"
 
-#define NEAR 2 /* letters that a word may differ in to be taken for another */
-#define WORD 64
+#include <string.h>
 
 /* ---- what might have been meant ---- */
 
-static unsigned least(unsigned a, unsigned b, unsigned c)
-{
-	const unsigned ab = a < b ? a : b;
-
-	return ab < c ? ab : c;
-}
-
-/* Levenshtein's distance. */
-static unsigned distance(const char *a, size_t n, const char *b)
-{
-	unsigned row[WORD + 1];
-	const size_t m = strlen(b);
-	size_t i, k;
-
-	if (n > WORD || m > WORD)
-		return WORD;
-	for (k = 0; k <= m; k++)
-		row[k] = (unsigned)k;
-	for (i = 1; i <= n; i++) {
-		unsigned corner = row[0];
-
-		row[0] = (unsigned)i;
-		for (k = 1; k <= m; k++) {
-			const unsigned above = row[k];
-
-			row[k] = least(above + 1, row[k - 1] + 1, corner + (a[i - 1] != b[k - 1]));
-			corner = above;
-		}
-	}
-	return row[m];
-}
-
-struct guess {
-	const char *typed;
-	size_t n;
-	const char *best;
-	unsigned distance;
-};
-
-static void consider(struct guess *g, const char *word)
-{
-	const unsigned d = distance(g->typed, g->n, word);
-
-	if (d <= NEAR && d < g->n && d < g->distance) {
-		g->distance = d;
-		g->best = word;
-	}
-}
-
 static const char *nearest_verb(const struct cli_program *p, const char *typed)
 {
-	struct guess g = {typed, strlen(typed), NULL, WORD};
+	struct guess g = guess_of(typed, strlen(typed));
 	size_t i;
 
 	for (i = 0; i < p->n_verbs; i++)
-		consider(&g, p->verbs[i].name);
+		guess_consider(&g, p->verbs[i].name);
 	return g.best;
 }
 
 static const char *nearest_flag(const struct cli_program *p, const char *flag, size_t n)
 {
-	struct guess g = {flag, n, NULL, WORD};
+	struct guess g = guess_of(flag, n);
 	const struct cli_option *o;
 	struct cli_option setting;
 	size_t i;
 
 	for (i = 0; i < p->n_verbs; i++)
 		for (o = p->verbs[i].options; o && o->flag; o++)
-			consider(&g, o->flag);
+			guess_consider(&g, o->flag);
 	for (i = 0; p->setting_at && p->setting_at(&setting, i); i++)
-		consider(&g, setting.flag);
-	consider(&g, "help");
-	consider(&g, "version");
+		guess_consider(&g, setting.flag);
+	guess_consider(&g, "help");
+	guess_consider(&g, "version");
 	return g.best;
 }
 

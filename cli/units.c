@@ -169,6 +169,10 @@ bool unit_read(uint64_t *out, const struct unit_number *n, const char *text, str
 		if (convert(&would_be, n->unit, text) && in_range(n, would_be))
 			why_set(why, "\"%.40s\" is not a whole number%s%s (write %" PRIu64 ")",
 				text, of, unit_name(n->unit), would_be);
+		else if (isdigit((unsigned char)*text) && !*end)
+			why_set(why, "%.80s is not between %" PRIu64 " and %" PRIu64 "%s%s", text,
+				n->min, n->max, n->unit == UNIT_NONE ? "" : " ",
+				unit_name(n->unit));
 		else
 			why_set(why, "\"%.256s\" is not a whole number%s%s", text, of,
 				unit_name(n->unit));

@@ -14,16 +14,27 @@
 #include <inttypes.h>
 #include <libgen.h>
 #include <regex.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define P             "ETHREX_PROOF_COORDINATOR_"
 #define DATA_DIR_MAX  900 /* what is put behind it has room then */
+#define AT(member)    offsetof(struct config, member)
 #define POLICY_BYTES  (1u << 20)
 #define CA_FILE_BYTES (4u << 20)
 
 /* ---- words ---- */
+
+/* RFC 9110, 5.5: what would not be cut off, or end the header. */
+static bool is_token(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text <= ' ' || *text == 0x7f)
+			return false;
+	return true;
+}
 
 static void check_words(struct loader *l)
 {
@@ -43,6 +54,9 @@ static void check_words(struct loader *l)
 	else
 		config_mistake(l, P "COMMIT_HASH_PATTERN: \"%s\" is not a regular expression",
 			       config_shown(shown, c->commit_hash_pattern));
+	if (!is_token(c->admin_token))
+		config_mistake(l, P "ADMIN_TOKEN has a space or a control character: no header "
+				    "can carry it");
 	c->register_by_file = strcmp(c->register_route, "file") == 0;
 	if (!c->register_by_file && strcmp(c->register_route, "direct") != 0)
 		config_mistake(l, P "REGISTER_ROUTE: \"%s\" is not direct or file",
@@ -62,7 +76,8 @@ static void check_numbers(struct loader *l)
 			       P "MAX_MESSAGE_BYTES (%" PRIu64 ") is more than the %u bytes that "
 				 "all large unfinished messages may take together",
 			       c->max_message_bytes, CONFIG_LARGEST_MESSAGE);
-	if (c->min_retry_delay_s > c->max_retry_delay_s)
+	if (c->min_retry_delay_s > c->max_retry_delay_s &&
+	    !config_is_bad(l, AT(min_retry_delay_s)) && !config_is_bad(l, AT(max_retry_delay_s)))
 		config_mistake(l,
 			       "ETHREX_MIN_RETRY_DELAY (%" PRIu64 " s) is more than "
 			       "ETHREX_MAX_RETRY_DELAY (%" PRIu64 " s)",
@@ -75,15 +90,20 @@ static void split_urls(struct loader *l)
 {
 	struct config *c = l->c;
 	char *save = NULL, *url, masked[URL_MASKED_SIZE];
+	unsigned n = 0;
 
 	snprintf(c->rpc_urls_split, sizeof c->rpc_urls_split, "%s", c->rpc_urls_text);
 	for (url = strtok_r(c->rpc_urls_split, ", ", &save); url;
 	     url = strtok_r(NULL, ", ", &save)) {
 		url_mask(masked, sizeof masked, url);
+		n++;
+		if (!strstr(masked, "://"))
+			snprintf(masked, sizeof masked, "its URL %u (not shown: it may hold a key)",
+				 n);
 		if (strncmp(masked, "http://", 7) != 0 && strncmp(masked, "https://", 8) != 0) {
-			config_mistake(l,
-				       "ETHREX_ETH_RPC_URL: \"%s\" is neither http:// nor https://",
+			config_mistake(l, "ETHREX_ETH_RPC_URL: %s is neither http:// nor https://",
 				       masked);
+			l->bad_urls = true;
 			continue;
 		}
 		if (c->n_rpc_urls == CONFIG_RPC_URLS_MAX) {
@@ -290,15 +310,41 @@ static void default_admin_listen(struct loader *l)
 		check_listeners(l);
 }
 
+/* ---- what is there and does nothing ---- */
+
+static void note_idle(struct loader *l, size_t at, const char *name, const char *without)
+{
+	struct why why;
+
+	if (!config_is_given(l, at))
+		return;
+	why_set(&why, "it does nothing without %s", without);
+	config_note(l->c, name, false, &why);
+}
+
+static void check_idle(struct loader *l)
+{
+	const struct config *c = l->c;
+
+	if (!c->tls_listen[0]) {
+		note_idle(l, AT(tls_certificate_file), P "TLS_CERTIFICATE_FILE", P "TLS_LISTEN");
+		note_idle(l, AT(tls_key_file), P "TLS_KEY_FILE", P "TLS_LISTEN");
+		note_idle(l, AT(tls_client_ca_file), P "TLS_CLIENT_CA_FILE", P "TLS_LISTEN");
+		note_idle(l, AT(tls_client_keys), P "TLS_CLIENT_KEYS", P "TLS_LISTEN");
+	}
+	if (!c->metrics_address[0])
+		note_idle(l, AT(metrics_port), P "METRICS_PORT", P "METRICS_ADDRESS");
+}
+
 /* ---- what must be there ---- */
 
 static void check_needed(struct loader *l)
 {
 	const struct config *c = l->c;
 
-	if (!c->n_rpc_urls)
+	if (!c->n_rpc_urls && !l->bad_urls)
 		config_mistake(l, "ETHREX_ETH_RPC_URL is needed: the L1 node's JSON-RPC endpoint");
-	if (!c->has_proposer)
+	if (!c->has_proposer && !config_is_bad(l, AT(proposer)))
 		config_mistake(l, "ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS is needed");
 }
 
@@ -317,6 +363,7 @@ void config_check(struct loader *l)
 	config_check_store(l);
 	if (!l->need_chain)
 		return;
+	check_idle(l);
 	check_files(l);
 	check_data_dir(l);
 	check_needed(l);

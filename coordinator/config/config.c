@@ -1,7 +1,9 @@
+#include "cli/guess.h"
 #include "coordinator/base/file.h"
 #include "coordinator/base/url.h"
 #include "coordinator/config/internal.h"
 #include "coordinator/config/retired.h"
+#include "encoding/utf8.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -19,14 +21,42 @@
 
 void config_mistake(struct loader *l, const char *fmt, ...)
 {
+	char line[2 * CONFIG_TEXT_MAX], *p;
 	va_list ap;
 
 	l->mistakes++;
 	va_start(ap, fmt);
-	fputs("config: ", l->errors);
-	vfprintf(l->errors, fmt, ap);
-	fputc('\n', l->errors);
+	utf8_vprint(line, sizeof line, fmt, ap);
 	va_end(ap);
+	/* A line each, whatever was typed. */
+	for (p = line; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	fprintf(l->errors, "config: %s\n", line);
+}
+
+static const struct given *given_at(const struct loader *l, size_t at)
+{
+	size_t i;
+
+	for (i = 0; i < config_rows_count; i++)
+		if (config_rows[i].name && config_rows[i].at == at)
+			return &l->given[i];
+	return NULL;
+}
+
+bool config_is_bad(const struct loader *l, size_t at)
+{
+	const struct given *g = given_at(l, at);
+
+	return g && g->bad;
+}
+
+bool config_is_given(const struct loader *l, size_t at)
+{
+	const struct given *g = given_at(l, at);
+
+	return g && g->set;
 }
 
 bool config_row_is_secret(const struct config_row *r)
@@ -109,9 +139,13 @@ static void give_from_file(struct loader *l, size_t row, const char *path, enum 
 	if ((l->given[row].set && l->given[row].origin > o) ||
 	    (!l->need_chain && config_rows[row].type == TYPE_KEY))
 		return;
-	if (file_read_secret(text, sizeof text, path, &why))
+	if (file_read_secret(text, sizeof text, path, &why)) {
 		give(l, row, text, o);
-	else if (is_path(path))
+		secret_wipe(text, sizeof text);
+		return;
+	}
+	l->given[row].bad = true;
+	if (is_path(path))
 		config_mistake(l, "%s_FILE: %s", config_rows[row].name, why.text);
 	else
 		config_mistake(
@@ -175,6 +209,30 @@ static void give_retired(struct loader *l, const struct config_retired *r, const
 	}
 }
 
+/* ethrex reads names of its own: one of those that is near to ours is noted alone. */
+static void give_unknown(struct loader *l, const char *name, size_t n, bool has_value)
+{
+	const bool ours = n > 25 && memcmp(name, "ETHREX_PROOF_COORDINATOR_", 25) == 0;
+	struct guess g = guess_of(name, n);
+	struct why why;
+	size_t i;
+
+	if (!ours && (n < 7 || memcmp(name, "ETHREX_", 7) != 0))
+		return;
+	for (i = 0; i < config_rows_count; i++)
+		if (config_rows[i].name)
+			guess_consider(&g, config_rows[i].name);
+	if (ours) {
+		config_mistake(l, "%.*s is not a setting of this program%s%s%s", (int)n, name,
+			       g.best ? " (is " : "", g.best ? g.best : "",
+			       g.best ? " meant?)" : "");
+	} else if (g.best && has_value) {
+		why_set(&why, "%.*s is set, and nothing here reads that: is this name meant?",
+			(int)n, name);
+		config_note(l->c, g.best, false, &why);
+	}
+}
+
 void config_give(struct loader *l, const char *name, size_t nlen, const char *value,
 		 enum config_origin origin)
 {
@@ -187,8 +245,7 @@ void config_give(struct loader *l, const char *name, size_t nlen, const char *va
 		return;
 	}
 	if (row < 0) {
-		if (nlen > 25 && memcmp(name, "ETHREX_PROOF_COORDINATOR_", 25) == 0)
-			config_mistake(l, "%.*s is not a setting of this program", (int)nlen, name);
+		give_unknown(l, name, nlen, *value != '\0');
 		return;
 	}
 	if (!*value)
@@ -334,6 +391,7 @@ static void store_row(struct loader *l, size_t row)
 {
 	const struct config_row *r = &config_rows[row];
 	struct given *g = &l->given[row];
+	const unsigned before = l->mistakes;
 	const char *text = g->set ? g->text : r->fallback;
 	char *at = (char *)l->c + r->at;
 	char shown[CONFIG_SHOWN_SIZE];
@@ -382,6 +440,7 @@ static void store_row(struct loader *l, size_t row)
 				       r->name);
 		break;
 	}
+	g->bad = g->bad || l->mistakes > before;
 }
 
 static bool load(struct loader *l, int argc, char **argv)

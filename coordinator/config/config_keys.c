@@ -3,6 +3,7 @@
 #include "coordinator/config/internal.h"
 #include "coordinator/signing/keystore.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define P "ETHREX_PROOF_COORDINATOR_"
@@ -14,8 +15,9 @@ static bool is_one_way(struct loader *l)
 	const unsigned ways =
 	    (unsigned)c->has_l1_key + (c->keystore_file[0] != '\0') + (unsigned)remote;
 
-	/* Where upstream alone submits nothing is verified from here. */
-	if (!ways && !c->submit_l1)
+	/* Where upstream alone submits nothing is verified from here; and what is wrong with a key
+	 * that was given was said. */
+	if (!ways && (!c->submit_l1 || config_is_bad(l, offsetof(struct config, l1_key))))
 		return false;
 	if (!ways)
 		config_mistake(l, P "L1_PRIVATE_KEY or ..._L1_PRIVATE_KEY_FILE is needed: the key "

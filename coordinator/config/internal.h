@@ -10,6 +10,7 @@ struct given {
 	char text[CONFIG_TEXT_MAX];
 	enum config_origin origin;
 	bool set;
+	bool bad; /* what was given makes no value, which was said: nothing follows from it */
 };
 
 struct loader {
@@ -19,10 +20,15 @@ struct loader {
 	bool need_chain;
 	const struct config *running; /* a reload: keys are not read; NULL else */
 	unsigned mistakes;
+	bool bad_urls; /* as given.bad, of L1's endpoints */
 };
 
 /* One line for the operator. What was typed stands in it by config_shown() alone. */
 void config_mistake(struct loader *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Was it given, as nothing that makes a value? at: the row's offset. */
+bool config_is_bad(const struct loader *l, size_t at);
+bool config_is_given(const struct loader *l, size_t at);
 
 /* What is to be said of a setting that was taken; name outlives c. */
 void config_note(struct config *c, const char *name, bool suspect, const struct why *sentence);

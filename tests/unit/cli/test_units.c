@@ -42,6 +42,8 @@ static void test_texts(void **state)
 	refused(&read_timeout, "2d", "\"2d\" is not a whole number of milliseconds");
 	refused(&read_timeout, "soon", "\"soon\" is not a whole number of milliseconds");
 	refused(&read_timeout, "", "\"\" is not a whole number of milliseconds");
+	refused(&read_timeout, "99999999999999999999",
+		"99999999999999999999 is not between 100 and 3600000 milliseconds");
 	refused(&read_timeout, "-1", "\"-1\" is not a whole number of milliseconds");
 	refused(&retention, "1d", "\"1d\" is not a whole number of seconds (write 86400)");
 	refused(&message, "16MiB", "\"16MiB\" is not a whole number of bytes (write 16777216)");

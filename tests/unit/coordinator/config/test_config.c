@@ -153,12 +153,90 @@ static void test_all_mistakes_at_once(void **state)
 	assert_non_null(strstr(errors, "LISTEN_PORT: 70000 is not between 0 and 65535"));
 	assert_non_null(strstr(errors, "SEND_INTERVAL: \"5s\" is not a whole number"));
 	assert_non_null(strstr(errors, "ETHREX_TDX_DEV_MODE: \"maybe\" is neither true nor false"));
-	assert_non_null(strstr(errors, "LISTEN_PROT is not a setting"));
+	assert_non_null(strstr(errors, "LISTEN_PROT is not a setting of this program (is "
+				       "ETHREX_PROOF_COORDINATOR_LISTEN_PORT meant?)"));
 	assert_non_null(strstr(errors, "neither http:// nor https://"));
 	assert_non_null(strstr(errors, "ETHREX_ALIGNED_MODE"));
 	assert_non_null(strstr(errors, "regular expression"));
 	assert_non_null(strstr(errors, "--no-such-flag"));
 	unsetenv("ETHREX_PROOF_COORDINATOR_LISTEN_PROT");
+}
+
+static unsigned lines_of_errors(void)
+{
+	const char *p;
+	unsigned n = 0;
+
+	for (p = errors; (p = strchr(p, '\n')); p++)
+		n++;
+	return n;
+}
+
+/* A value that makes none is said once: nothing is deduced from it. And in one line. */
+static void test_one_mistake_is_one_line(void **state)
+{
+	static const struct {
+		const char *name, *value, *words;
+	} cases[] = {
+	    {"ETHREX_MAX_RETRY_DELAY", "often", "\"often\" is not a whole number of seconds"},
+	    {"ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS", "0x12", "is not an address"},
+	    {"ETHREX_ETH_RPC_URL", "http://127.0.0.1:1,localhost:8545",
+	     "its URL 2 (not shown: it may hold a key) is neither http:// nor https://"},
+	    {"ETHREX_PROOF_COORDINATOR_ADMIN_TOKEN", "two words", "ADMIN_TOKEN has a space"},
+	    {"ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY", "0x12", "not a secp256k1 private key"},
+	    {"ETHREX_PROOF_COORDINATOR_LISTEN_PORT", "5\n6\x1b[1m", "\"5?6?[1m\" is not"},
+	    {"ETHREX_PROOF_COORDINATOR_LISTEN_PORT", "99999999999999999999",
+	     "99999999999999999999 is not between 0 and 65535"},
+	};
+	char was[256];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *old = getenv(cases[i].name);
+
+		snprintf(was, sizeof was, "%s", old ? old : "");
+		setenv(cases[i].name, cases[i].value, 1);
+		assert_false(load(true, 0, NULL));
+		assert_non_null(strstr(errors, cases[i].words));
+		assert_int_equal(lines_of_errors(), 1);
+		if (*was)
+			setenv(cases[i].name, was, 1);
+		else
+			unsetenv(cases[i].name);
+	}
+}
+
+static const char *note_of(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < c.n_notes; i++)
+		if (strcmp(c.notes[i].name, name) == 0)
+			return c.notes[i].sentence.text;
+	return "";
+}
+
+static void test_what_does_nothing_is_noted(void **state)
+{
+	(void)state;
+	setenv("ETHREX_TIMELOCK_ADRESS", "0x12", 1);
+	setenv("ETHREX_NO_MONITOR", "true", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_METRICS_PORT", "9000", 1);
+	setenv("ETHREX_PROOF_COORDINATOR_TLS_KEY_FILE", "/nowhere", 1);
+	assert_true(load(true, 0, NULL));
+	assert_string_equal(
+	    note_of("ETHREX_TIMELOCK_ADDRESS"),
+	    "ETHREX_TIMELOCK_ADRESS is set, and nothing here reads that: is this name meant?");
+	assert_string_equal(note_of("ETHREX_PROOF_COORDINATOR_METRICS_PORT"),
+			    "it does nothing without ETHREX_PROOF_COORDINATOR_METRICS_ADDRESS");
+	assert_string_equal(note_of("ETHREX_PROOF_COORDINATOR_TLS_KEY_FILE"),
+			    "it does nothing without ETHREX_PROOF_COORDINATOR_TLS_LISTEN");
+	assert_int_equal(c.n_notes, 3);
+	unsetenv("ETHREX_TIMELOCK_ADRESS");
+	unsetenv("ETHREX_NO_MONITOR");
+	unsetenv("ETHREX_PROOF_COORDINATOR_METRICS_PORT");
+	unsetenv("ETHREX_PROOF_COORDINATOR_TLS_KEY_FILE");
 }
 
 static void test_collateral_settings(void **state)
@@ -611,6 +689,8 @@ int main(void)
 	    TEST(test_defaults_are_ethrex_s),
 	    TEST(test_every_default_is_in_its_range),
 	    TEST(test_flag_wins_over_environment_over_file),
+	    TEST(test_one_mistake_is_one_line),
+	    TEST(test_what_does_nothing_is_noted),
 	    TEST(test_older_name),
 	    TEST(test_all_mistakes_at_once),
 	    TEST(test_collateral_settings),

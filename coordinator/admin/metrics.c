@@ -187,6 +187,13 @@ static void write_l1(struct out *o, const struct admin_parts *d)
 
 	plain(o, "l1_readable", "gauge", "1 while the last look at L1 succeeded.",
 	      l1_is_fresh(d->l1) && !l1_trouble(d->l1)[0]);
+	if (l1_head_time(d->l1)) {
+		head(o, "l1_head_age_seconds", "gauge",
+		     "This machine's clock less the time of L1's head, as last read.");
+		o->ok =
+		    o->ok && buf_printf(o->b, P "l1_head_age_seconds %" PRId64 "\n",
+					(int64_t)(clock_wall_ms() / 1000) - l1_head_time(d->l1));
+	}
 	plain(o, "last_committed_batch", "gauge", "lastCommittedBatch().", f ? f->committed : 0);
 	plain(o, "last_verified_batch", "gauge", "lastVerifiedBatch().", f ? f->verified : 0);
 	head(o, "transactions_total", "counter", "L1 transactions, by outcome.");

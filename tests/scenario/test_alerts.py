@@ -136,6 +136,14 @@ def test_l1_and_upstream_unreadable(world):
     fires(world.dir, still((capture(c), 20)), 10, "L1Unreadable", "UpstreamDown")
 
 
+def test_the_head_is_far(world):
+    c = world.coordinator()
+    c.clock_off(7200)
+    c.start()
+    c.saw("event=l1_read")
+    fires(world.dir, still((capture(c), 20)), 10, "L1HeadFar")
+
+
 def test_funds_low_names_address_and_balance(world):
     address = cast("wallet", "address", "--private-key", L1_KEY)
     world.l1.rpc("anvil_setBalance", address, hex(31 * 10**12))

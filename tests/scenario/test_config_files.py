@@ -195,8 +195,9 @@ def unit(request, tmp_path):
 @needs_systemd
 def test_systemd_has_nothing_to_say(unit):
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=60)
-    # It ends with 0 for unknown keys too; only silence is consent.
-    assert (done.returncode, done.stderr) == (0, "")
+    # It ends with 0 for unknown keys too; only silence is consent. What it says of other units of this machine is theirs.
+    said = [line for line in done.stderr.splitlines() if not re.match(r"/(usr/)?lib/systemd/system/", line)]
+    assert (done.returncode, said) == (0, [])
 
 
 @needs_systemd

@@ -342,6 +342,10 @@ static int verb_store(const struct cli_call *call)
 	if (wants != (call->n_arguments == 2))
 		return usage(call, "store %s %s", call->argument[0],
 			     wants ? "needs a DIR" : "takes no DIR");
+	if (cli_value(call, "json") && verb != STORE_STATUS)
+		return usage(call, "store %s takes no --json", call->argument[0]);
+	if (cli_value(call, "json"))
+		verb = STORE_STATUS_JSON;
 	if (load(&c, call))
 		code = store_verb(&c, verb, wants ? call->argument[1] : NULL);
 	config_wipe(&c);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,26 +213,62 @@ static void print_instances(struct engine *e)
 		       seen[i].leads ? ", leads" : "");
 }
 
-static bool status(const struct config *c, struct why *why)
+static void print_status(struct engine *e, const struct postgres_facts *f,
+			 const uint64_t rows[STORE_TABLES])
+{
+	size_t i;
+
+	printf("PostgreSQL %s\nschema %d, for programs that know %d or later; this one knows "
+	       "%d\nrevision %" PRIu64 ", leaders so far %" PRIu64
+	       ", coordinators that are connected %u\n",
+	       f->server, f->schema, f->compatible_from, f->known, f->revision, f->fence,
+	       f->running);
+	print_instances(e);
+	printf("%-8s %10s\n", "table", "rows");
+	for (i = 0; i < STORE_TABLES; i++)
+		printf("%-8s %10" PRIu64 "\n", store_table_names[i], rows[i]);
+}
+
+static void print_status_json(struct engine *e, const struct postgres_facts *f,
+			      const uint64_t rows[STORE_TABLES])
+{
+	struct store_instance seen[STORE_SLOTS];
+	const size_t n = e->ops->instances(e, seen, STORE_SLOTS);
+	json_t *coordinators = json_array(), *tables = json_object(), *j;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		json_array_append_new(
+		    coordinators,
+		    json_pack("{s:s, s:i, s:s, s:i, s:I, s:I, s:b}", "name", seen[i].name, "slot",
+			      (int)seen[i].slot, "version", seen[i].version, "schema",
+			      (int)seen[i].schema, "seen_s_ago",
+			      (json_int_t)(seen[i].seen_before_ms / 1000), "clock_skew_ms",
+			      (json_int_t)seen[i].skew_ms, "leads", seen[i].leads));
+	for (i = 0; i < STORE_TABLES; i++)
+		json_object_set_new(tables, store_table_names[i],
+				    json_integer((json_int_t)rows[i]));
+	j = json_pack("{s:s, s:i, s:i, s:i, s:I, s:I, s:i, s:o, s:o}", "server", f->server,
+		      "schema", f->schema, "schema_compatible_from", f->compatible_from,
+		      "schema_known", f->known, "revision", (json_int_t)f->revision,
+		      "leaders_so_far", (json_int_t)f->fence, "connected", (int)f->running,
+		      "coordinators", coordinators, "rows", tables);
+	json_dumpf(j, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(j);
+}
+
+static bool status(const struct config *c, bool json, struct why *why)
 {
 	uint64_t rows[STORE_TABLES];
 	struct postgres_facts facts;
 	struct engine *e = NULL;
 	bool ok;
-	size_t i;
 
 	ok = open_database(&e, c, true, why) && postgres_facts(e, &facts, why) == STORE_OK &&
 	     store_count(rows, e, why) == STORE_OK;
 	if (ok) {
-		printf("PostgreSQL %s\nschema %d, for programs that know %d or later; this one "
-		       "knows %d\nrevision %" PRIu64 ", leaders so far %" PRIu64
-		       ", coordinators that are connected %u\n",
-		       facts.server, facts.schema, facts.compatible_from, facts.known,
-		       facts.revision, facts.fence, facts.running);
-		print_instances(e);
-		printf("%-8s %10s\n", "table", "rows");
-		for (i = 0; i < STORE_TABLES; i++)
-			printf("%-8s %10" PRIu64 "\n", store_table_names[i], rows[i]);
+		(json ? print_status_json : print_status)(e, &facts, rows);
 		ok = store_copy_whole(e, why) == STORE_OK;
 	}
 	if (e)
@@ -245,7 +282,8 @@ int store_verb(const struct config *c, enum store_verb verb, const char *dir)
 	bool ok = false;
 
 	switch (verb) {
-	case STORE_STATUS: ok = status(c, &why); break;
+	case STORE_STATUS: ok = status(c, false, &why); break;
+	case STORE_STATUS_JSON: ok = status(c, true, &why); break;
 	case STORE_MIGRATE: ok = import(c, c->data_dir, &why); break;
 	case STORE_IMPORT: ok = import(c, dir, &why); break;
 	case STORE_EXPORT: ok = export(c, dir, &why); break;

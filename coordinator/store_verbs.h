@@ -7,7 +7,8 @@
 
 #include "coordinator/config/config.h"
 
-enum store_verb { STORE_STATUS, STORE_MIGRATE, STORE_IMPORT, STORE_EXPORT };
+/* The last one has no word of its own: it is status, as JSON. */
+enum store_verb { STORE_STATUS, STORE_MIGRATE, STORE_IMPORT, STORE_EXPORT, STORE_STATUS_JSON };
 
 /* False: there is no such word. */
 bool store_verb_of(enum store_verb *out, const char *word);

@@ -66,7 +66,7 @@ static const struct cli_verb verbs[VERB_COUNT] = {
 			  "Its sender removes them after its own transactions alone. Of DIRECTORY, "
 			  "ethrex's data\ndirectory, the paths that are there, one a line; else a "
 			  "sentence.\n" ASKS},
-    [VERB_STORE] = {"store", "ACTION [DIR]", 1, 2, NULL, true,
+    [VERB_STORE] = {"store", "ACTION [DIR]", 1, 2, own_json, true,
 		    "the database of several coordinators: what it has; from SQLite into it, and "
 		    "back",
 		    "ACTION is status, migrate, import DIR or export DIR.\n"

@@ -1,5 +1,6 @@
 """docs/CLUSTER.md: its commands are enough for a database, from SQLite to it and back, and what it names there is."""
 
+import json
 import re
 import subprocess
 
@@ -57,6 +58,10 @@ def test_the_commands_of_the_page_are_enough(world, database):
     assert counts["inputs"] == (1, 1) and all(a == b for a, b in counts.values()) and len(counts) == 6
     c.start()
     until("it leads", lambda: c.events("leads"))
+    shown = json.loads(c.verb("store", "status", "--json").stdout)
+    assert set(shown["rows"]) == set(counts) and shown["rows"]["inputs"] == 1
+    assert shown["connected"] == 1 and [k["leads"] for k in shown["coordinators"]] == [True]
+    assert c.verb("store", "migrate", "--json").returncode == 64
     running = c.verb("store", "export", world.dir / "back")
     assert running.returncode == 1 and "stop them first" in running.stderr
     assert database.sql("SELECT DISTINCT usesuper, ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) JOIN pg_user "

@@ -48,7 +48,7 @@ struct prepare {
 	struct why lack; /* FETCHING: what for */
 	struct reading readings[PCCS_READS_MAX];
 	uint64_t uploads;
-	char sentence[512];
+	struct why sentence;
 	char verdict[700]; /* of the last quote that came so far */
 };
 
@@ -62,7 +62,7 @@ static int64_t chain_time(const struct prepare *prep)
 static void over(struct prepare *prep)
 {
 	prep->state = IDLE;
-	prep->sentence[0] = '\0';
+	prep->sentence.text[0] = '\0';
 }
 
 /* True: what was asked for is not wanted any more. */
@@ -129,8 +129,7 @@ static void wait_or_fetch(struct prepare *prep, const struct why *waits)
 	}
 	prep->state = FETCHING;
 	prep->lack = *waits;
-	utf8_print(prep->sentence, sizeof prep->sentence, "%.400s: it is being fetched",
-		   waits->text);
+	why_set(&prep->sentence, "%.400s: it is being fetched", waits->text);
 	if (!collateral_get(c, &s->platform, chain_time(prep), on_collateral, prep, &why))
 		failed(prep, waits->text, why.text);
 }
@@ -221,7 +220,7 @@ static void rehearse(struct prepare *prep)
 	struct why why = {""};
 
 	prep->state = REHEARSING;
-	utf8_print(prep->sentence, sizeof prep->sentence, "the registration is being rehearsed");
+	why_set(&prep->sentence, "the registration is being rehearsed");
 	if (!dry_run_register(&prep->dry_run, &s, on_rehearsed, prep, &why))
 		failed(prep, "the rehearsal was not started", why.text);
 }
@@ -269,8 +268,7 @@ static void verify(struct prepare *prep, dry_run_cb *then)
 	struct why why = {""};
 
 	prep->state = PROBING;
-	utf8_print(prep->sentence, sizeof prep->sentence,
-		   "the quote is being verified by an eth_call");
+	why_set(&prep->sentence, "the quote is being verified by an eth_call");
 	if (!dry_run_verify(&prep->dry_run, &s, then, prep, &why))
 		failed(prep, "the dry run was not started", why.text);
 }
@@ -326,7 +324,7 @@ static void pump(struct prepare *prep)
 
 	switch (kind) {
 	case PCCS_READ:
-		utf8_print(prep->sentence, sizeof prep->sentence, "%s", why.text);
+		prep->sentence = why;
 		read_all(prep);
 		break;
 	case PCCS_SEND:
@@ -343,8 +341,8 @@ static void pump(struct prepare *prep)
 		} else if (kind == PCCS_SEND && !prep->sounded) {
 			verify(prep, on_sounded);
 		} else if (kind == PCCS_SEND) {
-			utf8_print(prep->sentence, sizeof prep->sentence,
-				   "the upload of the %s waits for its turn", prep->step.name);
+			why_set(&prep->sentence, "the upload of the %s waits for its turn",
+				prep->step.name);
 			prep->state = WAITING;
 			wake_up(prep->desk->p->wake);
 		} else {
@@ -379,8 +377,8 @@ bool prepare_send(struct prepare *prep)
 	}
 	prep->state = SENDING;
 	prep->budget_caps = budget_caps;
-	utf8_print(prep->sentence, sizeof prep->sentence, "uploading the %s (%u of %u)",
-		   prep->step.name, prep->step.order, prep->step.of);
+	why_set(&prep->sentence, "uploading the %s (%u of %u)", prep->step.name, prep->step.order,
+		prep->step.of);
 	log_event(LOG_INFO, "collateral_upload_started", log_str("what", prep->step.name),
 		  log_u64("number", prep->step.order), log_u64("of", prep->step.of),
 		  log_u64("bytes", prep->step.calldata.n));
@@ -446,8 +444,7 @@ void prepare_begin(struct prepare *prep, const struct registrar_step *step)
 		return;
 	}
 	if (is_being_judged(prep, s)) {
-		utf8_print(prep->sentence, sizeof prep->sentence,
-			   "the quote is being judged with what the contracts go by");
+		why_set(&prep->sentence, "the quote is being judged with what the contracts go by");
 		return;
 	}
 	if (!buf_add(&prep->quote, step->payload.p, step->payload.n)) {
@@ -483,7 +480,7 @@ bool prepare_register_call(const struct prepare *prep, struct buf *out, struct s
 
 const char *prepare_sentence(const struct prepare *prep)
 {
-	return prep->sentence;
+	return prep->sentence.text;
 }
 
 const char *prepare_verdict(const struct prepare *prep)

@@ -155,7 +155,8 @@ enum store_rc commit_begin_take(struct postgres *e, struct head *head, int limit
 	return rc;
 }
 
-enum store_rc commit_end(struct postgres *e, uint64_t rev, uint64_t mark, struct why *why)
+enum store_rc commit_end(struct postgres *e, uint64_t rev, uint64_t mark,
+			 struct engine_news_list *news, struct why *why)
 {
 	struct link *s = &e->main;
 	enum store_rc rc;
@@ -179,6 +180,7 @@ enum store_rc commit_end(struct postgres *e, uint64_t rev, uint64_t mark, struct
 		e->seen = rev;
 		e->mark = mark;
 		e->loaded = true;
+		postgres_stored(e, news);
 	}
 	return rc;
 }
@@ -335,7 +337,7 @@ static enum store_rc transact(struct batch *b, uint64_t *ns, struct why *why)
 		rc = apply_singly(b, why);
 	if (rc == STORE_OK && !full && may_stay(b)) {
 		start = uv_hrtime();
-		rc = commit_end(b->e, b->head.rev + 1, b->mark, why);
+		rc = commit_end(b->e, b->head.rev + 1, b->mark, b->news, why);
 		*ns += uv_hrtime() - start;
 		return rc;
 	}

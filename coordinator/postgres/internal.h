@@ -144,6 +144,9 @@ static inline uint64_t after_ms(unsigned ms)
 /* reach.c: a connection, if need be a new one that goes on where the former ended. False: none,
  * with the sentence. */
 bool postgres_reach(struct postgres *e, struct engine_news_list *news, struct why *why);
+/* Something was: a database that was lost is back. One that answers may store nothing, as it waits
+ * for a replica. */
+void postgres_stored(struct postgres *e, struct engine_news_list *news);
 /* After a failure: notices a connection that is lost. */
 void postgres_check(struct postgres *e, struct engine_news_list *news, const struct why *why);
 void postgres_end(struct postgres *e, struct engine_news_list *news, const char *sentence);
@@ -183,7 +186,8 @@ enum store_rc commit_begin_take(struct postgres *e, struct head *head, int limit
 				struct engine_news_list *news, struct why *why);
 /* COMMIT, after which all up to rev is known; *why and the connection are lost if it is not known
  * whether it happened. */
-enum store_rc commit_end(struct postgres *e, uint64_t rev, uint64_t mark, struct why *why);
+enum store_rc commit_end(struct postgres *e, uint64_t rev, uint64_t mark,
+			 struct engine_news_list *news, struct why *why);
 void head_read(struct head *out, const PGresult *r);
 /* S_HEAD, with e->seen: queued, or by itself. */
 void head_send(struct postgres *e);

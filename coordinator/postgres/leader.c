@@ -79,7 +79,7 @@ static enum store_rc raise_fence(struct postgres *e, struct engine_news_list *ne
 	if (s->conn && !link_end(s, rc == STORE_OK ? why : NULL))
 		rc = STORE_UNREACHABLE;
 	if (rc == STORE_OK && !*full)
-		rc = commit_end(e, head.rev + 1, mark, why);
+		rc = commit_end(e, head.rev + 1, mark, news, why);
 	else if (s->conn)
 		link_run(s, "ROLLBACK", NULL);
 	/* What is decided from now on is decided with all that was there before. */
@@ -230,6 +230,7 @@ static enum store_rc beat(struct postgres *e, struct engine_news_list *news, str
 		why_set(why, "%s", text);
 		rc = STORE_UNREACHABLE;
 	} else {
+		postgres_stored(e, news);
 		now = cell_u64(r, 0, 0);
 		note_skew(e, (int64_t)((before + clock_wall_ms()) / 2 - now), news);
 	}

@@ -122,8 +122,14 @@ bool postgres_reach(struct postgres *e, struct engine_news_list *news, struct wh
 			say_lost(e, news);
 		return false;
 	}
-	if (e->said_lost)
-		e->said_lost = !engine_news_add(news, NEWS_BACK, NULL, 0, "");
+	if (e->observe)
+		postgres_stored(e, news);
 	link_deadline(&e->main, RUN_MS);
 	return true;
+}
+
+void postgres_stored(struct postgres *e, struct engine_news_list *news)
+{
+	if (e->said_lost)
+		e->said_lost = !engine_news_add(news, NEWS_BACK, NULL, 0, "");
 }

@@ -326,6 +326,25 @@ def test_what_is_said_while_the_database_is_away(world):
     assert status == 0 and seconds < 10
 
 
+def test_a_database_that_answers_and_stores_nothing(world):
+    """It waits for a replica that is not there: a connection alone is no reason to say that it is back."""
+    cluster = world.cluster(2, **QUICK).start()
+    c = cluster[0]
+    c.enroll(Key())
+    cluster.server.configure(synchronous_standby_names="nobody")
+    until("it is noticed", lambda: c.admin("GET", "/readyz")[0] == 503, 20)
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        assert c.admin("GET", "/readyz")[0] == 503
+        assert code_of(c.request()[1]) == "try_again"
+        time.sleep(0.02)
+    assert len(c.events("store_lost")) == 1 and not c.events("store_reached")
+    cluster.server.configure(synchronous_standby_names=None)
+    c.saw("event=store_reached")
+    until("it is as before", lambda: code_of(c.request()[1]) is None)
+    cluster.until_leader()
+
+
 def test_a_database_that_is_dropped_under_them(world, cluster):
     """Each says so and ends, or says that it is gone: nothing is acknowledged, nothing made anew."""
     key = Key()

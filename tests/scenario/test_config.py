@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from process import program
 from world import Coordinator, Key, L1_KEY, P, PATIENCE, TDX_KEY, free_port, until
 
 EXIT_USAGE, EXIT_CONFIG = 64, 78
@@ -190,6 +191,19 @@ def test_taken_port(world):
         second.change(**{f"{name}_PRIVATE_KEY_FILE": key})
     done = second.verb("run")
     assert done.returncode != 0 and str(c.port) in done.stdout + done.stderr and "in use" in done.stdout + done.stderr
+
+
+def test_few_descriptors_raise_no_limit(world):
+    """Fewer than are wanted beside the connections, and enough for these: their number stays what was set."""
+    c = world.coordinator(MAX_CONNECTIONS=20)
+    c.spawn(["prlimit", "--nofile=120:120", program("coordinator", "proof-coordinator"), "run"], env=c.env())
+    c.saw(r"event=ready\b")
+    assert not c.events("fd_limit")
+    held = [c.connect() for _ in range(24)]
+    until("as many as were set are open", lambda: c.metric("connections") == 20)
+    c.saw("refused: limit on")
+    for s in held:
+        s.close()
 
 
 def test_one_key_serves_one_daemon(world):

@@ -74,6 +74,21 @@ def fires(directory, series, minutes, *alerts):
     TRIED.update(names)
 
 
+def says(directory, series, minutes, alert, summary, **labels):
+    """What an operator reads of an alert that fires, with its values."""
+    rule = next(r for g in yaml.safe_load(RULES.read_text())["groups"] for r in g["rules"] if r["alert"] == "ProofCoordinator" + alert)
+    test = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [{
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "alert_rule_test": [{"eval_time": f"{minutes}m", "alertname": rule["alert"], "exp_alerts": [{
+            "exp_labels": {"instance": "127.0.0.1:3903", "job": "proof-coordinator", **rule["labels"], **labels},
+            "exp_annotations": {**rule["annotations"], "summary": summary}}]}]}]}
+    path = pathlib.Path(directory) / "words-test.yaml"
+    path.write_text(json.dumps(test))
+    done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_healthy_coordinator_raises_none(world):
     c, key = world.coordinator().start(), Key()
     c.enroll(key)
@@ -151,8 +166,7 @@ def test_funds_low_names_address_and_balance(world):
     c.saw("event=funds_low key=verify")
     series = still((capture(c), 10))
     fires(world.dir, series, 5, "FundsLow")
-    rule = next(r for g in yaml.safe_load(RULES.read_text())["groups"] for r in g["rules"] if r["alert"].endswith("FundsLow"))
-    assert "{{ $labels.address }}" in rule["annotations"]["summary"] and "{{ $value }}" in rule["annotations"]["summary"]
+    says(world.dir, series, 5, "FundsLow", f"{address} (verify) has 0.000031 ETH left to pay gas with.", address=address, key="verify")
     assert [s for s in series if s.startswith("proof_coordinator_account_balance_wei{") and f'address="{address}"' in s]
 
 

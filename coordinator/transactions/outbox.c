@@ -183,6 +183,20 @@ static void know_contracts(struct outbox *o, enum sender_kind kind, const struct
 		signing_add_contracts(o->p.signing, signing_kind(kind), to, data);
 }
 
+/* All its attempts are over: their nonces are free for other calls, as far as we know. So are those
+ * of what was to be signed for it and never came from the signer, which may have signed it. */
+static void settle(struct outbox *o, const struct sender_intent *in)
+{
+	unsigned i;
+
+	for (i = 0; i < in->n_attempts; i++)
+		if (!i || in->attempts[i].nonce != in->attempts[i - 1].nonce)
+			signing_settle(o->p.signing, signing_kind(in->kind), in->attempts[i].nonce);
+	for (i = 0; i < o->n_made; i++) /* once more is fine */
+		signing_settle(o->p.signing, signing_kind(o->made[i].kind), o->made[i].nonce);
+	o->n_made = 0;
+}
+
 static bool is_attempt_of(const struct made *m, const struct sender_intent *in)
 {
 	unsigned i;
@@ -193,22 +207,6 @@ static bool is_attempt_of(const struct made *m, const struct sender_intent *in)
 		if (in->attempts[i].nonce == m->nonce)
 			return true;
 	return false;
-}
-
-/* All its attempts are over: their nonces are free for other calls, as far as we know. So are those
- * of what was to be signed for it and never came from the signer, which may have signed it. */
-static void settle(struct outbox *o, const struct sender_intent *in)
-{
-	unsigned i;
-
-	for (i = 0; i < in->n_attempts; i++)
-		if (!i || in->attempts[i].nonce != in->attempts[i - 1].nonce)
-			signing_settle(o->p.signing, signing_kind(in->kind), in->attempts[i].nonce);
-	for (i = 0; i < o->n_made; i++)
-		if (!is_attempt_of(&o->made[i], in))
-			signing_settle(o->p.signing, signing_kind(o->made[i].kind),
-				       o->made[i].nonce);
-	o->n_made = 0;
 }
 
 /* What was signed here under a former term, and is no part of what is open now, is over. */

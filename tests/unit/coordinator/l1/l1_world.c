@@ -309,9 +309,10 @@ static void on_other(void *arg, const char *method, const json_t *params, char *
 	w->asked_other = false;
 }
 
-static void open_world(struct l1_world *w, uv_loop_t *loop, bool two)
+static void open_world(struct l1_world *w, uv_loop_t *loop, bool two, uint32_t rest_ms)
 {
-	struct rpc_options o = {.n_urls = two ? 2 : 1, .backoff_min_ms = 10, .backoff_max_ms = 50};
+	struct rpc_options o = {
+	    .n_urls = two ? 2 : 1, .backoff_min_ms = 10, .backoff_max_ms = rest_ms};
 	struct why why = {""};
 	const char *urls[2];
 	char url[64], other[64];
@@ -351,12 +352,17 @@ static void open_world(struct l1_world *w, uv_loop_t *loop, bool two)
 
 void l1_world_open(struct l1_world *w, uv_loop_t *loop)
 {
-	open_world(w, loop, false);
+	open_world(w, loop, false, 50);
 }
 
 void l1_world_open_two(struct l1_world *w, uv_loop_t *loop)
 {
-	open_world(w, loop, true);
+	open_world(w, loop, true, 50);
+}
+
+void l1_world_open_patient(struct l1_world *w, uv_loop_t *loop)
+{
+	open_world(w, loop, true, 600000);
 }
 
 void l1_world_close(struct l1_world *w)

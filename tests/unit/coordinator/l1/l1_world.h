@@ -56,6 +56,8 @@ struct l1_world {
 void l1_world_open(struct l1_world *w, uv_loop_t *loop);
 /* With two nodes, which say the same until they are told to differ. */
 void l1_world_open_two(struct l1_world *w, uv_loop_t *loop);
+/* The same; one that is doubted rests for longer than a test takes. */
+void l1_world_open_patient(struct l1_world *w, uv_loop_t *loop);
 /* Node and client; turns the loop until they are closed. */
 void l1_world_close(struct l1_world *w);
 /* Turns the loop until done says so; fails after half a minute. */

@@ -262,8 +262,9 @@ static void name_holder(struct link *s, struct why *why)
 
 	r = link_query(
 	    s,
-	    "SELECT c.relname::text, coalesce(nullif(a.application_name, ''), '-'),"
-	    " a.usename::text, a.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+	    "SELECT c.relname::text, coalesce(nullif(a.application_name, ''),"
+	    " a.backend_type, '-'), coalesce(a.usename::text, '-'), a.pid FROM pg_locks l JOIN "
+	    "pg_stat_activity a USING (pid)"
 	    " JOIN pg_class c ON c.oid = l.relation WHERE l.granted AND l.database ="
 	    " (SELECT oid FROM pg_database WHERE datname = current_database())"
 	    " AND c.relkind = 'r' AND c.relnamespace = (SELECT relnamespace FROM pg_class"

@@ -41,20 +41,21 @@ def schema(server):
     return tuple(int(n) for n in server.sql("SELECT version, compatible_from FROM schema_version ORDER BY version DESC LIMIT 1")[0])
 
 
-def row_of(c, name):
-    return next(one for one in c.status()["cluster"]["coordinators"] if one["name"] == name)
+def rows(c):
+    """{name: what c knows of it}: of the others what they were a second ago."""
+    return {one["name"]: one for one in c.status()["cluster"]["coordinators"]}
 
 
 def check_versions(c, cluster, here):
     """Of each coordinator, wherever an operator looks."""
     schema_of = {one.name: here + (one.binary == NEXT) for one in cluster}
-    until("all are seen as they are", lambda: all(row_of(c, name)["schema"] == number for name, number in schema_of.items()))
-    told, rows, metrics = c.verb("cluster").stdout, c.verb("store", "status").stdout, c.admin("GET", "/metrics")[1]
+    until("all are seen as they are", lambda: {name: row["schema"] for name, row in rows(c).items()} == schema_of)
+    told, stored, metrics = c.verb("cluster").stdout, c.verb("store", "status").stdout, c.admin("GET", "/metrics")[1]
     for name, number in schema_of.items():
-        row = row_of(c, name)
+        row = rows(c)[name]
         assert (row["version"] == "97.1.0") == (number > here)
         assert re.search(rf"^{name}\b.* {re.escape(row['version'])} *$", told, re.M), told
-        assert f"coordinator {name}: slot {row['slot']}, version {row['version']}, schema {number}," in rows, rows
+        assert f"coordinator {name}: slot {row['slot']}, version {row['version']}, schema {number}," in stored, stored
         assert (f'proof_coordinator_cluster_version_info{{name="{name}",slot="{row["slot"]}",version="{row["version"]}",'
                 f'schema="{number}"}} 1') in metrics
 
@@ -175,7 +176,7 @@ def test_a_step_that_older_ones_could_not_follow(world):
     (one, two, three), server = cluster, cluster.server
     one.start()
     here, _ = schema(server)
-    version = row_of(one, "c1")["version"]
+    version = until("it knows itself", lambda: rows(one).get("c1"))["version"]
     one.enroll(key)
     world.put(one, 1, 1)
     become(two, NEXT)

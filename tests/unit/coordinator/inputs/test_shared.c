@@ -179,15 +179,31 @@ static enum upload_rc put(struct world *w, unsigned side, uint64_t batch, const 
 	return w->rc;
 }
 
-/* Until both sides have been shown all. */
+static bool has_looked(const struct shared_look *then, const struct shared_look *now, unsigned side)
+{
+	return now->holds[side] || now->turns[side] - then->turns[side] >= 6;
+}
+
+/* Until both sides have been shown all: nothing has happened for 60 ms, in which each looked, and
+ * nothing is under way but what is held. */
 static void settle(struct world *w)
 {
-	const uint64_t until = clock_mono_ms() + 60;
+	const uint64_t end = clock_mono_ms() + 20000;
+	struct shared_look then = shared_look(&w->db), now;
+	uint64_t since = clock_mono_ms();
 
-	while (clock_mono_ms() < until) {
+	do {
+		assert_true(clock_mono_ms() < end);
 		uv_run(&w->loop, UV_RUN_NOWAIT);
 		usleep(1000);
-	}
+		now = shared_look(&w->db);
+		if (w->loop.active_reqs.count == now.held_jobs &&
+		    memcmp(&then, &now, offsetof(struct shared_look, turns)) == 0)
+			continue;
+		then = now;
+		since = clock_mono_ms();
+	} while (clock_mono_ms() < since + 60 || !has_looked(&then, &now, 0) ||
+		 !has_looked(&then, &now, 1));
 }
 
 static void on_served(void *arg, const struct served *a)

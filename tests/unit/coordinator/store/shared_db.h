@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #define SHARED_LOG_MAX 4096
+#define SHARED_SIDES   4
 
 struct shared_db {
 	uv_mutex_t mutex;
@@ -40,6 +41,9 @@ struct shared_db {
 	uv_cond_t changed;
 	int64_t skew_ms;
 	int leader; /* a slot; -1: nobody */
+	unsigned turns[SHARED_SIDES];
+	bool holds[SHARED_SIDES]; /* a commit */
+	unsigned held_jobs;       /* of the pool */
 };
 
 struct shared_engine {
@@ -126,6 +130,30 @@ static inline unsigned shared_count(struct shared_db *db, enum store_change_kind
 			n += db->log[i].group->changes[j].kind == kind;
 	uv_mutex_unlock(&db->mutex);
 	return n;
+}
+
+/* What has happened so far, and how often each side has looked. */
+struct shared_look {
+	size_t n;
+	unsigned fetches, shares, held_jobs;
+	bool holds[SHARED_SIDES];
+	unsigned turns[SHARED_SIDES];
+};
+
+static inline struct shared_look shared_look(struct shared_db *db)
+{
+	struct shared_look out;
+
+	memset(&out, 0, sizeof out);
+	uv_mutex_lock(&db->mutex);
+	out.n = db->n;
+	out.fetches = db->fetches;
+	out.shares = db->shares;
+	out.held_jobs = db->held_jobs;
+	memcpy(out.holds, db->holds, sizeof out.holds);
+	memcpy(out.turns, db->turns, sizeof out.turns);
+	uv_mutex_unlock(&db->mutex);
+	return out;
 }
 
 /* ---- the engine ---- */
@@ -263,8 +291,10 @@ static inline enum store_rc shared_commit(struct engine *engine, struct engine_i
 
 	*ns = 1;
 	uv_mutex_lock(&db->mutex);
+	db->holds[engine->slot] = db->hold;
 	while (db->hold)
 		uv_cond_wait(&db->changed, &db->mutex);
+	db->holds[engine->slot] = false;
 	rc = db->away ? STORE_UNREACHABLE : db->fault;
 	if (rc == STORE_OK) {
 		shared_show(e, news);
@@ -292,6 +322,7 @@ static inline void shared_turn(struct engine *engine, struct engine_news_list *n
 	bool leads;
 
 	uv_mutex_lock(&e->db->mutex);
+	e->db->turns[engine->slot]++;
 	leads = e->db->leader == (int)engine->slot && !e->db->away;
 	if (e->db->away != e->away)
 		engine_news_add(news, e->db->away ? NEWS_LOST : NEWS_BACK, NULL, 0,
@@ -370,6 +401,15 @@ static inline enum input_rc shared_copy(const char *from, const char *to, const 
 	return system(command) ? INPUT_IO : INPUT_OK;
 }
 
+/* Under the mutex. */
+static inline void shared_job_waits(struct shared_db *db)
+{
+	db->held_jobs++;
+	while (db->hold_inputs)
+		uv_cond_wait(&db->changed, &db->mutex);
+	db->held_jobs--;
+}
+
 static inline enum input_rc shared_share(struct engine *engine, const char *dir,
 					 const uint8_t sha256[32], uint64_t size, struct why *why)
 {
@@ -378,8 +418,7 @@ static inline enum input_rc shared_share(struct engine *engine, const char *dir,
 	(void)size;
 	uv_mutex_lock(&e->db->mutex);
 	e->db->shares++;
-	while (e->db->hold_inputs)
-		uv_cond_wait(&e->db->changed, &e->db->mutex);
+	shared_job_waits(e->db);
 	uv_mutex_unlock(&e->db->mutex);
 	why_set(why, "the database cannot be reached");
 	return e->db->share_fault ? e->db->share_fault : shared_copy(dir, e->db->dir, sha256, why);
@@ -393,8 +432,7 @@ static inline enum input_rc shared_fetch(struct engine *engine, const char *dir,
 	(void)size;
 	uv_mutex_lock(&e->db->mutex);
 	e->db->fetches++;
-	while (e->db->hold_inputs)
-		uv_cond_wait(&e->db->changed, &e->db->mutex);
+	shared_job_waits(e->db);
 	uv_mutex_unlock(&e->db->mutex);
 	why_set(why, "the database cannot be reached");
 	return e->db->fetch_fault ? e->db->fetch_fault : shared_copy(e->db->dir, dir, sha256, why);
@@ -416,6 +454,7 @@ static inline struct engine *shared_engine(struct shared_db *db, unsigned slot)
 	struct shared_engine *e = calloc(1, sizeof *e);
 
 	assert_non_null(e);
+	assert_true(slot < SHARED_SIDES);
 	e->engine.ops = &ops;
 	e->engine.slot = slot;
 	e->db = db;

@@ -172,6 +172,12 @@ bool file_read_secret(char *out, size_t size, const char *path, struct why *why)
 		return false;
 	}
 	close(fd);
+	if (memchr(out, '\0', (size_t)n)) {
+		why_set(why, "\"%s\" has a NUL byte in it: it is no text, or UTF-16", path);
+		secret_wipe(out, size);
+		errno = EINVAL;
+		return false;
+	}
 	while (n > 0 && isspace((unsigned char)out[n - 1]))
 		n--;
 	out[n] = '\0';

@@ -15,8 +15,8 @@
 bool file_read(struct buf *out, const char *path, struct why *why);
 
 /* A secret of one line, white space around it dropped. False with the sentence, out wiped: it
- * cannot be opened (errno is set), is longer than out, or everyone may read or write the file,
- * which is refused as ssh does. */
+ * cannot be opened (errno is set), is longer than out, has a NUL byte, or everyone may read or
+ * write the file, which is refused as ssh does. */
 bool file_read_secret(char *out, size_t size, const char *path, struct why *why);
 
 /* Replaces path as a whole, durably: a temporary file beside it, synced, renamed, and the directory

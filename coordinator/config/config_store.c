@@ -1,6 +1,7 @@
 #include "coordinator/config/config_store.h"
 
 #include <errno.h>
+#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -64,12 +65,26 @@ static void check_file(struct loader *l, const char *parameter, const char *path
 			       parameter, path);
 }
 
+/* One that cannot be read as such libpq leaves out without a word. */
+static void check_revocations(struct loader *l, const char *path)
+{
+	BIO *file = *path ? BIO_new_file(path, "r") : NULL;
+	X509_CRL *list = file ? PEM_read_bio_X509_CRL(file, NULL, NULL, NULL) : NULL;
+
+	if (file && !list)
+		config_mistake(
+		    l, P "STORE: sslcrl \"%.200s\" has no list of revocations in it (PEM)", path);
+	X509_CRL_free(list);
+	BIO_free(file);
+}
+
 static void check_files(struct loader *l, const struct store_url *u)
 {
 	check_file(l, "sslrootcert", u->sslrootcert, false);
 	check_file(l, "sslcert", u->sslcert, false);
 	check_file(l, "sslkey", u->sslkey, true);
 	check_file(l, "sslcrl", u->sslcrl, false);
+	check_revocations(l, u->sslcrl);
 }
 
 static void note_weak_tls(struct loader *l, const struct store_url *u)

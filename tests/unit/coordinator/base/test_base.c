@@ -215,6 +215,10 @@ static void test_secrets(void **state)
 	write_file("\n", 0600);
 	assert_true(file_read_secret(out, sizeof out, path, &why));
 	assert_string_equal(out, "");
+	write_file("s\xff", 0600);
+	assert_int_equal(truncate(path, 4), 0); /* two NULs */
+	assert_false(file_read_secret(out, sizeof out, path, &why));
+	assert_non_null(strstr(why.text, "NUL byte"));
 	write_file("a secret that is longer", 0600);
 	assert_false(file_read_secret(out, sizeof out, path, &why));
 	assert_non_null(strstr(why.text, "too long"));

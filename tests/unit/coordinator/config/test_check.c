@@ -514,6 +514,9 @@ static void test_files_of_the_store(void **state)
 	write_file("-", 0644);
 	accepted(STORE, url);
 	assert_int_equal(c.n_notes, 0);
+	/* libpq would do without it. */
+	snprintf(url, sizeof url, "postgres://a@db.example/p?sslcrl=%s", path);
+	refused(STORE, url, "has no list of revocations in it");
 	snprintf(url, sizeof url, "postgres://a@127.0.0.1/p?sslcert=%s&sslkey=%s", path, path);
 	refused(STORE, url, "may be read or written by everyone");
 	chmod(path, 0600);

@@ -383,8 +383,7 @@ static enum store_rc commit_portion(struct postgres *e, struct engine_item *item
 		b.mark = postgres_random();
 		rc = transact(&b, ns, why);
 	} while (rc == STORE_OK && b.again);
-	postgres_check(e, news, why);
-	return rc;
+	return postgres_check(e, news, rc, why);
 }
 
 static size_t portion(struct engine_item *items[], size_t n)

@@ -11,6 +11,7 @@
 
 void head_read(struct head *out, const PGresult *r)
 {
+	out->there = PQntuples(r) == 1;
 	out->rev = cell_u64(r, 0, 0);
 	out->mark = cell_u64(r, 0, 1);
 	out->fence = cell_u64(r, 0, 2);
@@ -328,10 +329,22 @@ enum store_rc follow_load(struct engine *engine, const struct store_visitor *v, 
 	uv_mutex_lock(&e->mutex);
 	if (postgres_reach(e, &e->late, why)) {
 		rc = load(e, v, arg, why);
-		postgres_check(e, &e->late, why);
+		postgres_check(e, &e->late, rc, why);
 	}
 	uv_mutex_unlock(&e->mutex);
 	return rc;
+}
+
+/* Somebody took it away by hand: it is shown as gone, so that it is made again. */
+static void forget_proof(struct postgres *e, uint64_t id)
+{
+	const struct store_change gone = {.kind = CHANGE_PROOF_DEL, .proof.id = id};
+	struct change_group *group = change_group_new(&gone, 1);
+
+	uv_mutex_lock(&e->mutex);
+	if (group && !engine_news_add(&e->late, NEWS_FOREIGN, group, e->seen, ""))
+		free(group);
+	uv_mutex_unlock(&e->mutex);
 }
 
 enum store_rc follow_read_proof(struct engine *engine, uint64_t id, struct change_group **out,
@@ -348,7 +361,7 @@ enum store_rc follow_read_proof(struct engine *engine, uint64_t id, struct chang
 	uv_mutex_lock(&e->mutex);
 	if (postgres_reach(e, &e->late, why)) {
 		r = link_ask(&e->main, S_PROOF, &p, &rc, why);
-		postgres_check(e, &e->late, why);
+		rc = postgres_check(e, &e->late, rc, why);
 	}
 	uv_mutex_unlock(&e->mutex);
 	if (!r)
@@ -356,6 +369,7 @@ enum store_rc follow_read_proof(struct engine *engine, uint64_t id, struct chang
 	if (PQntuples(r) == 0) {
 		why_set(why, "there is no proof %" PRIu64, id);
 		rc = STORE_NOT_FOUND;
+		forget_proof(e, id);
 	} else if (!row_read_proof(&c.proof, r)) {
 		why_set(why, "proof %" PRIu64 " has a signer of a wrong size", id);
 		rc = STORE_CORRUPT;

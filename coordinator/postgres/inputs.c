@@ -28,6 +28,25 @@ static enum input_rc rc_of(enum store_rc rc)
 	}
 }
 
+/* Of several hosts this one may be another than the store's thread is on. */
+static enum store_rc make_own(struct link *s, const struct postgres *e, struct why *why)
+{
+	enum store_rc rc;
+	PGresult *r = link_query(s,
+				 "SELECT identity, set_config('statement_timeout', '10s', false),"
+				 " set_config('lock_timeout', '10s', false),"
+				 " set_config('idle_in_transaction_session_timeout', '30s', false)"
+				 " FROM head",
+				 "", NULL, &rc, why);
+
+	if (r && (PQntuples(r) != 1 || cell_u64(r, 0, 0) != e->engine.identity)) {
+		why_set(why, "%s: it is another database than the one of the proofs", s->where);
+		rc = STORE_FOREIGN;
+	}
+	PQclear(r);
+	return rc;
+}
+
 static enum store_rc open_own(struct link *s, struct postgres *e, struct why *why)
 {
 	enum store_rc rc =
@@ -35,11 +54,7 @@ static enum store_rc open_own(struct link *s, struct postgres *e, struct why *wh
 
 	link_deadline(s, STEP_MS);
 	if (rc == STORE_OK)
-		rc = link_run(s,
-			      "SELECT set_config('statement_timeout', '10s', false),"
-			      " set_config('lock_timeout', '10s', false),"
-			      " set_config('idle_in_transaction_session_timeout', '30s', false)",
-			      why);
+		rc = make_own(s, e, why);
 	if (rc == STORE_OK)
 		rc = link_run(s, "BEGIN", why);
 	return rc;

@@ -10,10 +10,11 @@
 #include "coordinator/pq/link.h"
 
 #define CHANGE_KINDS    (CHANGE_LEASE_DEL_THROUGH + 1)
-#define OPEN_MS         5000 /* connecting at the start */
-#define RUN_MS          800  /* connecting later, a transaction, any other exchange */
-#define RECONNECT_MS    200  /* from one attempt to the next */
-#define SAY_MS          5000 /* from one reason that it is lost to another */
+#define OPEN_MS         5000  /* connecting at the start */
+#define RUN_MS          800   /* connecting later, a transaction, any other exchange */
+#define RECONNECT_MS    200   /* from one attempt to the next */
+#define SAY_MS          5000  /* from one reason that it is lost to another */
+#define TROUBLE_MS      10000 /* turns may fail so long before it is said */
 #define TURN_MS         100
 #define LOCK_TRY_MS     500
 #define HEARTBEAT_MS    1000
@@ -94,6 +95,12 @@ enum store_rc schema_settle(struct link *s, const struct schema *known, bool mak
 enum store_rc schema_hold(struct link *s, const struct schema *known, struct why *why);
 enum store_rc schema_read(struct link *s, int *version, int *compatible_from, struct why *why);
 
+/* tables.c. Behind schema_settle(): is each table there, the one that is meant, durable and
+ * nobody else's to write? observe: only to be read. */
+enum store_rc tables_check(struct link *s, bool observe, struct why *why);
+/* Where there is no schema: not STORE_OK if it is in a place where this user does not look. */
+enum store_rc tables_elsewhere(struct link *s, struct why *why);
+
 /* ---- the engine ---- */
 
 struct postgres {
@@ -121,6 +128,8 @@ struct postgres {
 	uint64_t fence;      /* 0, or this leader's */
 	bool locked;         /* it has the leader's lock */
 	bool held_up;        /* by a session that may be stuck */
+	char noted[400];     /* what was said of the server */
+	uint64_t failing;    /* since when this coordinator's row could not be written, or 0 */
 	int64_t skew_ms;
 	bool slot_locked;
 	struct engine_news_list late; /* for whoever may show news next */
@@ -147,13 +156,21 @@ bool postgres_reach(struct postgres *e, struct engine_news_list *news, struct wh
 /* Something was: a database that was lost is back. One that answers may store nothing, as it waits
  * for a replica. */
 void postgres_stored(struct postgres *e, struct engine_news_list *news);
-/* After a failure: notices a connection that is lost. */
-void postgres_check(struct postgres *e, struct engine_news_list *news, const struct why *why);
+/* After a failure: notices a connection that is lost, and ends one on which no statement will do,
+ * whose verdict is then STORE_UNREACHABLE. */
+enum store_rc postgres_check(struct postgres *e, struct engine_news_list *news, enum store_rc rc,
+			     const struct why *why);
+/* What the operator should know of the server, once. */
+void postgres_note(struct postgres *e, struct engine_news_list *news);
 void postgres_end(struct postgres *e, struct engine_news_list *news, const char *sentence);
 uint64_t postgres_random(void);
 /* Is what is there now what was there when e->seen was, and more? False: it was said, the sentence
  * is in e->lost, and the connection closed. */
+#define HEAD_EMPTY                                                                                 \
+	"%s: the table head has no row: somebody emptied it; go back to a backup, or begin with "  \
+	"an empty database"
 struct head {
+	bool there;
 	uint64_t rev, mark, fence, trimmed, identity;
 	bool has_past;
 	uint64_t past; /* the mark of what was asked for */

@@ -224,8 +224,11 @@ static enum store_rc beat(struct postgres *e, struct engine_news_list *news, str
 	if (!r)
 		return rc;
 	if (PQntuples(r) == 0) {
-		snprintf(text, sizeof text,
-			 "%s: this coordinator was away, and another one has its place", e->where);
+		snprintf(
+		    text, sizeof text,
+		    "%s: this coordinator was away, and another one has its place, or somebody "
+		    "removed its row",
+		    e->where);
 		postgres_end(e, news, text);
 		why_set(why, "%s", text);
 		rc = STORE_UNREACHABLE;
@@ -340,6 +343,20 @@ static enum store_rc settle_lead(struct postgres *e, struct engine_news_list *ne
 	return e->main.conn && may_lead(e) ? try_to_lead(e, news, why) : STORE_OK;
 }
 
+/* On a connection that is well, as when somebody locks a table or makes the server read-only. */
+static void note_failing(struct postgres *e, struct engine_news_list *news, enum store_rc rc,
+			 const struct why *why)
+{
+	if (rc == STORE_OK || !e->main.conn) {
+		e->failing = 0;
+	} else if (!e->failing) {
+		e->failing = uv_hrtime();
+	} else if (uv_hrtime() - e->failing > TROUBLE_MS * UINT64_C(1000000)) {
+		engine_news_add(news, NEWS_TROUBLE, NULL, 0, why->text);
+		e->failing = uv_hrtime();
+	}
+}
+
 void leader_turn(struct engine *engine, struct engine_news_list *news)
 {
 	struct postgres *e = postgres_of(engine);
@@ -350,15 +367,17 @@ void leader_turn(struct engine *engine, struct engine_news_list *news)
 	postgres_late(e, news);
 	if (postgres_reach(e, news, &why)) {
 		rc = look_at_head(e, news, &why);
-		if (rc == STORE_OK && !e->observe && uv_hrtime() >= e->beat_due)
+		if (rc == STORE_OK && !e->observe && uv_hrtime() >= e->beat_due) {
 			rc = beat(e, news, &why);
+			note_failing(e, news, rc, &why);
+		}
 		if (rc == STORE_OK && !e->observe && !e->slot_locked)
 			rc = slot_lock(e, &why);
 		if (rc == STORE_OK && !e->observe)
 			rc = settle_lead(e, news, &why);
 		if (e->main.conn && e->held_up && !e->observe)
 			end_stuck(e, news, &why);
-		postgres_check(e, news, &why);
+		postgres_check(e, news, rc, &why);
 	}
 	uv_mutex_unlock(&e->mutex);
 }
@@ -410,8 +429,7 @@ bool leader_tidy(struct engine *engine)
 	if (e->main.conn && e->fence && uv_hrtime() >= e->tidy_due) {
 		e->tidy_due = after_ms(TIDY_MS);
 		link_deadline(&e->main, RUN_MS);
-		done = trim(e, &why) == STORE_OK;
-		postgres_check(e, &e->late, &why);
+		done = postgres_check(e, &e->late, trim(e, &why), &why) == STORE_OK;
 	}
 	uv_mutex_unlock(&e->mutex);
 	return done;

@@ -79,6 +79,10 @@ static enum store_rc read_identity(struct postgres *e, struct why *why)
 	struct head head = {0};
 	enum store_rc rc = head_ask(e, &head, why);
 
+	if (rc == STORE_OK && !head.there) {
+		why_set(why, HEAD_EMPTY, e->where);
+		rc = STORE_CORRUPT;
+	}
 	if (rc == STORE_OK)
 		e->engine.identity = head.identity;
 	return rc;
@@ -106,6 +110,8 @@ enum store_rc postgres_open(struct engine **out, const struct postgres_options *
 		rc = schema_settle(&e->main, &schema_known, !e->observe, why);
 	link_deadline(&e->main, OPEN_MS);
 	if (rc == STORE_OK)
+		rc = tables_check(&e->main, e->observe, why);
+	if (rc == STORE_OK)
 		rc = link_prepare(&e->main, statements, STATEMENTS, why);
 	if (rc == STORE_OK)
 		rc = read_identity(e, why);
@@ -118,6 +124,7 @@ enum store_rc postgres_open(struct engine **out, const struct postgres_options *
 		return rc;
 	}
 	why_set(why, "%s", "");
+	postgres_note(e, &e->late);
 	*out = &e->engine;
 	return STORE_OK;
 

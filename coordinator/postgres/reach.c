@@ -44,20 +44,37 @@ static void say_lost(struct postgres *e, struct engine_news_list *news)
 	e->say_due = after_ms(SAY_MS);
 }
 
-void postgres_check(struct postgres *e, struct engine_news_list *news, const struct why *why)
+enum store_rc postgres_check(struct postgres *e, struct engine_news_list *news, enum store_rc rc,
+			     const struct why *why)
 {
+	/* The next connection looks at the tables and the rights anew. */
+	if (rc == STORE_FOREIGN || rc == STORE_CORRUPT) {
+		link_close(&e->main);
+		rc = STORE_UNREACHABLE;
+	}
 	if (e->main.conn || e->ended)
-		return;
+		return rc;
 	e->lost = *why;
 	e->attempt_due = after_ms(RECONNECT_MS);
 	say_lost(e, news);
+	return rc;
+}
+
+void postgres_note(struct postgres *e, struct engine_news_list *news)
+{
+	if (strcmp(e->noted, e->main.note) == 0)
+		return;
+	if (!*e->main.note || engine_news_add(news, NEWS_TROUBLE, NULL, 0, e->main.note))
+		memcpy(e->noted, e->main.note, sizeof e->noted);
 }
 
 bool postgres_goes_on(struct postgres *e, const struct head *head, struct engine_news_list *news)
 {
 	char text[512];
 
-	if (head->identity != e->engine.identity)
+	if (!head->there)
+		snprintf(text, sizeof text, HEAD_EMPTY, e->where);
+	else if (head->identity != e->engine.identity)
 		snprintf(text, sizeof text, "%s: it is another database than before", e->where);
 	else if (e->seen < head->trimmed)
 		snprintf(text, sizeof text,
@@ -88,6 +105,8 @@ static enum store_rc resume(struct postgres *e, struct engine_news_list *news, s
 		rc = link_run(&e->main, "COMMIT", why);
 	/* What the former connection's last transaction did is unknown: it counts as another's. */
 	e->writer = postgres_random();
+	if (rc == STORE_OK)
+		rc = tables_check(&e->main, e->observe, why);
 	if (rc == STORE_OK)
 		rc = link_prepare(&e->main, statements, STATEMENTS, why);
 	if (rc == STORE_OK && e->loaded)
@@ -124,6 +143,7 @@ bool postgres_reach(struct postgres *e, struct engine_news_list *news, struct wh
 	}
 	if (e->observe)
 		postgres_stored(e, news);
+	postgres_note(e, news);
 	link_deadline(&e->main, RUN_MS);
 	return true;
 }

@@ -54,7 +54,9 @@ enum store_rc schema_read(struct link *s, int *version, int *compatible_from, st
 		*version = cell_int(r, 0, 0);
 		*compatible_from = cell_int(r, 0, 1);
 	} else if (r || rc == STORE_CORRUPT) {
-		why_set(why, "%s: the table schema_version there is another program's", s->where);
+		why_set(why,
+			"%s: the table schema_version there is another program's, or was emptied",
+			s->where);
 		rc = STORE_FOREIGN;
 	}
 	PQclear(r);
@@ -166,8 +168,10 @@ static enum store_rc lock_schema(struct link *s, bool alone, struct why *why)
 static enum store_rc look(struct link *s, int *version, int known, bool make, struct why *why)
 {
 	int compatible_from;
-	const enum store_rc rc = schema_read(s, version, &compatible_from, why);
+	enum store_rc rc = schema_read(s, version, &compatible_from, why);
 
+	if (rc == STORE_OK && !*version)
+		rc = tables_elsewhere(s, why);
 	return rc == STORE_OK ? judge(s, *version, compatible_from, known, make, why) : rc;
 }
 

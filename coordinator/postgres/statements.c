@@ -105,8 +105,9 @@ const struct link_statement statements[STATEMENTS] = {
     [CHANGE_PROOF_DEL_THROUGH] = {DELETE_THROUGH("proof"), "lll"},
     [CHANGE_LEASE_DEL_THROUGH] = {DELETE_THROUGH("lease"), "lll"},
 
-    [S_HEAD] = {"SELECT rev, mark, fence, trimmed, identity,"
-		" (SELECT m.mark FROM mark m WHERE m.rev = $1) FROM head",
+    /* Of the newest revision head has the mark too, wherever the other went. */
+    [S_HEAD] = {"SELECT rev, mark, fence, trimmed, identity, coalesce((SELECT m.mark FROM mark m"
+		" WHERE m.rev = $1), CASE WHEN rev = $1 THEN mark END) FROM head",
 		"l"},
     [S_HEAD_LOCK] = {"SELECT 1 FROM head FOR UPDATE", ""},
     [S_HEAD_NEXT] = {"WITH h AS (UPDATE head SET rev = rev + 1, mark = $1 RETURNING rev, mark)"
@@ -141,7 +142,7 @@ const struct link_statement statements[STATEMENTS] = {
      * then be over without it. */
     [S_END_STUCK] = {"SELECT a.application_name, pg_terminate_backend(a.pid)"
 		     " FROM pg_stat_activity a WHERE a.datname = current_database()"
-		     " AND a.usename = current_user AND a.pid <> pg_backend_pid()"
+		     " AND a.usename = session_user AND a.pid <> pg_backend_pid()"
 		     " AND a.application_name LIKE '" APPLICATION "%'"
 		     " AND a.wait_event_type = 'Client' AND a.state <> 'idle'"
 		     " AND a.state_change < clock_timestamp() - $1 * interval '1 millisecond'"

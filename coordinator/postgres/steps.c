@@ -21,7 +21,7 @@ static const struct schema_step steps[] = {
      " mark bigint NOT NULL, fence bigint NOT NULL, trimmed bigint NOT NULL,"
      " identity bigint NOT NULL) WITH (fillfactor = 10);\n"
      "INSERT INTO head SELECT true, 0, 0, 0, 0,"
-     " ('x' || substr(md5(random()::text || clock_timestamp()::text), 1, 16))::bit(64)::bigint;\n"
+     " ('x' || substr(replace(gen_random_uuid()::text, '-', ''), 1, 16))::bit(64)::bigint;\n"
      "CREATE TABLE mark (rev bigint PRIMARY KEY, mark bigint NOT NULL,"
      " at timestamptz NOT NULL DEFAULT clock_timestamp());\n"
      "INSERT INTO mark (rev, mark) VALUES (0, 0);\n"

@@ -16,7 +16,8 @@ static const char *const root_files[] = {"/etc/ssl/certs/ca-certificates.crt",
 #define KEYWORDS_MAX 64
 #define LIST_MAX     1024
 #define ENTRY_MAX    260
-#define SERVER_MIN   140000 /* idle_session_timeout */
+/* Where no file can be: libpq then looks for none in a home directory. */
+#define NOWHERE "/dev/null/none"
 
 struct keywords {
 	int n;
@@ -156,7 +157,9 @@ static void choose_authority(struct keywords *k, const PQconninfoOption *o)
 static void choose(struct keywords *k, const PQconninfoOption *o, const char *password,
 		   const char *name)
 {
+	static const char *const home_files[] = {"passfile", "sslcert", "sslrootcert", "sslcrl"};
 	const PQconninfoOption *i;
+	size_t j;
 
 	for (i = o; i->keyword; i++)
 		if (i->val && *i->val)
@@ -168,6 +171,11 @@ static void choose(struct keywords *k, const PQconninfoOption *o, const char *pa
 	}
 	if (password && *password)
 		keyword(k, "password", password);
+	for (j = 0; j < sizeof home_files / sizeof *home_files; j++)
+		if (!value_of(o, home_files[j]))
+			keyword(k, home_files[j], NOWHERE);
+	/* Else whoever has a Kerberos ticket would go without the TLS that was asked for. */
+	keyword(k, "gssencmode", "disable");
 	keyword(k, "application_name", name);
 	keyword(k, "client_encoding", "UTF8");
 	keyword(k, "keepalives", "1");
@@ -184,24 +192,33 @@ static void explain(const struct link *s, struct why *why)
 	static const struct {
 		const char *says, *hint;
 	} hints[] = {
-	    {"password authentication failed", "; see ETHREX_PROOF_COORDINATOR_STORE_PASSWORD"},
-	    {"no password supplied", "; see ETHREX_PROOF_COORDINATOR_STORE_PASSWORD"},
-	    {"does not support SSL", "; TLS is wanted: set ssl = on there"},
+	    {"no password supplied", "see ETHREX_PROOF_COORDINATOR_STORE_PASSWORD"},
+	    {"does not support SSL", "TLS is wanted: set ssl = on there"},
 	    {"certificate verify failed",
-	     "; sslrootcert=FILE names the authority that signed the server's certificate"},
-	    {"session is read-only", "; give the primary too: with target_session_attrs=read-write "
-				     "it is found among several hosts"},
-	    {"does not exist", "; create it first"},
+	     "its certificate has expired, is revoked, or is signed by another authority than the "
+	     "one of sslrootcert=FILE"},
+	    {"does not match host name",
+	     "give the name that is in its certificate, or it a certificate of this name"},
+	    {"protocol version",
+	     "TLS 1.2 is the oldest: see the server's ssl_max_protocol_version"},
+	    {"unsupported protocol",
+	     "TLS 1.2 is the oldest: see the server's ssl_max_protocol_version"},
+	    {"session is read-only",
+	     "give the primary too: with target_session_attrs=read-write it is found among several "
+	     "hosts; if this is the primary, its default_transaction_read_only is on"},
+	    {"expected authentication request", "what listens there is no PostgreSQL"},
+	    {"invalid response to SSL negotiation", "what listens there is no PostgreSQL"},
 	};
 	char text[400];
+	const char *hint;
 	size_t i;
 
 	link_flatten(text, sizeof text, PQerrorMessage(s->conn));
-	for (i = 0; i < sizeof hints / sizeof *hints; i++)
+	hint = link_hint(text);
+	for (i = 0; !hint && i < sizeof hints / sizeof *hints; i++)
 		if (strstr(text, hints[i].says))
-			break;
-	why_set(why, "%s: %.300s%s", s->where, text,
-		i < sizeof hints / sizeof *hints ? hints[i].hint : "");
+			hint = hints[i].hint;
+	why_set(why, "%s: %.300s%s%s", s->where, text, hint ? "; " : "", hint ? hint : "");
 }
 
 static bool connected(struct link *s, struct why *why)
@@ -231,52 +248,6 @@ static bool connected(struct link *s, struct why *why)
 	return true;
 }
 
-/* What the server has to keep to in this session, and whether it can be used at all. What the
- * operator set for the durability of a COMMIT is never lowered. */
-static const char settle_sql[] =
-    "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on',"
-    " set_config('idle_session_timeout', '6000', false),"
-    " set_config('idle_in_transaction_session_timeout', '3000', false),"
-    " set_config('statement_timeout', '3000', false),"
-    " set_config('lock_timeout', '700', false),"
-    " set_config('default_transaction_isolation', 'read committed', false),"
-    " set_config('synchronous_commit',"
-    " CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN 'on'"
-    " ELSE current_setting('synchronous_commit') END, false),"
-    " set_config('tcp_keepalives_idle', '2', false),"
-    " set_config('tcp_keepalives_interval', '1', false),"
-    " set_config('tcp_keepalives_count', '3', false),"
-    " set_config('tcp_user_timeout', '5000', false)";
-
-static enum store_rc settle(struct link *s, struct why *why)
-{
-	const int version = PQserverVersion(s->conn);
-	bool replica, read_only;
-	enum store_rc rc;
-	PGresult *r;
-
-	if (version < SERVER_MIN) {
-		why_set(why, "%s: the server is version %d.%d, and 14 is the oldest that will do",
-			s->where, version / 10000, version % 100);
-		return STORE_FOREIGN;
-	}
-	if (PQsetnonblocking(s->conn, 1) || !PQenterPipelineMode(s->conn)) {
-		why_set(why, "%s: the connection cannot be used without blocking", s->where);
-		return STORE_UNREACHABLE;
-	}
-	r = link_query(s, settle_sql, "", NULL, &rc, why);
-	if (!r)
-		return rc;
-	replica = *PQgetvalue(r, 0, 0) != 0;
-	read_only = *PQgetvalue(r, 0, 1) != 0;
-	PQclear(r);
-	if (!replica && !read_only)
-		return STORE_OK;
-	why_set(why, "%s: %s is %s; give the primary, or target_session_attrs=read-write", s->where,
-		PQhost(s->conn), replica ? "a read-only replica" : "set read-only");
-	return STORE_UNREACHABLE;
-}
-
 static void on_notice(void *arg, const PGresult *r)
 {
 	const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
@@ -285,6 +256,16 @@ static void on_notice(void *arg, const PGresult *r)
 
 	if (severity && strcmp(severity, "WARNING") == 0)
 		link_flatten(s->warning, sizeof s->warning, message ? message : "(no text)");
+}
+
+/* A password that the server does not ask for keeps nobody out. */
+static void note_trust(struct link *s, bool given)
+{
+	if (given && !PQconnectionUsedPassword(s->conn))
+		snprintf(s->note, sizeof s->note,
+			 "%s: the server let this user in without the password: see trust, peer "
+			 "and cert in its pg_hba.conf",
+			 s->where);
 }
 
 enum store_rc link_open(struct link *s, const char *url, const char *password, const char *name,
@@ -313,8 +294,13 @@ enum store_rc link_open(struct link *s, const char *url, const char *password, c
 		return STORE_NO_MEMORY;
 	}
 	PQsetNoticeReceiver(s->conn, on_notice, s);
-	if (connected(s, why))
-		rc = settle(s, why);
+	/* With the SQLSTATE: what else it says may be in any language. */
+	PQsetErrorVerbosity(s->conn, PQERRORS_VERBOSE);
+	if (connected(s, why)) {
+		PQsetErrorVerbosity(s->conn, PQERRORS_DEFAULT);
+		note_trust(s, password && *password);
+		rc = link_settle(s, why);
+	}
 	if (rc != STORE_OK)
 		link_close(s);
 	return rc;

@@ -22,83 +22,13 @@ void link_deadline(struct link *s, unsigned ms)
 	s->due = uv_hrtime() + (uint64_t)ms * 1000000;
 }
 
-/* ---- sentences ---- */
-
-static const struct {
-	const char *state;
-	enum store_rc rc;
-	const char *hint;
-} states[] = {
-    {"53100", STORE_DISK, "the disk of the database is full"},
-    {"53200", STORE_DISK, "the server is out of memory"},
-    {"53300", STORE_UNREACHABLE, "the server has no connection left: see its max_connections"},
-    {"25006", STORE_UNREACHABLE,
-     "it is read-only: give the primary, or target_session_attrs=read-write"},
-    {"57P01", STORE_UNREACHABLE, "the server was shut down, or ended this session"},
-    {"57P02", STORE_UNREACHABLE, "the server crashed"},
-    {"57P03", STORE_UNREACHABLE, "the server is starting or stopping"},
-    {"57P05", STORE_UNREACHABLE, "this coordinator was silent for too long"},
-    {"25P03", STORE_UNREACHABLE, "this coordinator was silent for too long"},
-    {"57014", STORE_UNREACHABLE, "the statement took too long"},
-    {"55P03", STORE_UNREACHABLE, "another session holds what this one waits for"},
-    {"28P01", STORE_UNREACHABLE, "the password is wrong"},
-    {"28000", STORE_UNREACHABLE, "see the server's pg_hba.conf"},
-    {"3D000", STORE_UNREACHABLE, "create it first"},
-    {"42501", STORE_FOREIGN, "the user lacks rights: GRANT them, or make it the owner"},
-    {"42P01", STORE_CORRUPT, "a table is missing"},
-    {"42703", STORE_CORRUPT, "a column is missing"},
-    {"42P07", STORE_FOREIGN, "a table of another program stands there"},
-    {"XX001", STORE_CORRUPT, "the database is damaged"},
-    {"XX002", STORE_CORRUPT, "the database is damaged"},
-};
-
-void link_flatten(char *out, size_t size, const char *text)
-{
-	size_t n = 0, length;
-
-	for (; *text; text += length + (text[length] == '\n')) {
-		length = strcspn(text, "\n");
-		/* What might be the cause, libpq says behind a tab. */
-		if (*text != '\t' && n < size)
-			n += (size_t)snprintf(out + n, size - n, "%s%.*s", n ? "; " : "",
-					      (int)length, text);
-	}
-	if (!n)
-		out[0] = '\0';
-}
-
-enum store_rc link_rc(struct link *s, const PGresult *r, struct why *why)
-{
-	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
-	const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
-	char text[256];
-	size_t i;
-
-	snprintf(s->state, sizeof s->state, "%s", state ? state : "");
-	if (PQresultStatus(r) == PGRES_PIPELINE_ABORTED) {
-		why_set(why, "%s: a statement before it failed", s->where);
-		return STORE_DISK;
-	}
-	link_flatten(text, sizeof text, message ? message : PQresultErrorMessage(r));
-	for (i = 0; state && i < sizeof states / sizeof *states; i++)
-		if (strcmp(states[i].state, state) == 0) {
-			why_set(why, "%s: %s (%s)", s->where, text, states[i].hint);
-			return states[i].rc;
-		}
-	why_set(why, "%s: %s (SQLSTATE %s)", s->where, text, state ? state : "none");
-	/* Class 22, a value that no column can take, and 23, a constraint. */
-	return state && (strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0)
-		   ? STORE_CONFLICT
-		   : STORE_DISK;
-}
-
 static void lost(struct link *s, const char *how, struct why *why)
 {
 	char text[256];
 
 	link_flatten(text, sizeof text, PQerrorMessage(s->conn));
 	if (how)
-		why_set(why, "%s: %s", s->where, how);
+		why_set(why, "%s: %s%s%s", s->where, how, s->note[0] ? "; " : "", s->note);
 	else
 		why_set(why, "%s: the connection was lost: %s", s->where,
 			text[0] ? text : "no reason was given");

@@ -39,7 +39,7 @@ struct link_statement {
 	const char *sql, *types;
 };
 
-/* ---- a connection (link.c, connect.c) ---- */
+/* ---- a connection (link.c, connect.c, settle.c, sentences.c) ---- */
 
 struct link {
 	PGconn *conn;       /* NULL: none */
@@ -48,6 +48,7 @@ struct link {
 	unsigned unsettled; /* statements that were sent and not answered yet */
 	char warning[160];  /* the last one that the server gave; "": none */
 	char state[6];      /* the SQLSTATE of the last answer that was not ok */
+	char note[400];     /* of the server, for the operator; "": nothing */
 };
 
 /* Connects, and settles it for this program; in pipeline mode. where is borrowed. attempt turns the
@@ -62,8 +63,13 @@ enum store_rc link_prepare(struct link *s, const struct link_statement *all, int
 /* For sentences, from an URL, without the user. False with the sentence: it is not one. */
 bool link_where(char *out, size_t size, const char *url, struct why *why);
 
+/* Of link_open(): may this session be used, and what it has to keep to. */
+enum store_rc link_settle(struct link *s, struct why *why);
+
 /* libpq's message on one line. */
 void link_flatten(char *out, size_t size, const char *text);
+/* What an operator does about it, of a message with a SQLSTATE ("FATAL:  28P01: ..."); or NULL. */
+const char *link_hint(const char *message);
 
 /* These only queue. What goes wrong shows when the answer is taken. */
 void link_send(struct link *s, int which, const struct params *p);

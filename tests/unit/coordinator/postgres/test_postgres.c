@@ -300,7 +300,12 @@ static void test_numbers_and_bytes_keep_their_range(void **state)
 	assert_true(span_eq(g->changes[0].proof.bytes, c.proof.bytes));
 	assert_true(span_eq(g->changes[0].proof.source, c.proof.source));
 	free(g);
+	/* What is not there, whoever took it away, is shown as gone. */
+	node_turn(&b);
+	b.text[0] = '\0';
 	assert_int_equal(b.e->ops->read_proof(b.e, 5, &g, &b.why), STORE_NOT_FOUND);
+	node_turn(&b);
+	assert_string_equal(b.text, "proof 5; ");
 	node_stop(&a);
 	node_stop(&b);
 }

@@ -122,6 +122,9 @@ SYMPTOMS = {
     "same_name": Symptom(
         "two of one name", "start_failed", "a coordinator with the name ‹c1› is there: give each its own ETHREX_PROOF_COORDINATOR_INSTANCE",
         "", "give each its own `INSTANCE`"),
+    "database_unfit": Symptom(
+        "database set up otherwise", "start_failed", "‹coordinator› lacks rights on the table ‹proof›, which is ‹postgres›'s: GRANT", "",
+        "as it says; [what the database must be](CLUSTER.md#setting-it-up)"),
     "database_went_back": Symptom(
         "database restored, or another's", "store_is_another", "it went back, or is another copy: revision ‹12›, which was seen, is not there",
         "", "nothing: it ends and is started anew, with what the database has. What was acknowledged since is not in it"),

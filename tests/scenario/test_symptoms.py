@@ -307,12 +307,20 @@ def test_two_of_one_name(world):
     says(cluster[1], "same_name")
 
 
+def test_a_database_that_is_set_up_otherwise(world):
+    cluster = world.cluster(1).start()
+    assert cluster[0].stop() == 0
+    cluster.server.sql("ALTER TABLE proof OWNER TO postgres")
+    cluster[0].start(ready=False)
+    says(cluster[0], "database_unfit")
+
+
 def test_the_database_went_back(world):
     cluster = world.cluster(1).start()
     leader = leading(cluster)
     leader.saw("event=l1_read")
     cluster.cut(leader)
-    cluster.server.sql("DELETE FROM mark")
+    cluster.server.sql("UPDATE mark SET mark = mark + 1")
     cluster.heal()
     says(leader, "database_went_back")
     assert leader.process.wait(30) == 1

@@ -58,6 +58,7 @@ def test_the_commands_of_the_page_are_enough(world, database):
     assert counts["inputs"] == (1, 1) and all(a == b for a, b in counts.values()) and len(counts) == 6
     c.start()
     until("it leads", lambda: c.events("leads"))
+    until("its row says so", lambda: '"leads": true' in c.verb("store", "status", "--json").stdout)  # with its next heartbeat
     shown = json.loads(c.verb("store", "status", "--json").stdout)
     assert set(shown["rows"]) == set(counts) and shown["rows"]["inputs"] == 1
     assert shown["connected"] == 1 and [k["leads"] for k in shown["coordinators"]] == [True]

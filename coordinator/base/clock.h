@@ -1,6 +1,7 @@
 /*
- * clock.h -- the two clocks. What outlives a restart is stamped with the wall clock; what is
- * measured while running uses the monotonic one.
+ * clock.h -- the clocks. What outlives a restart is stamped with the wall clock; what is measured
+ * while running uses the monotonic one; what may have passed for others while this machine slept,
+ * the one that goes on then.
  */
 #ifndef COORDINATOR_BASE_CLOCK_H
 #define COORDINATOR_BASE_CLOCK_H
@@ -26,6 +27,12 @@ static inline uint64_t clock_wall_ms(void)
 static inline uint64_t clock_mono_ms(void)
 {
 	return clock_read_ms(CLOCK_MONOTONIC);
+}
+
+/* The same, and what the machine slept. */
+static inline uint64_t clock_boot_ms(void)
+{
+	return clock_read_ms(CLOCK_BOOTTIME);
 }
 
 #endif

@@ -51,7 +51,7 @@ static struct change_group *intents_of(const PGresult *r)
 static enum store_rc raise_fence(struct postgres *e, struct engine_news_list *news, bool *full,
 				 struct why *why)
 {
-	const uint64_t mark = postgres_random();
+	const uint64_t mark = postgres_random(), now_ms = clock_boot_ms();
 	struct params p = {0}, all = {0};
 	struct change_group *intents = NULL;
 	struct link *s = &e->main;
@@ -86,6 +86,7 @@ static enum store_rc raise_fence(struct postgres *e, struct engine_news_list *ne
 	if (rc == STORE_OK && !*full && intents &&
 	    engine_news_add(news, NEWS_FOREIGN, NULL, e->seen, "") &&
 	    engine_news_add(news, NEWS_LEADS, intents, fence, "")) {
+		e->engine.led_ms = now_ms;
 		e->fence = fence;
 		return STORE_OK;
 	}
@@ -287,6 +288,7 @@ void leader_farewell(struct postgres *e)
 static enum store_rc look_at_head(struct postgres *e, struct engine_news_list *news,
 				  struct why *why)
 {
+	const uint64_t now_ms = clock_boot_ms();
 	struct head head = {0};
 	enum store_rc rc = head_ask(e, &head, why);
 
@@ -298,6 +300,7 @@ static enum store_rc look_at_head(struct postgres *e, struct engine_news_list *n
 	}
 	if (e->fence && head.fence != e->fence)
 		leader_lost(e, news);
+	e->engine.led_ms = e->fence ? now_ms : 0;
 	return e->loaded && head.rev != e->seen ? follow(e, news, why) : STORE_OK;
 }
 

@@ -7,6 +7,8 @@
 #ifndef COORDINATOR_STORE_ENGINE_H
 #define COORDINATOR_STORE_ENGINE_H
 
+#include <stdatomic.h>
+
 #include "coordinator/store/store.h"
 
 /* ---- an owned copy of a group of changes (store_change.c) ---- */
@@ -111,6 +113,7 @@ struct engine {
 	const struct engine_ops *ops;
 	unsigned slot;     /* this coordinator's number, 0..STORE_SLOTS - 1; 0 where it is alone */
 	uint64_t identity; /* of the database, drawn when it was made; 0 where it is not shared */
+	_Atomic uint64_t led_ms; /* clock_boot_ms() at which this one surely led; see store.h */
 };
 
 /* Gives STORE_DISK, STORE_FOREIGN, STORE_CORRUPT or STORE_NO_MEMORY, each with the sentence. A new

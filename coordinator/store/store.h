@@ -195,6 +195,7 @@ struct engine;
 
 #define STORE_NOT_SEEN_MS  30000 /* one that was not seen for so long has lost its slot */
 #define STORE_SKEW_WARN_MS 2000  /* a clock that is further off the database's is said to be */
+#define STORE_SURE_MS      2000  /* below what the database takes to let another one lead */
 #define STORE_SKEW_MAX_MS  30000 /* and beyond this neither leads nor gives leases */
 
 /* What reaches a coordinator on a shared store unasked, on the loop, never from inside a call. */
@@ -299,6 +300,9 @@ struct store_instance {
 bool store_is_shared(const struct store *store);
 /* Does this one lead? Always, where it is alone. */
 bool store_leads(const struct store *store);
+/* The same, for what the database cannot refuse afterwards: was that so STORE_SURE_MS ago at most?
+ * One that was stopped, or is cut off, may not have heard yet that another leads. */
+bool store_leads_surely(const struct store *store);
 /* Why nothing can be stored now, as events.reached said it; "" while it can. */
 const char *store_lost(const struct store *store);
 /* Why the disk took no change, the last time that one was given to it. False: it took it. */
@@ -307,6 +311,8 @@ bool store_refused(struct store *store, struct why *why);
 uint64_t store_lost_ms(const struct store *store);
 /* 0..STORE_SLOTS - 1, 0 where it is alone. Two live coordinators never have the same. */
 unsigned store_slot(const struct store *store);
+/* Who leads, as last seen; false: nobody, or this one. */
+bool store_leader(struct store *store, char name[STORE_INSTANCE_SIZE]);
 /* Of the shared database: each has its own. 0 where it is alone. */
 uint64_t store_identity(const struct store *store);
 /* At most max are written, by slot; the number that exists is returned. 0 where it is alone. */

@@ -1,4 +1,5 @@
 /* What there is besides where the database is shared: others' rows, who leads, inputs to fetch. */
+#include "coordinator/base/clock.h"
 #include "coordinator/store/internal.h"
 
 #include <stdlib.h>
@@ -116,6 +117,12 @@ bool store_leads(const struct store *s)
 	return s->fence || !store_is_shared(s);
 }
 
+bool store_leads_surely(const struct store *s)
+{
+	return store_leads(s) &&
+	       (!store_is_shared(s) || clock_boot_ms() - s->engine->led_ms <= STORE_SURE_MS);
+}
+
 const char *store_lost(const struct store *s)
 {
 	return s->lost.text;
@@ -161,6 +168,20 @@ size_t store_instances(struct store *s, struct store_instance *out, size_t max)
 	return !s->closing && s->engine->ops->instances
 		   ? s->engine->ops->instances(s->engine, out, max)
 		   : 0;
+}
+
+bool store_leader(struct store *s, char name[STORE_INSTANCE_SIZE])
+{
+	static struct store_instance all[STORE_SLOTS];
+	const size_t n = store_instances(s, all, STORE_SLOTS);
+	size_t i;
+
+	for (i = 0; i < n && i < STORE_SLOTS; i++)
+		if (all[i].leads && !all[i].is_this) {
+			memcpy(name, all[i].name, STORE_INSTANCE_SIZE);
+			return true;
+		}
+	return false;
 }
 
 int64_t store_skew_ms(struct store *s)

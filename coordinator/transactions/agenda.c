@@ -101,21 +101,15 @@ static bool register_next(struct agenda *a)
 
 static void say_who_leads(struct agenda *a)
 {
-	struct store_instance *all = calloc(STORE_SLOTS, sizeof *all);
-	const char *name = NULL;
-	size_t i, n = all ? store_instances(a->p.store, all, STORE_SLOTS) : 0;
+	char name[STORE_INSTANCE_SIZE];
 
-	for (i = 0; i < n && i < STORE_SLOTS; i++)
-		if (all[i].leads && !all[i].is_this)
-			name = all[i].name;
 	if (*store_lost(a->p.store))
 		desk_say(&a->desk, "nothing can be stored: %s", store_lost(a->p.store));
-	else if (name)
+	else if (store_leader(a->p.store, name))
 		desk_say(&a->desk, "another coordinator (%s) leads; this one accepts provers",
 			 name);
 	else
 		desk_say(&a->desk, "no coordinator leads yet; this one accepts provers");
-	free(all);
 }
 
 void agenda_next(struct agenda *a)

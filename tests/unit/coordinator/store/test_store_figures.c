@@ -1,5 +1,6 @@
 /* What a shared store knows of itself: whether it leads, whether it is reached, and what it counts
  * of the others' coming first. */
+#include "coordinator/base/clock.h"
 #include "fake_engine.h"
 #include "store_world.h"
 
@@ -63,6 +64,22 @@ static void test_who_leads(void **state)
 	await_lead(false);
 	/* Said twice it is one change. */
 	assert_int_equal(figures().leads_changed, 2);
+}
+
+/* For what no database can refuse afterwards. */
+static void test_who_surely_leads(void **state)
+{
+	(void)state;
+	engine.e.led_ms = clock_boot_ms();
+	assert_false(store_leads_surely(w.store));
+	fake_engine_tell(&engine, NEWS_LEADS, 7, "");
+	await_lead(true);
+	engine.e.led_ms = clock_boot_ms();
+	assert_true(store_leads_surely(w.store));
+	/* It was stopped, and has not heard yet what happened meanwhile. */
+	engine.e.led_ms = clock_boot_ms() - STORE_SURE_MS - 1;
+	assert_false(store_leads_surely(w.store));
+	assert_true(store_leads(w.store));
 }
 
 static void await_reach(bool reached)
@@ -144,6 +161,7 @@ static void test_alone_it_leads(void **state)
 	assert_int_equal(world_open(&alone), STORE_OK);
 	assert_false(store_is_shared(alone.store));
 	assert_true(store_leads(alone.store));
+	assert_true(store_leads_surely(alone.store));
 	assert_string_equal(store_lost(alone.store), "");
 	assert_int_equal(store_instances(alone.store, NULL, 0), 0);
 	/* Nobody else wrote it: that the id exists is a failure. */
@@ -160,6 +178,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_who_leads, begin, end),
+	    cmocka_unit_test_setup_teardown(test_who_surely_leads, begin, end),
 	    cmocka_unit_test_setup_teardown(test_is_it_reached, begin, end),
 	    cmocka_unit_test_setup_teardown(test_what_is_no_failure, begin, end),
 	    cmocka_unit_test_setup_teardown(test_what_is_seen_stays_in_order, begin, end),

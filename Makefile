@@ -6,6 +6,7 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 KILL9_CYCLES ?= 1000
 RELAY_CYCLES ?= 100
+RELAY_CLUSTER_CYCLES ?= 100
 CYCLES ?= 1000
 DIFFERENTIAL_CASES ?= 20000
 
@@ -15,7 +16,7 @@ DIFFERENTIAL_CASES ?= 20000
 # with it, so that a misspelt one is told.
 told = $(foreach name,$(filter ETHREX_%,$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),$(name)))
 
-.PHONY: help executor conformance init down status test models bench bench-peers fuzz fuzz-differential register-example lint soak cluster-faults screenshots test-docker build install deb clean
+.PHONY: help executor conformance init down status test models bench bench-peers fuzz fuzz-differential register-example lint soak cluster-faults relay-faults screenshots test-docker build install deb clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
@@ -98,6 +99,12 @@ cluster-faults: build ## CYCLES (1000) faults under load of three coordinators o
 	@scripts/install-deps test
 	@node contracts/compile.mjs
 	@CLUSTER_CYCLES=$(CYCLES) /usr/bin/python3 -m pytest -q -rs -s -p no:cacheprovider tests/scenario/test_cluster_faults.py
+
+relay-faults: build ## RELAY_CLUSTER_CYCLES (100) faults in each way of relaying, of three coordinators and the ethrex behind them
+	@scripts/install-deps test
+	@node contracts/compile.mjs
+	@scripts/build-rust
+	@RELAY_CLUSTER_CYCLES=$(RELAY_CLUSTER_CYCLES) /usr/bin/python3 -m pytest -q -rs -s -p no:cacheprovider tests/scenario/test_relay_cluster.py -k whatever
 
 test-docker: build ## builds the images, runs the devnet in containers, and ours beside ethrex's compose (as root; DOCKER_TESTS picks)
 	@scripts/install-deps docker

@@ -123,6 +123,8 @@ static void on_leads(void *arg, uint64_t fence, const struct store_change *inten
 
 	if (d->closing)
 		return;
+	if (d->relay)
+		relay_lead(d->relay, fence != 0);
 	if (!fence) {
 		agenda_yield(d->agenda);
 		if (did)

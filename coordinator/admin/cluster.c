@@ -44,8 +44,13 @@ void admin_say(const struct admin *a)
 json_t *admin_cluster_json(const struct admin *a)
 {
 	const struct cluster_self self = admin_self(a);
+	json_t *cluster = cluster_json(a->p.store, &self);
+	struct relay_info i = {.asks = false};
 
-	return cluster_json(a->p.store, &self);
+	if (a->p.relay)
+		relay_info(a->p.relay, &i);
+	json_object_set_new(cluster, "upstream", json_string(i.says.text));
+	return cluster;
 }
 
 void admin_cluster(struct admin_request *r, const char *rest)

@@ -224,9 +224,13 @@ static void write_relay(struct out *o, const struct relay *relay)
 	int h;
 
 	relay_info(relay, &i);
-	plain(o, "upstream_up", "gauge", "1 while upstream answers.", i.health->state == HEALTH_UP);
-	plain(o, "upstream_spins", "gauge",
-	      "1 while upstream looks as if it ran without a prover timeout.", i.spins);
+	/* The others do not know. */
+	if (i.asks) {
+		plain(o, "upstream_up", "gauge", "1 while upstream answers.",
+		      i.health->state == HEALTH_UP);
+		plain(o, "upstream_spins", "gauge",
+		      "1 while upstream looks as if it ran without a prover timeout.", i.spins);
+	}
 	head(o, "upstream_answers_total", "counter", "Answers to questions for inputs, by kind.");
 	for (h = FETCH_NEW; h < FETCH_HEARD_COUNT; h++)
 		labelled(o, "upstream_answers_total", "answer",

@@ -39,9 +39,11 @@ json_t *admin_relay_json(const struct admin_parts *d)
 	while ((demand = relay_demand(d->relay, &at)))
 		json_array_append_new(demands, demand_json(d->relay, d->work, demand));
 	return json_pack(
-	    "{s:s, s:I, s:s, s:s, s:I, s:s, s:s, s:b, s:I, s:s, s:I, s:o, s:{s:I, s:I, s:I, s:s}}",
-	    "host", i.host, "port", (json_int_t)i.port, "submit", relay_submit_name(i.submit),
-	    "state", health_name(i.health), "state_for_s",
+	    "{s:b, s:s, s:s, s:I, s:s, s:s, s:I, s:s, s:s, s:b, s:I, s:s, s:I, s:o, s:{s:I, s:I, "
+	    "s:I, "
+	    "s:s}}",
+	    "asks", i.asks, "says", i.says.text, "host", i.host, "port", (json_int_t)i.port,
+	    "submit", relay_submit_name(i.submit), "state", health_name(i.health), "state_for_s",
 	    (json_int_t)(i.health->state == HEALTH_UNKNOWN ? 0 : i.state_for_ms / 1000),
 	    "last_failure", i.health->why.text, "dialect", i.dialect, "spins", i.spins,
 	    "provers_waiting", (json_int_t)i.waiting, "fetching_waits_for", i.trouble,

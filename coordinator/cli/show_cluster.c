@@ -75,6 +75,8 @@ void show_coordinators(const json_t *cluster)
 void show_cluster(const json_t *answer)
 {
 	puts(show_text(answer, "says"));
+	if (*show_text(answer, "upstream") != '-')
+		puts(show_text(answer, "upstream"));
 	if (json_is_true(json_object_get(answer, "shared"))) {
 		putchar('\n');
 		show_coordinators(answer);

@@ -224,6 +224,8 @@ void show_status(const json_t *answer)
 
 	show_head(answer);
 	printf("cluster      %s\n", show_text(cluster, "says"));
+	if (*show_text(cluster, "upstream") != '-')
+		printf("upstream     %s\n", show_text(cluster, "upstream"));
 	show_l1(l1);
 	show_funds(json_object_get(l1, "funds"),
 		   is_true(cluster, "shared") && !is_true(cluster, "leads"));

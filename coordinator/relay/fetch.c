@@ -68,10 +68,8 @@ static void flight_over(struct flight *f, enum fetch_heard heard, const char *se
 		forward_see(r, batch, f->type, f->asked_wall_ms);
 	/* On silence another dialect is tried first. */
 	last_word = heard != FETCH_SILENCE || !d->silent;
-	if (heard == FETCH_NEW)
-		relay_wake(r, d, false);
-	else if (last_word && heard != FETCH_KNOWN)
-		relay_wake(r, d, true);
+	if (last_word && heard != FETCH_KNOWN)
+		relay_heard(r, d);
 	relay_soon(r);
 }
 
@@ -302,6 +300,8 @@ static void on_row(void *arg, enum store_rc rc, const struct why *why)
 
 	if (f->relay->stopped) {
 		f->used = false;
+	} else if (rc == STORE_OK && !store_leads_surely(f->relay->p.store)) {
+		f->used = f->demand->in_flight = false; /* not asked: the one that leads does */
 	} else if (rc != STORE_OK) {
 		flight_over(f, FETCH_NOT_KEPT, why->text);
 	} else {
@@ -422,7 +422,7 @@ void fetch_pump(struct relay *r)
 		       (d = fetch_plan_next(&r->fetch, &view, now_ms))) {
 			if (no_place(r, d, view.gap)) {
 				fetch_plan_heard(&r->fetch, d, FETCH_NOT_KEPT, 0, now_ms);
-				relay_wake(r, d, true);
+				relay_heard(r, d);
 				continue;
 			}
 			flight_begin(f, d);

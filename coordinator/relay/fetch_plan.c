@@ -43,17 +43,36 @@ struct fetch_demand *fetch_plan_find(struct fetch_plan *p, const struct fetch_ke
 	return NULL;
 }
 
-/* One that was asked for, brought nothing, and is nobody's now. */
+/* One that was asked for, here or by the leader that was told of it, brought nothing, and is
+ * nobody's now. */
 static bool may_go(const struct fetch_demand *d, uint64_t now_ms)
 {
 	if (d->in_flight || d->waiting)
 		return false;
-	return (!d->proven && d->heard != FETCH_NEVER) || now_ms - d->wanted_ms >= FETCH_LIVE_MS;
+	return (!d->proven && (d->heard != FETCH_NEVER || d->told_ms)) ||
+	       now_ms - d->wanted_ms >= FETCH_LIVE_MS;
 }
 
 static struct fetch_demand *older(struct fetch_demand *a, struct fetch_demand *b)
 {
 	return !a || b->wanted_ms < a->wanted_ms ? b : a;
+}
+
+/* For one that brings inputs: a stranger's makes room. */
+static struct fetch_demand *place_for_proven(struct fetch_plan *p)
+{
+	struct fetch_demand *oldest = NULL;
+	size_t i;
+
+	for (i = 0; i < FETCH_DEMANDS_MAX; i++) {
+		struct fetch_demand *d = &p->demand[i];
+
+		if (!d->used)
+			return d;
+		if (!d->proven && !d->in_flight && !d->waiting)
+			oldest = older(oldest, d);
+	}
+	return oldest;
 }
 
 /* A free place, this source's own, or the one that was asked for longest ago. */
@@ -76,7 +95,7 @@ static struct fetch_demand *place_for(struct fetch_plan *p, const char *source, 
 		}
 		any = may_go(d, now_ms) ? older(any, d) : any;
 	}
-	if (owns >= FETCH_NEW_A_SOURCE)
+	if (owns >= (*source ? FETCH_NEW_A_SOURCE : FETCH_NEW_OF_OTHERS))
 		return own;
 	return free_one ? free_one : any;
 }
@@ -89,14 +108,14 @@ struct fetch_demand *fetch_plan_want(struct fetch_plan *p, const struct fetch_ke
 
 	evicted->commit_hash[0] = '\0';
 	if (!d) {
-		d = place_for(p, source, now_ms);
+		d = source ? place_for(p, source, now_ms) : place_for_proven(p);
 		if (!d)
 			return NULL;
 		if (d->used)
 			*evicted = d->key;
 		*d = (struct fetch_demand){
 		    .used = true, .key = *key, .speaks = key->dialect, .row_due = true};
-		snprintf(d->source, sizeof d->source, "%s", source);
+		snprintf(d->source, sizeof d->source, "%s", source ? source : "");
 	}
 	d->has_ask_type = key->has_type || only_type;
 	d->ask_type = key->has_type ? key->type : only_type ? *only_type : PROVER_EXEC;
@@ -109,7 +128,7 @@ struct fetch_demand *fetch_plan_restore(struct fetch_plan *p, const struct fetch
 {
 	struct fetch_key none;
 	struct fetch_demand *d =
-	    fetch_plan_want(p, key, key->has_type ? &key->type : NULL, "", now_ms, &none);
+	    fetch_plan_want(p, key, key->has_type ? &key->type : NULL, NULL, now_ms, &none);
 
 	if (d) {
 		d->proven = batch != 0;
@@ -263,6 +282,35 @@ void fetch_plan_heard(struct fetch_plan *p, struct fetch_demand *d, enum fetch_h
 		d->batch = batch;
 		d->batch_ms = now_ms;
 	}
+}
+
+struct fetch_demand *fetch_plan_tell(struct fetch_plan *p, uint64_t now_ms)
+{
+	struct fetch_demand *best = NULL;
+	size_t i;
+
+	for (i = 0; i < FETCH_DEMANDS_MAX; i++) {
+		struct fetch_demand *d = &p->demand[i];
+
+		if (!d->used || !d->tell_due ||
+		    (!d->proven && now_ms - p->new_asked_ms < FETCH_NEW_EVERY_MS))
+			continue;
+		if (!best || d->told_ms < best->told_ms)
+			best = d;
+	}
+	if (!best)
+		return NULL;
+	if (!best->proven)
+		p->new_asked_ms = now_ms;
+	best->tell_due = false;
+	best->told_ms = now_ms;
+	return best;
+}
+
+void fetch_plan_told(struct fetch_demand *d, enum fetch_heard heard, uint64_t now_ms)
+{
+	d->heard = heard;
+	d->heard_ms = now_ms;
 }
 
 bool fetch_demand_spins(const struct fetch_demand *d)

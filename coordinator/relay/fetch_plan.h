@@ -8,7 +8,8 @@
  * closed without a word.
  *
  * Anybody may ask for anything, so demands are few, those that brought an input stay, of the others
- * one source has two, and they are asked for in turn, 20 a second at most.
+ * one source has two, and they are asked for in turn, 20 a second at most. Of several coordinators
+ * one asks; the others tell it what their provers want, and are told what it heard.
  */
 #ifndef COORDINATOR_RELAY_FETCH_PLAN_H
 #define COORDINATOR_RELAY_FETCH_PLAN_H
@@ -17,6 +18,7 @@
 
 #define FETCH_DEMANDS_MAX   32
 #define FETCH_NEW_A_SOURCE  2
+#define FETCH_NEW_OF_OTHERS 16 /* of all provers of other coordinators */
 #define FETCH_NEW_EVERY_MS  50
 #define FETCH_LIVE_MS       600000u /* a demand is served for as long after its last prover */
 #define FETCH_WORD_MS       30000u  /* what upstream said counts for as long */
@@ -60,7 +62,9 @@ struct fetch_demand {
 	bool proven;                   /* it brought an input, in this run or before */
 	bool in_flight;
 	bool row_due;     /* what is asked next is to be made durable before */
+	bool tell_due;    /* to the leader */
 	uint64_t told_ms; /* when the leader was told of it; 0: never */
+	bool others;      /* another coordinator wants to know what is heard next */
 	unsigned waiting;
 	uint64_t wanted_ms, asked_ms, next_ms;
 	unsigned failures, known;
@@ -81,13 +85,14 @@ struct fetch_plan {
 
 void fetch_plan_init(struct fetch_plan *p, unsigned ahead, uint64_t poll_ms);
 
-/* A prover asked. only_type: where the chain needs one type alone; else NULL. *evicted: the key
- * that has to make room, commit_hash "" for none. NULL: no room. */
+/* A prover asked, of another coordinator where source is ""; NULL: it is known to bring inputs.
+ * only_type: where the chain needs one type alone; else NULL. *evicted: the key that has to make
+ * room, commit_hash "" for none. NULL: no room. */
 struct fetch_demand *fetch_plan_want(struct fetch_plan *p, const struct fetch_key *key,
 				     const enum prover_type *only_type, const char *source,
 				     uint64_t now_ms, struct fetch_key *evicted);
 struct fetch_demand *fetch_plan_find(struct fetch_plan *p, const struct fetch_key *key);
-/* At the start: as an earlier run kept it. */
+/* As an earlier run kept it, or the coordinator that asks. */
 struct fetch_demand *fetch_plan_restore(struct fetch_plan *p, const struct fetch_key *key,
 					uint64_t batch, uint64_t now_ms);
 
@@ -104,6 +109,11 @@ struct fetch_demand *fetch_plan_next(struct fetch_plan *p, const struct fetch_vi
 /* The answer. batch: of an input, else 0. */
 void fetch_plan_heard(struct fetch_plan *p, struct fetch_demand *d, enum fetch_heard heard,
 		      uint64_t batch, uint64_t now_ms);
+
+/* Another coordinator asks: what it is to be told of now. NULL: nothing. */
+struct fetch_demand *fetch_plan_tell(struct fetch_plan *p, uint64_t now_ms);
+/* What it heard. */
+void fetch_plan_told(struct fetch_demand *d, enum fetch_heard heard, uint64_t now_ms);
 
 /* Nobody asks for anything, and nothing was asked for a while: is upstream there? The dialect to
  * say it in. */

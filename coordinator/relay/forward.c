@@ -174,6 +174,15 @@ static bool message_of(struct errand *e, const struct store_proof *row, struct w
 	return ok;
 }
 
+/* The one that leads sends it, as it is chosen. */
+static bool leads_no_more(struct relay *r)
+{
+	if (store_leads_surely(r->p.store))
+		return false;
+	errand_over(r);
+	return true;
+}
+
 static void on_proof(void *arg, enum store_rc rc, const struct store_proof *row,
 		     const struct why *why)
 {
@@ -183,7 +192,7 @@ static void on_proof(void *arg, enum store_rc rc, const struct store_proof *row,
 	const struct exchange_options o = relay_exchange(r);
 	struct why trouble = {""};
 
-	if (r->stopped)
+	if (r->stopped || leads_no_more(r))
 		return;
 	if (rc != STORE_OK) {
 		not_forwarded(r, why->text);
@@ -209,10 +218,12 @@ static void on_choice_row(void *arg, enum store_rc rc, const struct why *why)
 
 	if (r->stopped)
 		return;
-	if (rc == STORE_OK)
+	if (rc == STORE_OK) {
+		forward_plan_stored(&r->forward, &r->errand.due);
 		read_it(r);
-	else
+	} else {
 		not_forwarded(r, why->text);
+	}
 }
 
 static void choose(struct relay *r)

@@ -85,7 +85,7 @@ static bool is_due(const struct forward_plan *p, const struct work *w, const str
 	*due = (struct forward_due){.batch = good->batch,
 				    .type = good->type,
 				    .id = stands ? e->id : good->id,
-				    .chosen = stands};
+				    .chosen = stands && e->stored};
 	return true;
 }
 
@@ -131,7 +131,16 @@ bool forward_plan_chosen(struct forward_plan *p, const struct forward_due *due)
 		return false;
 	set_acknowledged(p, e, false);
 	e->id = due->id;
+	e->stored = false;
 	return true;
+}
+
+void forward_plan_stored(struct forward_plan *p, const struct forward_due *due)
+{
+	struct forward_entry *e = find(p, due->batch, due->type);
+
+	if (e && e->id == due->id)
+		e->stored = true;
 }
 
 void forward_plan_acknowledged(struct forward_plan *p, uint64_t batch, enum prover_type type,
@@ -182,6 +191,7 @@ bool forward_plan_restore(struct forward_plan *p, const struct forward_entry *en
 	p->acknowledged += entry->acknowledged;
 	p->acknowledged -= e->acknowledged;
 	*e = *entry;
+	e->stored = true;
 	return true;
 }
 

@@ -21,6 +21,7 @@ struct forward_entry {
 	uint64_t batch;
 	enum prover_type type;
 	uint64_t id; /* the proof that was chosen */
+	bool stored; /* that is durable: it may have been sent */
 	bool acknowledged;
 	uint64_t acknowledged_ms; /* wall clock */
 	unsigned failures, again;
@@ -49,8 +50,9 @@ bool forward_plan_has(const struct forward_plan *p, uint64_t after, uint64_t thr
 		      enum prover_type type);
 /* From the first batch on again: something may be good now that was not. */
 void forward_plan_rewind(struct forward_plan *p);
-/* It is chosen, and that is durable. False: out of memory, or FORWARD_MAX are remembered. */
+/* It is chosen; and that is durable. False: out of memory, or FORWARD_MAX are remembered. */
 bool forward_plan_chosen(struct forward_plan *p, const struct forward_due *due);
+void forward_plan_stored(struct forward_plan *p, const struct forward_due *due);
 void forward_plan_acknowledged(struct forward_plan *p, uint64_t batch, enum prover_type type,
 			       uint64_t wall_ms);
 /* No acknowledgement: it is sent again later, and others before it. */

@@ -81,6 +81,20 @@ struct exchange_options relay_exchange(const struct relay *r);
 /* Wakes provers that wait for this demand: the first that is still there, or all. */
 void relay_wake(struct relay *r, const struct fetch_demand *d, bool all);
 
+/* A prover wants it; "": of another coordinator. NULL: no room. */
+struct fetch_demand *relay_want(struct relay *r, const struct fetch_key *key, const char *source,
+				uint64_t now_ms);
+
+/* ---- shared.c ---- */
+
+/* A prover's demand is one of the coordinator that leads; what is due is told. */
+void relay_note_leader(const struct relay *r, struct fetch_demand *d, uint64_t now_ms);
+void relay_tell_leader(struct relay *r);
+/* What upstream said last, to the provers that wait for it, here and elsewhere. */
+void relay_heard(struct relay *r, struct fetch_demand *d);
+/* What may have been handed out and be lost. */
+void relay_say_resumed(const struct fetch_key *key, uint64_t batch);
+
 /* ---- fetch.c ---- */
 
 void fetch_pump(struct relay *r);

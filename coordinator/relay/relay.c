@@ -12,7 +12,6 @@
 
 #define TICK_MS    100
 #define CONNECT_MS 1500 /* an upstream that is away is known to be within 2 s */
-#define TELL_MS    2000 /* between two words to the leader that something is wanted */
 #define TOTAL_IDLE 20   /* an answer takes this many times the idle deadline at most */
 
 const char *relay_submit_name(enum relay_submit submit)
@@ -41,6 +40,9 @@ void relay_good(struct relay *r)
 	const uint64_t now_ms = clock_mono_ms(), since_ms = r->health.since_ms;
 	const bool was_down = r->health.state == HEALTH_DOWN;
 
+	/* Of one that leads no more: it does not find out when that changes. */
+	if (!store_leads(r->p.store))
+		return;
 	if (health_good(&r->health, now_ms) == HEALTH_QUIET)
 		return;
 	log_event(LOG_INFO, "upstream_up", log_str("upstream", r->o.host),
@@ -51,9 +53,8 @@ void relay_good(struct relay *r)
 void relay_bad(struct relay *r, const char *sentence)
 {
 	const uint64_t now_ms = clock_mono_ms();
-	const enum health_say say = health_bad(&r->health, sentence, now_ms);
 
-	if (say == HEALTH_QUIET)
+	if (!store_leads(r->p.store) || health_bad(&r->health, sentence, now_ms) == HEALTH_QUIET)
 		return;
 	log_event(LOG_WARN, "upstream_down", log_str("upstream", r->o.host),
 		  log_u64("port", r->o.port), log_u64("for_ms", now_ms - r->health.since_ms),
@@ -144,32 +145,22 @@ static bool only_type(const struct relay *r, enum prover_type *type)
 	return true;
 }
 
-static struct fetch_demand *want(struct relay *r, const struct fetch_key *key, const char *source,
-				 uint64_t now_ms)
+struct fetch_demand *relay_want(struct relay *r, const struct fetch_key *key, const char *source,
+				uint64_t now_ms)
 {
 	struct fetch_key evicted;
-	struct relay_row row;
+	struct relay_row row, heard;
 	enum prover_type type;
 	struct fetch_demand *d = fetch_plan_want(&r->fetch, key, only_type(r, &type) ? &type : NULL,
 						 source, now_ms, &evicted);
 
-	if (evicted.commit_hash[0]) {
+	if (evicted.commit_hash[0] && store_leads(r->p.store)) {
 		demand_row_drop(&row, &evicted);
-		store_commit_lazy(r->p.store, &row.change, 1);
+		heard_row_drop(&heard, &evicted);
+		store_commit_lazy(r->p.store, (struct store_change[]){row.change, heard.change},
+				  store_is_shared(r->p.store) ? 2 : 1);
 	}
 	return d;
-}
-
-/* Where another coordinator leads, it asks: it has to know what is wanted here. */
-static void tell_leader(struct relay *r, struct fetch_demand *d, uint64_t now_ms)
-{
-	struct relay_row row;
-
-	if (store_leads(r->p.store) || (d->told_ms && now_ms - d->told_ms < TELL_MS))
-		return;
-	d->told_ms = now_ms;
-	wanted_row_put(&row, &d->key);
-	store_commit_lazy(r->p.store, &row.change, 1);
 }
 
 static enum relay_answer upstreams_word(const struct relay *r, const struct fetch_demand *d,
@@ -202,11 +193,11 @@ enum relay_answer relay_request(struct relay *r, uint64_t conn, const struct pro
 		return RELAY_AS_SERVED;
 	if (!fetch_key_of(&key, request))
 		return request->dialect == DIALECT_P1_P2 ? RELAY_AS_SERVED : RELAY_MISMATCH;
-	d = want(r, &key, source, now_ms);
+	d = relay_want(r, &key, source, now_ms);
 	if (!d)
 		return RELAY_AS_SERVED;
 	relay_soon(r);
-	tell_leader(r, d, now_ms);
+	relay_note_leader(r, d, now_ms);
 	if (served == SERVE_INPUT)
 		return RELAY_AS_SERVED;
 	if (!again && r->health.state != HEALTH_DOWN && !r->trouble.text[0] &&
@@ -228,6 +219,8 @@ static void on_tick(uv_timer_t *t)
 	uv_timer_start(t, on_tick, TICK_MS, TICK_MS);
 	wake_late(r, clock_mono_ms());
 	if (!store_leads(r->p.store))
+		relay_tell_leader(r);
+	if (!store_leads_surely(r->p.store))
 		return;
 	fetch_pump(r);
 	forward_pump(r);
@@ -279,10 +272,8 @@ static bool restore_demand(struct relay *r, const struct demand_row *row)
 	/* A stranger's, that brought nothing: it is said again by who wants it. */
 	if (!row->batch)
 		return true;
-	log_event(LOG_INFO, "relay_resumed", log_str("dialect", dialect_name(row->key.dialect)),
-		  log_str("commit_hash", row->key.commit_hash), log_u64("last_batch", row->batch),
-		  log_str("note", "an input that was on its way when the run before ended comes "
-				  "again after upstream's --proof-coordinator.prover-timeout"));
+	if (!store_is_shared(r->p.store))
+		relay_say_resumed(&row->key, row->batch);
 	return fetch_plan_restore(&r->fetch, &row->key, row->batch, clock_mono_ms()) != NULL;
 }
 
@@ -295,47 +286,13 @@ bool relay_restore(struct relay *r, const struct store_fact *row, bool *ours, st
 	switch (relay_row_get(row, &demand, &entry)) {
 	case RELAY_ROW_NONE: *ours = false; return true;
 	case RELAY_ROW_DEMAND: restore_demand(r, &demand); return true;
-	case RELAY_ROW_WANTED: return true; /* who still wants it says so again */
+	case RELAY_ROW_WANTED: /* who still wants it says so again, and is answered */
+	case RELAY_ROW_HEARD: return true;
 	case RELAY_ROW_FORWARD:
 		if (forward_plan_restore(&r->forward, &entry))
 			return true;
 		why_set(why, "out of memory for what was forwarded");
 		return false;
-	}
-	return true;
-}
-
-/* A prover of another coordinator waits there. */
-static void take_wanted(struct relay *r, const struct fetch_key *key)
-{
-	struct relay_row row;
-
-	want(r, key, "", clock_mono_ms());
-	wanted_row_drop(&row, key);
-	store_commit_lazy(r->p.store, &row.change, 1);
-	relay_soon(r);
-}
-
-bool relay_foreign(struct relay *r, const struct store_change *change)
-{
-	struct demand_row demand;
-	struct forward_entry entry;
-
-	switch (relay_row_get(&change->fact, &demand, &entry)) {
-	case RELAY_ROW_NONE: return false;
-	case RELAY_ROW_DEMAND:
-		if (change->kind == CHANGE_FACT_PUT && demand.batch)
-			fetch_plan_restore(&r->fetch, &demand.key, demand.batch, clock_mono_ms());
-		break;
-	case RELAY_ROW_WANTED:
-		if (change->kind == CHANGE_FACT_PUT && store_leads(r->p.store))
-			take_wanted(r, &demand.key);
-		break;
-	case RELAY_ROW_FORWARD:
-		/* Rows go when their batch is final, which is seen here too. */
-		if (change->kind == CHANGE_FACT_PUT)
-			forward_plan_restore(&r->forward, &entry);
-		break;
 	}
 	return true;
 }
@@ -397,11 +354,31 @@ const struct relay_counters *relay_counters(const struct relay *r)
 	return &r->counters;
 }
 
+/* Who asks upstream, and what it lacks. */
+static void describe(const struct relay *r, struct why *out)
+{
+	char leader[STORE_INSTANCE_SIZE];
+
+	if (*store_lost(r->p.store))
+		why_set(out, "upstream is not asked from here: nothing can be stored");
+	else if (!store_leads(r->p.store) && store_leader(r->p.store, leader))
+		why_set(out, "%s leads, and asks upstream", leader);
+	else if (!store_leads(r->p.store))
+		why_set(out, "no coordinator leads now: upstream is not asked");
+	else if (work_has_gap(r->p.work))
+		why_set(out, "this coordinator asks upstream; an input is missing before others: "
+			     "what was lost on its way comes again after upstream's "
+			     "--proof-coordinator.prover-timeout");
+	else
+		why_set(out, "this coordinator asks upstream");
+}
+
 void relay_info(const struct relay *r, struct relay_info *out)
 {
 	size_t i;
 
-	*out = (struct relay_info){.submit = r->o.submit,
+	*out = (struct relay_info){.asks = store_leads(r->p.store),
+				   .submit = r->o.submit,
 				   .host = r->o.host,
 				   .port = r->o.port,
 				   .health = &r->health,
@@ -412,6 +389,7 @@ void relay_info(const struct relay *r, struct relay_info *out)
 				   .acknowledged = r->forward.acknowledged,
 				   .not_acknowledged = r->forward.n - r->forward.acknowledged,
 				   .forward = r->forward_said.text};
+	describe(r, &out->says);
 	for (i = 0; i < FETCH_DEMANDS_MAX; i++)
 		out->spins = out->spins ||
 			     (r->fetch.demand[i].used && fetch_demand_spins(&r->fetch.demand[i]));

@@ -5,7 +5,9 @@
  * Inputs are asked for in the prover's own dialect, commit hash and type, and kept, file and row,
  * before any prover sees a byte: upstream hands each out once and not again before its timeout.
  * Proofs are kept here first and forwarded until they are acknowledged, over restarts of either
- * side. A ProverSetup is never forwarded. What is decided is in fetch_plan.h, forward_plan.h and
+ * side. A ProverSetup is never forwarded. Of several coordinators on one store the one that leads
+ * asks and forwards: upstream takes a second one that asks for another prover, and gives it the
+ * next batches. What is decided is in fetch_plan.h, forward_plan.h and
  * health.h.
  */
 #ifndef COORDINATOR_RELAY_RELAY_H
@@ -64,6 +66,8 @@ void relay_start(struct relay *r);
  * leads no more comes to its end. A FACT_PUT or FACT_DEL of another coordinator. False: not of the
  * relay. */
 bool relay_foreign(struct relay *r, const struct store_change *change);
+/* It leads, or leads no more. */
+void relay_lead(struct relay *r, bool leads);
 /* Asks and sends nothing more, then done. NULL is fine. */
 void relay_close(struct relay *r, void (*done)(void *arg), void *arg);
 /* After the store has closed and the loop has ended. NULL is fine. */
@@ -99,6 +103,8 @@ struct relay_counters {
 const struct relay_counters *relay_counters(const struct relay *r);
 
 struct relay_info {
+	struct why says; /* who asks upstream, and what it lacks */
+	bool asks;       /* it is this one: what upstream is like is known here */
 	enum relay_submit submit;
 	const char *host;
 	uint16_t port;

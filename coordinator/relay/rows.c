@@ -10,6 +10,7 @@
 
 #define DEMAND       "relay.demand/"
 #define WANTED       "relay.wanted/"
+#define HEARD        "relay.heard/"
 #define FORWARD      "relay.forward/"
 #define ROW_VERSION  1
 #define DEMAND_SIZE  17
@@ -63,6 +64,24 @@ void wanted_row_drop(struct relay_row *out, const struct fetch_key *key)
 	fact(out, CHANGE_FACT_DEL, 0);
 }
 
+void heard_row_put(struct relay_row *out, const struct fetch_key *key, enum fetch_heard heard,
+		   const char *code_hash)
+{
+	const size_t n = strlen(code_hash);
+
+	key_put(out, HEARD, key);
+	out->value[0] = ROW_VERSION;
+	out->value[1] = (uint8_t)heard;
+	memcpy(out->value + 2, code_hash, n);
+	fact(out, CHANGE_FACT_PUT, 2 + n);
+}
+
+void heard_row_drop(struct relay_row *out, const struct fetch_key *key)
+{
+	key_put(out, HEARD, key);
+	fact(out, CHANGE_FACT_DEL, 0);
+}
+
 /* A number at the front of *text, and what ends it; both are taken off. */
 static bool take_number(const char **text, char end, long long *out)
 {
@@ -107,6 +126,18 @@ static bool wanted_row_get(struct demand_row *out, const char *key, struct span 
 	*out = (struct demand_row){.batch = 0};
 	return value.n == 1 && value.p[0] == ROW_VERSION &&
 	       key_get(&out->key, key + strlen(WANTED));
+}
+
+static bool heard_row_get(struct demand_row *out, const char *key, struct span value)
+{
+	*out = (struct demand_row){.batch = 0};
+	if (value.n < 2 || value.n - 2 > COMMIT_HASH_MAX || value.p[0] != ROW_VERSION ||
+	    value.p[1] >= FETCH_HEARD_COUNT || memchr(value.p + 2, 0, value.n - 2) ||
+	    !key_get(&out->key, key + strlen(HEARD)))
+		return false;
+	out->heard = (enum fetch_heard)value.p[1];
+	memcpy(out->code_hash, value.p + 2, value.n - 2);
+	return true;
 }
 
 /* ---- what is forwarded: BATCH/TYPE ---- */
@@ -168,6 +199,8 @@ enum relay_row_kind relay_row_get(const struct store_fact *row, struct demand_ro
 		return RELAY_ROW_DEMAND;
 	if (strncmp(key, WANTED, strlen(WANTED)) == 0 && wanted_row_get(demand, key, row->value))
 		return RELAY_ROW_WANTED;
+	if (strncmp(key, HEARD, strlen(HEARD)) == 0 && heard_row_get(demand, key, row->value))
+		return RELAY_ROW_HEARD;
 	if (strncmp(key, FORWARD, strlen(FORWARD)) == 0 && forward_row_get(entry, key, row->value))
 		return RELAY_ROW_FORWARD;
 	return RELAY_ROW_NONE;

@@ -14,7 +14,7 @@
 struct relay_row {
 	struct store_change change;
 	char key[RELAY_KEY_SIZE];
-	uint8_t value[40];
+	uint8_t value[2 + COMMIT_HASH_MAX];
 };
 
 /* What upstream is asked for: written before it is asked, so that after a crash it is known that an
@@ -25,18 +25,30 @@ void demand_row_drop(struct relay_row *out, const struct fetch_key *key);
  * row. */
 void wanted_row_put(struct relay_row *out, const struct fetch_key *key);
 void wanted_row_drop(struct relay_row *out, const struct fetch_key *key);
+/* And what it heard then, for that prover. code_hash: upstream's own, "" where it did not say. */
+void heard_row_put(struct relay_row *out, const struct fetch_key *key, enum fetch_heard heard,
+		   const char *code_hash);
+void heard_row_drop(struct relay_row *out, const struct fetch_key *key);
 struct demand_row {
 	struct fetch_key key;
 	uint64_t asked_ms; /* wall clock */
 	uint64_t batch;    /* the last input's before; 0: none */
+	enum fetch_heard heard;
+	char code_hash[COMMIT_HASH_MAX + 1];
 };
 
 void forward_row_put(struct relay_row *out, const struct forward_entry *e);
 void forward_row_drop(struct relay_row *out, const struct forward_entry *e);
 
 /* At the start: is it one of these? One of another version or not well formed is passed over. */
-/* WANTED: demand's key. */
-enum relay_row_kind { RELAY_ROW_NONE, RELAY_ROW_DEMAND, RELAY_ROW_WANTED, RELAY_ROW_FORWARD };
+/* WANTED: demand's key. HEARD: that, heard and code_hash. */
+enum relay_row_kind {
+	RELAY_ROW_NONE,
+	RELAY_ROW_DEMAND,
+	RELAY_ROW_WANTED,
+	RELAY_ROW_HEARD,
+	RELAY_ROW_FORWARD
+};
 enum relay_row_kind relay_row_get(const struct store_fact *row, struct demand_row *demand,
 				  struct forward_entry *entry);
 

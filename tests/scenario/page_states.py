@@ -39,7 +39,7 @@ def signer(key, address, trouble=""):
 
 def relay(state="up", failure=""):
     """An ethrex behind it."""
-    return {"host": "127.0.0.1", "port": 3910, "submit": "chosen", "state": state, "state_for_s": 61, "last_failure": failure,
+    return {"asks": True, "says": "this coordinator asks upstream", "host": "127.0.0.1", "port": 3910, "submit": "chosen", "state": state, "state_for_s": 61, "last_failure": failure,
             "dialect": "p7", "spins": False, "provers_waiting": 1, "fetching_waits_for": "", "checkpoints_through": 116, "demands": [],
             "proofs": {"acknowledged": 116, "not_acknowledged": 0, "first_not_acknowledged": 0, "last": "acknowledged"}}
 
@@ -53,12 +53,12 @@ def coordinator(name, slot, figures=True, **more):
 
 
 def alone():
-    return {"shared": False, "says": "this coordinator is alone: its state is in its data directory", "leads": True, "trouble": "",
+    return {"shared": False, "says": "this coordinator is alone: its state is in its data directory", "leads": True, "trouble": "", "upstream": "",
             "coordinators": [coordinator("host-a-3900", 0, leads=True, this=True, seen_s_ago=0, clock_skew_ms=0)]}
 
 
 def several(**more):
-    return {"shared": True, "says": "another coordinator leads: host-b-3900; gone: host-d-3900", "leads": False, "trouble": "", "coordinators": [
+    return {"shared": True, "says": "another coordinator leads: host-b-3900; gone: host-d-3900", "leads": False, "trouble": "", "upstream": "", "coordinators": [
         coordinator("host-a-3900", 0, this=True), coordinator("host-b-3900", 1, leads=True),
         coordinator("a-name-as-long-as-the-settings-allow-it.example.org-0123456-3900", 2, clock_skew_ms=-2740),
         coordinator("host-d-3900", 3, figures=False, gone=True, leads=True, seen_s_ago=340)], **more}
@@ -164,6 +164,7 @@ def follower():
     o["cluster"] = several()
     o["l1"].update(next=o["cluster"]["says"], sender="waits for this coordinator to lead")
     o["transaction"] = None
+    o["relay"] = {**relay("not asked yet"), "asks": False, "says": "host-b-3900 leads, and asks upstream"}
     return o
 
 

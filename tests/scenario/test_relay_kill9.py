@@ -47,8 +47,11 @@ class Prover(threading.Thread):
                 self.error = error
                 return
 
+    def say(self, message):
+        return json.loads(exchange(self.c.port, message))
+
     def once(self):
-        answer = json.loads(exchange(self.c.port, asks(self.dialect)))
+        answer = self.say(asks(self.dialect))
         fields = next(iter(answer.values())) if isinstance(answer, dict) else {}
         number = fields.get("id") or fields.get("batch_number")
         if not number or self.rng.random() < 0.1:
@@ -57,7 +60,7 @@ class Prover(threading.Thread):
         assert fields["input"] == json.loads(self.world.batch(number)["input"])
         proof = self.proof(number)
         for _ in range(2 if self.rng.random() < 0.1 else 1):
-            if json.loads(exchange(self.c.port, submits(self.dialect, number, proof))) == acked(self.dialect, number):
+            if self.say(submits(self.dialect, number, proof)) == acked(self.dialect, number):
                 self.acked.add((number, proof))
 
     def proof(self, number):

@@ -110,7 +110,8 @@ static void test_show_cluster(void **state)
 	      "this coordinator is alone\n");
 	assert_null(strstr(said[0], "COORDINATOR"));
 	SHOWS(show_cluster,
-	      "{\"shared\":true,\"says\":\"another coordinator leads: b\",\"coordinators\":["
+	      "{\"shared\":true,\"says\":\"another coordinator leads: b\",\"upstream\":\"b "
+	      "leads, and asks upstream\",\"coordinators\":["
 	      "{\"name\":\"a\",\"slot\":0,\"this\":true,\"version\":\"1\",\"seen_s_ago\":1,"
 	      "\"clock_skew_ms\":-40,\"figures\":null},"
 	      "{\"name\":\"b\",\"slot\":7,\"leads\":true,\"version\":\"2\",\"seen_s_ago\":2,"
@@ -119,7 +120,8 @@ static void test_show_cluster(void **state)
 	      "{\"name\":\"d\",\"slot\":9,\"seen_s_ago\":6,\"figures\":{\"state\":\"ready\"}},"
 	      "{\"name\":\"c\",\"slot\":8,\"leads\":true,\"gone\":true,\"seen_s_ago\":340,"
 	      "\"figures\":{\"state\":\"ready\"}}]}",
-	      "another coordinator leads: b\n\nCOORDINATOR  SLOT  ROLE     STATE",
+	      "another coordinator leads: b\nb leads, and asks upstream\n\nCOORDINATOR  SLOT  ROLE "
+	      "    STATE",
 	      "a (this)     0     follows  -         1 s ago    +0.0 s  -      -       -       1\n",
 	      "b            7     leads    draining  2 s ago    +2.7 s  12     3       -       2\n",
 	      "d            9     follows  silent    6 s ago    +0.0 s  -",

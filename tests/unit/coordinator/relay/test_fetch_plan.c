@@ -160,6 +160,54 @@ static void strangers_find_no_room_for_more(void **state)
 	assert_non_null(want(&x, &p7, "10.0.0.2", now));
 }
 
+/* Of a coordinator that does not lead: the leader is told of all in turn, 20 a second, and what
+ * strangers ask for keeps nobody out. */
+static void the_leader_is_told(void **state)
+{
+	struct fetch_key key = p7;
+	struct fetch_demand *d;
+	char source[16];
+	struct plan x;
+	uint64_t now = 100000;
+	size_t i, told = 0, at = 0;
+
+	(void)state;
+	begin(&x);
+	for (i = 0; i < 5000; i++, now += 3) {
+		snprintf(key.commit_hash, sizeof key.commit_hash, "%07zx", i);
+		snprintf(source, sizeof source, "10.0.0.%zu", i % 50);
+		d = want(&x, &key, source, now);
+		if (d)
+			d->tell_due = true;
+		while (fetch_plan_tell(&x.p, now))
+			told++;
+		d = i >= 2500 ? want(&x, &p7, "good", now) : NULL;
+		if (d && !d->told_ms)
+			d->tell_due = true;
+		at = d && d->told_ms && !at ? i : at;
+	}
+	assert_true(told <= 5000 * 3 / FETCH_NEW_EVERY_MS + 1);
+	assert_true(told > 100);
+	assert_true(at && at < 2500 + 3000 / 3);
+	/* What is known to bring inputs is told at once. */
+	d = fetch_plan_restore(&x.p, &p4, 7, now);
+	assert_non_null(d);
+	d->tell_due = true;
+	assert_ptr_equal(fetch_plan_tell(&x.p, now), d);
+	assert_false(d->tell_due);
+	/* And what the leader heard is the last word here too. */
+	fetch_plan_told(d, FETCH_MISMATCH, now);
+	assert_true(fetch_demand_is_fresh(&x.p, d, now + 999));
+	assert_false(fetch_demand_is_fresh(&x.p, d, now + 1000));
+	assert_int_equal(fetch_demand_word(d, now + 1000), FETCH_WORD_MISMATCH);
+	/* All provers of others have more places than one source. */
+	begin(&x);
+	for (i = 0; i < FETCH_DEMANDS_MAX; i++) {
+		snprintf(key.commit_hash, sizeof key.commit_hash, "%07zx", i);
+		assert_int_equal(want(&x, &key, "", now) != NULL, i < FETCH_NEW_OF_OTHERS);
+	}
+}
+
 static void a_spinning_upstream(void **state)
 {
 	struct fetch_demand *d;
@@ -357,6 +405,7 @@ int main(void)
 	    cmocka_unit_test(ahead_and_no_further),
 	    cmocka_unit_test(silence_means_another_dialect),
 	    cmocka_unit_test(strangers_find_no_room_for_more),
+	    cmocka_unit_test(the_leader_is_told),
 	    cmocka_unit_test(a_spinning_upstream),
 	    cmocka_unit_test(health_is_said_once_and_again),
 	    cmocka_unit_test(worlds_come_to_their_end),

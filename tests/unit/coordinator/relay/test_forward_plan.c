@@ -97,18 +97,26 @@ static void in_order_once_each(void **state)
 	forward_plan_acknowledged(&p, 2, PROVER_SP1, 1000);
 	assert_true(forward_plan_next(&p, w, BATCHES, 0, &due));
 	assert_int_equal(due.id, good);
+	/* What could not be stored is no choice yet: it is stored before it is sent. */
 	assert_true(forward_plan_chosen(&p, &due));
+	forward_plan_failed(&p, 3, PROVER_TDX, 0);
+	assert_false(forward_plan_next(&p, w, BATCHES, 1, &due));
+	assert_true(forward_plan_next(&p, w, BATCHES, FORWARD_RETRY_MIN_MS, &due));
+	assert_int_equal(due.id, good);
+	assert_false(due.chosen);
+	assert_true(forward_plan_chosen(&p, &due));
+	forward_plan_stored(&p, &due);
 	/* Upstream does not answer: the same one later, and a better one does not take its place.
 	 */
 	forward_plan_failed(&p, 3, PROVER_TDX, 100);
 	work_judged(w, late, WORK_GOOD, &key, 0, &nobody);
 	assert_false(forward_plan_next(&p, w, BATCHES, 101, &due));
-	assert_true(forward_plan_next(&p, w, BATCHES, 100 + FORWARD_RETRY_MIN_MS, &due));
+	assert_true(forward_plan_next(&p, w, BATCHES, 100 + FORWARD_RETRY_MAX_MS, &due));
 	assert_int_equal(due.id, good);
 	assert_true(due.chosen);
 	forward_plan_acknowledged(&p, 3, PROVER_TDX, 1000);
 	assert_int_equal(p.acknowledged, 2);
-	assert_false(forward_plan_next(&p, w, BATCHES, 5000, &due));
+	assert_false(forward_plan_next(&p, w, BATCHES, 50000, &due));
 	/* One that is sick holds up nobody. */
 	keep(w, 4, PROVER_TDX, 5, WORK_GOOD, &key);
 	keep(w, 5, PROVER_TDX, 6, WORK_GOOD, &key);
@@ -234,6 +242,7 @@ static void send_one(struct world *x, struct forward_plan *p, struct work *w)
 	if (!due.chosen) {
 		assert_true(forward_plan_chosen(p, &due));
 		store(x, p, due.batch);
+		forward_plan_stored(p, &due);
 	}
 	if (roll(x, 10) == 0) {
 		restart(x, p);

@@ -61,6 +61,37 @@ static void what_is_wanted_elsewhere(void **state)
 	assert_int_equal(row.change.kind, CHANGE_FACT_DEL);
 }
 
+/* And what the leader heard for it. */
+static void what_was_heard(void **state)
+{
+	const struct fetch_key key = {DIALECT_P3_P5, false, PROVER_EXEC, "abcdef0"};
+	char longest[COMMIT_HASH_MAX + 1] = "";
+	struct forward_entry entry;
+	struct demand_row got;
+	struct relay_row row;
+
+	(void)state;
+	heard_row_put(&row, &key, FETCH_MISMATCH, "");
+	assert_int_equal(row.change.kind, CHANGE_FACT_PUT);
+	assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_HEARD);
+	assert_int_equal(got.key.dialect, DIALECT_P3_P5);
+	assert_false(got.key.has_type);
+	assert_int_equal(got.heard, FETCH_MISMATCH);
+	assert_string_equal(got.code_hash, "");
+	memset(longest, 'h', COMMIT_HASH_MAX);
+	heard_row_put(&row, &key, FETCH_DOWN, longest);
+	assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_HEARD);
+	assert_int_equal(got.heard, FETCH_DOWN);
+	assert_string_equal(got.code_hash, longest);
+	row.value[7] = 0;
+	assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_NONE);
+	row.value[7] = 'h';
+	row.value[1] = FETCH_HEARD_COUNT;
+	assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_NONE);
+	heard_row_drop(&row, &key);
+	assert_int_equal(row.change.kind, CHANGE_FACT_DEL);
+}
+
 static void a_forwarded_proof(void **state)
 {
 	const struct forward_entry e = {.batch = UINT64_MAX,
@@ -123,6 +154,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_demand),
 	    cmocka_unit_test(what_is_wanted_elsewhere),
+	    cmocka_unit_test(what_was_heard),
 	    cmocka_unit_test(a_forwarded_proof),
 	    cmocka_unit_test(others_are_passed_over),
 	};

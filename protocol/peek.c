@@ -81,16 +81,25 @@ bool proofdata_peek_input(struct span beginning, size_t *input_at)
 	struct json_read at;
 	struct span key;
 	uint64_t id;
-	bool p7;
+	bool p7, more, has_id = false;
 
 	json_read_init(&at, beginning);
 	if (!enter_object(&at, &key))
 		return false;
 	p7 = json_read_string_is(key, message_input_response.name);
-	if ((!p7 && !json_read_string_is(key, message_batch_response.name)) ||
-	    !enter_object(&at, &key) || !json_read_string_is(key, p7 ? "id" : "batch_number") ||
-	    !take_id(&at, &id) || !next_key(&at, &key) || !json_read_string_is(key, "input") ||
-	    json_read_peek(&at) != JSON_OBJECT)
+	if (!p7 && !json_read_string_is(key, message_batch_response.name))
+		return false;
+	for (more = enter_object(&at, &key); more; more = next_key(&at, &key)) {
+		if (has_id && json_read_string_is(key, "input"))
+			break;
+		if (json_read_string_is(key, p7 ? "id" : "batch_number"))
+			has_id = more = take_id(&at, &id);
+		else /* of a version that is ahead */
+			json_read_value(&at);
+		if (!more || at.p >= at.end)
+			return false;
+	}
+	if (!more || json_read_peek(&at) != JSON_OBJECT)
 		return false;
 	*input_at = json_read_offset(&at);
 	return true;

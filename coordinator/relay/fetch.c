@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SLOW_MS     2000 /* without a byte: said */
+#define SLOW_MS     2000  /* without a byte: said */
+#define LONG_MS     30000 /* without its end: said */
+#define GAP_MS      5000  /* an input that is missing for so long: said */
+#define GAP_AGAIN   600000u
 #define REQUEST_MAX 512
 #define SPIN_AGAIN  600000u
 
@@ -37,6 +40,58 @@ static void warn_of_spinning(struct relay *r, const struct fetch_demand *d, uint
 			  "which it spins for ever once it holds a proof; give it 600000"));
 }
 
+/* It is handed out, and not here: until upstream gives it again. */
+static void note_loss(struct flight *f, enum fetch_heard heard, const char *sentence)
+{
+	struct relay *r = f->relay;
+	const bool lost = heard == FETCH_CUT || (heard == FETCH_NOT_KEPT && f->asked_ms) ||
+			  (heard == FETCH_DOWN && f->demand->row_due);
+
+	if (lost && f->batch)
+		why_set(&r->lost, "batch %" PRIu64 ": %s", f->batch, sentence);
+	else if (lost)
+		why_set(&r->lost, "%s", sentence);
+	if (heard != FETCH_NEW || work_has_gap(r->p.work))
+		return;
+	r->lost = (struct why){""};
+	r->resumed = false;
+}
+
+void fetch_describe_gap(const struct relay *r, struct why *out)
+{
+	const char *again = "upstream gives it again after its --proof-coordinator.prover-timeout";
+
+	if (r->lost.text[0])
+		why_set(out, "an input is missing before others; %s; the last that was lost: %s",
+			again, r->lost.text);
+	else if (r->resumed)
+		why_set(out,
+			"an input is missing before others; %s; it was on its way when who asked "
+			"before ended",
+			again);
+	else
+		why_set(out,
+			"an input is missing before others; %s; none was lost here: does another "
+			"coordinator, or a prover, ask this upstream?",
+			again);
+}
+
+static void say_gap(struct relay *r, bool gap, uint64_t now_ms)
+{
+	struct why why;
+
+	if (!gap) {
+		r->gap_ms = r->gap_said_ms = 0;
+		return;
+	}
+	r->gap_ms = r->gap_ms ? r->gap_ms : now_ms;
+	if (now_ms - r->gap_ms < GAP_MS || (r->gap_said_ms && now_ms - r->gap_said_ms < GAP_AGAIN))
+		return;
+	r->gap_said_ms = now_ms;
+	fetch_describe_gap(r, &why);
+	log_event(LOG_WARN, "input_missing", log_str("reason", why.text));
+}
+
 static void flight_over(struct flight *f, enum fetch_heard heard, const char *sentence)
 {
 	struct relay *r = f->relay;
@@ -62,6 +117,7 @@ static void flight_over(struct flight *f, enum fetch_heard heard, const char *se
 		return;
 	}
 	r->counters.heard[heard]++;
+	note_loss(f, heard, sentence);
 	fetch_plan_heard(&r->fetch, d, heard, batch, now_ms);
 	warn_of_spinning(r, d, now_ms);
 	if (batch && d->key.has_type && (heard == FETCH_NEW || heard == FETCH_KNOWN))
@@ -228,7 +284,8 @@ static void on_bytes(void *arg, const uint8_t *bytes, size_t n)
 	struct why why;
 
 	if (f->answer.bytes + n > f->relay->o.max_bytes) {
-		why_set(&why, "the answer is longer than %" PRIu64 " bytes", f->relay->o.max_bytes);
+		why_set(&why, "the answer is longer than UPSTREAM_MAX_BYTES, %" PRIu64,
+			f->relay->o.max_bytes);
 		flight_cut(f, why.text);
 		return;
 	}
@@ -394,13 +451,20 @@ static void say_slow(struct relay *r, uint64_t now_ms)
 	for (i = 0; i < RELAY_FLIGHTS; i++) {
 		struct flight *f = &r->flights[i];
 
-		if (!f->used || !f->exchange || f->slow || f->answer.bytes ||
-		    now_ms - f->asked_ms < SLOW_MS)
+		if (!f->used || !f->exchange)
 			continue;
-		f->slow = true;
-		log_event(LOG_WARN, "upstream_slow",
-			  log_str("reason", "asked 2 s ago, and not a byte has come"),
-			  log_u64("given_up_after_ms", r->o.idle_ms));
+		if (!f->slow && !f->answer.bytes && now_ms - f->asked_ms >= SLOW_MS) {
+			f->slow = 1;
+			log_event(LOG_WARN, "upstream_slow",
+				  log_str("reason", "asked 2 s ago, and not a byte has come"),
+				  log_u64("given_up_after_ms", r->o.idle_ms));
+		} else if (f->slow < 2 && f->answer.bytes && now_ms - f->asked_ms >= LONG_MS) {
+			f->slow = 2;
+			log_event(LOG_WARN, "upstream_slow", log_u64("batch", f->batch),
+				  log_str("reason", "asked 30 s ago, and the answer has not ended"),
+				  log_u64("bytes", f->answer.bytes),
+				  log_u64("given_up_after_ms", relay_exchange(r).total_ms));
+		}
 	}
 }
 
@@ -413,10 +477,11 @@ void fetch_pump(struct relay *r)
 	struct flight *f;
 
 	say_slow(r, now_ms);
+	view.gap = work_has_gap(r->p.work);
+	say_gap(r, view.gap, now_ms);
 	if (now_ms < r->health.try_at_ms || !(f = free_flight(r)))
 		return;
 	if (work_needed(r->p.work, &view.needed) && have_room(r)) {
-		view.gap = work_has_gap(r->p.work);
 		/* While it is down one question at a time finds out. */
 		while (f && now_ms >= r->health.try_at_ms &&
 		       (d = fetch_plan_next(&r->fetch, &view, now_ms))) {

@@ -189,7 +189,7 @@ static void on_proof(void *arg, enum store_rc rc, const struct store_proof *row,
 	static const struct exchange_events events = {on_bytes, on_end};
 	struct relay *r = arg;
 	struct errand *e = &r->errand;
-	const struct exchange_options o = relay_exchange(r);
+	struct exchange_options o = relay_exchange(r);
 	struct why trouble = {""};
 
 	if (r->stopped || leads_no_more(r))
@@ -198,6 +198,7 @@ static void on_proof(void *arg, enum store_rc rc, const struct store_proof *row,
 		not_forwarded(r, why->text);
 		return;
 	}
+	o.total_ms = 2 * o.idle_ms; /* its answer is short, and others wait behind it */
 	e->dialect = dialect_now(r);
 	answer_init(&e->answer);
 	if (!message_of(e, row, &trouble) ||
@@ -326,6 +327,25 @@ void forward_see(struct relay *r, uint64_t batch, enum prover_type type, uint64_
 	if (entry.again >= FORWARD_AGAIN_DOUBTFUL && type != PROVER_TDX && type != PROVER_EXEC)
 		proofs_verdict(r->p.proofs, entry.id, WORK_ASIDE, NULL,
 			       "upstream lost it twice: its sender may have found it bad");
+}
+
+void forward_overdue(struct relay *r)
+{
+	const struct l1_facts *f = l1_facts(r->p.l1);
+	struct forward_entry entry;
+	struct relay_row row;
+
+	while (f && forward_plan_overdue(&r->forward, f->verified + 1, clock_wall_ms(), &entry)) {
+		log_event(
+		    LOG_WARN, "forwarded_not_verified", log_u64("batch", entry.batch),
+		    log_str("type", prover_type_name(entry.type)), log_u64("id", entry.id),
+		    log_str("reason",
+			    "upstream acknowledged this proof ten minutes ago, and its batch, "
+			    "the next, is not verified: its sender does not send, or its "
+			    "store was lost; it is sent again"));
+		forward_row_put(&row, &entry);
+		store_commit_lazy(r->p.store, &row.change, 1);
+	}
 }
 
 void forward_drop(struct relay *r)

@@ -180,6 +180,25 @@ bool forward_plan_handed_out(struct forward_plan *p, uint64_t batch, enum prover
 	return true;
 }
 
+bool forward_plan_overdue(struct forward_plan *p, uint64_t batch, uint64_t wall_ms,
+			  struct forward_entry *entry)
+{
+	size_t i = lower_bound(p, batch, (enum prover_type)0);
+
+	for (; i < p->n && p->e[i].batch == batch; i++) {
+		struct forward_entry *e = &p->e[i];
+
+		if (!e->acknowledged || wall_ms < e->acknowledged_ms ||
+		    wall_ms - e->acknowledged_ms < FORWARD_OVERDUE_MS)
+			continue;
+		set_acknowledged(p, e, false);
+		*entry = *e;
+		forward_plan_rewind(p);
+		return true;
+	}
+	return false;
+}
+
 /* ---- the rows ---- */
 
 bool forward_plan_restore(struct forward_plan *p, const struct forward_entry *entry)

@@ -15,6 +15,7 @@
 #define FORWARD_LOOK           4096  /* batches passed over in one look */
 #define FORWARD_RETRY_MIN_MS   500u
 #define FORWARD_RETRY_MAX_MS   15000u
+#define FORWARD_OVERDUE_MS     600000u /* ethrex sends each minute at the latest */
 #define FORWARD_AGAIN_DOUBTFUL 2 /* times that upstream lost a proof which it alone can judge */
 
 struct forward_entry {
@@ -63,6 +64,11 @@ void forward_plan_failed(struct forward_plan *p, uint64_t batch, enum prover_typ
  * the proof that it had acknowledged, which is sent again. *entry: as it is then. */
 bool forward_plan_handed_out(struct forward_plan *p, uint64_t batch, enum prover_type type,
 			     uint64_t asked_ms, uint64_t now_ms, struct forward_entry *entry);
+
+/* The batch that is to be verified next is not, long after its proof was acknowledged (wall
+ * clocks): its store may be another by now. True: such a one, which is sent again, is in *entry. */
+bool forward_plan_overdue(struct forward_plan *p, uint64_t batch, uint64_t wall_ms,
+			  struct forward_entry *entry);
 
 /* At the start, in any order. False: out of memory, or too many. */
 bool forward_plan_restore(struct forward_plan *p, const struct forward_entry *entry);

@@ -23,7 +23,8 @@ struct flight {
 	struct answer answer;
 	struct upload *upload;
 	uint64_t batch;
-	bool writing, whole, finishing, slow;
+	bool writing, whole, finishing;
+	unsigned slow; /* how often that was said */
 };
 
 /* A prover that waits. */
@@ -62,6 +63,9 @@ struct relay {
 	size_t n_waiting;
 	char code_hash[COMMIT_HASH_MAX + 1]; /* upstream's own, as p3 and p4 say it */
 	struct why trouble;
+	struct why lost; /* what was handed out last and is not here; "" nothing */
+	bool resumed;    /* an earlier run, or another coordinator, may have lost one */
+	uint64_t gap_ms, gap_said_ms;
 	uint64_t spin_said_ms;
 
 	struct forward_plan forward;
@@ -93,11 +97,13 @@ void relay_tell_leader(struct relay *r);
 /* What upstream said last, to the provers that wait for it, here and elsewhere. */
 void relay_heard(struct relay *r, struct fetch_demand *d);
 /* What may have been handed out and be lost. */
-void relay_say_resumed(const struct fetch_key *key, uint64_t batch);
+void relay_say_resumed(struct relay *r, const struct fetch_key *key, uint64_t batch);
 
 /* ---- fetch.c ---- */
 
 void fetch_pump(struct relay *r);
+/* Of an input that is missing before others: why that is, and what becomes of it. */
+void fetch_describe_gap(const struct relay *r, struct why *out);
 void fetch_stop(struct relay *r);
 bool fetch_key_of(struct fetch_key *key, const struct proofdata *request);
 
@@ -105,6 +111,8 @@ bool fetch_key_of(struct fetch_key *key, const struct proofdata *request);
 
 void forward_pump(struct relay *r);
 void forward_stop(struct relay *r);
+/* What it acknowledged and does not verify is sent again. */
+void forward_overdue(struct relay *r);
 /* Upstream handed a batch out. */
 void forward_see(struct relay *r, uint64_t batch, enum prover_type type, uint64_t asked_wall_ms);
 /* Rows of batches that are final go. */

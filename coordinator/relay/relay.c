@@ -235,6 +235,8 @@ void relay_soon(struct relay *r)
 void relay_on_facts(struct relay *r)
 {
 	forward_drop(r);
+	if (store_leads(r->p.store))
+		forward_overdue(r);
 	relay_soon(r);
 }
 
@@ -273,7 +275,7 @@ static bool restore_demand(struct relay *r, const struct demand_row *row)
 	if (!row->batch)
 		return true;
 	if (!store_is_shared(r->p.store))
-		relay_say_resumed(&row->key, row->batch);
+		relay_say_resumed(r, &row->key, row->batch);
 	return fetch_plan_restore(&r->fetch, &row->key, row->batch, clock_mono_ms()) != NULL;
 }
 
@@ -366,9 +368,7 @@ static void describe(const struct relay *r, struct why *out)
 	else if (!store_leads(r->p.store))
 		why_set(out, "no coordinator leads now: upstream is not asked");
 	else if (work_has_gap(r->p.work))
-		why_set(out, "this coordinator asks upstream; an input is missing before others: "
-			     "what was lost on its way comes again after upstream's "
-			     "--proof-coordinator.prover-timeout");
+		fetch_describe_gap(r, out);
 	else
 		why_set(out, "this coordinator asks upstream");
 }

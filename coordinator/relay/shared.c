@@ -125,8 +125,9 @@ bool relay_foreign(struct relay *r, const struct store_change *change)
 
 /* ---- who leads ---- */
 
-void relay_say_resumed(const struct fetch_key *key, uint64_t batch)
+void relay_say_resumed(struct relay *r, const struct fetch_key *key, uint64_t batch)
 {
+	r->resumed = true;
 	log_event(LOG_INFO, "relay_resumed", log_str("dialect", dialect_name(key->dialect)),
 		  log_str("commit_hash", key->commit_hash), log_u64("last_batch", batch),
 		  log_str("note", "an input that was on its way when who asked for it ended comes "
@@ -139,7 +140,9 @@ void relay_lead(struct relay *r, bool leads)
 	size_t i;
 
 	r->health = (struct health){.since_ms = clock_mono_ms()};
-	r->trouble = (struct why){""};
+	r->trouble = r->lost = (struct why){""};
+	r->resumed = false;
+	r->gap_ms = 0;
 	r->forward_said = (struct why){""};
 	forward_plan_rewind(&r->forward);
 	for (i = 0; leads && i < FETCH_DEMANDS_MAX; i++) {
@@ -150,7 +153,7 @@ void relay_lead(struct relay *r, bool leads)
 		d->row_due = true;
 		d->next_ms = 0;
 		if (d->proven)
-			relay_say_resumed(&d->key, d->batch);
+			relay_say_resumed(r, &d->key, d->batch);
 	}
 	relay_soon(r);
 }

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from chaos import DOWN, Chaos
 from upstream import Upstream
 from world import COMMIT_HASH, Key, until
 
@@ -156,6 +157,7 @@ def test_an_input_lost_on_its_way_comes_again(world, upstream):
     until("batch 2 went elsewhere", lambda: u.ask({"InputRequest": {"commit_hash": COMMIT_HASH, "prover_type": "TDX"}}))
     world.commit(2, 4)
     u.sealed = world.fed = 4
+    until("it is told", lambda: "none was lost here: does another coordinator, or a prover, ask" in c.status()["relay"]["says"])
     prove_until(world, c, key, 4)
 
 
@@ -262,6 +264,99 @@ def test_no_timeout_upstream_is_warned_of(world, upstream):
     assert c.request()[0] == 1
     c.saw("event=upstream_spins .*prover-timeout 0")
     assert c.metric("upstream_spins") == 1 and c.status()["relay"]["spins"] is True
+
+
+class Dripping(Chaos):
+    """Of an acknowledgement of that batch a byte a second comes."""
+
+    def __init__(self, port, batch):
+        self.batch, self.dripped = b'"ProofSubmitACK":{"id":%d}' % batch, 0
+        super().__init__(port)
+
+    def pass_on(self, direction, message, to, other):
+        if direction == DOWN and self.batch in message:
+            self.dripped += 1
+            for byte in message[:20]:
+                to.sendall(bytes([byte]))
+                time.sleep(1)
+        return super().pass_on(direction, message, to, other)
+
+
+def test_a_slow_acknowledgement_holds_up_no_other(world, upstream):
+    u = upstream().start()
+    slow = world.add(Dripping(u.port, 1))
+    c = relay(world, slow, "upstream", UPSTREAM_TIMEOUT=2000).start()
+    key = Key()
+    c.enroll(key)
+    feed(world, u, 2)
+    for number in (1, 2):
+        assert until("the input", lambda: c.request()[0]) == number
+        assert c.submit(number, world.proof(key, number)) is True
+    until("the first one drips", lambda: slow.dripped)
+    until("the second is acknowledged", lambda: c.status()["relay"]["proofs"]["acknowledged"] == 1, 15)
+    assert c.status()["relay"]["proofs"]["first_not_acknowledged"] == 1 and set(u.kept()) == {1, 2}
+
+
+def test_an_input_beyond_the_ceiling(world, upstream):
+    """It is said which and why, and the others go on."""
+    u = upstream().start()
+    large = len(world.batch(2)["input"])
+    assert large > max(len(world.batch(n)["input"]) for n in (1, 3))
+    c = relay(world, u, MAX_INPUT_BYTES=large - 1, UPSTREAM_PREFETCH=3).start()
+    key = Key()
+    c.enroll(key)
+    feed(world, u, 3)
+    assert [until("an input", lambda: world.prove(c, key)) for _ in range(2)] == [1, 3]
+    said = until("it is said", lambda: (s := c.status()["relay"]["says"]) and "the last that was lost: batch 2: " in s and s)
+    assert c.saw("event=input_missing .*batch 2: ", 20) and str(large - 1) in said, said
+
+
+def test_an_upstream_that_lost_its_store_has_the_proof_again(world, upstream):
+    """It hands out nothing that could show it: ten minutes after, the batch that is next is still not verified."""
+    u = upstream(sender=None).start()
+    c = relay(world, u, "upstream").start()
+    key = Key()
+    c.enroll(key)
+    feed(world, u, 1)
+    assert until("the input", lambda: world.prove(c, key)) == 1
+    until("it is acknowledged", lambda: c.status()["relay"]["proofs"]["acknowledged"] == 1)
+    u.kill()
+    for path in (*(u.dir / "proofs").iterdir(), *(u.dir / "inputs").iterdir()):
+        path.unlink()
+    u.start()
+    assert c.stop() == 0 and not c.events("forwarded_not_verified")
+    c.clock_off(660)
+    c.start()
+    c.saw("event=forwarded_not_verified batch=1 ")
+    until("it is there again", lambda: u.kept() == {1: world.proof(key, 1)})
+
+
+def test_the_base_goes_back(world, upstream):
+    """A reorg takes back what was verified: nothing is asked for or lost, and it is verified again."""
+    u = upstream().start()
+    final = 30
+    c = relay(world, u, CONFIRMATIONS=final, PROVER_TIMEOUT=60000).start()
+    key = Key()
+    c.enroll(key)
+    feed(world, u, 3)
+    world.l1.rpc("anvil_mine", hex(final))
+    c.saw("event=registered")
+    proofs = {n: world.proof(key, n) for n in (3, 2, 1)}
+    assert [until("the input", lambda: c.request()[0]) for _ in proofs] == [1, 2, 3]
+    snapshot = world.l1.rpc("evm_snapshot")
+    for number, proof in proofs.items():  # so that one transaction verifies all
+        assert c.submit(number, proof) is True
+    world.until_verified(3)
+    until("that is known", lambda: c.status()["l1"]["last_verified_batch"] == 3)
+    # No block comes until that is seen too.
+    world.l1.rpc("evm_setAutomine", False)
+    world.l1.rpc("evm_setIntervalMining", 0)
+    assert world.l1.rpc("evm_revert", snapshot) is True
+    assert world.verified == 0
+    c.saw("event=l1_went_back")
+    world.l1.rpc("evm_setIntervalMining", 1)
+    until("verified again", lambda: world.verified == 3)
+    assert given(u) == [1, 2, 3]
 
 
 def test_settings_that_cannot_be(world, upstream):

@@ -54,6 +54,13 @@ static void an_input_in_pieces(void **state)
 	    "{\"InputResponse\":{\"id\":7,\"input\":" INPUT ",\"format\":\"Groth16\"}}",
 	    " {\"InputResponse\" : {\"id\": 7 ,\"input\" : " INPUT " , \"format\" : null } } \n",
 	    "{\"BatchResponse\":{\"batch_number\":7,\"input\":" INPUT "}}",
+	    /* of a version that is ahead */
+	    "{\"InputResponse\":{\"id\":7,\"input\":" INPUT
+	    ",\"format\":\"Groth16\",\"more\":[{\"a\":null}],\"still\":1.5}}",
+	    "{\"InputResponse\":{\"new\":{\"input\":1,\"id\":9},\"id\":7,\"input\":" INPUT
+	    ",\"format\":\"Groth16\"}}",
+	    "{\"InputResponse\":{\"new\":[1,[2]],\"id\":7,\"priority\":3,\"input\":" INPUT
+	    ",\"format\":\"Groth16\"}}",
 	    /* it came twice */
 	    "{\"BatchResponse\":{\"batch_number\":7,\"input\":" INPUT
 	    ",\"format\":null}}{\"BatchResponse\":{\"batch_number\":8,\"input\":{}}}",

@@ -135,6 +135,44 @@ static void in_order_once_each(void **state)
 	work_free(w);
 }
 
+static void what_is_not_verified_is_sent_again(void **state)
+{
+	struct work *w = book(TDX | SP1);
+	struct forward_plan p = {0};
+	struct forward_entry e;
+	struct forward_due due;
+	int i;
+
+	(void)state;
+	chain(w, 10, 0);
+	keep(w, 1, PROVER_TDX, 1, WORK_GOOD, &key);
+	keep(w, 1, PROVER_SP1, 2, WORK_UNDECIDED, NULL);
+	for (i = 0; i < 2; i++) {
+		assert_true(forward_plan_next(&p, w, BATCHES, 0, &due));
+		assert_true(forward_plan_chosen(&p, &due));
+		forward_plan_stored(&p, &due);
+		/* Not acknowledged yet, it is sent anyway. */
+		assert_false(i == 0 && forward_plan_overdue(&p, 1, UINT64_MAX, &e));
+		forward_plan_acknowledged(&p, 1, due.type, 1000);
+		assert_false(forward_plan_overdue(&p, 1, 1000 + FORWARD_OVERDUE_MS - 1, &e));
+		assert_false(forward_plan_overdue(&p, 1, 999, &e)); /* another's clock */
+		assert_false(forward_plan_overdue(&p, 2, 1000 + FORWARD_OVERDUE_MS, &e));
+		if (i == 0)
+			assert_true(forward_plan_overdue(&p, 1, 1000 + FORWARD_OVERDUE_MS, &e));
+		forward_plan_acknowledged(&p, 1, due.type, 1000);
+	}
+	assert_int_equal(p.acknowledged, 2);
+	for (i = 0; i < 2; i++)
+		assert_true(forward_plan_overdue(&p, 1, 1000 + FORWARD_OVERDUE_MS, &e));
+	assert_false(forward_plan_overdue(&p, 1, 1000 + FORWARD_OVERDUE_MS, &e));
+	assert_int_equal(p.acknowledged, 0);
+	assert_true(forward_plan_next(&p, w, BATCHES, 0, &due));
+	assert_int_equal(due.batch, 1);
+	assert_true(due.chosen);
+	forward_plan_free(&p);
+	work_free(w);
+}
+
 static void what_upstream_lost_is_sent_again(void **state)
 {
 	struct work *w = book(TDX);
@@ -306,6 +344,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(in_order_once_each),
+	    cmocka_unit_test(what_is_not_verified_is_sent_again),
 	    cmocka_unit_test(what_upstream_lost_is_sent_again),
 	    cmocka_unit_test(rows_come_and_go),
 	    cmocka_unit_test(worlds_come_to_their_end),

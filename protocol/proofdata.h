@@ -159,7 +159,8 @@ enum proto_err proofdata_decode_scanned(struct proofdata *out, struct span json,
  * far of a text in which json_scan found nothing wrong. */
 bool proofdata_peek_submit(struct span beginning, uint64_t *id, enum prover_type *type);
 /* Where the input of an INPUT_RESPONSE begins, whose number stands somewhere before it, as
- * serde_json writes it. False: not seen yet, there is none, or another message. beginning: as above. */
+ * serde_json writes it. False: not seen yet, there is none, or another message. beginning: as
+ * above. */
 bool proofdata_peek_input(struct span beginning, size_t *input_at);
 /* Leaves an empty message; NULL is fine. */
 void proofdata_free(struct proofdata *m);

@@ -149,16 +149,14 @@ struct fetch_demand *relay_want(struct relay *r, const struct fetch_key *key, co
 				uint64_t now_ms)
 {
 	struct fetch_key evicted;
-	struct relay_row row, heard;
+	struct relay_row row;
 	enum prover_type type;
 	struct fetch_demand *d = fetch_plan_want(&r->fetch, key, only_type(r, &type) ? &type : NULL,
 						 source, now_ms, &evicted);
 
 	if (evicted.commit_hash[0] && store_leads(r->p.store)) {
 		demand_row_drop(&row, &evicted);
-		heard_row_drop(&heard, &evicted);
-		store_commit_lazy(r->p.store, (struct store_change[]){row.change, heard.change},
-				  store_is_shared(r->p.store) ? 2 : 1);
+		store_commit_lazy(r->p.store, &row.change, 1);
 	}
 	return d;
 }

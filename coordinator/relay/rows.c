@@ -25,15 +25,20 @@ static void fact(struct relay_row *out, enum store_change_kind kind, size_t n)
 
 /* ---- what upstream is asked for: DIALECT/TYPE/HASH, the last may be anything ---- */
 
-static void key_put(struct relay_row *out, const char *prefix, const struct fetch_key *key)
+#define KEY_TEXT_SIZE (COMMIT_HASH_MAX + 24)
+
+static size_t key_text(char out[KEY_TEXT_SIZE], const struct fetch_key *key)
 {
-	snprintf(out->key, sizeof out->key, "%s%d/%d/%s", prefix, (int)key->dialect,
-		 key->has_type ? (int)key->type : -1, key->commit_hash);
+	return (size_t)snprintf(out, KEY_TEXT_SIZE, "%d/%d/%s", (int)key->dialect,
+				key->has_type ? (int)key->type : -1, key->commit_hash);
 }
 
 static void demand_key(struct relay_row *out, const struct fetch_key *key)
 {
-	key_put(out, DEMAND, key);
+	char text[KEY_TEXT_SIZE];
+
+	key_text(text, key);
+	snprintf(out->key, sizeof out->key, DEMAND "%s", text);
 }
 
 void demand_row_put(struct relay_row *out, const struct fetch_demand *d, uint64_t wall_ms)
@@ -51,35 +56,34 @@ void demand_row_drop(struct relay_row *out, const struct fetch_key *key)
 	fact(out, CHANGE_FACT_DEL, 0);
 }
 
-void wanted_row_put(struct relay_row *out, const struct fetch_key *key)
+/* ---- what coordinators tell each other: VERSION, [HEARD, length of the hash, hash,] the key ----
+ */
+
+void wanted_row_put(struct relay_row *out, unsigned slot, unsigned place,
+		    const struct fetch_key *key)
 {
-	key_put(out, WANTED, key);
+	char text[KEY_TEXT_SIZE];
+	const size_t n = key_text(text, key);
+
+	snprintf(out->key, sizeof out->key, WANTED "%u/%u", slot, place);
 	out->value[0] = ROW_VERSION;
-	fact(out, CHANGE_FACT_PUT, 1);
+	memcpy(out->value + 1, text, n);
+	fact(out, CHANGE_FACT_PUT, 1 + n);
 }
 
-void wanted_row_drop(struct relay_row *out, const struct fetch_key *key)
+void heard_row_put(struct relay_row *out, unsigned place, const struct fetch_key *key,
+		   enum fetch_heard heard, const char *code_hash)
 {
-	key_put(out, WANTED, key);
-	fact(out, CHANGE_FACT_DEL, 0);
-}
+	char text[KEY_TEXT_SIZE];
+	const size_t n = key_text(text, key), hash = strlen(code_hash);
 
-void heard_row_put(struct relay_row *out, const struct fetch_key *key, enum fetch_heard heard,
-		   const char *code_hash)
-{
-	const size_t n = strlen(code_hash);
-
-	key_put(out, HEARD, key);
+	snprintf(out->key, sizeof out->key, HEARD "%u", place);
 	out->value[0] = ROW_VERSION;
 	out->value[1] = (uint8_t)heard;
-	memcpy(out->value + 2, code_hash, n);
-	fact(out, CHANGE_FACT_PUT, 2 + n);
-}
-
-void heard_row_drop(struct relay_row *out, const struct fetch_key *key)
-{
-	key_put(out, HEARD, key);
-	fact(out, CHANGE_FACT_DEL, 0);
+	out->value[2] = (uint8_t)hash;
+	memcpy(out->value + 3, code_hash, hash);
+	memcpy(out->value + 3 + hash, text, n);
+	fact(out, CHANGE_FACT_PUT, 3 + hash + n);
 }
 
 /* A number at the front of *text, and what ends it; both are taken off. */
@@ -121,23 +125,37 @@ static bool demand_row_get(struct demand_row *out, const char *key, struct span 
 	return true;
 }
 
-static bool wanted_row_get(struct demand_row *out, const char *key, struct span value)
+/* The rest of a value, from `at` on. */
+static bool key_get_at(struct fetch_key *out, struct span value, size_t at)
 {
-	*out = (struct demand_row){.batch = 0};
-	return value.n == 1 && value.p[0] == ROW_VERSION &&
-	       key_get(&out->key, key + strlen(WANTED));
+	char text[KEY_TEXT_SIZE];
+
+	if (at > value.n || value.n - at >= sizeof text)
+		return false;
+	memcpy(text, value.p + at, value.n - at);
+	text[value.n - at] = '\0';
+	return key_get(out, text);
 }
 
-static bool heard_row_get(struct demand_row *out, const char *key, struct span value)
+static bool wanted_row_get(struct demand_row *out, struct span value)
 {
 	*out = (struct demand_row){.batch = 0};
-	if (value.n < 2 || value.n - 2 > COMMIT_HASH_MAX || value.p[0] != ROW_VERSION ||
-	    value.p[1] >= FETCH_HEARD_COUNT || memchr(value.p + 2, 0, value.n - 2) ||
-	    !key_get(&out->key, key + strlen(HEARD)))
+	return value.n && value.p[0] == ROW_VERSION && key_get_at(&out->key, value, 1);
+}
+
+static bool heard_row_get(struct demand_row *out, struct span value)
+{
+	size_t hash;
+
+	*out = (struct demand_row){.batch = 0};
+	if (value.n < 3 || value.p[0] != ROW_VERSION || value.p[1] >= FETCH_HEARD_COUNT)
+		return false;
+	hash = value.p[2];
+	if (hash > COMMIT_HASH_MAX || hash > value.n - 3 || memchr(value.p + 3, 0, hash))
 		return false;
 	out->heard = (enum fetch_heard)value.p[1];
-	memcpy(out->code_hash, value.p + 2, value.n - 2);
-	return true;
+	memcpy(out->code_hash, value.p + 3, hash);
+	return key_get_at(&out->key, value, 3 + hash);
 }
 
 /* ---- what is forwarded: BATCH/TYPE ---- */
@@ -197,9 +215,9 @@ enum relay_row_kind relay_row_get(const struct store_fact *row, struct demand_ro
 	key[row->key.n] = '\0';
 	if (strncmp(key, DEMAND, strlen(DEMAND)) == 0 && demand_row_get(demand, key, row->value))
 		return RELAY_ROW_DEMAND;
-	if (strncmp(key, WANTED, strlen(WANTED)) == 0 && wanted_row_get(demand, key, row->value))
+	if (strncmp(key, WANTED, strlen(WANTED)) == 0 && wanted_row_get(demand, row->value))
 		return RELAY_ROW_WANTED;
-	if (strncmp(key, HEARD, strlen(HEARD)) == 0 && heard_row_get(demand, key, row->value))
+	if (strncmp(key, HEARD, strlen(HEARD)) == 0 && heard_row_get(demand, row->value))
 		return RELAY_ROW_HEARD;
 	if (strncmp(key, FORWARD, strlen(FORWARD)) == 0 && forward_row_get(entry, key, row->value))
 		return RELAY_ROW_FORWARD;

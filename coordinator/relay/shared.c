@@ -20,6 +20,11 @@ static void commit(struct relay *r, const struct relay_row *row)
 	store_commit(r->p.store, &row->change, 1, on_kept, NULL);
 }
 
+static unsigned place_of(const struct relay *r, const struct fetch_demand *d)
+{
+	return (unsigned)(d - r->fetch.demand);
+}
+
 /* ---- what is wanted here ---- */
 
 /* It was told, and what came back is old. */
@@ -43,7 +48,7 @@ void relay_tell_leader(struct relay *r)
 	struct relay_row row;
 
 	while ((d = fetch_plan_tell(&r->fetch, now_ms))) {
-		wanted_row_put(&row, &d->key);
+		wanted_row_put(&row, store_slot(r->p.store), place_of(r, d), &d->key);
 		commit(r, &row);
 	}
 }
@@ -66,7 +71,7 @@ static void tell_others(struct relay *r, struct fetch_demand *d, enum fetch_hear
 	struct relay_row row;
 
 	d->others = false;
-	heard_row_put(&row, &d->key, heard, r->code_hash);
+	heard_row_put(&row, place_of(r, d), &d->key, heard, r->code_hash);
 	commit(r, &row);
 }
 
@@ -80,10 +85,7 @@ void relay_heard(struct relay *r, struct fetch_demand *d)
 static void take_wanted(struct relay *r, const struct fetch_key *key)
 {
 	struct fetch_demand *d = relay_want(r, key, "", clock_mono_ms());
-	struct relay_row row;
 
-	wanted_row_drop(&row, key);
-	store_commit_lazy(r->p.store, &row.change, 1);
 	if (!d)
 		return;
 	d->others = true;

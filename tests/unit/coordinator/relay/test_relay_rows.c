@@ -49,7 +49,8 @@ static void what_is_wanted_elsewhere(void **state)
 	struct relay_row row;
 
 	(void)state;
-	wanted_row_put(&row, &key);
+	wanted_row_put(&row, 63, 31, &key);
+	assert_true(span_eq(row.change.fact.key, span_of("relay.wanted/63/31", 18)));
 	assert_int_equal(row.change.kind, CHANGE_FACT_PUT);
 	assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_WANTED);
 	assert_int_equal(got.key.dialect, DIALECT_P7);
@@ -57,21 +58,20 @@ static void what_is_wanted_elsewhere(void **state)
 	assert_string_equal(got.key.commit_hash, "abcdef0");
 	row.value[0]++;
 	assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_NONE);
-	wanted_row_drop(&row, &key);
-	assert_int_equal(row.change.kind, CHANGE_FACT_DEL);
 }
 
 /* And what the leader heard for it. */
 static void what_was_heard(void **state)
 {
-	const struct fetch_key key = {DIALECT_P3_P5, false, PROVER_EXEC, "abcdef0"};
+	struct fetch_key key = {DIALECT_P3_P5, false, PROVER_EXEC, "abcdef0"};
 	char longest[COMMIT_HASH_MAX + 1] = "";
 	struct forward_entry entry;
 	struct demand_row got;
 	struct relay_row row;
 
 	(void)state;
-	heard_row_put(&row, &key, FETCH_MISMATCH, "");
+	heard_row_put(&row, 31, &key, FETCH_MISMATCH, "");
+	assert_true(span_eq(row.change.fact.key, span_of("relay.heard/31", 14)));
 	assert_int_equal(row.change.kind, CHANGE_FACT_PUT);
 	assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_HEARD);
 	assert_int_equal(got.key.dialect, DIALECT_P3_P5);
@@ -79,17 +79,23 @@ static void what_was_heard(void **state)
 	assert_int_equal(got.heard, FETCH_MISMATCH);
 	assert_string_equal(got.code_hash, "");
 	memset(longest, 'h', COMMIT_HASH_MAX);
-	heard_row_put(&row, &key, FETCH_DOWN, longest);
+	memset(key.commit_hash, 'k', COMMIT_HASH_MAX);
+	heard_row_put(&row, 0, &key, FETCH_DOWN, longest);
 	assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_HEARD);
 	assert_int_equal(got.heard, FETCH_DOWN);
 	assert_string_equal(got.code_hash, longest);
+	assert_string_equal(got.key.commit_hash, key.commit_hash);
+	/* What others wrote is not believed. */
 	row.value[7] = 0;
 	assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_NONE);
 	row.value[7] = 'h';
 	row.value[1] = FETCH_HEARD_COUNT;
 	assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_NONE);
-	heard_row_drop(&row, &key);
-	assert_int_equal(row.change.kind, CHANGE_FACT_DEL);
+	row.value[1] = FETCH_DOWN;
+	for (row.value[2] = COMMIT_HASH_MAX + 1; row.value[2]; row.value[2]++)
+		assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_NONE);
+	for (row.change.fact.value.n = 0; row.change.fact.value.n < 6; row.change.fact.value.n++)
+		assert_int_equal(relay_row_get(&row.change.fact, &got, &entry), RELAY_ROW_NONE);
 }
 
 static void a_forwarded_proof(void **state)

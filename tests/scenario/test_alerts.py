@@ -51,8 +51,10 @@ def still(*phases):
 
 
 def rising(first, second, minutes):
-    """What went up or down between the two does so each minute."""
+    """What went up or down between the two does so each minute; but an age or what is left of a time stays as it is."""
     def step(name):
+        if "_seconds{" in name:
+            return f"{second[name]}+0x{minutes}"
         by = float(second[name]) - float(first.get(name, second[name]))
         return f"{first.get(name, second[name])}{'+' if by >= 0 else '-'}{abs(by):f}x{minutes}"
     return {name: step(name) for name in second}

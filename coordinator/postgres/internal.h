@@ -116,7 +116,8 @@ struct postgres {
 	struct link main;
 	atomic_uint attempts; /* that failed: they turn the list of hosts */
 	uint64_t attempt_due, lock_due, beat_due, tidy_due;
-	bool loaded; /* or committed */
+	uint64_t trip_us; /* the quickest exchange with the server so far; 0: none yet */
+	bool loaded;      /* or committed */
 	bool said_lost;
 	bool said_skew;
 	bool ended;      /* another past: nothing is stored any more */

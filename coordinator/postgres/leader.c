@@ -205,10 +205,10 @@ enum store_rc leader_look(struct postgres *e, struct why *why)
 static enum store_rc beat(struct postgres *e, struct engine_news_list *news, struct why *why)
 {
 	char text[400], status[STORE_STATUS_SIZE];
-	const uint64_t before = clock_wall_ms();
+	const uint64_t before = clock_wall_ms(), start = uv_hrtime();
 	struct params p = {0};
 	enum store_rc rc;
-	uint64_t now;
+	uint64_t now, trip_us;
 	PGresult *r;
 
 	e->beat_due = after_ms(HEARTBEAT_MS);
@@ -235,6 +235,9 @@ static enum store_rc beat(struct postgres *e, struct engine_news_list *news, str
 		rc = STORE_UNREACHABLE;
 	} else {
 		postgres_stored(e, news);
+		trip_us = (uv_hrtime() - start) / 1000;
+		if (!e->trip_us || trip_us < e->trip_us)
+			e->trip_us = trip_us;
 		now = cell_u64(r, 0, 0);
 		note_skew(e, (int64_t)((before + clock_wall_ms()) / 2 - now), news);
 	}

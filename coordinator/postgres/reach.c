@@ -114,6 +114,15 @@ static enum store_rc resume(struct postgres *e, struct engine_news_list *news, s
 	return rc;
 }
 
+/* To connect takes a dozen round trips, and to go on another: both come about where the database is
+ * far away, and what is next door and silent holds up nobody for long. */
+static unsigned half_ms(const struct postgres *e)
+{
+	const uint64_t ms = 16 * e->trip_us / 1000;
+
+	return ms < RUN_MS ? RUN_MS : ms > OPEN_MS ? OPEN_MS : (unsigned)ms;
+}
+
 bool postgres_reach(struct postgres *e, struct engine_news_list *news, struct why *why)
 {
 	enum store_rc rc;
@@ -128,8 +137,9 @@ bool postgres_reach(struct postgres *e, struct engine_news_list *news, struct wh
 	}
 	e->slot_locked = e->locked = false;
 	e->beat_due = 0;
-	rc = link_open(&e->main, e->url, e->password, e->app, e->where, e->attempts, RUN_MS,
+	rc = link_open(&e->main, e->url, e->password, e->app, e->where, e->attempts, half_ms(e),
 		       &e->lost);
+	link_deadline(&e->main, half_ms(e));
 	if (rc == STORE_OK)
 		rc = resume(e, news, &e->lost);
 	if (rc != STORE_OK) {

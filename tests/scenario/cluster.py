@@ -55,6 +55,11 @@ class Cluster:
         for line in self.lines[c.name]:
             line.silence(*directions)
 
+    def slow(self, c, seconds):
+        """Each piece takes so long, in each direction."""
+        for line in self.lines[c.name]:
+            line.delay = seconds
+
     def cut(self, c):
         for line in self.lines[c.name]:
             line.cut()

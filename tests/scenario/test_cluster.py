@@ -285,6 +285,28 @@ def test_a_lost_connection(world, cluster, loss):
     world.until_verified(6)
 
 
+def test_a_database_that_is_far_away(world):
+    """What starts there also comes back there by itself."""
+    cluster = world.cluster(2, **QUICK)
+    for c in cluster:
+        cluster.slow(c, 0.045)
+    cluster.start()
+    key = Key()
+    cluster[0].enroll(key)
+    world.feed(cluster[0], 2)
+    assert cluster[1].submit(1, world.proof(key, 1)) is True
+    world.until_verified(1)
+    for c in cluster:
+        cluster.cut(c)
+    until("it is noticed", lambda: all(c.admin("GET", "/readyz")[0] == 503 for c in cluster), 10)
+    cluster.heal()
+    for c in cluster:
+        cluster.slow(c, 0.045)
+    until("it is back", lambda: all(c.admin("GET", "/readyz")[0] == 200 for c in cluster), 20)
+    assert cluster[1].submit(2, world.proof(key, 2)) is True
+    world.until_verified(2)
+
+
 def code_of(reply):
     return reply["Error"]["code"] if isinstance(reply, dict) and "Error" in reply else None
 

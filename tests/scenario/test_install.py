@@ -77,7 +77,7 @@ def test_versions_come_from_tags_or_the_file(tmp_path):
 
 
 def test_the_makefile_takes_prefix_and_destdir():
-    said = subprocess.run(["make", "-n", "install", f"PREFIX={PREFIX}"], cwd=REPO, capture_output=True, text=True,
+    said = subprocess.run(["make", "--no-print-directory", "-n", "install", f"PREFIX={PREFIX}"], cwd=REPO, capture_output=True, text=True,
                           check=True).stdout
     assert f"cmake --install build/release --prefix {PREFIX}" in said
 

@@ -122,7 +122,7 @@ def test_a_rollup_whose_batches_are_blobs(new_devnet):
 def test_a_misspelt_setting_of_makes_command_line_is_named():
     names = {"ETHREX_TDX_DEVMODE": True, "ETHREX_TDX_DEV_MODE": False, "ETHREX_L2_SP1": False,
              "ETHREX_PROOF_COORDINATOR_MAX_INPUTS": False, "ETHREX_DEPLOYER_TDX_RTMR2": False}
-    line = subprocess.run(["make", "-n", "init", *(f"{name}=1" for name in names)], cwd=REPO, text=True,
+    line = subprocess.run(["make", "--no-print-directory", "-n", "init", *(f"{name}=1" for name in names)], cwd=REPO, text=True,
                           capture_output=True, check=True).stdout.splitlines()[-1].split()
     assert line[:2] == ["scripts/devnet", "up"] and set(line[2:]) == set(names)
     # No devnet has no provers: it ends before anything is started.

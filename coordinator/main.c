@@ -64,6 +64,16 @@ static int usage(const struct cli_call *call, const char *fmt, ...)
 	return CLI_USAGE;
 }
 
+/* Also beside mistakes: "... is needed" may be what was misspelt. */
+static void print_notes(const struct config *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_notes; i++)
+		fprintf(stderr, "config: note: %s: %s\n", c->notes[i].name,
+			c->notes[i].sentence.text);
+}
+
 static int verb_run(const struct cli_call *call)
 {
 	static struct config c;
@@ -71,6 +81,8 @@ static int verb_run(const struct cli_call *call)
 
 	if (config_load(&c, call->n_settings, call->settings, true, stderr))
 		code = daemon_run(&c);
+	else
+		print_notes(&c);
 	config_wipe(&c);
 	return code;
 }
@@ -79,12 +91,9 @@ static int verb_config(const struct cli_call *call)
 {
 	static struct config c;
 	bool ok = config_load(&c, call->n_settings, call->settings, true, stderr);
-	size_t i;
 
 	config_print(&c, stdout, cli_value(call, "json") != NULL);
-	for (i = 0; ok && i < c.n_notes; i++)
-		fprintf(stderr, "config: note: %s: %s\n", c.notes[i].name,
-			c.notes[i].sentence.text);
+	print_notes(&c);
 	config_wipe(&c);
 	return ok ? EXIT_SUCCESS : EXIT_CONFIG;
 }

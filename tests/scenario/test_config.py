@@ -18,13 +18,13 @@ def test_every_mistake_is_reported_at_once(world):
     c = world.coordinator(
         LISTEN_PORT="70000", PROVER_TIMEOUT="soon", ERROR_REPLIES="maybe", LOG_LEVEL="loud", SEND_INTERVALL="5",
         ETHREX_TIMELOCK_ADDRESS="0x1234", L1_PRIVATE_KEY_FILE=None, COMMIT_HASH_PATTERN="(", ETHREX_BASED="true",
-        ETHREX_ETH_RPC_URL="ftp://user:secret@127.0.0.1/",
+        ETHREX_ETH_RPC_URL="ftp://user:secret@127.0.0.1/", ETHREX_TIMELOCK_ADRES="0x12",
     )
     done = c.verb("run")
     assert done.returncode == EXIT_CONFIG
     for what in ("LISTEN_PORT: 70000 is not between 0 and 65535", 'PROVER_TIMEOUT: "soon"', 'ERROR_REPLIES: "maybe"', '"loud"',
                  "SEND_INTERVALL is not a setting", "ETHREX_TIMELOCK_ADDRESS", "L1_PRIVATE_KEY", "COMMIT_HASH_PATTERN",
-                 "ETHREX_BASED", "ETHREX_ETH_RPC_URL"):
+                 "ETHREX_BASED", "ETHREX_ETH_RPC_URL", "ETHREX_TIMELOCK_ADRES is set, and nothing here reads that"):
         assert what in done.stderr, what
     assert len(done.stderr.splitlines()) >= 10
     assert "secret" not in done.stderr

@@ -29,6 +29,13 @@ static void plain(struct out *o, const char *name, const char *type, const char 
 	o->ok = o->ok && buf_printf(o->b, P "%s %" PRIu64 "\n", name, v);
 }
 
+/* What is left of a time, or an age: below 0 where it is over, or still to come. */
+static void seconds(struct out *o, const char *name, const char *help, int64_t v)
+{
+	head(o, name, "gauge", help);
+	o->ok = o->ok && buf_printf(o->b, P "%s %" PRId64 "\n", name, v);
+}
+
 /* A label's value is one word: of a sentence's words, "failed_on_chain". */
 static void labelled(struct out *o, const char *name, const char *label, const char *value,
 		     uint64_t v)
@@ -187,13 +194,10 @@ static void write_l1(struct out *o, const struct admin_parts *d)
 
 	plain(o, "l1_readable", "gauge", "1 while the last look at L1 succeeded.",
 	      l1_is_fresh(d->l1) && !l1_trouble(d->l1)[0]);
-	if (l1_head_time(d->l1)) {
-		head(o, "l1_head_age_seconds", "gauge",
-		     "This machine's clock less the time of L1's head, as last read.");
-		o->ok =
-		    o->ok && buf_printf(o->b, P "l1_head_age_seconds %" PRId64 "\n",
-					(int64_t)(clock_wall_ms() / 1000) - l1_head_time(d->l1));
-	}
+	if (l1_head_time(d->l1))
+		seconds(o, "l1_head_age_seconds",
+			"This machine's clock less the time of L1's head, as last read.",
+			(int64_t)(clock_wall_ms() / 1000) - l1_head_time(d->l1));
 	plain(o, "last_committed_batch", "gauge", "lastCommittedBatch().", f ? f->committed : 0);
 	plain(o, "last_verified_batch", "gauge", "lastVerifiedBatch().", f ? f->verified : 0);
 	head(o, "transactions_total", "counter", "L1 transactions, by outcome.");
@@ -266,11 +270,9 @@ static void write_attestation(struct out *o, const struct admin_parts *d)
 	plain(o, "quote_rechecks_total", "counter", "Kept quotes verified again.", c->rechecks);
 	plain(o, "quotes_unfit_total", "counter", "Kept quotes that no longer pass.",
 	      c->became_unfit);
-	if (left != INT64_MAX) {
-		head(o, "evidence_expires_seconds", "gauge",
-		     "Until the first piece of evidence of a kept key ends.");
-		o->ok = o->ok && buf_printf(o->b, P "evidence_expires_seconds %" PRId64 "\n", left);
-	}
+	if (left != INT64_MAX)
+		seconds(o, "evidence_expires_seconds",
+			"Until the first piece of evidence of a kept key ends.", left);
 	plain(o, "collateral_uploads_total", "counter", "Pieces uploaded to the on-chain PCCS.",
 	      prepare_uploads(agenda_prepare(d->agenda)));
 	for (i = 0; d->collateral && collateral_source_at(d->collateral, i, &source); i++)
@@ -283,12 +285,9 @@ static void write_attestation(struct out *o, const struct admin_parts *d)
 }
 
 /* Of each coordinator a line; a slot is one's alone, whatever its name. */
-static void of_each(struct out *o, const struct admin *a, const char *name, const char *help,
-		    double (*value)(const struct store_instance *))
+static void of_each(struct out *o, const struct store_instance *found, size_t n, const char *name,
+		    const char *help, double (*value)(const struct store_instance *))
 {
-	static struct store_instance found[STORE_SLOTS];
-	const struct cluster_self self = admin_self(a);
-	const size_t n = cluster_see(found, a->p.store, &self);
 	size_t i;
 
 	head(o, name, "gauge", help);
@@ -307,11 +306,8 @@ static double skew_seconds(const struct store_instance *c)
 	return (double)c->skew_ms / 1000;
 }
 
-static void write_versions(struct out *o, const struct admin *a)
+static void write_versions(struct out *o, const struct store_instance *found, size_t n)
 {
-	static struct store_instance found[STORE_SLOTS];
-	const struct cluster_self self = admin_self(a);
-	const size_t n = cluster_see(found, a->p.store, &self);
 	size_t i;
 
 	head(o, "cluster_version_info", "gauge",
@@ -326,7 +322,10 @@ static void write_versions(struct out *o, const struct admin *a)
 
 static void write_cluster(struct out *o, const struct admin *a)
 {
+	static struct store_instance found[STORE_SLOTS];
+	const struct cluster_self self = admin_self(a);
 	struct store *store = a->p.store;
+	const size_t n = cluster_see(found, store, &self);
 	struct store_stats stats;
 
 	store_stats(store, &stats);
@@ -344,11 +343,11 @@ static void write_cluster(struct out *o, const struct admin *a)
 	plain(o, "cluster_instances", "gauge",
 	      "Coordinators on the database, as last seen; alone 1.",
 	      store_is_shared(store) ? store_instances(store, NULL, 0) : 1);
-	of_each(o, a, "cluster_seen_seconds",
+	of_each(o, found, n, "cluster_seen_seconds",
 		"How long ago each coordinator was seen in the database.", seen_seconds);
-	of_each(o, a, "cluster_clock_skew_seconds",
+	of_each(o, found, n, "cluster_clock_skew_seconds",
 		"The clock of each coordinator less the database's.", skew_seconds);
-	write_versions(o, a);
+	write_versions(o, found, n);
 	head(o, "store_conflicts_total", "counter",
 	     "Groups that another coordinator's rows contradicted; decided anew.");
 	labelled(o, "store_conflicts_total", "kind", "lease", stats.lease_conflicts);

@@ -40,9 +40,8 @@ void admin_reply(struct admin_request *r, unsigned status, const char *code, con
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
+	utf8_vprint(text, sizeof text, fmt, ap); /* a URL need not be UTF-8, and JSON must be */
 	va_end(ap);
-	utf8_mend(text); /* a URL need not be UTF-8, and JSON must be */
 	admin_json(r, status, json_pack("{s:s, s:s}", "code", code, "message", text));
 }
 

@@ -248,8 +248,7 @@ static void append(struct why *w, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(w->text + n, sizeof w->text - n, fmt, ap);
-	utf8_mend(w->text);
+	utf8_vprint(w->text + n, sizeof w->text - n, fmt, ap);
 	va_end(ap);
 }
 

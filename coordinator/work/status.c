@@ -73,9 +73,9 @@ static void say_why_waiting(const struct work *w, const struct batch *b, enum pr
 			n[WORK_CANDIDATE], name, words_s(n[WORK_CANDIDATE]),
 			words_are(n[WORK_CANDIDATE]));
 	else if (n[WORK_UNDECIDED])
-		why_set(why, "batch %" PRIu64 " waits: %u %s proof%s to be judged by a dry run",
-			b->number, n[WORK_UNDECIDED], name,
-			n[WORK_UNDECIDED] == 1 ? " is" : "s are");
+		why_set(why, "batch %" PRIu64 " waits: %u %s proof%s %s to be judged by a dry run",
+			b->number, n[WORK_UNDECIDED], name, words_s(n[WORK_UNDECIDED]),
+			words_are(n[WORK_UNDECIDED]));
 	else if (s && s->lease.ticket && s->lease.expires_ms > now_ms)
 		say_leased(w, b, type, now_ms, why);
 	else if (b->inputs && !in)

@@ -285,13 +285,19 @@ def test_no_vm_is_said_first():
     assert "This is no VM" not in said and "coordinator=10.0.2.2:3911 commit-hash=abcdef0" in said and "run-qemu" in said
 
 
+def fake_qemu(directory):
+    """One that knows no tdx-guest, and says what it was called with."""
+    fake = directory / "qemu"
+    fake.write_text('#!/bin/sh\n[ "$1" = -object ] && exit 0\necho "$@"\n')
+    fake.chmod(0o755)
+    return fake
+
+
 def test_the_runner_is_not_taken_in_by_a_kvm(tmp_path):
     """Without a host and a QEMU for TDX it emulates, and says so; asked for TDX it refuses."""
     image = tmp_path / "disk.raw"
     image.write_bytes(b"")
-    fake = tmp_path / "qemu"
-    fake.write_text('#!/bin/sh\n[ "$1" = -object ] && exit 0\necho "$@"\n')
-    fake.chmod(0o755)
+    fake = fake_qemu(tmp_path)
 
     def run(*argv):
         return subprocess.run([GUEST / "run-qemu", "--firmware", image, *argv, image], env=clean_env(QEMU=fake), text=True,
@@ -336,9 +342,7 @@ def test_the_runner_takes_an_image_with_a_comma_in_its_name(tmp_path):
     """QEMU would take what stands behind it for another option."""
     image = tmp_path / "a,readonly=off.raw"
     image.write_bytes(b"")
-    fake = tmp_path / "qemu"
-    fake.write_text('#!/bin/sh\n[ "$1" = -object ] && exit 0\necho "$@"\n')
-    fake.chmod(0o755)
+    fake = fake_qemu(tmp_path)
     done = subprocess.run([GUEST / "run-qemu", "--firmware", image, image], env=clean_env(QEMU=fake), text=True,
                           stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     assert done.returncode == 0 and f"file={tmp_path}/a,,readonly=off.raw " in done.stdout, done

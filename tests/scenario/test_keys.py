@@ -126,11 +126,16 @@ def test_a_signer_that_fails_or_lies(world, signer, mood, words):
     assert not c.status()["l1"]["signers"][0]["trouble"]
 
 
-def verified_by_another(world, key, number):
-    """The batch, by another sequencer; what is signed for it here is wanted no more."""
-    world.l1.send(world.timelock, "verifyBatches(uint256,bytes[],bytes[],bytes[])", number, "[0x]", "[0x]",
-                  f"[0x{world.proof(key, number).hex()}]", sender=world.l1.accounts[0])
-    world.until_verified(number)
+def wanted_no_more(world, c, key, said):
+    """The call for batch 1 is not signed (which is said), another sequencer verifies it, and batch 2 is next."""
+    world.feed(c, 1)
+    prove_all(world, c, key, 1)
+    c.saw(said)
+    world.l1.send(world.timelock, "verifyBatches(uint256,bytes[],bytes[],bytes[])", 1, "[0x]", "[0x]",
+                  f"[0x{world.proof(key, 1).hex()}]", sender=world.l1.accounts[0])
+    world.until_verified(1)
+    world.feed(c, 2)
+    prove_all(world, c, key, 2)
 
 
 def test_a_call_that_was_never_signed_leaves_its_nonce_to_the_next(world, signer):
@@ -138,12 +143,7 @@ def test_a_call_that_was_never_signed_leaves_its_nonce_to_the_next(world, signer
     key = Key()
     c.enroll(key)
     signer.mood = "HTTP 500"
-    world.feed(c, 1)
-    prove_all(world, c, key, 1)
-    c.saw("event=not_signed")
-    verified_by_another(world, key, 1)
-    world.feed(c, 2)
-    prove_all(world, c, key, 2)
+    wanted_no_more(world, c, key, "event=not_signed")
     signer.mood = None
     world.until_verified(2)
     assert "another call is signed at nonce" not in c.log()
@@ -267,12 +267,7 @@ def test_its_child_hangs(world):
     c.enroll(key)
     child = processes_of(c)[1]
     os.kill(child, signal.SIGSTOP)
-    world.feed(c, 1)
-    prove_all(world, c, key, 1)
-    c.saw("event=not_signed .*(does not answer|reads nothing)")
-    verified_by_another(world, key, 1)
-    world.feed(c, 2)
-    prove_all(world, c, key, 2)
+    wanted_no_more(world, c, key, "event=not_signed .*(does not answer|reads nothing)")
     os.kill(child, signal.SIGCONT)
     world.until_verified(2)
     assert "another call is signed at nonce" not in c.log() and not c.events("signer_anew")

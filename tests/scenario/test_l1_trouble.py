@@ -327,14 +327,7 @@ def test_the_chain_goes_back_after_a_verification(world):
         assert c.submit(n, proofs[n]) is True
     world.until_verified(2)
     until_mined(c)
-    until("the verification seen", lambda: c.status()["l1"]["last_verified_batch"] == 2)
-    # No block comes until that is seen too: sent again at once, it would be verified as before when looked at.
-    world.l1.rpc("evm_setAutomine", False)
-    world.l1.rpc("evm_setIntervalMining", 0)
-    assert world.l1.rpc("evm_revert", snapshot) is True
-    assert world.verified == 0
-    c.saw("event=l1_went_back")
-    world.l1.rpc("evm_setIntervalMining", 1)
+    world.unverify(snapshot, c, 2)
     # The proofs are still there: nobody proves anything a second time.
     until("verified again", lambda: world.verified == 2)
     assert "were final" not in c.log() and "was final" not in c.log()

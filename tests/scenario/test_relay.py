@@ -347,14 +347,7 @@ def test_the_base_goes_back(world, upstream):
     for number, proof in proofs.items():  # so that one transaction verifies all
         assert c.submit(number, proof) is True
     world.until_verified(3)
-    until("that is known", lambda: c.status()["l1"]["last_verified_batch"] == 3)
-    # No block comes until that is seen too.
-    world.l1.rpc("evm_setAutomine", False)
-    world.l1.rpc("evm_setIntervalMining", 0)
-    assert world.l1.rpc("evm_revert", snapshot) is True
-    assert world.verified == 0
-    c.saw("event=l1_went_back")
-    world.l1.rpc("evm_setIntervalMining", 1)
+    world.unverify(snapshot, c, 3)
     until("verified again", lambda: world.verified == 3)
     assert given(u) == [1, 2, 3]
 

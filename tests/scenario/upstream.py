@@ -1,5 +1,6 @@
 """ethrex's own coordinator, as far as a relay in front of it can tell (tests/ethrex)."""
 
+import collections
 import json
 import socket
 
@@ -85,6 +86,18 @@ class Upstream(Process):
         lines = path.read_text().splitlines() if path.exists() else []
         told = [json.loads(line) for line in lines]
         return [line for line in told if not events or line["event"] in events]
+
+    def check_forwarded(self, good, submit, sealed):
+        """Only good proofs (batch, hex) came, each batch's once to effect, and no ProverSetup did."""
+        kept = collections.Counter()
+        for event in self.journal("received", "deleted", "setup"):
+            assert event["event"] == "received", f"{event}: nothing bad is forwarded, and no setup"
+            assert (event["batch"], event["proof"]) in good
+            kept[event["batch"]] += event["kept"]
+        assert not [batch for batch, times in kept.items() if times != 1], kept
+        assert (not kept) == (submit == "l1")
+        if submit == "upstream":
+            assert sorted(kept) == list(range(1, sealed + 1))
 
     def kept(self):
         """{batch: the TDX proof that it goes by}"""

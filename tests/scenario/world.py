@@ -486,6 +486,17 @@ class World:
         until(f"batch {number} verified", lambda: self.verified >= number, seconds)
         assert self.verified == number if number == self.fed else self.verified >= number
 
+    def unverify(self, snapshot, c, number):
+        """L1 goes back to before anything was verified. No block comes until c has seen the verification and that:
+        sent again at once, it would be verified as before when looked at."""
+        until(f"the verification of batch {number} seen", lambda: c.status()["l1"]["last_verified_batch"] == number)
+        self.l1.rpc("evm_setAutomine", False)
+        self.l1.rpc("evm_setIntervalMining", 0)
+        assert self.l1.rpc("evm_revert", snapshot) is True
+        assert self.verified == 0
+        c.saw("event=l1_went_back")
+        self.l1.rpc("evm_setIntervalMining", 1)
+
 
 class Background:
     """Calls something again and again in a thread until told to stop; keeps what it raised."""

@@ -1,17 +1,29 @@
 """Fixtures of the scenarios, and the logs of a world whose test failed."""
 
+import pathlib
+
 import pytest
 
 from l1 import L1, compile_contracts
 from world import Templates, World
 
 LOG_TAIL = 6000
+# What a machine can run out of, so that any test fails.
+MACHINE = ("/proc/loadavg", "/proc/sys/fs/file-nr", "/proc/sys/net/netfilter/nf_conntrack_count",
+           "/proc/sys/net/netfilter/nf_conntrack_max")
+
+
+def machine():
+    known = {path: pathlib.Path(path).read_text().strip() for path in MACHINE if pathlib.Path(path).exists()}
+    free = next(line for line in pathlib.Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable"))
+    return "\n".join([free, *(f"{path}: {text}" for path, text in known.items())])
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.failed:
+        report.sections.append(("the machine", machine()))
         for world in getattr(item, "worlds", []):
             for name, text in world.logs().items():
                 report.sections.append((f"{world.dir.name}/{name}", text[-LOG_TAIL:]))

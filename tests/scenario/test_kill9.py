@@ -33,16 +33,16 @@ class Client(threading.Thread):
             try:
                 self.once()
             except (OSError, ValueError):
-                time.sleep(0.01)  # killed under our feet
+                pass  # killed under our feet
             except Exception as error:  # for the test's thread
                 self.error = error
                 return
+            time.sleep(0.005)
 
     def once(self):
         """A batch is taken as a prover takes it, or out of the blue."""
         number = self.c.request()[0] if self.rng.random() < 0.5 else self.rng.randint(1, self.world.fed)
         if not number:
-            time.sleep(0.01)
             return
         if self.rng.random() < 0.4:
             proof = secrets.token_bytes(65)
@@ -149,7 +149,7 @@ def stranger(c):
             c.submit(number or random.randint(1, BATCHES), os.urandom(64) + b"\x1b", source=source)
         except ValueError:
             pass  # a reply that a kill cut short
-    return Background(attack)
+    return Background(attack, pause=0.005)
 
 
 def test_nothing_acknowledged_is_lost_to_strangers_and_a_node_that_lies(new_world):

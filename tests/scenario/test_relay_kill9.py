@@ -41,10 +41,11 @@ class Prover(threading.Thread):
             try:
                 self.once()
             except (OSError, ValueError):
-                time.sleep(0.02)  # killed under our feet, or cut short
+                pass  # killed under our feet, or cut short
             except Exception as error:  # for the test's thread
                 self.error = error
                 return
+            time.sleep(0.02)
 
     def say(self, message):
         return json.loads(exchange(self.c.port, message))

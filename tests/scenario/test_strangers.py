@@ -71,9 +71,8 @@ def test_a_stranger_who_polls_delays_no_switch(world):
     def polls():
         c.request()  # as the one that died would, and never a proof for it
         c.setup(active.payload)
-        time.sleep(0.05)
 
-    stranger = Background(polls)
+    stranger = Background(polls, pause=0.05)
     world.feed(c, 4)
     # The standby shows that it works, with a batch that the stranger may well hold.
     began = time.monotonic()

@@ -499,17 +499,18 @@ class World:
 
 
 class Background:
-    """Calls something again and again in a thread until told to stop; keeps what it raised."""
+    """Calls something again and again in a thread until told to stop; keeps what it raised. pause: between two calls,
+    for thousands of connections a second fill the tables of the machine, and then nobody gets one."""
 
-    def __init__(self, action):
+    def __init__(self, action, pause=0.02):
         self.stopping, self.error, self.results = threading.Event(), None, []
 
         def loop():
-            while not self.stopping.is_set():
+            while not self.stopping.wait(pause):
                 try:
                     self.results.append(action())
                 except OSError:
-                    time.sleep(0.02)
+                    pass
                 except Exception as error:  # for the test's thread, which raises it
                     self.error = error
                     return

@@ -18,11 +18,13 @@
 
 #define TURN_MS      200
 #define SENTENCE_MAX 400
+#define LAST_WORDS   (64 * 1024) /* what a pipe holds: read after the end, at most */
 
 struct child {
 	pid_t pid;
 	int to, from, err; /* its stdin, stdout and stderr; -1: closed */
 	const struct executor_limits *limits;
+	uint64_t memory; /* the limit, or our own where that is lower */
 	uint64_t deadline;
 	const volatile int *stop;
 	char first[SENTENCE_MAX];    /* its first whole line on stderr, printable */
@@ -71,9 +73,19 @@ static int spawn(pid_t *pid, const char *path, int in, int out, int err)
 	return rc;
 }
 
+/* A limit may only be lowered: one that is ours already holds for the executor too. */
+static uint64_t memory_limit(uint64_t wanted)
+{
+	struct rlimit ours;
+
+	if (getrlimit(RLIMIT_AS, &ours) != 0 || ours.rlim_max == RLIM_INFINITY)
+		return wanted;
+	return wanted < ours.rlim_max ? wanted : ours.rlim_max;
+}
+
 static bool start(struct child *c, const char *path, struct why *why)
 {
-	struct rlimit memory = {c->limits->memory, c->limits->memory};
+	struct rlimit memory;
 	int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, rc;
 
 	if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) {
@@ -82,6 +94,8 @@ static bool start(struct child *c, const char *path, struct why *why)
 		close_pair(out);
 		return false;
 	}
+	c->memory = memory_limit(c->limits->memory);
+	memory = (struct rlimit){c->memory, c->memory};
 	rc = spawn(&c->pid, path, in[0], out[1], err[1]);
 	/* Before it has a byte of input: what it needs until then is little. */
 	if (rc == 0 && prlimit(c->pid, RLIMIT_AS, &memory, NULL) != 0 && errno != ESRCH)
@@ -115,8 +129,9 @@ static bool may_go_on(const struct child *c, struct why *why)
 	return false;
 }
 
-/* Keeps the starts of its first and of its last line. */
-static void hear(struct child *c)
+/* Keeps the starts of its first and of its last line. The bytes that it read; none: there are none
+ * now. */
+static size_t hear(struct child *c)
 {
 	char chunk[4096];
 	ssize_t i, n = read(c->err, chunk, sizeof chunk);
@@ -138,6 +153,17 @@ static void hear(struct child *c)
 			    (chunk[i] >= ' ' && chunk[i] < 127) ? chunk[i] : '?';
 	}
 	c->sentence[c->said] = '\0';
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* What a program that has ended said before. Others may hold its stderr and say more: no more than
+ * a pipe holds. */
+static void hear_last(struct child *c)
+{
+	size_t n = 1, all;
+
+	for (all = 0; c->err >= 0 && n > 0 && all < LAST_WORDS; all += n)
+		n = hear(c);
 }
 
 static void feed(struct child *c, struct span *left)
@@ -152,10 +178,21 @@ static void feed(struct child *c, struct span *left)
 	}
 }
 
-/* Feeds and reads until stdout ends. */
+/* It stays unreaped, so that its group remains its own. */
+static bool has_ended(const struct child *c)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	return waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+	       info.si_pid == c->pid;
+}
+
+/* Feeds and reads until stdout ends, or the program has ended and left no more there: what it
+ * started may hold it open. */
 static bool pump(struct child *c, struct buf *out, struct span input, struct why *why)
 {
 	uint8_t chunk[65536];
+	bool ended = false;
 
 	while (c->from >= 0) {
 		struct pollfd p[3] = {{.fd = c->from, .events = POLLIN},
@@ -176,8 +213,13 @@ static bool pump(struct child *c, struct buf *out, struct span input, struct why
 			feed(c, &input);
 		if (c->err >= 0 && p[1].revents)
 			hear(c);
-		if (!p[0].revents)
+		if (!p[0].revents) {
+			if (ended)
+				close_fd(&c->from);
+			else
+				ended = has_ended(c);
 			continue;
+		}
 		n = read(c->from, chunk, sizeof chunk);
 		if (n == 0)
 			close_fd(&c->from);
@@ -217,31 +259,28 @@ static enum executor_rc how_it_ended(const struct child *c, int status, struct w
 		snprintf(how, sizeof how, "was killed by signal %d (%s)", WTERMSIG(status),
 			 strsignal(WTERMSIG(status)));
 	why_set(why, "the executor %s, limits %" PRIu64 " bytes of memory and %" PRIu64 " ms%s%s",
-		how, c->limits->memory, c->limits->timeout_ms, colon,
+		how, c->memory, c->limits->timeout_ms, colon,
 		WIFSIGNALED(status) && c->first[0] ? c->first : c->sentence);
 	return EXECUTOR_FAILED;
 }
 
-/* Waits for the end, which closing stdout announced. */
+/* Waits for the end, which closing stdout announced, and ends what it started. */
 static enum executor_rc reap(struct child *c, struct why *why)
 {
 	const struct timespec turn = {0, 2000000};
 	int status;
 
-	for (;;) {
-		pid_t got = waitpid(c->pid, &status, WNOHANG);
-
-		if (c->err >= 0)
-			hear(c);
-		if (got == c->pid)
-			break;
-		if (got < 0 && errno != EINTR) {
-			why_set(why, "waitpid: %s", strerror(errno));
-			return EXECUTOR_FAILED;
-		}
+	while (!has_ended(c)) {
+		hear_last(c);
 		if (!may_go_on(c, why))
 			return EXECUTOR_FAILED;
 		nanosleep(&turn, NULL);
+	}
+	hear_last(c);
+	kill(-c->pid, SIGKILL);
+	if (waitpid(c->pid, &status, 0) != c->pid) {
+		why_set(why, "waitpid: %s", strerror(errno));
+		return EXECUTOR_FAILED;
 	}
 	c->pid = 0;
 	return how_it_ended(c, status, why);

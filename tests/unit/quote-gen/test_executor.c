@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -156,6 +157,17 @@ static void what_it_says_is_kept_and_bounded(void **state)
 	buf_free(&out);
 }
 
+static void last_words_are_heard_however_many_come_before(void **state)
+{
+	(void)state;
+	/* All in the pipe when the program has ended, and longer than one read. */
+	refused("cat >/dev/null; exec >&-; head -c 60000 /dev/zero | tr '\\0' '\\n' >&2; "
+		"echo block 7: why >&2; exit 81",
+		100, 60000, "exit status 81): block 7: why");
+	/* Others that speak on do not keep it. */
+	refused("cat >/dev/null; yes >&2 & exec >&-; exit 81", 100, 60000, "exit status 81)");
+}
+
 static void its_memory_has_a_ceiling(void **state)
 {
 	(void)state;
@@ -163,6 +175,19 @@ static void its_memory_has_a_ceiling(void **state)
 	refused("cat; ulimit -v >&2; kill -ABRT $$", 100, 60000,
 		"limits 67108864 bytes of memory and 60000 ms: 65536");
 	assert_int_equal(last, EXECUTOR_FAILED);
+	limits.memory = 1ull << 32;
+}
+
+static void a_lower_ceiling_of_ours_is_its_own(void **state)
+{
+	const rlim_t ours = (rlim_t)1 << 47;
+	struct rlimit lower = {ours, ours};
+
+	(void)state;
+	assert_int_equal(setrlimit(RLIMIT_AS, &lower), 0);
+	limits.memory = (uint64_t)1 << 48;
+	refused("cat; ulimit -v >&2; exit 70", 100, 60000,
+		"limits 140737488355328 bytes of memory and 60000 ms: 137438953472");
 	limits.memory = 1ull << 32;
 }
 
@@ -187,12 +212,43 @@ static void it_is_found_on_path(void **state)
 	unlink(path);
 }
 
+/* Whoever reaps orphans does it soon (a zombie still answers). */
+static void is_gone(long pid)
+{
+	char stat[64], line[256];
+	FILE *f;
+	int i;
+
+	assert_true(pid > 1);
+	snprintf(stat, sizeof stat, "/proc/%ld/stat", pid);
+	for (i = 0; i < 200; i++) {
+		line[0] = '\0';
+		f = fopen(stat, "r");
+		if (!f)
+			return;
+		if (fgets(line, sizeof line, f) && strstr(line, ") Z"))
+			i = 1000;
+		fclose(f);
+		usleep(10000);
+	}
+	assert_true(i != 200);
+}
+
+static long pid_in(const char *path)
+{
+	char text[32] = "";
+	FILE *f = fopen(path, "r");
+
+	assert_non_null(f);
+	assert_non_null(fgets(text, sizeof text, f));
+	fclose(f);
+	unlink(path);
+	return atol(text);
+}
+
 static void one_that_hangs_is_killed_with_its_children(void **state)
 {
-	char script[200], path[64], text[32] = "";
-	FILE *f;
-	long pid;
-	int i;
+	char script[200], path[64];
 
 	(void)state;
 	refused("sleep 1000", 100, 300, "longer than allowed");
@@ -200,27 +256,25 @@ static void one_that_hangs_is_killed_with_its_children(void **state)
 	snprintf(path, sizeof path, "%s/pid", dir);
 	snprintf(script, sizeof script, "sleep 1000 & echo $! >%s; exec >&-; wait", path);
 	refused(script, 100, 1000, "longer than allowed");
-	f = fopen(path, "r");
-	assert_non_null(f);
-	assert_non_null(fgets(text, sizeof text, f));
-	fclose(f);
-	unlink(path);
-	pid = atol(text);
-	assert_true(pid > 1);
-	/* Killed; whoever reaps orphans does it soon (a zombie still answers). */
-	for (i = 0; i < 200 && kill((pid_t)pid, 0) == 0; i++) {
-		char stat[64], line[256] = "";
+	is_gone(pid_in(path));
+}
 
-		snprintf(stat, sizeof stat, "/proc/%ld/stat", pid);
-		f = fopen(stat, "r");
-		if (!f)
-			break;
-		if (fgets(line, sizeof line, f) && strstr(line, ") Z"))
-			i = 1000;
-		fclose(f);
-		usleep(10000);
-	}
-	assert_true(i != 200);
+static void what_it_leaves_behind_neither_holds_nor_survives_it(void **state)
+{
+	char script[200], path[64];
+	struct buf out;
+	struct why why;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/pid", dir);
+	/* It has stdout and stderr. */
+	snprintf(script, sizeof script, "cat; yes >&2 & sleep 1000 & echo $! >%s; exit 81", path);
+	refused(script, 100, 60000, "exit status 81)");
+	is_gone(pid_in(path));
+	snprintf(script, sizeof script, "cat; sleep 1000 >/dev/null 2>&1 & echo $! >%s", path);
+	assert_true(run(script, span_of("in", 2), 100, 60000, 0, &out, &why));
+	buf_free(&out);
+	is_gone(pid_in(path));
 }
 
 static void a_stop_ends_it(void **state)
@@ -242,8 +296,11 @@ int main(void)
 	    cmocka_unit_test(failures_are_told),
 	    cmocka_unit_test(a_refused_input_is_the_inputs_fault),
 	    cmocka_unit_test(what_it_says_is_kept_and_bounded),
+	    cmocka_unit_test(last_words_are_heard_however_many_come_before),
 	    cmocka_unit_test(its_memory_has_a_ceiling),
+	    cmocka_unit_test(a_lower_ceiling_of_ours_is_its_own),
 	    cmocka_unit_test(one_that_hangs_is_killed_with_its_children),
+	    cmocka_unit_test(what_it_leaves_behind_neither_holds_nor_survives_it),
 	    cmocka_unit_test(a_stop_ends_it),
 	    cmocka_unit_test(it_is_found_on_path), /* last: it changes PATH */
 	};

@@ -19,17 +19,33 @@ pub fn check(
     if commitment == [0; 48] && proof == [0; 48] {
         return Ok(H256::zero());
     }
+    let last = blocks.last().map_or(0, |b| b.header.number);
     let bytes = contents(blocks, fee_configs);
     let length = bytes.len();
-    let blob = blob_from_bytes(bytes.into())
-        .map_err(|e| Refusal::new(Kind::Blob, format!("{length} bytes of blocks do not fit into one blob: {e}")))?;
+    let blob = blob_from_bytes(bytes.into()).map_err(|e| {
+        Refusal::new(
+            Kind::Blob,
+            format!(
+                "block {last}: {length} bytes of the {} blocks up to it do not fit into one blob: {e}",
+                blocks.len()
+            ),
+        )
+    })?;
     // c-kzg would first check and transform the whole trusted setup, for more than a second; one proof needs
     // two points of it.
     let right = KzgProof::verify_blob_kzg_proof(Blob(blob), &Bytes48(commitment), &Bytes48(proof), &get_kzg_settings())
-        .map_err(|e| Refusal::new(Kind::Blob, format!("the blob's KZG proof cannot be verified: {e}")))?;
+        .map_err(|e| {
+            Refusal::new(
+                Kind::Blob,
+                format!(
+                    "block {last}: the blob's KZG proof cannot be verified: {e}: commitment {}, proof {}",
+                    hex(&commitment),
+                    hex(&proof)
+                ),
+            )
+        })?;
     let hash = kzg_commitment_to_versioned_hash(&commitment);
     if !right {
-        let last = blocks.last().map_or(0, |b| b.header.number);
         return Err(Refusal::new(
             Kind::Blob,
             format!(
@@ -39,6 +55,10 @@ pub fn check(
         ));
     }
     Ok(hash)
+}
+
+fn hex(point: &[u8; 48]) -> String {
+    point.iter().fold("0x".into(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Number of blocks (8 bytes, big endian), the RLP of each, each fee config.

@@ -37,12 +37,17 @@ fn options() -> Result<Wanted, Refusal> {
     let mut args = std::env::args_os().skip(1);
 
     while let Some(arg) = args.next() {
-        match arg.to_string_lossy().as_ref() {
+        let arg = arg.to_string_lossy();
+        let (flag, inlined) = match arg.split_once('=') {
+            Some(("--input-max", value)) => ("--input-max", Some(value.into())),
+            _ => (arg.as_ref(), None),
+        };
+        match flag {
             "--help" => return Ok(Wanted::Say(HELP)),
             "--version" => return Ok(Wanted::Say(concat!("ethrex-executor ", env!("CARGO_PKG_VERSION")))),
             "--l1" => l1 = true,
             "--input-max" => {
-                let value = args.next().unwrap_or_default();
+                let value = inlined.or_else(|| args.next()).unwrap_or_default();
                 max = value
                     .to_str()
                     .and_then(|v| v.parse().ok())

@@ -3,6 +3,7 @@
 use crate::refusal::{Kind, Refusal};
 use ethrex_common::types::{Block, block_execution_witness::ExecutionWitness};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_path_to_error::{Deserializer, Track};
 use std::io::{self, BufReader, Read};
 
 pub use ethrex_l2_common::prover::ProverInputData;
@@ -31,15 +32,24 @@ impl<R: Read> Read for Ceiling<R> {
     }
 }
 
-/// One JSON document of at most `max` bytes, and nothing after it.
+/// One JSON document of at most `max` bytes, and nothing after it. What is not as it should be is named by its
+/// place (`blocks[0].header.gasUsed`).
 pub fn read<T: DeserializeOwned>(from: impl Read, max: u64) -> Result<T, Refusal> {
-    serde_json::from_reader(BufReader::with_capacity(BUFFER, Ceiling { inner: from, left: max })).map_err(|e| {
-        if !e.is_io() {
-            Refusal::new(Kind::Malformed, format!("the input is not a batch input: {e}"))
-        } else if e.to_string().contains(OVER) {
+    let text = BufReader::with_capacity(BUFFER, Ceiling { inner: from, left: max });
+    let mut json = serde_json::Deserializer::from_reader(text);
+    let mut place = Track::new();
+    let parsed = T::deserialize(Deserializer::new(&mut json, &mut place));
+    let place = place.path();
+
+    parsed.and_then(|value| json.end().map(|()| value)).map_err(|e| {
+        if e.is_io() && e.to_string().contains(OVER) {
             Refusal::new(Kind::TooLarge, format!("the input is longer than {max} bytes (--input-max)"))
-        } else {
+        } else if e.is_io() {
             Refusal::new(Kind::Io, format!("stdin: {e}"))
+        } else if place.iter().next().is_some() {
+            Refusal::new(Kind::Malformed, format!("the input is not a batch input: {place}: {e}"))
+        } else {
+            Refusal::new(Kind::Malformed, format!("the input is not a batch input: {e}"))
         }
     })
 }

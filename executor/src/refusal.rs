@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Characters of a sentence: quote-gen's has no more room.
+const SENTENCE_MAX: usize = 390;
+
 /// The kind of a refusal is the exit status (docs/EXECUTOR.md lists them).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -65,13 +68,18 @@ impl Refusal {
 }
 
 impl fmt::Display for Refusal {
-    /// One line, whatever the crates put into their words.
+    /// One line of bounded length, whatever the crates put into their words. What is left out is in the middle:
+    /// that is where an input is quoted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.sentence.split_whitespace().enumerate().try_for_each(|(i, word)| {
-            if i > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(word)
-        })
+        let line = self.sentence.split_whitespace().collect::<Vec<_>>().join(" ");
+        let count = line.chars().count();
+
+        if count <= SENTENCE_MAX {
+            return f.write_str(&line);
+        }
+        let kept = SENTENCE_MAX / 2;
+        let start: String = line.chars().take(kept).collect();
+        let end: String = line.chars().skip(count - kept).collect();
+        write!(f, "{start}[...]{end}")
     }
 }

@@ -3,6 +3,7 @@
 use crate::refusal::{Kind, Refusal};
 use ethrex_common::types::block_access_list::BlockAccessList;
 use ethrex_common::{
+    Bloom,
     constants::EMPTY_WITHDRAWALS_HASH,
     errors::InvalidBlockError,
     types::{
@@ -139,16 +140,23 @@ fn receipts(header: &BlockHeader, receipts: &[Receipt]) -> Result<(), Refusal> {
             hex(root),
         ));
     }
-    if bloom != header.logs_bloom {
+    if let Some(at) = bloom.0.iter().zip(&header.logs_bloom.0).position(|(a, b)| a != b) {
         return Err(Refusal::differs(
             Kind::Bloom,
             "logs bloom",
             header.number,
-            format!("{:#x}", header.logs_bloom),
-            format!("{bloom:#x}"),
+            excerpt(&header.logs_bloom, at),
+            excerpt(&bloom, at),
         ));
     }
     Ok(())
+}
+
+/// Of 256 bytes those that tell, from the first that differs.
+fn excerpt(bloom: &Bloom, at: usize) -> String {
+    let hex: String = bloom.0[at..].iter().take(32).map(|byte| format!("{byte:02x}")).collect();
+
+    format!("0x{hex} (from byte {at})")
 }
 
 fn requests(header: &BlockHeader, config: &ChainConfig, requests: &[Requests]) -> Result<(), Refusal> {

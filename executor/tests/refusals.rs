@@ -167,7 +167,16 @@ fn a_blob_that_is_not_the_blocks() {
     input["blob_proof"] = other["blob_proof"].clone();
     refused(&input, 94, &["block 50: the blob with versioned hash 0x01", "is not that of the 5 blocks"]);
     input["blob_commitment"] = json!([1; 48].to_vec());
-    refused(&input, 94, &["the blob's KZG proof cannot be verified"]);
+    let proof: Vec<u8> = serde_json::from_value(other["blob_proof"].clone()).expect("bytes");
+    refused(
+        &input,
+        94,
+        &[
+            "block 50: the blob's KZG proof cannot be verified",
+            &format!("commitment 0x{}", "01".repeat(48)),
+            &format!("proof 0x{}", hex::encode(proof)),
+        ],
+    );
 }
 
 #[test]
@@ -215,13 +224,40 @@ fn what_is_no_input() {
 }
 
 #[test]
+fn what_is_of_another_shape_is_named_by_its_place() {
+    let huge = "x".repeat(1 << 20);
+
+    for (at, value, words) in [
+        ("/blocks/1/header/gasUsed", json!(-1), "blocks[1].header.gasUsed: "),
+        ("/blocks/0/body/transactions/1/nonce", json!("0xzz"), "blocks[0].body.transactions[1]"),
+        ("/blob_proof", json!(vec![0; 49]), "blob_proof: "),
+        ("/fee_configs/1", json!(7), "fee_configs[1]: "),
+        ("/execution_witness/chain_config/chainId", json!(huge), "execution_witness.chain_config.chainId: "),
+        ("/blocks", json!(huge), "blocks: "),
+    ] {
+        let Some(mut input) = two_blocks() else { return };
+
+        *input.pointer_mut(at).expect("a field") = value;
+        refused(&input, 65, &[&format!("the input is not a batch input: {words}"), " at line 1 column "]);
+    }
+}
+
+#[test]
 fn flags() {
     let ended = execute(b"", &["--help"]);
     assert_eq!(ended.status, Some(0));
     assert!(String::from_utf8_lossy(&ended.output).contains("--input-max"));
     let ended = execute(b"", &["--version"]);
     assert_eq!(ended.output, b"ethrex-executor 31.0.0\n");
-    for flags in [&["--frobnicate"][..], &["--input-max"], &["--input-max", "many"]] {
+    assert_eq!(execute(b"    ", &["--input-max=3"]).status, Some(80));
+    for flags in [
+        &["--frobnicate"][..],
+        &["--input-max=many"],
+        &["--l1=1"],
+        &["input.json"],
+        &["--input-max"],
+        &["--input-max", "many"],
+    ] {
         let ended = execute(b"", flags);
         assert_eq!(ended.status, Some(64), "{}", ended.said);
         assert!(ended.said.contains("--help"));

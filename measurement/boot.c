@@ -59,6 +59,24 @@ static bool check_stub(struct span image, struct why *why)
 	return false;
 }
 
+/* From these a stub makes more of the initial RAM disk than .initrd holds. */
+static bool check_sections(struct span image, struct why *why)
+{
+	static const char *const more[] = {".pcrsig", ".pcrpkey", ".ucode", ".profile"};
+	size_t i;
+
+	for (i = 0; i < sizeof more / sizeof *more; i++)
+		if (pe_has_section(image, more[i])) {
+			why_set(why,
+				"the executable has a section %s, which the stub hands to the "
+				"kernel in "
+				"the initial RAM disk: what is measured of it is not known",
+				more[i]);
+			return false;
+		}
+	return true;
+}
+
 /* The load options as the kernel gets them: UTF-16, and a NUL. */
 static bool add_command_line(struct boot_events *b, struct span cmdline, struct why *why)
 {
@@ -75,6 +93,13 @@ static bool add_command_line(struct boot_events *b, struct span cmdline, struct 
 			"byte %zu of the command line is 0x%02x; printable ASCII alone is measured "
 			"the same by every stub",
 			i, cmdline.p[i]);
+		return false;
+	}
+	if (n == 0 || cmdline.p[0] == ' ' || cmdline.p[n - 1] == ' ') {
+		why_set(
+		    why,
+		    n ? "the command line starts or ends in a blank, which not every stub passes on"
+		      : "the command line is empty: the stub would take another");
 		return false;
 	}
 	buf_init(&wide, 2 * (COMMAND_LINE_MAX + 1));
@@ -100,7 +125,8 @@ static bool add_image(struct boot_events *b, struct span image, struct why *why)
 	uint8_t digest[DIGEST_SIZE];
 	struct span part;
 
-	if (!check_stub(image, why) || !pe_authenticode(digest, image, why))
+	if (!check_stub(image, why) || !check_sections(image, why) ||
+	    !pe_authenticode(digest, image, why))
 		return false;
 	add(b, 1, EVENT_EFI_BOOT_APPLICATION, digest, "the unified kernel image");
 	if (!pe_section(&part, image, ".linux", why) || !pe_authenticode(digest, part, why)) {

@@ -147,45 +147,100 @@ static bool read_chain(struct buf *out, const struct fat *fat, uint32_t cluster,
 	return true;
 }
 
+#define ENTRY_SIZE      32u
+#define ATTRIBUTE       11u
+#define IS_LABEL        0x08u /* of the volume, and a part of a long name */
+#define IS_DIRECTORY    0x10u
+#define DIRECTORY_BYTES (65536u * ENTRY_SIZE)
+
 struct file {
 	uint32_t cluster, size;
 };
 
-/* name: as in a directory, eight characters and three. */
-static bool look_up(struct file *out, const struct fat *fat, uint32_t directory,
-		    const char name[12], struct why *why)
+enum found { FOUND, NOT_FOUND, UNREADABLE };
+
+/* name: as in a directory, eight characters and three; shorter: what it starts with. */
+static enum found look_up(struct file *out, const struct fat *fat, uint32_t directory,
+			  const char *name, uint8_t kind, struct why *why)
 {
+	enum found found = NOT_FOUND;
 	struct buf entries;
-	bool ok;
 	size_t i;
 
-	buf_init(&entries, 65536u * 32u);
-	ok = read_chain(&entries, fat, directory, entries.max, why);
-	for (i = 0; ok && i + 32 <= entries.len && entries.p[i] != 0; i += 32) {
+	buf_init(&entries, DIRECTORY_BYTES);
+	if (!read_chain(&entries, fat, directory, entries.max, why))
+		found = UNREADABLE;
+	for (i = 0; found == NOT_FOUND && i + ENTRY_SIZE <= entries.len && entries.p[i] != 0;
+	     i += ENTRY_SIZE) {
 		const uint8_t *e = entries.p + i;
 
-		if ((e[11] & 0x0f) == 0x0f || memcmp(e, name, 11) != 0) /* a long name's part */
+		if ((e[ATTRIBUTE] & (IS_LABEL | IS_DIRECTORY)) != kind || e[0] == '.' ||
+		    e[0] == 0xe5 || memcmp(e, name, strlen(name)) != 0)
 			continue;
 		out->cluster = (uint32_t)le16(e + 20) << 16 | le16(e + 26);
 		out->size = le32(e + 28);
-		buf_free(&entries);
-		return true;
+		found = FOUND;
 	}
 	buf_free(&entries);
-	if (ok)
-		why_set(why, "the EFI system partition has no \\EFI\\BOOT\\BOOTX64.EFI");
-	return false;
+	return found;
+}
+
+/* systemd-stub takes more of the command line and of the initial RAM disk from
+ * \EFI\BOOT\BOOTX64.EFI.extra.d, \loader\credentials and \loader\addons; of long names the short
+ * ones are anything. */
+static bool check_companions(const struct fat *fat, uint32_t boot, struct why *why)
+{
+	static const char *const names[] = {"CREDEN", "ADDONS"};
+	struct file loader, f;
+	enum found found = look_up(&f, fat, boot, "", IS_DIRECTORY, why);
+	size_t i;
+
+	if (found == FOUND)
+		why_set(why, "\\EFI\\BOOT on the EFI system partition holds a directory, from "
+			     "which the stub may take what is measured");
+	if (found != NOT_FOUND)
+		return false;
+	found = look_up(&loader, fat, fat->root, "LOADER     ", IS_DIRECTORY, why);
+	for (i = 0; found == FOUND && i < sizeof names / sizeof *names; i++) {
+		const enum found inner =
+		    look_up(&f, fat, loader.cluster, names[i], IS_DIRECTORY, why);
+
+		if (inner == FOUND)
+			why_set(
+			    why,
+			    "\\LOADER on the EFI system partition holds a directory %s..., from "
+			    "which the stub takes what is measured",
+			    names[i]);
+		if (inner != NOT_FOUND)
+			return false;
+	}
+	return found != UNREADABLE;
 }
 
 static bool read_application(struct boot_disk *out, struct span esp, struct why *why)
 {
-	struct file f;
+	static const struct {
+		const char *name;
+		uint8_t kind;
+	} path[] = {
+	    {"EFI        ", IS_DIRECTORY}, {"BOOT       ", IS_DIRECTORY}, {"BOOTX64 EFI", 0}};
+	enum found found = FOUND;
+	struct file f = {0, 0};
 	struct fat fat;
+	uint32_t directory;
+	size_t i;
 
 	buf_init(&out->application, BOOT_APPLICATION_MAX);
-	if (!open_fat(&fat, esp, why) || !look_up(&f, &fat, fat.root, "EFI        ", why) ||
-	    !look_up(&f, &fat, f.cluster, "BOOT       ", why) ||
-	    !look_up(&f, &fat, f.cluster, "BOOTX64 EFI", why))
+	if (!open_fat(&fat, esp, why))
+		return false;
+	f.cluster = fat.root;
+	for (i = 0; found == FOUND && i < 3; i++) {
+		directory = f.cluster;
+		found = look_up(&f, &fat, directory, path[i].name, path[i].kind, why);
+	}
+	if (found == NOT_FOUND)
+		why_set(why, "the EFI system partition has no \\EFI\\BOOT\\BOOTX64.EFI");
+	if (found != FOUND || !check_companions(&fat, directory, why))
 		return false;
 	if (!read_chain(&out->application, &fat, f.cluster, f.size, why))
 		return false;

@@ -138,23 +138,62 @@ bool pe_authenticode(uint8_t out[DIGEST_SIZE], struct span image, struct why *wh
 	return true;
 }
 
+/* The section of that name. Stubs differ in which of two they take, and older ones compare no more
+ * of a section's name than their own has: all that start with it count. */
+static const uint8_t *find_section(const struct pe *pe, const char *name, unsigned *found)
+{
+	const uint8_t *exact = NULL;
+	const size_t n = strlen(name);
+	unsigned i;
+
+	*found = 0;
+	for (i = 0; i < pe->n; i++) {
+		const uint8_t *p = pe->section[i];
+
+		if (n > 8 || memcmp(p, name, n) != 0)
+			continue;
+		++*found;
+		if (n == 8 || p[n] == 0)
+			exact = p;
+	}
+	return exact;
+}
+
+bool pe_has_section(struct span image, const char *name)
+{
+	struct pe pe;
+	unsigned n = 0;
+
+	if (parse(&pe, image, NULL))
+		find_section(&pe, name, &n);
+	return n > 0;
+}
+
 bool pe_section(struct span *out, struct span image, const char *name, struct why *why)
 {
-	const size_t n = strlen(name);
+	const uint8_t *p;
 	struct pe pe;
-	unsigned i;
+	unsigned n;
 
 	if (!parse(&pe, image, why))
 		return false;
-	for (i = 0; i < pe.n; i++) {
-		const uint8_t *p = pe.section[i];
-		const uint32_t raw = le32(p + SEC_RAW_SIZE), size = le32(p + SEC_VIRTUAL_SIZE);
-
-		if (n <= 8 && memcmp(p, name, n) == 0 && (n == 8 || p[n] == 0)) {
-			*out = span_of(image.p + le32(p + SEC_RAW), size < raw ? size : raw);
-			return true;
-		}
+	p = find_section(&pe, name, &n);
+	if (!p) {
+		why_set(why, "the executable has no section %s: is it a unified kernel image?",
+			name);
+		return false;
 	}
-	why_set(why, "the executable has no section %s: is it a unified kernel image?", name);
+	if (n > 1) {
+		why_set(why,
+			"the executable has %u sections whose names start with %s; which one a "
+			"stub takes is its own affair",
+			n, name);
+		return false;
+	}
+	*out = span_of(image.p + le32(p + SEC_RAW), le32(p + SEC_VIRTUAL_SIZE));
+	if (out->n > 0 && out->n <= le32(p + SEC_RAW_SIZE))
+		return true;
+	why_set(why, "section %s has %zu bytes in memory, and %u in the file", name, out->n,
+		le32(p + SEC_RAW_SIZE));
 	return false;
 }

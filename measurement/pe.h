@@ -17,7 +17,11 @@
  * with the sentence: not such an executable, or one whose parts lie outside it. */
 bool pe_authenticode(uint8_t out[DIGEST_SIZE], struct span image, struct why *why);
 
-/* A section's content, without the padding behind it. False with the sentence. */
+/* A section's content, without the padding behind it. False with the sentence: no such section,
+ * more than one, an empty one, or one that is longer in memory than in the file. */
 bool pe_section(struct span *out, struct span image, const char *name, struct why *why);
+
+/* Whether a section has that name, or one that starts with it. */
+bool pe_has_section(struct span image, const char *name);
 
 #endif

@@ -69,7 +69,7 @@ static bool parse_memory(uint64_t *out, const char *text)
 
 	errno = 0;
 	n = strtoull(text, &end, 10);
-	if (errno || end == text || text[0] == '-' || n == 0 || n > 1ull << 44)
+	if (errno || text[0] < '0' || text[0] > '9' || n == 0 || n > 1ull << 44)
 		goto wrong;
 	if (strcmp(end, "G") == 0 && n < 1ull << 20)
 		n <<= 30;
@@ -77,6 +77,10 @@ static bool parse_memory(uint64_t *out, const char *text)
 		n <<= 20;
 	else if (*end)
 		goto wrong;
+	if (n % 4096) {
+		complain("--memory '%s' is not a whole number of pages (4096 bytes)", text);
+		return false;
+	}
 	*out = n;
 	return true;
 wrong:

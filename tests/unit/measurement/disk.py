@@ -19,7 +19,7 @@ def fold(*digests):
     return register
 
 
-def pe(sections, tail=b"", certificates=b"", shuffle=False):
+def pe(sections, tail=b"", certificates=b"", shuffle=False, in_memory=None):
     """An executable of x86-64 firmware, and the hash by which firmware measures it."""
     align = 0x200
     headers = 0x400
@@ -37,7 +37,7 @@ def pe(sections, tail=b"", certificates=b"", shuffle=False):
     rows = []
     for i, (name, content) in enumerate(sections):
         raw = content + bytes(-len(content) % align)
-        rows.append(struct.pack("<8sIIIIIIHHI", name.encode(), len(content), 0x1000 * (i + 1), len(raw),
+        rows.append(struct.pack("<8sIIIIIIHHI", name.encode(), (in_memory or {}).get(name, len(content)), 0x1000 * (i + 1), len(raw),
                                 headers + len(body), 0, 0, 0, 0, 0x40000040))
         body += raw
     if shuffle:
@@ -50,8 +50,9 @@ def pe(sections, tail=b"", certificates=b"", shuffle=False):
     return bytes(head) + body + tail + certificates, sha384(hashed + body + tail)
 
 
-def fat32(content):
-    """A file system with \\EFI\\BOOT\\BOOTX64.EFI alone, its clusters from the last to the first."""
+def fat32(content, label=b"NO NAME    ", in_root=b"", in_boot=b"", in_loader=b""):
+    """A file system with \\EFI\\BOOT\\BOOTX64.EFI alone, its clusters from the last to the first; directories of
+    these names, beside it, empty but for in_loader."""
     clusters = -(-len(content) // SECTOR)
     fat_sectors = -(-4 * (clusters + 8) // SECTOR)
     boot = bytearray(SECTOR)
@@ -62,7 +63,7 @@ def fat32(content):
     boot[510:512] = b"\x55\xaa"
     end = 0x0fffffff
     chain = [5 + clusters - 1 - i for i in range(clusters)]
-    table = [0x0ffffff8, end, end, end, end] + [0] * clusters
+    table = [0x0ffffff8, end, end, end, end] + [0] * clusters + [end]
     for here, there in zip(chain, chain[1:] + [end]):
         table[here] = there
     fat = struct.pack(f"<{len(table)}I", *table)
@@ -72,8 +73,12 @@ def fat32(content):
         return struct.pack("<11sB8xHHHHI", name, attribute, cluster >> 16, 0, 0, cluster & 0xffff, size)
 
     long_name = b"\x41" + bytes(10) + b"\x0f" + bytes(20)
-    data = {2: entry(b"NO NAME    ", 8, 0) + long_name + entry(b"EFI        ", 0x10, 3), 3: entry(b"BOOT       ", 0x10, 4),
-            4: entry(b"BOOTX64 EFI", 0x20, chain[0] if chain else 0, len(content))}
+    def directories(*names):
+        return b"".join(entry(name, 0x10, 5 + clusters) for name in names if name)
+
+    data = {2: entry(label, 8, 0) + long_name + directories(in_root) + entry(b"EFI        ", 0x10, 3), 3: entry(b"BOOT       ", 0x10, 4),
+            4: entry(b".          ", 0x10, 4) + directories(in_boot) + entry(
+                b"BOOTX64 EFI", 0x20, chain[0] if chain else 0, len(content)), 5 + clusters: directories(in_loader)}
     for i, cluster in enumerate(chain):
         data[cluster] = content[i * SECTOR:(i + 1) * SECTOR]
     area = b"".join(data[c].ljust(SECTOR, b"\0") for c in sorted(data))
@@ -106,9 +111,10 @@ class Image:
     def __init__(self, cmdline=b"console=ttyS0 roothash=00", initrd=b"initrd" * 99, stub="252.39-1", **more):
         kernel, kernel_hash = pe([(".text", b"kernel" * 300)], tail=b"behind the sections")
         sections = [(".text", b"stub" * 200), (".sdmagic", f"#### LoaderInfo: systemd-stub {stub} ####\0".encode()),
-                    (".cmdline", cmdline), (".linux", kernel), (".initrd", initrd)]
-        uki, uki_hash = pe([s for s in sections if s[0] not in more.get("without", ())], shuffle=True)
-        self.disk, table = gpt([(ESP, fat32(uki)), (LINUX, b"root" * 1000)])
+                    (".cmdline", cmdline), (".linux", kernel), (".initrd", initrd), *more.get("sections", ())]
+        uki, uki_hash = pe([s for s in sections if s[0] not in more.get("without", ())], shuffle=True,
+                           in_memory=more.get("in_memory"))
+        self.disk, table = gpt([(ESP, fat32(uki, **more.get("esp", {}))), (LINUX, b"root" * 1000)])
         text = cmdline.rstrip(b"\0").decode()
         self.rtmr1 = fold(sha384(b"Calling EFI Application from Boot Option"), sha384(bytes(4)), table, uki_hash, kernel_hash,
                           sha384(b"Exit Boot Services Invocation"), sha384(b"Exit Boot Services Returned with Success"))

@@ -131,11 +131,33 @@ def test_what_nobody_has_seen_is_no_policy(tmp_path, image, firmware):
     ({"without": [".sdmagic"]}, "no systemd-stub"),
     ({"cmdline": b"a\nb"}, "byte 1 of the command line is 0x0a"),
     ({"cmdline": b"x" * 5000}, "at most 4096"),
+    ({"cmdline": b" quiet"}, "starts or ends in a blank"),
+    ({"cmdline": b"quiet "}, "starts or ends in a blank"),
+    ({"cmdline": b""}, "section .cmdline has 0 bytes in memory"),
+    ({"initrd": b""}, "section .initrd has 0 bytes in memory"),
+    ({"in_memory": {".initrd": 70000}}, "section .initrd has 70000 bytes in memory, and 1024 in the file"),
+    ({"sections": [(".cmdline", b"init=/bin/sh")]}, "2 sections whose names start with .cmdline"),
+    ({"sections": [(".initrd2", b"another")]}, "2 sections whose names start with .initrd"),
+    ({"sections": [(".linux", b"another")]}, "2 sections whose names start with .linux"),
+    ({"sections": [(".sdmagic", b"systemd-stub 252")]}, "2 sections whose names start with .sdmagic"),
+    ({"sections": [(".pcrsig", b"{}")]}, "a section .pcrsig"),
+    ({"sections": [(".pcrpkey", b"key")]}, "a section .pcrpkey"),
+    ({"sections": [(".ucode", b"cpio")]}, "a section .ucode"),
+    ({"esp": {"in_boot": b"BOOTX6~1D  "}}, "\\EFI\\BOOT on the EFI system partition holds a directory"),
+    ({"esp": {"in_root": b"LOADER     ", "in_loader": b"CREDEN~1   "}}, "holds a directory CREDEN"),
+    ({"esp": {"in_root": b"LOADER     ", "in_loader": b"ADDONS     "}}, "holds a directory ADDONS"),
 ])
 def test_what_cannot_be_predicted_is_said(tmp_path, what, words):
     path = put(tmp_path / "disk.raw", disk.Image(**what).disk)
     status, out, err = run("measure", path)
     assert (status, out) == (2, "") and words in err and str(path) in err
+
+
+@pytest.mark.parametrize("esp", [{"label": b"EFI        "}, {"label": b"BOOT       "},
+                                 {"in_root": b"LOADER     ", "in_loader": b"ENTRIES    "}])
+def test_what_else_is_on_the_system_partition_is_no_matter(tmp_path, image, esp):
+    m = measure(put(tmp_path / "other.raw", disk.Image(esp=esp).disk))
+    assert (m["rtmr1"]["value"], m["rtmr2"]["value"]) == (image.rtmr1.hex(), image.rtmr2.hex())
 
 
 def broken(kind, data):
@@ -174,9 +196,11 @@ def test_files_that_are_not_there_and_that_are_no_firmware(tmp_path, image, firm
     half = put(tmp_path / "code.fd", firmware.file[4096:])
     status, _, err = run("measure", image.path, "--firmware", half)
     assert status == 2 and "half of a split pair" in err
-    for wrong in ("2T", "0", "-1", "", "x", "99999999G"):
+    for wrong in ("2T", "0", "-1", "", "x", "99999999G", "+2G", " 2G", "2 G", "2GiB", "0x80000000", "2g"):
         status, _, err = run("measure", image.path, "--memory", wrong)
         assert status == 2 and f"--memory '{wrong}' is not" in err
+    status, _, err = run("measure", image.path, "--memory", "2147483649")
+    assert status == 2 and "--memory '2147483649' is not a whole number of pages" in err
 
 
 def event_log(events):

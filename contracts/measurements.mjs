@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { die, isTrue } from "./tools.mjs";
@@ -23,16 +24,48 @@ function readFile(path) {
 	} catch (e) {
 		throw new Error(`ETHREX_DEPLOYER_TDX_MEASUREMENTS: ${path}: ${e.message}`);
 	}
-	return Object.fromEntries(
+	const rows = Object.fromEntries(
 		NAMES.map((name) => {
 			const row = file?.[name.toLowerCase()];
-			if (row === undefined || row === null || !("value" in row))
+			if (typeof row !== "object" || row === null || !("value" in row))
 				throw new Error(
 					`ETHREX_DEPLOYER_TDX_MEASUREMENTS: ${path} has no ${name.toLowerCase()}: it is no measurements.json`,
+				);
+			if (row.value !== null && !is48Bytes(row.value))
+				throw new Error(
+					`${path}: ${name.toLowerCase()} is not 48 bytes of hex: ${JSON.stringify(row.value)}`,
 				);
 			return [name, row];
 		}),
 	);
+	for (const register of [1, 2]) {
+		const events = (Array.isArray(file.events) ? file.events : []).filter(
+			(e) => e?.rtmr === register,
+		);
+		const { value } = rows[`RTMR${register}`];
+		if (value !== null && events.length > 0 && replayed(events) !== bare(value))
+			throw new Error(
+				`${path}: rtmr${register} is ${value}, which is not what its ${events.length} events lead to: ${replayed(events)}`,
+			);
+	}
+	return rows;
+}
+
+const is48Bytes = (value) => typeof value === "string" && /^(0x)?[0-9a-fA-F]{96}$/.test(value);
+const bare = (value) => value.replace(/^0x/, "").toLowerCase();
+
+/** What a register holds after these events, in hex. */
+function replayed(events) {
+	return events
+		.reduce(
+			(register, e) =>
+				createHash("sha384")
+					.update(register)
+					.update(Buffer.from(`${e.digest}`, "hex"))
+					.digest(),
+			Buffer.alloc(48),
+		)
+		.toString("hex");
 }
 
 /** MRTD and RTMR0..2 by the settings: each one's own, else the file's, else ethrex's image. What no TD's quote has
@@ -48,19 +81,17 @@ export function measurements(env) {
 		if (!own && row && !development) {
 			if (row.value === null)
 				throw new Error(
-					`${path}: ${name.toLowerCase()} is not known (${row.how}); ETHREX_DEPLOYER_TDX_${name} says it, or tdx-quote measure --from-quote learns it`,
+					`${path}: ${name.toLowerCase()} is not known (${row.how ?? "how is not said"}); ETHREX_DEPLOYER_TDX_${name} says it, or tdx-quote measure --from-quote learns it`,
 				);
 			if (row.confirmed !== true && !accepted)
 				throw new Error(
-					`${path}: ${name.toLowerCase()} is not confirmed by a TD's quote (${row.how}); ETHREX_DEPLOYER_TDX_ACCEPT_UNCONFIRMED=true takes it all the same`,
+					`${path}: ${name.toLowerCase()} is not confirmed by a TD's quote (${row.how ?? "how is not said"}); ETHREX_DEPLOYER_TDX_ACCEPT_UNCONFIRMED=true takes it all the same`,
 				);
 		}
-		const value = own || row?.value || MEASUREMENTS[name];
-		if (!/^(0x)?[0-9a-fA-F]{96}$/.test(value))
-			throw new Error(
-				`${own || !row ? `ETHREX_DEPLOYER_TDX_${name}` : `${path}: ${name.toLowerCase()}`} is not 48 bytes of hex: ${value}`,
-			);
-		return "0x" + value.replace(/^0x/, "").toLowerCase();
+		const value = own || (row?.value ?? MEASUREMENTS[name]);
+		if (!is48Bytes(value))
+			throw new Error(`ETHREX_DEPLOYER_TDX_${name} is not 48 bytes of hex: ${value}`);
+		return "0x" + bare(value);
 	});
 }
 

@@ -247,6 +247,46 @@ def test_a_file_that_is_no_measurements(l1, tmp_path):
     assert done.returncode == 1 and "rtmr1 is not 48 bytes" in done.stderr
 
 
+def taken(file, **env):
+    """What the deployer would take from it: NAME to value; or why it would not."""
+    done = subprocess.run(["node", CONTRACTS / "measurements.mjs"], text=True, capture_output=True, timeout=60,
+                          env={**os.environ, "ETHREX_DEPLOYER_TDX_MEASUREMENTS": str(file), **env})
+    assert done.returncode in (0, 1) and len(done.stderr.splitlines()) == done.returncode, done
+    return dict(line.split() for line in done.stdout.splitlines()) or done.stderr
+
+
+def test_a_measurement_that_is_none_is_not_replaced(tmp_path):
+    """By ethrex's image, least of all where it says that it is confirmed."""
+    file = tmp_path / "measurements.json"
+    known = {name: {"value": "ab" * 48, "confirmed": True} for name in ("mrtd", "rtmr0", "rtmr1", "rtmr2")}
+    assert taken(written(file, **known)) == {name: "0x" + "ab" * 48 for name in known}
+    for value in ("", 0, False, 5, True, [], ["ab" * 48], {}, "ab" * 47, "ab" * 48 + "\n", "0x"):
+        written(file, **{**known, "rtmr0": {"value": value}})
+        for development in ("false", "true"):
+            said = taken(file, ETHREX_TDX_DEV_MODE=development)
+            assert f"{file}: rtmr0 is not 48 bytes of hex: " in said, (value, said)
+    for row in ("ab" * 48, 5, True, None, ["value"]):
+        rows = json.loads(written(file, **known).read_text())
+        file.write_text(json.dumps({**rows, "rtmr0": row}))
+        assert f"{file} has no rtmr0: it is no measurements.json" in taken(file), row
+
+
+def test_a_measurement_is_what_its_events_lead_to(tmp_path):
+    known = {name: {"value": "ab" * 48, "confirmed": True} for name in ("mrtd", "rtmr0", "rtmr1", "rtmr2")}
+    digests = [hashlib.sha384(b"one").digest(), hashlib.sha384(b"two").digest()]
+    register = bytes(48)
+    for digest in digests:
+        register = hashlib.sha384(register + digest).digest()
+    events = [{"rtmr": 0, "digest": "00" * 48, "what": "of which the rest is not known"}] + [
+        {"rtmr": 2, "digest": digest.hex(), "what": "an event"} for digest in digests]
+    file = written(tmp_path / "measurements.json", **{**known, "rtmr2": {"value": register.hex(), "confirmed": True}})
+    right = json.loads(file.read_text())
+    file.write_text(json.dumps({**right, "events": events}))
+    assert taken(file)["rtmr2"] == "0x" + register.hex()
+    file.write_text(json.dumps({**right, "events": events[:2]}))
+    assert f"rtmr2 is {register.hex()}, which is not what its 1 events lead to: " in taken(file)
+
+
 @pytest.mark.parametrize("env, complaint", [
     ({"ETHREX_L2_TDX": "yes"}, "neither true nor false"),
     ({"ETHREX_L2_TDX": "true", "ETHREX_TDX_DEV_MODE": "true", "ETHREX_DEPLOYER_TDX_RTMR1": "12"}, "RTMR1 is not 48 bytes"),

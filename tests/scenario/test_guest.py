@@ -5,6 +5,7 @@ Emulation shows boot, dm-verity and what the guest does; nothing of trust domain
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -275,6 +276,27 @@ def test_the_doctor_names_each_finding_and_its_remedy(tmp_path):
     assert "options kvm_intel tdx=1" in said
 
 
+def test_the_doctor_on_odd_machines(tmp_path):
+    """No QEMU, one that never answers, a user's PATH; none of it ends or holds the doctor."""
+    patience = tmp_path / "timeout"  # a shorter one
+    patience.write_text('#!/bin/sh\nshift\nexec /usr/bin/timeout 0.3 "$@"\n')
+    hangs = tmp_path / "hangs"
+    hangs.write_text("#!/bin/sh\nexec sleep 1000\n")
+    for file in (patience, hangs):
+        file.chmod(0o755)
+
+    def doctor(qemu, path):
+        done = subprocess.run([GUEST / "doctor"], env=clean_env(QEMU=qemu, PATH=path), capture_output=True, text=True, timeout=60)
+        assert done.returncode in (0, 1) and done.stderr == ""
+        return done.stdout
+
+    assert "NO   /nowhere/qemu is not here\n" in doctor("/nowhere/qemu", os.environ["PATH"])
+    assert f"NO   {hangs} (it does not say its version) has no tdx-guest object" in doctor(hangs, f"{tmp_path}:/usr/bin:/bin")
+    users = doctor("/bin/false", "/usr/bin:/bin").splitlines()[0]
+    roots = doctor("/bin/false", "/usr/bin:/bin:/usr/sbin:/sbin").splitlines()[0]
+    assert users == roots
+
+
 def test_no_vm_is_said_first():
     lines = subprocess.run(["make", "--no-print-directory", "-n", "-C", REPO / "quote-gen", "run"], env=clean_env(), text=True,
                            capture_output=True, check=True).stdout.splitlines()
@@ -283,6 +305,32 @@ def test_no_vm_is_said_first():
                           env=clean_env(ETHREX_PROOF_COORDINATOR_URL="localhost:3911", VERGEN_GIT_SHA="abcdef0"),
                           capture_output=True, check=True).stdout
     assert "This is no VM" not in said and "coordinator=10.0.2.2:3911 commit-hash=abcdef0" in said and "run-qemu" in said
+
+
+@pytest.mark.parametrize("url, seen", [
+    ("127.0.0.1:3900", "10.0.2.2:3900"), ("tcp://localhost:3911", "10.0.2.2:3911"), ("[::1]:3900", "10.0.2.2:3900"),
+    ("0.0.0.0:3900", "10.0.2.2:3900"), ("203.0.113.7:3900", "203.0.113.7:3900"), ("tcp://203.0.113.7:1", "203.0.113.7:1"),
+])
+def test_the_guest_finds_the_coordinator_of_this_machine(url, seen):
+    said = subprocess.run(["make", "--no-print-directory", "-n", "-C", REPO / "quote-gen", "run", "VM=1"], text=True,
+                          env=clean_env(ETHREX_PROOF_COORDINATOR_URL=url), capture_output=True, check=True).stdout
+    assert f"coordinator={seen} " in said
+
+
+def test_arguments_that_no_guest_would_get_are_refused():
+    done = subprocess.run(["make", "--no-print-directory", "-n", "-C", REPO / "quote-gen", "run", "VM=1", "ARGS=--batches 1"],
+                          text=True, env=clean_env(), capture_output=True)
+    assert done.returncode == 2 and 'in the guest they are SETTINGS="NAME=VALUE ..."' in done.stderr, done
+
+
+def test_what_an_earlier_image_had_is_no_measurement_of_this_one(tmp_path):
+    """Where nothing can be computed, nothing is left beside the image."""
+    (tmp_path / "disk.raw").write_bytes(b"no image")
+    (tmp_path / "measurements.json").write_text("{}")
+    done = subprocess.run([GUEST / "measure", tmp_path, tmp_path / "disk.raw", "2G"], text=True, capture_output=True,
+                          env=clean_env(TDX_QUOTE=BUILD / "verifier" / "tdx-quote"), timeout=60)
+    assert done.returncode == 2 and "no TDVF descriptor" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["disk.raw"]
 
 
 def fake_qemu(directory):

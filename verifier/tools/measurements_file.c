@@ -126,14 +126,40 @@ static bool read_events(struct measurements *m, const json_t *list, struct why *
 	return true;
 }
 
+/* A value that was changed and events that were not, or the reverse, are no prediction. */
+static bool check_events(const struct measurements *m, struct why *why)
+{
+	uint8_t rtmr[RTMR_COUNT][DIGEST_SIZE];
+	size_t i, n[RTMR_COUNT] = {0};
+	char hex[2 * DIGEST_SIZE + 1];
+
+	event_log_replay(&m->events, rtmr);
+	for (i = 0; i < m->events.n; i++)
+		n[m->events.events[i].rtmr]++;
+	for (i = 1; i <= 2; i++) {
+		const struct measured_value *v = &m->reg[REG_RTMR0 + i];
+
+		if (!v->known || n[i] == 0 || memcmp(v->value, rtmr[i], DIGEST_SIZE) == 0)
+			continue;
+		hex_encode(hex, v->value, DIGEST_SIZE);
+		why_set(why, "rtmr%zu is %s, which is not what its %zu events lead to", i, hex,
+			n[i]);
+		return false;
+	}
+	return true;
+}
+
 bool measurements_parse(struct measurements *out, struct span json, struct why *why)
 {
-	json_t *o = json_loadb((const char *)json.p, json.n, JSON_REJECT_DUPLICATES, NULL);
+	json_error_t at = {.line = 0};
+	json_t *o = json_loadb((const char *)json.p, json.n, JSON_REJECT_DUPLICATES, &at);
 	bool ok = json_is_object(o);
 	size_t i;
 
 	memset(out, 0, sizeof *out);
-	if (!ok)
+	if (!o)
+		why_set(why, "no JSON: %s, line %d", at.text, at.line);
+	else if (!ok)
 		why_set(why, "not a JSON object");
 	for (i = 0; ok && i < MEASURED_REGISTERS; i++)
 		ok = read_value(&out->reg[i], json_object_get(o, measured_names[i]),
@@ -142,7 +168,7 @@ bool measurements_parse(struct measurements *out, struct span json, struct why *
 		copy_sum(out->image_sha256, json_object_get(o, "image"));
 		copy_sum(out->firmware_sha256, json_object_get(o, "firmware"));
 		out->memory = (uint64_t)json_integer_value(json_object_get(o, "memory"));
-		ok = read_events(out, json_object_get(o, "events"), why);
+		ok = read_events(out, json_object_get(o, "events"), why) && check_events(out, why);
 	}
 	json_decref(o);
 	if (!ok) {

@@ -228,6 +228,28 @@ def test_the_first_event_that_differs_is_named(tmp_path, image):
     assert 'RTMR1: the step "Calling EFI Application from Boot Option" is expected, and the log has no such event' in out
 
 
+def test_a_file_that_was_changed_is_no_prediction(tmp_path, image, firmware):
+    right = measure(image.path, "--firmware", firmware.path, "--memory", "2G")
+    log = put(tmp_path / "log", event_log([(3, 6, b"any", struct.pack("<II", 0x8f3b22ed, 0))]))
+    flipped = f"{int(right['rtmr1']['value'][:2], 16) ^ 1:02x}" + right["rtmr1"]["value"][2:]
+    events = right["events"]
+    dropped = [e for i, e in enumerate(events) if i != len(events) - 1]
+    for change, words in (
+            ({"rtmr1": {**right["rtmr1"], "value": flipped}}, f"rtmr1 is {flipped}, which is not what its 7 events lead to"),
+            ({"events": dropped}, "which is not what its 6 events lead to"),
+            ({"events": [*events, events[-1]]}, "which is not what its 8 events lead to"),
+            ({"events": [*events[:-1], {**events[-1], "digest": "00" * 48}]}, "which is not what its 7 events lead to"),
+            ({"rtmr2": {**right["rtmr2"], "value": 5}}, "rtmr2 has no value of 48 bytes in hex, nor null"),
+            ({"events": [{"rtmr": 4, "digest": "00" * 48, "what": "x"}]}, "event 1 has not an rtmr of 0 to 3")):
+        path = put(tmp_path / "changed.json", json.dumps({**right, **change}).encode())
+        status, out, err = run("replay", log, "--expect", path)
+        assert (status, out) == (2, "") and words in err and str(path) in err, err
+        status, _, err = run("measure", image.path, "--firmware", firmware.path, "--memory", "2G", "--learnt", path)
+        assert status == 2 and words in err, err
+    status, _, err = run("replay", log, "--expect", put(tmp_path / "cut.json", json.dumps(right, indent=2).encode()[:-20]))
+    assert status == 2 and "not a measurements.json: no JSON: " in err and ", line " in err
+
+
 @real_logs
 def test_a_real_log_leads_to_its_quote():
     log, pair = f"{GUEST}/gt_ccel_data.dat", f"{GUEST}/gt_cos-113-tdx-quote.dat"

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define NUMBER_DIGITS_MAX 308 /* in front of the point: 10^308 fits into a double */
+
 void tdxv__json_init(struct json *j, struct tdxv_bytes text, struct tdxv_why *why)
 {
 	*j = (struct json){.all = text, .why = why};
@@ -49,22 +51,40 @@ bool tdxv__json_end(struct json *j)
 	return j->at == j->all.n || tdxv__json_fail(j, "something follows the JSON value");
 }
 
+/* \uXXXX at this byte. */
+static bool code_unit(const struct json *j, size_t at, unsigned *out)
+{
+	uint8_t octet[2];
+
+	if (j->all.n - at < 6 || memcmp(j->all.p + at, "\\u", 2) != 0 ||
+	    !hex_decode(octet, 2, (const char *)j->all.p + at + 2, 4))
+		return false;
+	*out = (unsigned)octet[0] << 8 | octet[1];
+	return true;
+}
+
 /* At the backslash; leaves j->at on the escape's last character. */
 static bool escape(struct json *j)
 {
-	size_t left = j->all.n - j->at, i;
 	const uint8_t *p = j->all.p + j->at;
+	unsigned unit, low;
 
-	if (left < 2 || !memchr("\"\\/bfnrtu", p[1], 9))
+	if (j->all.n - j->at < 2 || !memchr("\"\\/bfnrtu", p[1], 9))
 		return false;
-	j->at++;
-	if (p[1] != 'u')
+	if (p[1] != 'u') {
+		j->at++;
 		return true;
-	for (i = 2; i < 6; i++)
-		if (i >= left || !p[i] || !strchr("0123456789abcdefABCDEF", p[i]))
+	}
+	if (!code_unit(j, j->at, &unit))
+		return false;
+	j->at += 5;
+	/* The first half of a pair needs the second, which never comes alone. */
+	if (unit >> 10 == 0xd800 >> 10) {
+		if (!code_unit(j, j->at + 1, &low) || low >> 10 != 0xdc00 >> 10)
 			return false;
-	j->at += 4;
-	return true;
+		j->at += 6;
+	}
+	return unit >> 10 != 0xdc00 >> 10;
 }
 
 /* s: between the quotes. *plain: no escape in it. */
@@ -96,7 +116,7 @@ static bool string(struct json *j, struct tdxv_bytes *s, bool *plain)
 
 bool tdxv__json_string(struct json *j, struct tdxv_bytes *s)
 {
-	bool plain;
+	bool plain = false;
 
 	if (j->failed || !string(j, s, &plain))
 		return false;
@@ -239,13 +259,24 @@ bool tdxv__json_status(struct json *j, enum tdxv_tcb_status *s)
 	       tdxv__json_fail(j, "an unknown TCB status");
 }
 
-static bool digits(struct json *j)
+/* Returns how many there are. */
+static size_t digits(struct json *j)
 {
 	size_t start = j->at;
 
 	while (j->at < j->all.n && j->all.p[j->at] >= '0' && j->all.p[j->at] <= '9')
 		j->at++;
-	return j->at > start;
+	return j->at - start;
+}
+
+/* The value of those digits, or more than limit. */
+static size_t value_of(const uint8_t *p, size_t n, size_t limit)
+{
+	size_t v = 0;
+
+	for (; n && v <= limit; p++, n--)
+		v = v * 10 + (size_t)(*p - '0');
+	return v;
 }
 
 /* One of these characters is next, and is taken. */
@@ -257,20 +288,38 @@ static bool one_of(struct json *j, const char *set)
 	return true;
 }
 
-/* RFC 8259, section 6. */
+/* e+2, e-02; *out stays what it is where there is none, or a negative one. */
+static bool exponent(struct json *j, size_t *out)
+{
+	bool negative;
+	size_t n;
+
+	if (!one_of(j, "eE"))
+		return true;
+	negative = one_of(j, "-");
+	if (!negative)
+		one_of(j, "+");
+	n = digits(j);
+	if (!negative)
+		*out = value_of(j->all.p + j->at - n, n, NUMBER_DIGITS_MAX);
+	return n > 0;
+}
+
+/* RFC 8259, section 6; and no more than fits into a double, which other readers make of it. */
 static bool number(struct json *j)
 {
+	size_t whole, power = 0;
 	bool ok;
 
 	one_of(j, "-");
-	ok = one_of(j, "0") || digits(j);
+	whole = one_of(j, "0") ? 1 : digits(j);
+	ok = whole > 0;
 	if (ok && one_of(j, "."))
-		ok = digits(j);
-	if (ok && one_of(j, "eE")) {
-		one_of(j, "+-");
-		ok = digits(j);
-	}
-	return ok || tdxv__json_fail(j, "a JSON value is expected");
+		ok = digits(j) > 0;
+	if (!ok || !exponent(j, &power))
+		return tdxv__json_fail(j, "a JSON value is expected");
+	return whole + power <= NUMBER_DIGITS_MAX ||
+	       tdxv__json_fail(j, "a number that may not fit into a double");
 }
 
 static bool scalar(struct json *j)

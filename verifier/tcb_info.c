@@ -1,6 +1,13 @@
 #include "verifier/internal.h"
 
 #include <string.h>
+#include <strings.h>
+
+/* Says what a component is of; may be left out, but is a string. */
+static bool is_label(struct tdxv_bytes key)
+{
+	return tdxv__bytes_are(key, "category") || tdxv__bytes_are(key, "type");
+}
 
 /* [{"svn":n,...} x 16] */
 static bool components(struct json *j, uint8_t out[16])
@@ -21,6 +28,9 @@ static bool components(struct json *j, uint8_t out[16])
 			if (tdxv__bytes_are(key, "svn")) {
 				seen = tdxv__json_uint(j, UINT8_MAX, &svn);
 				out[n] = (uint8_t)(seen ? svn : 0);
+			} else if (is_label(key) && tdxv__json_peek(j) != '"') {
+				tdxv__json_fail(j,
+						"a TCB component's category or type is no string");
 			} else {
 				tdxv__json_skip(j, NULL);
 			}
@@ -165,10 +175,10 @@ static bool module_id(struct module *m, struct json *j)
 {
 	struct tdxv_bytes id;
 
-	/* "TDX_03": two hex digits, in either case. */
+	/* "TDX_03": two hex digits, all in either case. */
 	if (!tdxv__json_string(j, &id))
 		return false;
-	if (id.n == 6 && (memcmp(id.p, "TDX_", 4) == 0 || memcmp(id.p, "tdx_", 4) == 0) &&
+	if (id.n == 6 && strncasecmp((const char *)id.p, "TDX_", 4) == 0 &&
 	    hex_decode(&m->major, 1, (const char *)id.p + 4, 2))
 		return true;
 	m->major = 0; /* an id of another form names no module of today */

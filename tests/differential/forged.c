@@ -95,6 +95,8 @@ static void strictness(FILE *out)
 	STRICT_CERTIFICATES(S)
 	STRICT_SGX_ENTRIES(S)
 	STRICT_COMPONENTS(S)
+	STRICT_LABELS(S)
+	STRICT_IDENTITIES(S)
 #undef S
 	for (i = 0; i < sizeof strict_value / sizeof strict_value[0]; i++) {
 		forge_init(f);

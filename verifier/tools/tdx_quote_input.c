@@ -151,7 +151,9 @@ static bool read_bundle(struct buf *piece, const char *path)
 
 	if (!read_file(&text, path))
 		return false;
-	root = json_loadb((const char *)text.p, text.len, JSON_REJECT_DUPLICATES, &error);
+	strcpy(error.text, "it is empty");
+	root = text.len ? json_loadb((const char *)text.p, text.len, JSON_REJECT_DUPLICATES, &error)
+			: NULL;
 	buf_free(&text);
 	ok = json_is_object(root) && json_object_size(root) > 0;
 	if (!ok)
@@ -170,6 +172,16 @@ static bool read_bundle(struct buf *piece, const char *path)
 	}
 	json_decref(root);
 	return ok;
+}
+
+/* Nothing would stand for Intel's root. */
+static bool read_root(struct buf *out, const char *path)
+{
+	if (!read_file(out, path))
+		return false;
+	if (!out->len)
+		complain("%s: there is no root certificate, it is empty", path);
+	return out->len > 0;
 }
 
 struct tdxv_collateral *load_collateral(const char *path, const char *root)
@@ -192,7 +204,7 @@ struct tdxv_collateral *load_collateral(const char *path, const char *root)
 		*collateral_file_piece(&in, (enum collateral_file)i) =
 		    (struct tdxv_bytes){b[i].p, b[i].len};
 	if (ok && root)
-		ok = read_file(&root_pem, root);
+		ok = read_root(&root_pem, root);
 	if (ok && tdxv_collateral_new(&c, &in, (struct tdxv_bytes){root_pem.p, root_pem.len},
 				      &why) != TDXV_OK)
 		complain("collateral: %s", why.text);
@@ -214,7 +226,7 @@ bool chosen_time(int64_t *t, const char *text)
 		return true;
 	errno = 0;
 	*t = strtoll(text, &end, 10);
-	if (*text && !*end && errno == 0)
+	if (strchr("-0123456789", *text) && end > text && !*end && errno == 0)
 		return true;
 	complain("time '%s' is neither like 2026-01-31T00:00:00Z nor a number of seconds", text);
 	return false;

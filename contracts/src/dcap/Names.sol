@@ -33,4 +33,6 @@ library Names {
     bytes32 internal constant TDX_COMPONENTS = bytes32("tdxtcbcomponents") | bytes32(uint256(16));
     bytes32 internal constant PCESVN = bytes32("pcesvn") | bytes32(uint256(6));
     bytes32 internal constant SVN = bytes32("svn") | bytes32(uint256(3));
+    bytes32 internal constant CATEGORY = bytes32("category") | bytes32(uint256(8));
+    bytes32 internal constant TYPE = bytes32("type") | bytes32(uint256(4));
 }

@@ -142,10 +142,10 @@ library TcbInfo {
         }
     }
 
-    /// "TDX_03": two hex digits, in either case; 0 for an id of another form.
+    /// "TDX_03": two hex digits, all in either case; 0 for an id of another form.
     function _major(bytes32 id) private pure returns (uint256 major) {
         bytes4 family = bytes4(id);
-        if ((family != "TDX_" && family != "tdx_") || uint8(id[31]) != 6) return 0;
+        if (family & 0xdfdfdfff != "TDX_" || uint8(id[31]) != 6) return 0;
         for (uint256 i = 4; i < 6; ++i) {
             uint8 c = uint8(id[i]);
             if (c >= 0x30 && c <= 0x39) c -= 0x30;
@@ -290,6 +290,10 @@ library TcbInfo {
                     if (key == Names.SVN) {
                         svns = (svns << 8) | Json.number(r, 255);
                         seen = true;
+                    } else if (
+                        (key == Names.CATEGORY || key == Names.TYPE) && Json.peek(r) != 0x22
+                    ) {
+                        revert("TCB info: a component's category or type is no string");
                     } else {
                         Json.skip(r);
                     }

@@ -77,6 +77,15 @@
 	S(f->pck.name_der = DER(PCK_NAME("\x24", "\x0c", "")), COUNT)                              \
 	S(f->pck.name_der = DER(PCK_NAME("\x24", "\x13", "")), COUNT)                              \
 	S(f->pck.name_der = DER(PCK_NAME("\x24", "\x16", "")), PCK_CHAIN_FORMAT)                   \
+	S(f->pck.name = "Intel SGX PCK Certificate 2", PCK_CHAIN_NAMES)                            \
+	S(f->pck.name_der = DER(PCK_NAME("\x32", "\x0c",                                           \
+					 "\x31\x0c\x30\x0a\x06\x03\x55\x04\x03\x0c\x03"            \
+					 "A B")),                                                  \
+	  PCK_CHAIN_FORMAT)                                                                        \
+	S(f->pck.more_extensions = DER("\x30\x81\x09\x06\x03\x55\x1d\x20\x04\x02\x30\x00"),        \
+	  PCK_CHAIN_FORMAT)                                                                        \
+	S(f->pck.more_extensions = DER("\x30\x80\x06\x03\x55\x1d\x20\x04\x02\x30\x00\x00\x00"),    \
+	  PCK_CHAIN_FORMAT)                                                                        \
 	S(f->pck.name_der = DER(PCK_NAME("\x24", "\x04", "")), PCK_CHAIN_FORMAT)                   \
 	S(f->pck.more_extensions = DER("\x30\x09\x06\x03\x55\x1d\x20\x04\x02\x30\x00"), COUNT)     \
 	S(f->pck.more_extensions =                                                                 \
@@ -111,6 +120,48 @@
 
 #define STRICT_COMPONENT(S, member, check)                                                         \
 	S((f->tcb_find = "\"pcesvn\":11", f->tcb_replace = "\"pcesvn\":11,\"" member "\":0"), check)
+
+/* Beside an SVN: what Intel calls the component is a string. */
+#define STRICT_LABEL(S, member, check)                                                             \
+	S((f->tcb_find = "{\"svn\":", f->tcb_replace = "{" member ",\"svn\":"), check)
+
+#define STRICT_LABELS(S)                                                                           \
+	STRICT_LABEL(S, "\"category\":\"BIOS\",\"type\":\"\"", COUNT)                              \
+	STRICT_LABEL(S, "\"kind\":5", COUNT)                                                       \
+	STRICT_LABEL(S, "\"category\":5", TCB_INFO_FORMAT)                                         \
+	STRICT_LABEL(S, "\"category\":null", TCB_INFO_FORMAT)                                      \
+	STRICT_LABEL(S, "\"type\":{}", TCB_INFO_FORMAT)                                            \
+	STRICT_LABEL(S, "\"category\":\"BIOS\",\"type\":[\"x\"]", TCB_INFO_FORMAT)
+
+#define STRICT_MODULE(id)                                                                          \
+	"{\"id\":\"" id "\",\"mrsigner\":\""                                                       \
+	"000000000000000000000000000000000000000000000000"                                         \
+	"000000000000000000000000000000000000000000000000"                                         \
+	"\",\"attributes\":\"0000000000000000\",\"attributesMask\":\"FFFFFFFFFFFFFFFF\","          \
+	"\"tcbLevels\":[{\"tcb\":{\"isvsvn\":0},\"tcbDate\":\"2024-03-13T00:00:00Z\","             \
+	"\"tcbStatus\":\"UpToDate\"}]},"
+
+#define STRICT_MODULES(S, id, check)                                                               \
+	S((f->tcb_find = "\"tdxModuleIdentities\":[",                                              \
+	   f->tcb_replace = "\"tdxModuleIdentities\":[" STRICT_MODULE(id)),                        \
+	  check)
+
+/* Which of two counts? */
+#define STRICT_IDENTITIES(S)                                                                       \
+	S(f->module_id = "Tdx_01", COUNT)                                                          \
+	S(f->module_id = "tDX_01", COUNT)                                                          \
+	STRICT_MODULES(S, "TDX_05", COUNT)                                                         \
+	STRICT_MODULES(S, "tdx_01", TCB_INFO_FORMAT)                                               \
+	S((f->module_level[1].sgx = f->module_level[0].sgx,                                        \
+	   f->module_level[1].date = "2020-01-01T00:00:00Z"),                                      \
+	  TCB_INFO_FORMAT)                                                                         \
+	S((f->qe_level[1].sgx = f->qe_level[0].sgx, f->qe_level[1].date = "2020-01-01T00:00:00Z"), \
+	  QE_IDENTITY_FORMAT)                                                                      \
+	S(f->qe_level[0].sgx = 65536, QE_IDENTITY_FORMAT)                                          \
+	S(f->level[0].advisory = "", TCB_INFO_FORMAT)                                              \
+	S(f->level[0].advisory = "INTEL SA", TCB_INFO_FORMAT)                                      \
+	S(f->level[0].advisory = "INTEL-SA-00001", COUNT)                                          \
+	S(f->level[0].advisory = "INTEL\\\"SA", TCB_INFO_FORMAT)
 
 #define STRICT_COMPONENTS(S)                                                                       \
 	STRICT_COMPONENT(S, "sgxtcbcomp01svn", TCB_INFO_FORMAT)                                    \

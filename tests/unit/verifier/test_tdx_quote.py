@@ -138,9 +138,29 @@ def test_collateral_in_one_file(collateral, tmp_path):
         assert run(*args, str(one))[0] == 2
     one.write_text("{")
     assert run(*args, str(one))[0] == 2
+    one.write_text("")
+    code, out, err = run(*args, str(one))
+    assert code == 2 and not out and "it is empty" in err
     (tmp_path / "empty").mkdir()
     code, out, err = run(*args, str(tmp_path / "empty"))
     assert code == 2 and not out and "no piece of collateral" in err
+
+
+def test_an_option_that_says_nothing_is_none(collateral, tmp_path):
+    where, now = collateral
+    nothing = tmp_path / "nothing"
+    nothing.write_bytes(b"")
+    args = ("verify", EXAMPLE, "--collateral", str(where))
+    # Intel's root is not trusted in the place of one that is missing.
+    for root in (nothing, "/dev/null"):
+        code, out, err = run(*args, "--time", str(now), "--root", str(root))
+        assert code == 2 and not out and "no root certificate" in err, err
+    for when in ("", " 5", "+5", "5 ", "-", "1e9", "0x10", "9223372036854775808", "2025-07-04",
+                 "2025-06-30T23:59:60Z", "2025-02-29T00:00:00Z", "2025-07-04T10:16:31.5Z",
+                 "2025-07-04T10:16:31+00:00", "2025-07-04 10:16:31Z"):
+        code, out, err = run(*args, "--time", when)
+        assert code == 2 and not out and f"'{when}'" in err, err
+    assert run(*args, "--time", "9999-12-31T23:59:59Z")[0] == run(*args, "--time", "-5")[0] == 1
 
 
 def test_the_end_says_what_failed(collateral):

@@ -120,6 +120,8 @@ static void certificates_lists_and_components(void **state)
 	STRICT_BYTES(S)
 	STRICT_SGX_ENTRIES(S)
 	STRICT_COMPONENTS(S)
+	STRICT_LABELS(S)
+	STRICT_IDENTITIES(S)
 #undef S
 }
 
@@ -156,9 +158,15 @@ static void numbers_of_json(void **state)
 					   "1e+2",
 					   "1e-02",
 					   "0.5e10",
-					   "123456789012345678901"};
-	static const char *const bad[] = {"1.2.3", "+1", "-",  "--1", ".5",  "5.", "1e",
-					  "1e+",   "01", "e5", "0x5", "1-1", "1+", "1.e5"};
+					   "123456789012345678901",
+					   "1e307",
+					   "1.5e+0307",
+					   "1e-999999999999999999999",
+					   "0e0"};
+	static const char *const bad[] = {"1.2.3", "+1", "-", "--1", ".5", "5.", "1e", "1e+", "01",
+					  "e5", "0x5", "1-1", "1+", "1.e5",
+					  /* Numbers that no double holds. */
+					  "1e309", "10e308", "-1e400", "0e999999999999999999999"};
 	char text[200], zeros[129];
 	struct tdxv_bytes body;
 	uint8_t signature[64];
@@ -178,6 +186,36 @@ static void numbers_of_json(void **state)
 			 zeros);
 		assert_false(tdxv__json_signed(tdxv__bytes(text, strlen(text)), "b", &body,
 					       signature, NULL));
+	}
+}
+
+/* Strings too: half a character of UTF-16 is none. */
+static void strings_of_json(void **state)
+{
+	static const char *const good[] = {
+	    "\\u0041", "\\u0000", "\\ud83d\\ude00", "\\uDBFF\\uDFFFx", "\\ud7ff\\ue000", "\\/",
+	};
+	static const char *const bad[] = {
+	    "\\ud83d",        "\\ude00",   "\\ud83d\\ud83d", "\\ud83dx", "\\ud83d\\n",
+	    "\\ud83d\\ue000", "\\ud83d\\", "\\u12",          "\\u",      "\\ud83d\\ude0",
+	};
+	char text[256];
+	struct tdxv_bytes body;
+	uint8_t signature[64];
+	size_t i, k;
+
+	(void)state;
+	for (k = 0; k < 2; k++) {
+		size_t n = k ? sizeof bad / sizeof bad[0] : sizeof good / sizeof good[0];
+
+		for (i = 0; i < n; i++) {
+			snprintf(text, sizeof text,
+				 "{\"x\":\"%s\",\"b\":{},\"signature\":\"%0128d\"}",
+				 k ? bad[i] : good[i], 0);
+			if (tdxv__json_signed(tdxv__bytes(text, strlen(text)), "b", &body,
+					      signature, NULL) == (k == 1))
+				fail_msg("%s", text);
+		}
 	}
 }
 
@@ -359,6 +397,7 @@ int main(void)
 	    cmocka_unit_test(certificates_lists_and_components),
 	    cmocka_unit_test(spelling_of_a_signed_body),
 	    cmocka_unit_test(numbers_of_json),
+	    cmocka_unit_test(strings_of_json),
 	    cmocka_unit_test(lines_of_pem),
 	    cmocka_unit_test(too_much_of_everything),
 	    cmocka_unit_test(the_chain_is_in_order),

@@ -154,9 +154,13 @@ static bool read_quote(struct buf *quote, const char *path)
 
 	buf_init(quote, QUOTE_FILE_MAX);
 	if (file_read(quote, path, &why)) {
-		if (quote_is_binary(buf_span(quote)) || decode_quote_text(quote))
+		if (!quote->len)
+			why_set(&why, "%s is empty", path);
+		else if (quote_is_binary(buf_span(quote)) || decode_quote_text(quote))
 			return true;
-		why_set(&why, "%s: no quote in it: neither bytes, hex, base64 nor a log", path);
+		else
+			why_set(&why, "%s: no quote in it: neither bytes, hex, base64 nor a log",
+				path);
 	}
 	buf_free(quote);
 	fprintf(stderr, "proof-coordinator: %s\n", why.text);

@@ -332,6 +332,7 @@ struct TcbEvalJsonObj {
 }
 
 abstract contract StandInTcbDao is StandInJsonDao {
+    error TCBInfo_Invalid();
     error TCB_Expired();
     error TCB_Out_Of_Date();
 
@@ -350,7 +351,36 @@ abstract contract StandInTcbDao is StandInJsonDao {
     ) public view virtual returns (bytes32);
 
     function _parse(bytes32 key, string calldata json) internal virtual override {
-        Gas.burn((bytes(json).length * 1800) / (_pieces[key].hash == 0 ? 1 : 2));
+        uint256 before = gasleft();
+        _checkLevels(bytes(json));
+        uint256 used = before - gasleft();
+        uint256 amount = (bytes(json).length * 1800) / (_pieces[key].hash == 0 ? 1 : 2);
+        if (amount > used) Gas.burn(amount - used);
+    }
+
+    /// What stands beside PCESVN in a level's "tcb" is a list of 16 components.
+    function _checkLevels(bytes calldata json) private pure {
+        uint256 depth;
+        bytes32 parent; // the last member at depth 3
+        for (uint256 i = 0; i < json.length; i++) {
+            bytes1 c = json[i];
+            if (c == "{" || c == "[") depth++;
+            else if (c == "}" || c == "]") depth--;
+            if (c != '"') continue;
+            uint256 end = i + 1;
+            while (json[end] != '"') end++;
+            if (json[end + 1] == ":" && (depth == 3 || depth == 4)) {
+                bytes32 key = keccak256(json[i + 1:end]);
+                if (depth == 3) parent = key;
+                else if (
+                    parent == keccak256("tcb") &&
+                    key != keccak256("pcesvn") &&
+                    key != keccak256("sgxtcbcomponents") &&
+                    key != keccak256("tdxtcbcomponents")
+                ) revert TCBInfo_Invalid();
+            }
+            i = end;
+        }
     }
 
     /// Empty strings for what is absent.

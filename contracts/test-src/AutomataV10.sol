@@ -19,8 +19,6 @@ import {
 // data.
 
 contract AutomataV10TcbDao is StandInTcbDao {
-    error TCBInfo_Invalid();
-
     mapping(bytes32 key => uint32) private _numbers;
 
     constructor(AutomataPcsDao pcs) StandInJsonDao(pcs) {}

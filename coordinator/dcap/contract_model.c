@@ -66,6 +66,33 @@ static bool v1_0_reads(const json_t *info, struct why *why)
 
 /* ---- levels ---- */
 
+/* Both releases count 16 components in every member of a level's "tcb" but pcesvn. */
+static bool levels_are_read(const json_t *info, struct why *why)
+{
+	static const char *const known[] = {"pcesvn", "sgxtcbcomponents", "tdxtcbcomponents"};
+	const json_t *levels = json_object_get(info, "tcbLevels");
+	const char *key;
+	json_t *value;
+
+	for (size_t i = 0; i < json_array_size(levels); i++) {
+		json_object_foreach (json_object_get(json_array_get(levels, i), "tcb"), key,
+				     value) {
+			size_t k = 0;
+
+			while (k < 3 && strcmp(key, known[k]) != 0)
+				k++;
+			if (k < 3)
+				continue;
+			why_set(why,
+				"TCBInfo_Invalid(), because it does not know %.40s of a level's "
+				"tcb",
+				key);
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Index of the first component that is short, at or after from; COMPONENTS: none. -1: the level is
  * malformed. */
 static int short_component(const json_t *tcb, const char *name, const uint8_t *has, int from,
@@ -161,7 +188,7 @@ bool contract_model_agrees(enum pccs_stack stack, const struct tdxv_quote *quote
 	}
 	info = json_loadb((const char *)tcb_info.p, tcb_info.n, JSON_REJECT_DUPLICATES, NULL);
 	ok = info && (stack != PCCS_STACK_AUTOMATA_V1_0 || v1_0_reads(info, why)) &&
-	     levels_agree(info, tdx, pck, why);
+	     levels_are_read(info, why) && levels_agree(info, tdx, pck, why);
 	if (!info)
 		why_set(why, "the TCB info that it judges with cannot be read");
 	if (!ok)

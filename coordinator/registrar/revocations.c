@@ -49,10 +49,13 @@ bool revocation_parse(struct revocation *out, const char *text, struct why *why)
 		return false;
 	}
 	if (!eth_address_parse(&signer, text, &reason)) {
-		why_set(why,
-			"\"%.120s\" is neither an address (%.80s) nor ppid:, fmspc:, mrtd: or "
-			"rtmr0: to rtmr3: with hex digits",
-			text, reason.text);
+		if (strlen(text) == ETH_ADDRESS_TEXT_SIZE - 1 && strncmp(text, "0x", 2) == 0)
+			*why = reason; /* a digit, or the checksum */
+		else
+			why_set(why,
+				"\"%.120s\" is neither an address (0x and 40 hex digits) nor "
+				"ppid:, fmspc:, mrtd: or rtmr0: to rtmr3: with hex digits",
+				text);
 		return false;
 	}
 	*out = revocation_of_key(&signer);

@@ -314,6 +314,10 @@ def a_new_member(info):
     info.update({"tcbColour": "blue", "tcbLevels": levels})
 
 
+def a_new_member_of_a_level(info):
+    info["tcbLevels"][0]["tcb"]["colour"] = "blue"
+
+
 # What Intel's library says, what the contract says of the same, and what becomes of it. v1.0's own verdict on a
 # platform whose parts are all OutOfDate is UpToDate: that changes nothing.
 FACED = {
@@ -323,6 +327,10 @@ FACED = {
                           r"Intel's verdict is UpToDate, .* Automata v1.1: OutOfDate, because it compares TDX component 0"),
     "a member": ("v1.0", a_new_member, (), "try_again",
                  r"Intel's verdict is UpToDate, .* TCBInfo_Invalid\(\), because it does not know the TCB info's tcbColour"),
+    "a level's member": ("v1.0", a_new_member_of_a_level, (), "try_again",
+                         r"Intel's verdict is UpToDate, .* TCBInfo_Invalid\(\), because it does not know colour of a level's tcb"),
+    "a level's member, v1.1": ("v1.1", a_new_member_of_a_level, (), "try_again",
+                               r"Automata v1.1: TCBInfo_Invalid\(\), because it does not know colour of a level's tcb"),
     "OutOfDate": ("v1.0", None, ("--tcb-status", "OutOfDate"), "setup_refused", "OutOfDate"),
     "Revoked": ("v1.0", None, ("--tcb-status", "Revoked"), "setup_refused", "Revoked"),
     "revoked PCK": ("v1.0", None, ("--revoked", "pck"), "setup_refused", "PCK certificate is not revoked"),
@@ -350,6 +358,21 @@ def test_what_the_contract_faced_makes_of_it_is_known_for_free(new_world, case):
     assert re.search(words, text), text
     assert sent(world) == 0 and not uploads(c)
     assert re.search(words, c.verb("provers").stdout) or code == "setup_refused"
+
+
+@pytest.mark.parametrize("edit", [a_new_member, a_new_member_of_a_level, None])
+def test_the_stand_in_of_v10_takes_no_such_tcb_info(old, edit):
+    if edit:
+        edit_tcb_info(old, edit)
+    pccs, daos = old.pccs(), Daos(old.l1, old.dcap)
+    answers = {}
+    for what, data in collateral_calls(pccs):
+        to = {"QE identity": daos.v10[0], "TCB info": daos.v10[1]}.get(what, daos.pcs)
+        try:
+            old.l1.transact({"from": old.l1.accounts[9], "to": to, "data": data})
+        except Reverted as problem:
+            answers[what] = problem.selector
+    assert answers == ({"TCB info": cast("sig", "TCBInfo_Invalid()")} if edit else {})
 
 
 def test_what_is_still_good_is_not_replaced(old):

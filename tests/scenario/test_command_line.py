@@ -75,6 +75,12 @@ def test_usage_of_the_coordinator(argv, words):
     assert done.returncode == 64 and words in done.stderr, done
 
 
+def test_nothing_is_no_quote(tmp_path):
+    (tmp_path / "nothing").write_bytes(b"")
+    done = say("proof-coordinator", "explain", tmp_path / "nothing")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"proof-coordinator: {tmp_path}/nothing is empty\n")
+
+
 def test_nobody_is_there(tmp_path):
     """The socket that was tried is named, and what would say where another is."""
     done = say("proof-coordinator", "status", cwd=tmp_path)

@@ -103,6 +103,18 @@ static void fields_of_another_year(void **state)
 	f.tcb_extra = ",\"other\":1";
 	assert_non_null(strstr(says(V1_0, &f), "Automata v1.0: TCBInfo_Invalid(), because"));
 	assert_string_equal(says(V1_1, &f), "");
+	/* Beside a level's components both take it for more of them; elsewhere neither looks. */
+	f.tcb_extra = NULL;
+	f.tcb_find = "\"pcesvn\":";
+	f.tcb_replace = "\"colour\":[],\"pcesvn\":";
+	assert_string_equal(says(V1_0, &f), "Automata v1.0: TCBInfo_Invalid(), because it does "
+					    "not know colour of a level's tcb");
+	assert_non_null(strstr(says(V1_1, &f), "Automata v1.1: TCBInfo_Invalid(), because"));
+	assert_string_equal(says(OWN, &f), "");
+	f.tcb_find = "\"tcbStatus\":";
+	f.tcb_replace = "\"colour\":5,\"tcbStatus\":";
+	assert_string_equal(says(V1_0, &f), "");
+	assert_string_equal(says(V1_1, &f), "");
 }
 
 /* ---- real quotes: v1.0 itself agrees on 39 of 46 ---- */

@@ -81,9 +81,17 @@ static void names(void **state)
 					   "ppid:00112233445566778899aabbccddeeff",
 					   "fmspc:00906ed50000", "rtmr3:" SIXTEEN SIXTEEN SIXTEEN};
 	static const char *const bad[][2] = {
-	    {"", "neither an address"},     {"0x12", "neither an address"},
-	    {"ppid:0011", "32 hex digits"}, {"fmspc:00906ed5000g", "12 hex digits"},
-	    {"mrtd:00", "96 hex digits"},   {"rtmr4:00", "rtmr0: to rtmr3:"},
+	    {"", "neither an address"},
+	    {"0x12", "neither an address"},
+	    {"ppid:0011", "32 hex digits"},
+	    {"fmspc:00906ed5000g", "12 hex digits"},
+	    {"mrtd:00", "96 hex digits"},
+	    {"rtmr4:00", "rtmr0: to rtmr3:"},
+	    {"0x891B076178c399FBD30d6C9bd999c3D3D4739541", "(EIP-55): a digit is mistyped, or it "},
+	    {"0x891B076178c399FBD30d6C9bd999c3D3D473954g", "40 hex digits are expected"},
+	    {"0x891B076178c399FBD30d6C9bd999c3D3D473954",
+	     "\"0x891B076178c399FBD30d6C9bd999c3D3D473954\" is neither an address (0x and 40 hex "
+	     "digits) nor ppid:, fmspc:, mrtd: or rtmr0: to rtmr3: with hex digits"},
 	};
 	char text[REVOCATION_TEXT_SIZE];
 	struct revocation what;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RETRY_AFTER_MAX 86400 /* s */
+
 struct http {
 	uv_loop_t *loop;
 	CURLM *multi;
@@ -206,6 +208,24 @@ const char *http_header(const struct http_answer *answer, const char *name)
 	if (curl_easy_header(answer->headers, name, 0, CURLH_HEADER, -1, &h) || h->amount != 1)
 		return NULL;
 	return h->value;
+}
+
+uint32_t http_retry_after(const char *value, int64_t now)
+{
+	int64_t seconds;
+	char *end;
+
+	if (!value || !*value)
+		return 0;
+	seconds = strtoll(value, &end, 10);
+	if (*end) {
+		time_t at = curl_getdate(value, NULL);
+
+		seconds = at == -1 ? 0 : at - now;
+	}
+	if (seconds < 0)
+		return 0;
+	return seconds > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : (uint32_t)seconds;
 }
 
 struct http *http_new(uv_loop_t *loop, bool proxy_from_environment, void (*after)(void *arg),

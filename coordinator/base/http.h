@@ -51,6 +51,9 @@ struct http_transfer *http_get(struct http *http, const struct http_request *req
 /* A header of the answer, by its name in any case; NULL where it is absent or came more than once.
  * Valid during the callback. */
 const char *http_header(const struct http_answer *answer, const char *name);
+/* Seconds from now (since the epoch) that the value of a Retry-After asks for, at most a day; 0:
+ * none that can be read. */
+uint32_t http_retry_after(const char *value, int64_t now);
 /* No callback will come. */
 void http_stop(struct http_transfer *t);
 

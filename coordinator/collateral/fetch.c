@@ -343,7 +343,7 @@ static void on_answer(void *arg, const struct http_answer *a)
 		return;
 	}
 	if (reply.retry_after && (reply.status == 429 || reply.status == 503)) {
-		uint32_t wait = collateral_retry_after(reply.retry_after, f->now);
+		uint32_t wait = http_retry_after(reply.retry_after, f->now);
 
 		f->at_least = wait > f->at_least ? wait : f->at_least;
 	}

@@ -60,8 +60,6 @@ enum collateral_outcome collateral_reply_read(struct collateral_part *part,
 
 /* Appends what a URL-encoded PEM text stands for; strictly. */
 bool collateral_url_decode(struct buf *out, const char *text, struct why *why);
-/* Seconds from now that a Retry-After asks for, at most a day; 0: none that can be read. */
-uint32_t collateral_retry_after(const char *value, int64_t now);
 
 /* ---- collateral_rest.c: how long what fails is left alone ---- */
 

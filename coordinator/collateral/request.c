@@ -1,12 +1,10 @@
 #include "coordinator/collateral/internal.h"
 
-#include <curl/curl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY 86400
 
 const char *collateral_part_name(enum collateral_part_id id)
 {
@@ -110,24 +108,6 @@ bool collateral_url_decode(struct buf *out, const char *text, struct why *why)
 		}
 	}
 	return true;
-}
-
-uint32_t collateral_retry_after(const char *value, int64_t now)
-{
-	int64_t seconds;
-	char *end;
-
-	if (!value || !*value)
-		return 0;
-	seconds = strtoll(value, &end, 10);
-	if (*end) {
-		time_t at = curl_getdate(value, NULL);
-
-		seconds = at == -1 ? 0 : at - now;
-	}
-	if (seconds < 0)
-		return 0;
-	return seconds > DAY ? DAY : (uint32_t)seconds;
 }
 
 static enum collateral_outcome read_status(const struct collateral_asking *a,

@@ -66,6 +66,7 @@ static void on_reply(void *arg, const struct rpc_reply *reply)
 	switch (reply->status) {
 	case RPC_OK:
 		if (!rpc_parse_data(reply->result, &data, &why)) {
+			why_wrap(&why, "eth_call");
 			read.kind = L1_READ_FAILED;
 			read.sentence = why.text;
 		} else if (data.len == 0) {

@@ -76,12 +76,17 @@ void rpc_endpoints_free(struct rpc *rpc);
 void rpc_endpoint_note(struct endpoint *e, const char *sentence);
 /* It rests for its backoff, and must then show its chain id again. */
 void rpc_endpoint_failed(struct endpoint *e, const char *sentence, bool was_probe);
+/* One that rests does so for as long as its answer asked for (Retry-After), within the longest rest
+ * there is. */
+void rpc_endpoint_respect(struct endpoint *e, const struct http_answer *a);
 /* started: when the request went out, monotonic ms. */
 void rpc_endpoint_answered(struct endpoint *e, uint64_t started);
 /* Asks for its chain id. */
 void rpc_endpoint_probe(struct endpoint *e);
-/* What an HTTP answer says to the request of this id. *bad_reply: it came, and is no JSON-RPC. */
-enum rpc_parsed_kind rpc_read_answer(struct rpc_parsed *p, const struct http_answer *a, uint64_t id,
-				     bool *bad_reply, struct why *why);
+/* What an HTTP answer of this endpoint says to the request of this id. *bad_reply: it came, and is
+ * no JSON-RPC. No sentence has a key that stands in the endpoint's URL. */
+enum rpc_parsed_kind rpc_read_answer(struct rpc_parsed *p, const struct http_answer *a,
+				     const struct endpoint *e, uint64_t id, bool *bad_reply,
+				     struct why *why);
 
 #endif

@@ -57,11 +57,12 @@ static void call_attempt_failed(struct call *c, const char *sentence, bool bad_r
 }
 
 /* As with HTTP's 429, which many say in a reply of status 200: it rests, another is asked. */
-static void rate_limited(struct call *c)
+static void rate_limited(struct call *c, const struct http_answer *a)
 {
 	why_set(&c->why, "error %lld: %s", (long long)c->parsed.code, c->parsed.message);
 	rpc_parsed_free(&c->parsed);
 	call_attempt_failed(c, c->why.text, false, true);
+	rpc_endpoint_respect(&c->rpc->endpoints[c->endpoint], a);
 }
 
 static void on_answer(void *arg, const struct http_answer *a)
@@ -71,13 +72,13 @@ static void on_answer(void *arg, const struct http_answer *a)
 	bool bad_reply, whole_time;
 
 	c->transfer = NULL;
-	switch (rpc_read_answer(&c->parsed, a, c->cookie, &bad_reply, &c->why)) {
+	switch (rpc_read_answer(&c->parsed, a, e, c->cookie, &bad_reply, &c->why)) {
 	case RPC_PARSED_RESULT:
 	case RPC_PARSED_ERROR:
 		rpc_endpoint_answered(e, c->started);
 		if (c->parsed.kind == RPC_PARSED_ERROR &&
 		    c->parsed.node_error == NODE_RATE_LIMITED) {
-			rate_limited(c);
+			rate_limited(c, a);
 			return;
 		}
 		e->failures = 0;
@@ -93,6 +94,7 @@ static void on_answer(void *arg, const struct http_answer *a)
 	whole_time = a->arrived || clock_mono_ms() < c->deadline ||
 		     clock_mono_ms() - c->started >= c->rpc->opts.call_timeout_ms;
 	call_attempt_failed(c, c->why.text, bad_reply, whole_time);
+	rpc_endpoint_respect(e, a);
 }
 
 static int pick(const struct call *c, uint32_t skip)

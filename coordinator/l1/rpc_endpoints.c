@@ -33,6 +33,20 @@ void rpc_endpoint_failed(struct endpoint *e, const char *sentence, bool was_prob
 	e->state = RPC_RESTING;
 }
 
+void rpc_endpoint_respect(struct endpoint *e, const struct http_answer *a)
+{
+	const uint64_t longest = e->rpc->opts.backoff_max_ms;
+	uint64_t wait, until;
+
+	if (!a->arrived || e->state != RPC_RESTING)
+		return;
+	wait = 1000 * (uint64_t)http_retry_after(http_header(a, "Retry-After"),
+						 (int64_t)(clock_wall_ms() / 1000));
+	until = clock_mono_ms() + (wait < longest ? wait : longest);
+	if (until > e->rest_until)
+		e->rest_until = until;
+}
+
 static bool another_may_answer(const struct rpc *rpc, size_t but)
 {
 	size_t i;
@@ -110,10 +124,29 @@ static const char *status_hint(long status)
 	}
 }
 
+static void say_redirect(struct why *why, const struct http_answer *a)
+{
+	const char *to = http_header(a, "Location");
+	char masked[URL_MASKED_SIZE] = "";
+
+	if (to && strstr(to, "://"))
+		url_mask(masked, sizeof masked, to);
+	why_set(why, "HTTP status %ld: redirects are not followed%s%s", a->status,
+		masked[0] ? "; it leads to " : "", masked);
+}
+
+static void say_status(struct why *why, const struct http_answer *a)
+{
+	char words[RPC_WORDS_SIZE];
+
+	rpc_body_words(words, a->body);
+	why_set(why, "HTTP status %ld%s%s", a->status, status_hint(a->status), words);
+}
+
 /* What an HTTP answer is worth. A 4xx may carry a JSON-RPC error that is the node's true answer;
  * 429 and 5xx say that this endpoint does not work now, whatever they carry. */
-enum rpc_parsed_kind rpc_read_answer(struct rpc_parsed *p, const struct http_answer *a, uint64_t id,
-				     bool *bad_reply, struct why *why)
+static enum rpc_parsed_kind read_answer(struct rpc_parsed *p, const struct http_answer *a,
+					uint64_t id, bool *bad_reply, struct why *why)
 {
 	enum rpc_parsed_kind kind;
 
@@ -124,20 +157,55 @@ enum rpc_parsed_kind rpc_read_answer(struct rpc_parsed *p, const struct http_ans
 		return RPC_PARSED_BAD;
 	}
 	if (a->status == 429 || a->status >= 500) {
-		why_set(why, "HTTP status %ld%s", a->status, status_hint(a->status));
+		say_status(why, a);
 		return RPC_PARSED_BAD;
 	}
 	if (a->status >= 300 && a->status < 400) {
-		why_set(why, "HTTP status %ld: redirects are not followed", a->status);
+		say_redirect(why, a);
 		return RPC_PARSED_BAD;
 	}
 	kind = rpc_parse_reply(p, a->body, id, why);
 	if (a->status != 200 && kind != RPC_PARSED_ERROR) {
 		rpc_parsed_free(p);
-		why_set(why, "HTTP status %ld%s", a->status, status_hint(a->status));
+		say_status(why, a);
 		return RPC_PARSED_BAD;
 	}
 	*bad_reply = kind == RPC_PARSED_BAD;
+	return kind;
+}
+
+/* Some quote the path that was asked for, and a hosted node's holds a key. */
+#define KEY_MIN 8
+
+static bool repeats_key(struct span body, const char *url)
+{
+	const char *p = strstr(url, "://") + 3, *at = strpbrk(p, "@/?#");
+	size_t n;
+
+	if (!at || *at != '@') /* no user: the host is no secret */
+		p = at ? at : "";
+	for (; *p; p += n + strspn(p + n, "/?&=:@#")) {
+		n = strcspn(p, "/?&=:@#");
+		if (n >= KEY_MIN && memmem(body.p, body.n, p, n))
+			return true;
+	}
+	return false;
+}
+
+enum rpc_parsed_kind rpc_read_answer(struct rpc_parsed *p, const struct http_answer *a,
+				     const struct endpoint *e, uint64_t id, bool *bad_reply,
+				     struct why *why)
+{
+	const enum rpc_parsed_kind kind = read_answer(p, a, id, bad_reply, why);
+	static const char hidden[] = "(not shown, for it repeats a part of the URL)";
+
+	if (kind == RPC_PARSED_RESULT || !a->arrived || !repeats_key(a->body, e->url))
+		return kind;
+	if (kind == RPC_PARSED_ERROR)
+		snprintf(p->message, sizeof p->message, "%s", hidden);
+	else
+		why_set(why, "HTTP status %ld%s, and words %s", a->status, status_hint(a->status),
+			hidden);
 	return kind;
 }
 
@@ -150,7 +218,7 @@ static void on_probe(void *arg, const struct http_answer *a)
 	bool bad_reply;
 
 	e->probe = NULL;
-	switch (rpc_read_answer(&p, a, e->probe_id, &bad_reply, &why)) {
+	switch (rpc_read_answer(&p, a, e, e->probe_id, &bad_reply, &why)) {
 	case RPC_PARSED_RESULT:
 		if (rpc_parse_u64(p.result, &id, &why) && id != 0) {
 			chain_id_answered(e, id);
@@ -165,6 +233,7 @@ static void on_probe(void *arg, const struct http_answer *a)
 		break;
 	case RPC_PARSED_BAD: rpc_endpoint_failed(e, why.text, true); break;
 	}
+	rpc_endpoint_respect(e, a);
 	rpc_parsed_free(&p);
 }
 

@@ -1,5 +1,7 @@
 #include "coordinator/l1/rpc_parse.h"
 
+#include "encoding/utf8.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,14 +22,33 @@ static void copy_printable(char *out, size_t size, const char *s, size_t n)
 	out[i] = '\0';
 }
 
+#define QUOTED 56
+
 /* A sentence may quote what a node sent, but only a bounded, printable piece of it. */
-static const char *quote(char out[48], const json_t *v)
+static const char *quote(char out[QUOTED], const json_t *v)
 {
-	if (json_is_string(v))
-		copy_printable(out, 48, json_string_value(v), json_string_length(v));
-	else
-		copy_printable(out, 48, "not a string", 12);
+	char text[QUOTED + 8] = "(absent)";
+	size_t n = strlen(text);
+
+	if (v)
+		n = json_dumpb(v, text, sizeof text, JSON_ENCODE_ANY | JSON_COMPACT);
+	copy_printable(out, QUOTED, text, n < sizeof text ? n : sizeof text);
 	return out;
+}
+
+void rpc_body_words(char out[RPC_WORDS_SIZE], struct span body)
+{
+	char text[RPC_WORDS_SIZE - 3];
+	size_t i;
+
+	out[0] = '\0';
+	if (body.n == 0 || body.p[0] == '<')
+		return;
+	for (i = 0; i < body.n && i < sizeof text; i++)
+		if (body.p[i] < 0x20 && !memchr("\t\r\n", body.p[i], 3))
+			return;
+	copy_printable(text, sizeof text, (const char *)body.p, body.n);
+	utf8_print(out, RPC_WORDS_SIZE, " (%s)", text);
 }
 
 static bool take_hex(struct rpc_parsed *out, const char *s, size_t n)
@@ -82,9 +103,11 @@ static bool read_error(struct rpc_parsed *out, const json_t *error, struct why *
 {
 	const json_t *code = json_object_get(error, "code");
 	const json_t *message = json_object_get(error, "message");
+	char text[QUOTED];
 
 	if (!json_is_object(error) || !json_is_integer(code) || !json_is_string(message)) {
-		why_set(why, "the error of the reply has no integer code and string message");
+		why_set(why, "the error of the reply has no integer code and string message: %s",
+			quote(text, error));
 		return false;
 	}
 	out->code = json_integer_value(code);
@@ -105,6 +128,9 @@ static void say_no_json(struct span body, const json_error_t *je, struct why *wh
 	if (body.n == 0)
 		why_set(why, "the reply is empty: no JSON-RPC is served there; is "
 			     "ETHREX_ETH_RPC_URL right?");
+	else if (body.n > 1 && body.p[0] == 0x1f && body.p[1] == 0x8b)
+		why_set(why, "the reply of %zu bytes is compressed, which was not asked for",
+			body.n);
 	else if (body.p[0] == '<')
 		why_set(why,
 			"the reply of %zu bytes is not JSON but a web page: no JSON-RPC is served "
@@ -119,6 +145,7 @@ enum rpc_parsed_kind rpc_parse_reply(struct rpc_parsed *out, struct span body, u
 				     struct why *why)
 {
 	const json_t *error, *version, *got;
+	char words[RPC_WORDS_SIZE], text[QUOTED];
 	json_error_t je;
 
 	*out = (struct rpc_parsed){.kind = RPC_PARSED_BAD};
@@ -132,7 +159,8 @@ enum rpc_parsed_kind rpc_parse_reply(struct rpc_parsed *out, struct span body, u
 	}
 	version = json_object_get(out->root, "jsonrpc");
 	if (!json_is_string(version) || strcmp(json_string_value(version), "2.0") != 0) {
-		why_set(why, "the reply is not a JSON-RPC 2.0 object");
+		rpc_body_words(words, body);
+		why_set(why, "the reply is not a JSON-RPC 2.0 object%s", words);
 		goto bad;
 	}
 	out->result = json_object_get(out->root, "result");
@@ -142,14 +170,16 @@ enum rpc_parsed_kind rpc_parse_reply(struct rpc_parsed *out, struct span body, u
 	else if (error && json_is_null(out->result))
 		out->result = NULL; /* JSON-RPC 1.0 has both, one of them null */
 	if (!out->result == !error) {
-		why_set(why, "the reply has %s result and error", error ? "both" : "neither");
+		rpc_body_words(words, body);
+		why_set(why, "the reply has %s result and error%s", error ? "both" : "neither",
+			words);
 		goto bad;
 	}
 	got = json_object_get(out->root, "id");
 	/* JSON-RPC 2.0, 5: the id is null when the server could not read the request's */
 	if (!id_matches(got, id) && !(error && json_is_null(got))) {
-		why_set(why, "the reply carries another id than the request's %llu",
-			(unsigned long long)id);
+		why_set(why, "the reply carries another id (%s) than the request's %llu",
+			quote(text, got), (unsigned long long)id);
 		goto bad;
 	}
 	if (error) {
@@ -178,7 +208,7 @@ bool rpc_parse_quantity(const json_t *v, uint8_t out[32], struct why *why)
 {
 	const char *s = json_string_value(v);
 	size_t n = json_string_length(v);
-	char padded[64], text[48];
+	char padded[64], text[QUOTED];
 
 	if (!s || n < 3 || n > 66 || s[0] != '0' || s[1] != 'x')
 		goto bad;
@@ -189,7 +219,7 @@ bool rpc_parse_quantity(const json_t *v, uint8_t out[32], struct why *why)
 		goto bad;
 	return true;
 bad:
-	why_set(why, "'%s' is not a hex quantity", quote(text, v));
+	why_set(why, "%s is not a hex quantity", quote(text, v));
 	return false;
 }
 
@@ -197,7 +227,7 @@ bool rpc_parse_u64(const json_t *v, uint64_t *out, struct why *why)
 {
 	uint8_t be[32];
 	uint64_t n = 0;
-	char text[48];
+	char text[QUOTED];
 	int i;
 
 	if (!rpc_parse_quantity(v, be, why))
@@ -218,10 +248,10 @@ bool rpc_parse_data(const json_t *v, struct buf *b, struct why *why)
 {
 	const char *s = json_string_value(v);
 	size_t n = json_string_length(v);
-	char text[48];
+	char text[QUOTED];
 
 	if (!s || n < 2 || s[0] != '0' || s[1] != 'x' || !hex_decode_buf(b, s, n)) {
-		why_set(why, "'%s' (%zu characters) is not hex data of at most %zu bytes",
+		why_set(why, "%s (%zu characters) is not hex data of at most %zu bytes",
 			quote(text, v), n, b->max - b->len);
 		return false;
 	}
@@ -231,14 +261,32 @@ bool rpc_parse_data(const json_t *v, struct buf *b, struct why *why)
 bool rpc_parse_fixed(const json_t *v, uint8_t *out, size_t n, struct why *why)
 {
 	const char *s = json_string_value(v);
-	char text[48];
+	char text[QUOTED];
 
 	if (!s || json_string_length(v) != 2 * n + 2 || s[0] != '0' || s[1] != 'x' ||
 	    !hex_decode(out, n, s, 2 * n + 2)) {
-		why_set(why, "'%s' is not %zu bytes of hex data", quote(text, v), n);
+		why_set(why, "%s is not %zu bytes of hex data", quote(text, v), n);
 		return false;
 	}
 	return true;
+}
+
+/* ---- objects ---- */
+
+static bool member_u64(const json_t *o, const char *name, uint64_t *out, struct why *why)
+{
+	if (rpc_parse_u64(json_object_get(o, name), out, why))
+		return true;
+	why_wrap(why, "%s", name);
+	return false;
+}
+
+static bool member_hash(const json_t *o, const char *name, uint8_t out[32], struct why *why)
+{
+	if (rpc_parse_fixed(json_object_get(o, name), out, 32, why))
+		return true;
+	why_wrap(why, "%s", name);
+	return false;
 }
 
 bool rpc_parse_receipt(const json_t *v, bool *found, struct rpc_receipt *out, struct why *why)
@@ -257,11 +305,11 @@ bool rpc_parse_receipt(const json_t *v, bool *found, struct rpc_receipt *out, st
 	if (json_is_null(json_object_get(v, "blockNumber")) ||
 	    json_is_null(json_object_get(v, "blockHash")))
 		return true;
-	if (!rpc_parse_u64(json_object_get(v, "status"), &status, why) ||
-	    !rpc_parse_u64(json_object_get(v, "blockNumber"), &r.block_number, why) ||
-	    !rpc_parse_fixed(json_object_get(v, "blockHash"), r.block_hash, 32, why) ||
-	    !rpc_parse_fixed(json_object_get(v, "transactionHash"), r.tx_hash, 32, why) ||
-	    !rpc_parse_u64(json_object_get(v, "gasUsed"), &r.gas_used, why)) {
+	if (!member_u64(v, "status", &status, why) ||
+	    !member_u64(v, "blockNumber", &r.block_number, why) ||
+	    !member_hash(v, "blockHash", r.block_hash, why) ||
+	    !member_hash(v, "transactionHash", r.tx_hash, why) ||
+	    !member_u64(v, "gasUsed", &r.gas_used, why)) {
 		why_wrap(why, "receipt");
 		return false;
 	}
@@ -270,7 +318,8 @@ bool rpc_parse_receipt(const json_t *v, bool *found, struct rpc_receipt *out, st
 		return false;
 	}
 	price = json_object_get(v, "effectiveGasPrice");
-	if (price && !json_is_null(price) && !rpc_parse_u64(price, &r.effective_gas_price, why)) {
+	if (price && !json_is_null(price) &&
+	    !member_u64(v, "effectiveGasPrice", &r.effective_gas_price, why)) {
 		why_wrap(why, "receipt");
 		return false;
 	}
@@ -342,10 +391,10 @@ bool rpc_parse_block(const json_t *v, bool *found, struct rpc_block *out, struct
 		why_set(why, "the block is not an object");
 		return false;
 	}
-	if (!rpc_parse_u64(json_object_get(v, "number"), &b.number, why) ||
-	    !rpc_parse_u64(json_object_get(v, "timestamp"), &b.timestamp, why) ||
-	    !rpc_parse_fixed(json_object_get(v, "hash"), b.hash, 32, why) ||
-	    !rpc_parse_fixed(json_object_get(v, "parentHash"), b.parent_hash, 32, why)) {
+	if (!member_u64(v, "number", &b.number, why) ||
+	    !member_u64(v, "timestamp", &b.timestamp, why) ||
+	    !member_hash(v, "hash", b.hash, why) ||
+	    !member_hash(v, "parentHash", b.parent_hash, why)) {
 		why_wrap(why, "block");
 		return false;
 	}

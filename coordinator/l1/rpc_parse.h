@@ -15,6 +15,7 @@
 
 #define RPC_MESSAGE_SIZE   256
 #define RPC_ERROR_DATA_MAX (64u * 1024)
+#define RPC_WORDS_SIZE     128
 
 enum rpc_parsed_kind {
 	RPC_PARSED_RESULT, /* result is set */
@@ -42,6 +43,10 @@ struct rpc_parsed {
 enum rpc_parsed_kind rpc_parse_reply(struct rpc_parsed *out, struct span body, uint64_t id,
 				     struct why *why);
 void rpc_parsed_free(struct rpc_parsed *p);
+
+/* How an answer that is no reply begins, for the end of a sentence: " (its first characters)", or
+ * "" where it is empty, a web page or no text. */
+void rpc_body_words(char out[RPC_WORDS_SIZE], struct span body);
 
 /* "0x" and 1..16 hex digits (leading zeros tolerated up to 64 digits). */
 bool rpc_parse_u64(const json_t *v, uint64_t *out, struct why *why);

@@ -24,6 +24,13 @@ static void view_progress(struct job *j)
 	sender_io_done(j);
 }
 
+static const char *method_of(unsigned i)
+{
+	if (i >= CALL_RECEIPTS)
+		return "eth_getTransactionReceipt";
+	return i == CALL_BALANCE ? "eth_getBalance" : "eth_getTransactionCount";
+}
+
 static bool read_number(struct job *j, unsigned i, const json_t *v, struct why *why)
 {
 	struct sender_view *view = &j->event.view;
@@ -95,6 +102,7 @@ static void on_part(void *arg, const struct rpc_reply *reply)
 	}
 	if (i < CALL_RECEIPTS ? !read_number(j, i, reply->result, &why)
 			      : !read_receipt(j, i - CALL_RECEIPTS, reply->result, &why)) {
+		why_wrap(&why, "%s", method_of(i));
 		sender_io_no_answer(j, reply->endpoint, why.text);
 		return;
 	}
@@ -106,7 +114,6 @@ static bool ask_part(struct job *j, unsigned i, const struct sender_intent *in)
 	struct rpc_call_options o = {.prefer = j->event.endpoint + 1,
 				     .deadline_ms = j->io->opts.sender.action_timeout_ms};
 	uint64_t head = j->event.view.head;
-	const char *method = "eth_getTransactionCount";
 	const char *block = i == CALL_PENDING ? "pending" : "latest";
 	char number[24];
 	struct buf params;
@@ -118,10 +125,7 @@ static bool ask_part(struct job *j, unsigned i, const struct sender_intent *in)
 			 (unsigned long long)(head > j->depth ? head - j->depth : 0));
 		block = number;
 	}
-	if (i == CALL_BALANCE)
-		method = "eth_getBalance";
 	if (i >= CALL_RECEIPTS) {
-		method = "eth_getTransactionReceipt";
 		ok = buf_add_str(&params, "[\"") &&
 		     sender_io_add_hex(&params, in->attempts[i - CALL_RECEIPTS].hash, 32) &&
 		     buf_add_str(&params, "\"]");
@@ -130,7 +134,7 @@ static bool ask_part(struct job *j, unsigned i, const struct sender_intent *in)
 		     buf_printf(&params, "\",\"%s\"]", block);
 	}
 	if (ok)
-		ok = sender_io_call(j, i, method, &params, &o, on_part);
+		ok = sender_io_call(j, i, method_of(i), &params, &o, on_part);
 	else
 		sender_io_failed(j, "out of memory");
 	buf_free(&params);

@@ -1,5 +1,6 @@
 /* The collateral client's pure parts: settings, URLs, headers, waits, keys, sets. */
 #include "collateral_world.h"
+#include "coordinator/base/http.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -153,14 +154,14 @@ static void test_url_decoding_is_strict(void **state)
 static void test_retry_after(void **state)
 {
 	(void)state;
-	assert_int_equal(collateral_retry_after(NULL, 0), 0);
-	assert_int_equal(collateral_retry_after("", 0), 0);
-	assert_int_equal(collateral_retry_after("120", 0), 120);
-	assert_int_equal(collateral_retry_after("-5", 0), 0);
-	assert_int_equal(collateral_retry_after("99999999999999999999", 0), 86400);
-	assert_int_equal(collateral_retry_after("soon", 0), 0);
-	assert_int_equal(collateral_retry_after("Thu, 15 Jan 2026 00:02:00 GMT", FORGE_NOW), 120);
-	assert_int_equal(collateral_retry_after("Thu, 15 Jan 2026 00:02:00 GMT", FORGE_NOW + 900),
+	assert_int_equal(http_retry_after(NULL, 0), 0);
+	assert_int_equal(http_retry_after("", 0), 0);
+	assert_int_equal(http_retry_after("120", 0), 120);
+	assert_int_equal(http_retry_after("-5", 0), 0);
+	assert_int_equal(http_retry_after("99999999999999999999", 0), 86400);
+	assert_int_equal(http_retry_after("soon", 0), 0);
+	assert_int_equal(http_retry_after("Thu, 15 Jan 2026 00:02:00 GMT", FORGE_NOW), 120);
+	assert_int_equal(http_retry_after("Thu, 15 Jan 2026 00:02:00 GMT", FORGE_NOW + 900),
 			 0);
 }
 

@@ -67,14 +67,15 @@ static void send_out(struct fake_conn *c, size_t n)
 
 static void respond(struct fake_conn *c, int status, const char *body, size_t length)
 {
-	size_t size = strlen(body) + 256;
+	const char *header = c->node->header ? c->node->header : "";
+	size_t size = strlen(body) + strlen(header) + 256;
 
 	c->out = malloc(size);
 	assert_non_null(c->out);
 	snprintf(c->out, size,
 		 "HTTP/1.1 %d Status\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-		 "Location: http://127.0.0.1:1/elsewhere\r\nConnection: close\r\n\r\n%s",
-		 status, length, body);
+		 "Location: http://127.0.0.1:1/elsewhere\r\nConnection: close\r\n%s\r\n%s",
+		 status, length, header, body);
 	send_out(c, strlen(c->out));
 }
 
@@ -119,7 +120,9 @@ static void answer(struct fake_conn *c, const char *body)
 		text[sizeof text - 1] = '\0';
 		respond(c, 200, text, 1u << 30);
 		return;
-	case FAKE_STATUS: respond(c, f->status, "", 0); return;
+	case FAKE_STATUS:
+		respond(c, f->status, f->body ? f->body : "", f->body ? strlen(f->body) : 0);
+		return;
 	case FAKE_CUT: respond(c, 200, "{\"jsonrpc\":", strlen(text)); return;
 	case FAKE_SLAM: conn_close(c); return;
 	case FAKE_400_ERROR:

@@ -13,7 +13,7 @@ enum fake_mode {
 	FAKE_TRAILING, /* a good reply and then more */
 	FAKE_HUGE,     /* without an end in sight */
 	FAKE_WRONG_ID,
-	FAKE_STATUS,    /* an HTTP status with an empty body */
+	FAKE_STATUS,    /* an HTTP status with `body` */
 	FAKE_CUT,       /* closes in the middle of the body */
 	FAKE_SLAM,      /* closes without an answer */
 	FAKE_400_ERROR, /* HTTP 400 with a JSON-RPC error */
@@ -33,6 +33,8 @@ struct fake_node {
 	enum fake_mode mode;
 	bool mode_spares_chain_id; /* eth_chainId is answered well in any mode */
 	int status;
+	const char *body;   /* NULL: empty */
+	const char *header; /* a line more, with its end; NULL: none */
 	unsigned chain_id;
 	unsigned n_requests, n_chain_id;
 	fake_answer *answer; /* NULL: "0x2a" for everything */

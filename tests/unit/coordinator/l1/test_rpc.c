@@ -294,6 +294,86 @@ static void test_rate_limits(void **state)
 	assert_int_equal(g.status, RPC_OK);
 }
 
+/* It is left alone for as long as it asks for, whether it serves calls or is asked who it is;
+ * within the longest rest there is. */
+static void test_retry_after(void **state)
+{
+	struct fixture *f = *state;
+	struct rpc_call_options patient = {.deadline_ms = 20000};
+	struct got g;
+	uint64_t start;
+
+	f->opts.n_urls = 1;
+	f->opts.backoff_max_ms = 1500;
+	f->node[0].mode = FAKE_STATUS;
+	f->node[0].status = 503;
+	f->node[0].header = "Retry-After: 1\r\n";
+	f->node[0].mode_spares_chain_id = true;
+	open_rpc(f);
+	start = uv_hrtime();
+	g = (struct got){0};
+	assert_true(rpc_call(f->rpc, "eth_test", "[]", &patient, on_reply, &g, NULL) != 0);
+	while (f->node[0].n_requests - f->node[0].n_chain_id < 2)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_true(uv_hrtime() - start >= 1000000000);
+	f->node[0].mode_spares_chain_id = false;
+	f->node[0].header = "Retry-After: 86400\r\n";
+	while (f->node[0].n_chain_id < 3)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	start = uv_hrtime();
+	f->node[0].mode = FAKE_OK;
+	while (!g.n)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(g.status, RPC_OK);
+	assert_true(uv_hrtime() - start >= 1400000000);
+}
+
+/* What it says about its refusal is shown; what it repeats of a URL with a key in it is not. */
+static void test_words_beside_a_status(void **state)
+{
+	static const struct {
+		int status;
+		const char *body, *said;
+	} ways[] = {
+	    {503, "{\"error\":{\"message\":\"maintenance until noon\"}}",
+	     "HTTP status 503 ({\"error\":{\"message\":\"maintenance until noon\"}})"},
+	    {403, "host not\r\nallowed", "right? (host not  allowed)"},
+	    {502, "<html><h1>502</h1>", "HTTP status 502"},
+	    {502, "\x1f\x8b\x08 packed", "HTTP status 502"},
+	    {301, "moved", "not followed; it leads to http://127.0.0.1:1"},
+	    {404, "{\"message\":\"Cannot POST /v3/0123456789abcdef\"}",
+	     "right?, and words (not shown, for it repeats a part of the URL)"},
+	    {400,
+	     "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-1,\"message\":\"project "
+	     "0123456789abcdef is over its quota\"}}",
+	     "error -1: (not shown, for it repeats a part of the URL)"},
+	};
+	struct rpc_call_options once = {.no_retry = true};
+	struct fixture *f = *state;
+	char url[160];
+	size_t i;
+
+	snprintf(url, sizeof url, "http://127.0.0.1:%d/v3/0123456789abcdef", f->node[0].port);
+	f->urls[0] = url;
+	f->opts.n_urls = 1;
+	f->node[0].mode = FAKE_STATUS;
+	f->node[0].mode_spares_chain_id = true;
+	for (i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+		const size_t n = strlen(ways[i].said);
+		struct got g;
+
+		f->node[0].status = ways[i].status;
+		f->node[0].body = ways[i].body;
+		open_rpc(f);
+		call(f, &once, &g);
+		if (strlen(g.sentence) < n ||
+		    strcmp(g.sentence + strlen(g.sentence) - n, ways[i].said) != 0)
+			fail_msg("%s", g.sentence);
+		assert_null(strstr(g.message, "0123456789abcdef"));
+		close_rpc(f);
+	}
+}
+
 static void test_400_with_error_is_an_answer(void **state)
 {
 	struct fixture *f = *state;
@@ -562,6 +642,8 @@ int main(void)
 	    T(test_node_error),
 	    T(test_failover),
 	    T(test_rate_limits),
+	    T(test_retry_after),
+	    T(test_words_beside_a_status),
 	    T(test_400_with_error_is_an_answer),
 	    T(test_dead_port_and_recovery),
 	    T(test_all_dead),

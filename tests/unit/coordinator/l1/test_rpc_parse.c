@@ -77,6 +77,37 @@ static void test_bad_replies(void **state)
 	}
 }
 
+/* The value that failed stands in the sentence. */
+static void test_what_bad_replies_say(void **state)
+{
+	static const struct {
+		const char *text, *said;
+	} bad[] = {
+	    {"{\"message\":\"Limit Exceeded\"}",
+	     "the reply is not a JSON-RPC 2.0 object ({\"message\":\"Limit Exceeded\"})"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":\"7\",\"result\":1}",
+	     "the reply carries another id (\"7\") than the request's 7"},
+	    {"{\"jsonrpc\":\"2.0\",\"result\":1}", "another id ((absent)) than"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":\"over quota\"}",
+	     "no integer code and string message: \"over quota\""},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{\"code\":\"-1\",\"message\":\"quota\"}}",
+	     "{\"code\":\"-1\",\"message\":\"quota\"}"},
+	    {"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":1,\"error\":{\"code\":1,\"message\":\"x\"}}",
+	     "both result and error ({"},
+	    {"\x1f\x8b\x08", "the reply of 3 bytes is compressed"},
+	};
+	struct rpc_parsed p;
+	struct why why;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		assert_int_equal(parse(&p, bad[i].text, &why), RPC_PARSED_BAD);
+		if (!strstr(why.text, bad[i].said))
+			fail_msg("%s", why.text);
+	}
+}
+
 static void test_errors(void **state)
 {
 	static const struct {
@@ -298,6 +329,9 @@ static void test_receipts(void **state)
 	static const char *const bad[] = {"[]", RECEIPT("\"0x2\"", "\"0x5\""),
 					  RECEIPT("null", "\"0x5\""), RECEIPT("\"0x1\"", "5"),
 					  "{\"blockNumber\":\"0x1\",\"blockHash\":\"0x12\"}"};
+	static const char *const said[] = {
+	    "not an object", "status 2 is neither", "receipt: status: null is not a hex quantity",
+	    "receipt: blockNumber: 5 is not", "receipt: status: (absent) is not"};
 	struct rpc_receipt r;
 	struct why why;
 	bool found = true;
@@ -329,8 +363,11 @@ static void test_receipts(void **state)
 	for (i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		v = json(bad[i]);
 		found = true;
+		why.text[0] = '\0';
 		assert_false(rpc_parse_receipt(v, &found, &r, &why));
 		assert_false(found);
+		if (!strstr(why.text, said[i]))
+			fail_msg("%s", why.text);
 		json_decref(v);
 	}
 }
@@ -383,6 +420,7 @@ static void test_blocks(void **state)
 	json_decref(v);
 	v = json("{\"number\":\"0x11\"}");
 	assert_false(rpc_parse_block(v, &found, &b, &why));
+	assert_string_equal(why.text, "block: timestamp: (absent) is not a hex quantity");
 	json_decref(v);
 }
 
@@ -391,6 +429,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_results),
 	    cmocka_unit_test(test_bad_replies),
+	    cmocka_unit_test(test_what_bad_replies_say),
 	    cmocka_unit_test(test_errors),
 	    cmocka_unit_test(test_an_error_with_a_null_result),
 	    cmocka_unit_test(test_long_message_is_cut_between_characters),

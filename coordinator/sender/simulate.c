@@ -9,6 +9,9 @@
 /* Times that the nonce is read before a node is taken at its word that it simulates nothing. */
 #define NONCE_READS 3
 
+/* Of any transaction. */
+#define GAS_LEAST 21000
+
 static void read_nonce(struct job *j, int endpoint);
 
 static struct rpc_call_options options_of(const struct job *j, int endpoint)
@@ -84,6 +87,17 @@ static void on_error(struct job *j, const struct rpc_reply *reply)
 		sender_io_failed(j, reply->sentence); /* the state of then may be gone */
 }
 
+static bool read_estimate(struct job *j, const json_t *result, struct why *why)
+{
+	uint64_t gas = 0;
+
+	if (rpc_parse_u64(result, &gas, why) && gas < GAS_LEAST)
+		why_set(why, "%llu gas is less than any transaction uses", (unsigned long long)gas);
+	why_wrap(why, "eth_estimateGas");
+	j->event.called.gas = gas;
+	return gas >= GAS_LEAST;
+}
+
 static void on_called(void *arg, const struct rpc_reply *reply)
 {
 	struct job_call *c = arg;
@@ -98,8 +112,7 @@ static void on_called(void *arg, const struct rpc_reply *reply)
 		on_error(j, reply);
 	else if (reply->status != RPC_OK)
 		sender_io_failed(j, reply->sentence);
-	else if (j->kind == SENDER_ESTIMATE &&
-		 !rpc_parse_u64(reply->result, &j->event.called.gas, &why))
+	else if (j->kind == SENDER_ESTIMATE && !read_estimate(j, reply->result, &why))
 		sender_io_no_answer(j, reply->endpoint, why.text);
 	else
 		called(j, SENDER_CALL_OK);

@@ -22,6 +22,7 @@ struct chain {
 	bool bare;        /* no methods and fields that a node may lack */
 	/* strict as ethrex: a simulation names the nonce; so often it has moved on meanwhile */
 	bool wants_nonce, no_simulation, no_estimate, no_code;
+	unsigned nothings; /* so often its estimate is 0 */
 	unsigned moves_on;
 	unsigned n_dry_runs;
 	uint8_t hash[32];
@@ -161,6 +162,9 @@ static void node_answer(void *arg, const char *method, const json_t *params, cha
 			snprintf(out, size,
 				 "{\"code\":3,\"message\":\"execution reverted\",\"data\":"
 				 "\"0x62013a95\"}");
+		} else if (c->nothings && strcmp(method, "eth_estimateGas") == 0) {
+			snprintf(out, size, "\"0x0\"");
+			c->nothings--;
 		} else {
 			snprintf(out, size, "\"0x186a0\"");
 		}
@@ -456,6 +460,23 @@ static void test_without_a_dry_run_the_estimate_decides(void **state)
 	assert_int_equal(f->outcome, SENDER_CONFIRMED);
 }
 
+/* Less gas than any transaction uses: no node would take what is signed for it. */
+static void test_an_estimate_that_cannot_be(void **state)
+{
+	struct fixture *f = *state;
+	char text[512];
+
+	f->chain.nothings = 2;
+	wish(f);
+	do {
+		uv_run(&f->loop, UV_RUN_ONCE);
+		sender_io_describe(f->io, text, sizeof text);
+	} while (!strstr(text, "eth_estimateGas: 0 gas is less than any transaction uses"));
+	run_until_finished(f);
+	assert_int_equal(f->outcome, SENDER_CONFIRMED);
+	assert_int_equal(f->chain.n_raw, 1);
+}
+
 static void test_nothing_is_sent_to_an_address_without_code(void **state)
 {
 	struct fixture *f = *state;
@@ -540,6 +561,7 @@ int main(void)
 	    T(test_a_receipt_that_is_not_found),
 	    T(test_simulations_name_the_nonce),
 	    T(test_without_a_dry_run_the_estimate_decides),
+	    T(test_an_estimate_that_cannot_be),
 	    T(test_nothing_is_sent_to_an_address_without_code),
 	    T(test_reverted),
 	    T(test_failed_on_chain),

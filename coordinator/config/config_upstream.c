@@ -38,7 +38,7 @@ static bool parse(struct config *c)
 	return true;
 }
 
-static void check_not_ours(struct loader *l, const struct listen_at *upstream)
+static bool check_not_ours(struct loader *l, const struct listen_at *upstream)
 {
 	const struct config *c = l->c;
 	struct listen_at ours;
@@ -57,6 +57,9 @@ static void check_not_ours(struct loader *l, const struct listen_at *upstream)
 		 listen_at_overlap(upstream, &ours))
 		config_mistake(l, P "UPSTREAM is where this coordinator listens itself "
 				    "(ADMIN_LISTEN)");
+	else
+		return true;
+	return false;
 }
 
 static void check_address(struct loader *l)
@@ -64,7 +67,7 @@ static void check_address(struct loader *l)
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	const struct config *c = l->c;
 	struct listen_at at = {.size = 0};
-	struct addrinfo *found = NULL;
+	struct addrinfo *found = NULL, *i;
 	char port[8];
 	int rc;
 
@@ -81,10 +84,13 @@ static void check_address(struct loader *l)
 			       c->upstream_host, gai_strerror(rc));
 		return;
 	}
-	at.size = found->ai_addrlen;
-	memcpy(&at.address, found->ai_addr, found->ai_addrlen);
+	for (i = found; i; i = i->ai_next) {
+		at.size = i->ai_addrlen;
+		memcpy(&at.address, i->ai_addr, i->ai_addrlen);
+		if (!check_not_ours(l, &at))
+			break;
+	}
 	freeaddrinfo(found);
-	check_not_ours(l, &at);
 }
 
 static void check_submit(struct loader *l)

@@ -17,8 +17,17 @@ void answer_init(struct answer *a)
 	json_scan_init(&a->whole, DEPTH_MAX, false);
 }
 
+/* What it is, for whoever reads that it is no answer: another server's, perhaps. */
+static void say_beginning(struct answer *a)
+{
+	const struct why said = a->why;
+
+	why_set(&a->why, "%s; it begins: %.*s", said.text, (int)a->n_begin, a->begin);
+}
+
 static bool wrong(struct answer *a)
 {
+	say_beginning(a);
 	a->at = ANSWER_WRONG;
 	return false;
 }
@@ -101,11 +110,25 @@ static bool take_tail(struct answer *a, struct span *bytes)
 	return true;
 }
 
+/* What comes is seen before it is taken, and what is left over is seen again. */
+static void keep_beginning(struct answer *a, struct span bytes)
+{
+	const size_t seen = a->bytes < a->n_begin ? a->n_begin - (size_t)a->bytes : 0;
+	size_t n = sizeof a->begin - a->n_begin;
+
+	if (!n || bytes.n <= seen)
+		return;
+	n = bytes.n - seen < n ? bytes.n - seen : n;
+	memcpy(a->begin + a->n_begin, bytes.p + seen, n);
+	a->n_begin += n;
+}
+
 bool answer_take(struct answer *a, struct span *bytes, struct span *piece)
 {
 	const size_t before = bytes->n;
 	bool ok = false;
 
+	keep_beginning(a, *bytes);
 	*piece = span_of(NULL, 0);
 	switch (a->at) {
 	case ANSWER_HEAD: ok = take_head(a, bytes); break;
@@ -145,8 +168,10 @@ enum answer_kind answer_end(struct answer *a)
 			a->bytes);
 		return ANSWER_CUT;
 	}
-	if (proofdata_decode(&a->message, span_of(a->small, a->n), &none, &a->why) != PROTO_OK)
+	if (proofdata_decode(&a->message, span_of(a->small, a->n), &none, &a->why) != PROTO_OK) {
+		say_beginning(a);
 		return ANSWER_BAD;
+	}
 	a->message.has_input = a->has_input;
 	return ANSWER_MESSAGE;
 }

@@ -13,12 +13,16 @@
 /* The longest message without an input, and the most that may stand around one. */
 #define ANSWER_SMALL_MAX 4096
 
+#define ANSWER_SHOWN 64
+
 struct answer {
 	enum { ANSWER_HEAD, ANSWER_INPUT, ANSWER_TAIL, ANSWER_WRONG } at;
 	struct json_scan whole, input;
 	uint8_t small[ANSWER_SMALL_MAX];
 	size_t n;
-	uint64_t bytes; /* in all */
+	uint64_t bytes;           /* in all */
+	char begin[ANSWER_SHOWN]; /* its first bytes, for a sentence */
+	size_t n_begin;
 	bool has_input, complete;
 	struct proofdata message; /* from answer_input() and answer_end() on */
 	struct why why;           /* ANSWER_WRONG */

@@ -15,6 +15,7 @@ struct exchange {
 	uv_write_t write;
 	uv_shutdown_t shutdown;
 	uv_getaddrinfo_t resolve;
+	struct addrinfo *found, *next; /* what its name leads to, and what is not tried yet */
 	char host[256];
 	struct exchange_options o;
 	struct buf message;
@@ -35,6 +36,7 @@ static void let_go(struct exchange *x)
 	if (x->handles || x->resolving)
 		return;
 	buf_free(&x->message);
+	uv_freeaddrinfo(x->found);
 	free(x);
 }
 
@@ -54,7 +56,8 @@ static void close_all(struct exchange *x)
 	x->events = NULL;
 	if (x->resolving)
 		uv_cancel((uv_req_t *)&x->resolve);
-	uv_close((uv_handle_t *)&x->tcp, on_closed);
+	if (!uv_is_closing((uv_handle_t *)&x->tcp)) /* else on_given_up() is to come */
+		uv_close((uv_handle_t *)&x->tcp, on_closed);
 	uv_close((uv_handle_t *)&x->timer, on_closed);
 }
 
@@ -181,6 +184,27 @@ static void on_written(uv_write_t *r, int rc)
 		uv_shutdown(&x->shutdown, (uv_stream_t *)&x->tcp, on_shut);
 }
 
+static void try_next(struct exchange *x);
+
+static void on_given_up(uv_handle_t *h)
+{
+	struct exchange *x = h->data;
+
+	if (x->closing)
+		on_closed(h);
+	else
+		try_next(x);
+}
+
+/* A name may lead to several addresses (localhost to [::1] and 127.0.0.1), of which one serves. */
+static void not_connected(struct exchange *x, int rc)
+{
+	if (x->next)
+		uv_close((uv_handle_t *)&x->tcp, on_given_up);
+	else
+		failed(x, EXCHANGE_NO_PEER, "no connection", rc);
+}
+
 static void on_connected(uv_connect_t *r, int rc)
 {
 	struct exchange *x = r->data;
@@ -188,8 +212,11 @@ static void on_connected(uv_connect_t *r, int rc)
 
 	if (!x->events)
 		return;
-	if (rc == 0)
-		rc = uv_write(&x->write, (uv_stream_t *)&x->tcp, &b, 1, on_written);
+	if (rc != 0) {
+		not_connected(x, rc);
+		return;
+	}
+	rc = uv_write(&x->write, (uv_stream_t *)&x->tcp, &b, 1, on_written);
 	if (rc != 0) {
 		failed(x, EXCHANGE_NO_PEER, "no connection", rc);
 		return;
@@ -204,21 +231,28 @@ static int connect_to(struct exchange *x, const struct sockaddr *to)
 	return uv_tcp_connect(&x->connect, &x->tcp, to, on_connected);
 }
 
+static void try_next(struct exchange *x)
+{
+	const struct addrinfo *to = x->next;
+	int rc;
+
+	uv_tcp_init(x->timer.loop, &x->tcp);
+	x->next = to->ai_next;
+	rc = connect_to(x, to->ai_addr);
+	if (rc != 0)
+		not_connected(x, rc);
+}
+
 static void on_resolved(uv_getaddrinfo_t *r, int rc, struct addrinfo *found)
 {
 	struct exchange *x = r->data;
 
 	x->resolving = false;
-	if (x->closing) {
-		uv_freeaddrinfo(found);
+	x->found = x->next = found;
+	if (x->closing)
 		let_go(x);
-		return;
-	}
-	if (rc == 0)
-		rc = connect_to(x, found->ai_addr);
-	uv_freeaddrinfo(found);
-	if (rc != 0)
-		failed(x, EXCHANGE_NO_PEER, "no connection", rc);
+	else
+		not_connected(x, rc);
 }
 
 static int find_peer(struct exchange *x)

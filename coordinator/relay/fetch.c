@@ -92,6 +92,27 @@ static void say_gap(struct relay *r, bool gap, uint64_t now_ms)
 	log_event(LOG_WARN, "input_missing", log_str("reason", why.text));
 }
 
+/* A question without demand goes out as often as any may: what is no coordinator would fill the
+ * log. */
+static void say_answer(const struct flight *f, enum fetch_heard heard, const char *sentence)
+{
+	const bool bad = heard == FETCH_CUT || heard == FETCH_NOT_KEPT;
+	const struct fetch_demand *d = f->demand;
+
+	if (d)
+		log_event(bad ? LOG_WARN : LOG_DEBUG, "upstream_answered",
+			  log_str("answer", fetch_heard_name(heard)),
+			  log_str("dialect", dialect_name(f->dialect)),
+			  log_str("commit_hash", d->key.commit_hash),
+			  log_str("type", prover_type_name(f->type)), log_u64("batch", f->batch),
+			  log_str("reason", sentence));
+	else
+		log_limited(bad ? LOG_WARN : LOG_DEBUG, "upstream_probed", "", "",
+			    log_str("answer", fetch_heard_name(heard)),
+			    log_str("dialect", dialect_name(f->dialect)),
+			    log_str("reason", sentence));
+}
+
 static void flight_over(struct flight *f, enum fetch_heard heard, const char *sentence)
 {
 	struct relay *r = f->relay;
@@ -105,13 +126,7 @@ static void flight_over(struct flight *f, enum fetch_heard heard, const char *se
 	exchange_abort(x);
 	if (heard != FETCH_DOWN)
 		relay_good(r);
-	log_event(heard == FETCH_CUT || heard == FETCH_NOT_KEPT ? LOG_WARN : LOG_DEBUG,
-		  d ? "upstream_answered" : "upstream_probed",
-		  log_str("answer", fetch_heard_name(heard)),
-		  log_str("dialect", dialect_name(f->dialect)),
-		  log_str("commit_hash", d ? d->key.commit_hash : ""),
-		  log_str("type", prover_type_name(f->type)), log_u64("batch", batch),
-		  log_str("reason", sentence));
+	say_answer(f, heard, sentence);
 	if (!d) {
 		fetch_plan_probed(&r->fetch, f->dialect, heard);
 		return;
@@ -168,6 +183,7 @@ static void flight_whole(struct flight *f)
 	struct exchange *x = f->exchange;
 	const struct proofdata *m = &f->answer.message;
 	const enum answer_kind kind = answer_end(&f->answer);
+	struct why why;
 
 	if (kind == ANSWER_NOTHING) {
 		flight_over(f, FETCH_SILENCE, "closed without a byte");
@@ -184,6 +200,11 @@ static void flight_whole(struct flight *f)
 		f->finishing = !f->writing;
 		if (f->finishing)
 			upload_finish(f->upload);
+		return;
+	}
+	if (m->kind == MSG_INPUT_RESPONSE && m->has_id) {
+		why_set(&why, "batch %" PRIu64 " comes without an input", m->id);
+		flight_over(f, FETCH_CUT, why.text);
 		return;
 	}
 	if (m->kind == MSG_INVALID_CODE_VERSION)

@@ -137,9 +137,12 @@ static void what_is_no_answer(void **state)
 	    "{\"InputResponse\":{\"id\":7,\"input\":{},\"format\":\"Other\"}}",
 	    "{\"InputResponse\":{\"id\":7,\"input\":{}}]",
 	    "{\"SomethingElse\":{}}",
+	    "{\"SomethingElse\":\"of more bytes than are shown of it in the sentence, in two "
+	    "lines\"}",
 	    "17",
 	};
 	char *long_one = malloc(2 * ANSWER_SMALL_MAX);
+	const char *shown;
 	struct heard h;
 	size_t i, step;
 
@@ -148,7 +151,10 @@ static void what_is_no_answer(void **state)
 		for (step = 1; step <= strlen(texts[i]); step += 3) {
 			hear(&h, texts[i], step);
 			assert_int_equal(h.kind, ANSWER_BAD);
-			assert_true(strlen(h.a.why.text) > 0);
+			shown = strstr(h.a.why.text, "; it begins: ");
+			assert_non_null(shown);
+			shown += strlen("; it begins: ");
+			assert_true(*shown && strncmp(shown, texts[i], strlen(shown)) == 0);
 		}
 	memset(long_one, ' ', 2 * ANSWER_SMALL_MAX);
 	long_one[2 * ANSWER_SMALL_MAX - 1] = '\0';

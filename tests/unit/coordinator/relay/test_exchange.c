@@ -2,6 +2,7 @@
 #include "coordinator/relay/exchange.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +13,41 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+/* The program's own symbol comes before the C library's: "several.test" leads to [::1], where
+ * nobody is or no IPv6 is, to 127.0.0.2, where nobody is, and to 127.0.0.1. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+		struct addrinfo **out)
+{
+	static struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
+					 .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	static struct sockaddr_in v4[2] = {{.sin_family = AF_INET}, {.sin_family = AF_INET}};
+	static struct addrinfo list[3];
+
+	(void)hints;
+	if (strcmp(node, "no-such-host.invalid") == 0)
+		return EAI_NONAME;
+	v6.sin6_port = v4[0].sin_port = v4[1].sin_port = htons((uint16_t)atoi(service));
+	v4[0].sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+	v4[1].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	list[0] = (struct addrinfo){.ai_family = AF_INET6,
+				    .ai_addr = (struct sockaddr *)&v6,
+				    .ai_addrlen = sizeof v6,
+				    .ai_next = &list[1]};
+	list[1] = (struct addrinfo){.ai_family = AF_INET,
+				    .ai_addr = (struct sockaddr *)&v4[0],
+				    .ai_addrlen = sizeof v4[0],
+				    .ai_next = &list[2]};
+	list[2] = (struct addrinfo){
+	    .ai_family = AF_INET, .ai_addr = (struct sockaddr *)&v4[1], .ai_addrlen = sizeof v4[1]};
+	*out = &list[strcmp(node, "several.test") == 0 ? 0 : 2];
+	return 0;
+}
+
+void freeaddrinfo(struct addrinfo *list)
+{
+	(void)list;
+}
 
 enum peer { ECHOES, HANGS, RESETS, STOPS_IN_THE_MIDDLE };
 
@@ -149,6 +185,18 @@ static void by_name(void **state)
 	assert_int_equal(f->got.len, 6400);
 }
 
+static void by_a_name_of_several_addresses(void **state)
+{
+	struct fixture *f = *state;
+
+	f->peer = ECHOES;
+	uv_thread_create(&f->thread, serve, f);
+	run(f, "several.test", f->port, 100);
+	assert_int_equal(f->end, EXCHANGE_WHOLE);
+	uv_thread_join(&f->thread);
+	assert_int_equal(f->got.len, 6400);
+}
+
 static void nobody_there(void **state)
 {
 	struct fixture *f = *state;
@@ -156,6 +204,10 @@ static void nobody_there(void **state)
 	run(f, "127.0.0.1", 1, 10);
 	assert_int_equal(f->end, EXCHANGE_NO_PEER);
 	assert_non_null(strstr(f->sentence, "127.0.0.1:1"));
+	f->ended = false;
+	run(f, "several.test", 1, 10);
+	assert_int_equal(f->end, EXCHANGE_NO_PEER);
+	assert_non_null(strstr(f->sentence, "several.test:1: no connection: "));
 	f->ended = false;
 	run(f, "no-such-host.invalid", 3901, 10);
 	assert_int_equal(f->end, EXCHANGE_NO_PEER);
@@ -198,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(a_whole_answer, setup, teardown),
 	    cmocka_unit_test_setup_teardown(by_name, setup, teardown),
+	    cmocka_unit_test_setup_teardown(by_a_name_of_several_addresses, setup, teardown),
 	    cmocka_unit_test_setup_teardown(nobody_there, setup, teardown),
 	    cmocka_unit_test_setup_teardown(no_answer, setup, teardown),
 	    cmocka_unit_test_setup_teardown(half_an_answer, setup, teardown),

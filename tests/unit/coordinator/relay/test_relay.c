@@ -374,6 +374,23 @@ static void what_is_cut_is_asked_again(void **state)
 	assert_int_equal(inputs_bytes(f->inputs), size);
 }
 
+/* It would be nobody's for its time, and nobody would know. */
+static void a_batch_without_an_input_is_said(void **state)
+{
+	struct fixture *f = *state;
+
+	f->script[0] =
+	    (struct said){"{\"InputResponse\":{\"id\":1,\"input\":null}}", 0, " ", false};
+	f->script[1] =
+	    (struct said){"{\"InputResponse\":{\"id\":1,\"input\":\"abc\"}}", 0, " ", false};
+	f->script[2] =
+	    (struct said){"{\"InputResponse\":{\"id\":1,\"input\":{\"a\":1}}}", 0, " ", false};
+	begin(f);
+	ask(f, false);
+	UNTIL(f, heard(f, FETCH_NEW) == 1);
+	assert_int_equal(heard(f, FETCH_CUT), 2);
+}
+
 static void one_that_hangs_keeps_a_prover_for_its_time(void **state)
 {
 	struct fixture *f = *state;
@@ -512,6 +529,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_prover_waits_and_gets_it, setup, teardown),
 	    cmocka_unit_test_setup_teardown(nothing_and_a_mismatch_are_told, setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_is_cut_is_asked_again, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_batch_without_an_input_is_said, setup, teardown),
 	    cmocka_unit_test_setup_teardown(one_that_hangs_keeps_a_prover_for_its_time, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(nobody_there, setup, teardown),

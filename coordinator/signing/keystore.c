@@ -149,6 +149,15 @@ static enum keystore_rc read_kdf(struct sealed *k, json_t *crypto, struct why *w
 	return KEYSTORE_OK;
 }
 
+static void say_version(const json_t *version, struct why *why)
+{
+	char text[NAME_SHOWN + 1];
+	const size_t n = json_dumpb(version, text, NAME_SHOWN, JSON_ENCODE_ANY | JSON_COMPACT);
+
+	text[n < NAME_SHOWN ? n : NAME_SHOWN] = '\0';
+	why_set(why, "a keystore of another version than 3: \"version\" is %s", text);
+}
+
 static enum keystore_rc read_sealed(struct sealed *k, json_t *file, struct why *why)
 {
 	json_t *crypto = member(file, "crypto");
@@ -160,7 +169,7 @@ static enum keystore_rc read_sealed(struct sealed *k, json_t *file, struct why *
 		return KEYSTORE_MALFORMED;
 	}
 	if (!json_is_integer(version) || json_integer_value(version) != 3) {
-		why_set(why, "a keystore of another version than 3");
+		say_version(version, why);
 		return KEYSTORE_UNSUPPORTED;
 	}
 	if (!is_name(crypto, "cipher", "aes-128-ctr", why))

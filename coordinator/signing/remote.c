@@ -13,7 +13,6 @@
 #define ASK_AGAIN_MIN 5000          /* ms */
 #define ASK_AGAIN_MAX 300000
 #define QUOTED_MAX    120 /* characters of an answer that are quoted */
-#define KEYS_LISTED   2048
 
 struct remote {
 	struct remote_options o;
@@ -91,8 +90,6 @@ bool remote_parse_keys(size_t *n, struct span body, const uint8_t point[ETH_POIN
 
 	*n = json_array_size(list);
 	json_array_foreach (list, i, key) {
-		if (i >= KEYS_LISTED)
-			break;
 		if (json_is_string(key) &&
 		    eth_public_key_parse(listed, json_string_value(key), NULL) &&
 		    memcmp(listed, point, sizeof listed) == 0)
@@ -164,8 +161,9 @@ static struct http_request request_to(const struct remote *r, const char *url)
 
 static void ask_for_keys(struct remote *r)
 {
-	const struct http_request req = request_to(r, r->keys_url);
+	struct http_request req = request_to(r, r->keys_url);
 
+	req.answer_max = REMOTE_KEYS_MAX;
 	r->asking = http_get(r->http, &req, on_keys, r);
 	if (!r->asking)
 		uv_timer_start(&r->timer, on_ask_timer, ASK_AGAIN_MIN, 0);

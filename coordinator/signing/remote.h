@@ -12,7 +12,8 @@
 #include "coordinator/base/http.h"
 #include "ethereum/key.h"
 
-#define REMOTE_ANSWER_MAX (64u * 1024) /* a list of its public keys is the longest */
+#define REMOTE_ANSWER_MAX (64u * 1024)
+#define REMOTE_KEYS_MAX   (1024u * 1024) /* the list of its public keys: 7,000 of them */
 
 struct remote;
 

@@ -182,6 +182,14 @@ def test_a_signer_that_is_not_there_at_the_start(world):
     back.close()
 
 
+def test_a_signer_of_many_keys(world, signer):
+    """Its list is longer than any other answer."""
+    signer.mood = "many keys"
+    c = world.coordinator(**remote(signer)).start()
+    c.saw("event=signer_ready .*keys=1000")
+    assert not c.events("signer_trouble")
+
+
 def test_a_remote_signer_over_tls(world, tmp_path):
     authority = Party(tmp_path, "authority", authority=True)
     signer = Web3Signer(L1_KEY, party=Party(tmp_path, "signer", authority, subject_alt_name="IP:127.0.0.1"))

@@ -38,7 +38,8 @@ class Web3Signer:
                 assert self.path == "/api/v1/eth1/publicKeys", self.path
                 if outer.mood == "hung":
                     time.sleep(5)
-                listed = [] if outer.mood == "other keys" else ["0x04" + "22" * 64, outer.public_key]
+                others = {"other keys": 0, "many keys": 999}.get(outer.mood, 1)
+                listed = others * ["0x04" + "22" * 64] + [outer.public_key] * (outer.mood != "other keys")
                 self.reply(200, json.dumps(listed).encode(), "application/json")
 
             def do_POST(self):

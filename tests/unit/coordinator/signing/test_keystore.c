@@ -126,8 +126,10 @@ static void test_what_is_no_keystore(void **state)
 		assert_int_equal(decrypt(texts[i], PASSWORD), KEYSTORE_MALFORMED);
 		assert_non_null(strstr(why.text, "no keystore"));
 	}
-	expect("\"version\":3", "\"version\":1", KEYSTORE_UNSUPPORTED, "another version than 3");
-	expect("\"version\":3", "\"version\":\"3\"", KEYSTORE_UNSUPPORTED, "another version");
+	expect("\"version\":3", "\"version\":1", KEYSTORE_UNSUPPORTED,
+	       "another version than 3: \"version\" is 1");
+	expect("\"version\":3", "\"version\":\"3\"", KEYSTORE_UNSUPPORTED,
+	       "another version than 3: \"version\" is \"3\"");
 	expect("aes-128-ctr", "aes-128-cbc", KEYSTORE_UNSUPPORTED, "\"aes-128-cbc\", and only");
 	expect("hmac-sha256", "hmac-sha1", KEYSTORE_UNSUPPORTED, "\"hmac-sha1\", and only");
 	expect("\"pbkdf2\"", "\"argon2id\"", KEYSTORE_UNSUPPORTED, "neither scrypt nor pbkdf2");

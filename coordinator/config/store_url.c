@@ -107,6 +107,17 @@ static bool is_name(const char *host)
 	return host[strspn(host, allowed)] == '\0';
 }
 
+/* libpq parts hosts at commas once they are decoded: what follows one would be a host that nobody
+ * looked at. */
+static bool is_one_directory(const char *name, struct why *why)
+{
+	if (!strchr(name, ','))
+		return true;
+	why_set(why, "there is a ',' in the directory of a socket: several hosts stand before the "
+		     "database, postgres://USER@HOST,HOST2/DATABASE");
+	return false;
+}
+
 static bool read_host_name(struct store_url_host *out, struct piece *rest, size_t number,
 			   struct why *why)
 {
@@ -136,7 +147,7 @@ static bool read_host_name(struct store_url_host *out, struct piece *rest, size_
 		why_set(why, "the host \"%.*s\" is neither a name nor an address", shown(&name),
 			name.p);
 	else
-		return true;
+		return is_one_directory(out->name, why);
 	return false;
 }
 
@@ -291,6 +302,8 @@ static bool take_socket(struct store_url *u, const struct socket_parameters *at,
 	}
 	if (!at->host[0])
 		return true;
+	if (!is_one_directory(at->host, why))
+		return false;
 	memcpy(u->host[0].name, at->host, sizeof at->host);
 	u->host[0].port = PORT;
 	u->n_hosts = 1;

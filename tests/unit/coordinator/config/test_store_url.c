@@ -249,6 +249,21 @@ static void test_hosts_and_ports(void **state)
 	refuse(text, "the host is longer than 255 characters");
 }
 
+/* Behind a comma libpq finds another host, to which TLS would not be demanded. */
+static void test_no_host_hides_in_a_directory(void **state)
+{
+	static const char *const urls[] = {"postgres://a@/p?host=/run/postgresql,db.example",
+					   "postgres://a@/p?host=/run/postgresql%2cdb.example",
+					   "postgres://a@/p?host=/run/postgresql,&sslmode=prefer",
+					   "postgres://a@%2Frun%2Cdb.example/p",
+					   "postgres://a@127.0.0.1,%2Frun%2Cdb.example:5433/p"};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof urls / sizeof *urls; i++)
+		refuse(urls[i], "a ',' in the directory of a socket");
+}
+
 static void test_percent_signs(void **state)
 {
 	(void)state;
@@ -327,6 +342,7 @@ int main(void)
 	    cmocka_unit_test(test_a_password_is_refused_unseen),
 	    cmocka_unit_test(test_what_is_missing),
 	    cmocka_unit_test(test_hosts_and_ports),
+	    cmocka_unit_test(test_no_host_hides_in_a_directory),
 	    cmocka_unit_test(test_percent_signs),
 	    cmocka_unit_test(test_parameters),
 	    cmocka_unit_test(test_tls_that_contradicts_itself),

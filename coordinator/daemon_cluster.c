@@ -166,6 +166,12 @@ static void on_other_past(void *arg, const char *sentence)
 	fail_anew(arg, "store_is_another", sentence);
 }
 
+static void on_schema(void *arg, const char *sentence)
+{
+	(void)arg;
+	log_event(LOG_INFO, "store_schema", log_str("note", sentence));
+}
+
 static void on_trouble(void *arg, const char *sentence)
 {
 	(void)arg;
@@ -179,6 +185,7 @@ struct store_events daemon_store_events(struct daemon *d)
 	    .leads = on_leads,
 	    .reached = on_reached,
 	    .other_past = on_other_past,
+	    .schema = on_schema,
 	    .trouble = on_trouble,
 	    .arg = d,
 	};

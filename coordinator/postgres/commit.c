@@ -369,7 +369,7 @@ static enum store_rc commit_portion(struct postgres *e, struct engine_item *item
 
 	for (i = 0; i < n; i++)
 		refuse(items[i], STORE_OK, "");
-	if (!postgres_reach(e, news, why))
+	if (postgres_in_vain(e, why) || !postgres_reach(e, news, why))
 		return STORE_UNREACHABLE;
 	do {
 		link_deadline(&e->main, time_for(items, n));

@@ -359,7 +359,7 @@ enum store_rc follow_read_proof(struct engine *engine, uint64_t id, struct chang
 	*out = NULL;
 	param_u64(&p, id);
 	uv_mutex_lock(&e->mutex);
-	if (postgres_reach(e, &e->late, why)) {
+	if (!postgres_in_vain(e, why) && postgres_reach(e, &e->late, why)) {
 		r = link_ask(&e->main, S_PROOF, &p, &rc, why);
 		rc = postgres_check(e, &e->late, rc, why);
 	}

@@ -18,6 +18,9 @@
 #define CHUNK   INPUT_CHUNK_MAX
 #define STEP_MS 10000 /* for a chunk */
 #define WINDOW  4     /* chunks that are on their way at once */
+/* Another coordinator may be sharing the same one; but for one that is fetched a prover waits. */
+#define SHARE_LOCK_MS "10000"
+#define FETCH_LOCK_MS "700"
 
 static enum input_rc rc_of(enum store_rc rc)
 {
@@ -29,15 +32,20 @@ static enum input_rc rc_of(enum store_rc rc)
 }
 
 /* Of several hosts this one may be another than the store's thread is on. */
-static enum store_rc make_own(struct link *s, const struct postgres *e, struct why *why)
+static enum store_rc make_own(struct link *s, const struct postgres *e, const char *lock_ms,
+			      struct why *why)
 {
+	struct params p = {0};
 	enum store_rc rc;
-	PGresult *r = link_query(s,
-				 "SELECT identity, set_config('statement_timeout', '10s', false),"
-				 " set_config('lock_timeout', '10s', false),"
-				 " set_config('idle_in_transaction_session_timeout', '30s', false)"
-				 " FROM head",
-				 "", NULL, &rc, why);
+	PGresult *r;
+
+	param_text(&p, lock_ms);
+	r = link_query(s,
+		       "SELECT identity, set_config('statement_timeout', '10s', false),"
+		       " set_config('lock_timeout', $1, false),"
+		       " set_config('idle_in_transaction_session_timeout', '30s', false)"
+		       " FROM head",
+		       "t", &p, &rc, why);
 
 	if (r && (PQntuples(r) != 1 || cell_u64(r, 0, 0) != e->engine.identity)) {
 		why_set(why, "%s: it is another database than the one of the proofs", s->where);
@@ -47,14 +55,15 @@ static enum store_rc make_own(struct link *s, const struct postgres *e, struct w
 	return rc;
 }
 
-static enum store_rc open_own(struct link *s, struct postgres *e, struct why *why)
+static enum store_rc open_own(struct link *s, struct postgres *e, const char *lock_ms,
+			      struct why *why)
 {
 	enum store_rc rc =
 	    link_open(s, e->url, e->password, e->app, e->where, e->attempts, OPEN_MS, why);
 
 	link_deadline(s, STEP_MS);
 	if (rc == STORE_OK)
-		rc = make_own(s, e, why);
+		rc = make_own(s, e, lock_ms, why);
 	if (rc == STORE_OK)
 		rc = link_run(s, "BEGIN", why);
 	return rc;
@@ -183,7 +192,7 @@ enum input_rc inputs_share(struct engine *engine, const char *dir, const uint8_t
 		why_set(why, "out of memory for an input");
 		goto out;
 	}
-	rc = rc_of(open_own(&s, e, why));
+	rc = rc_of(open_own(&s, e, SHARE_LOCK_MS, why));
 	if (rc == INPUT_OK)
 		rc = rc_of(name_it(&s, sha256, size, why));
 	if (rc == INPUT_OK)
@@ -261,7 +270,7 @@ enum input_rc inputs_fetch(struct engine *engine, const char *dir, const uint8_t
 	enum input_rc rc;
 	enum store_rc there;
 
-	there = open_own(&s, e, why);
+	there = open_own(&s, e, FETCH_LOCK_MS, why);
 	if (there == STORE_OK)
 		there = check_there(&s, sha256, size, why);
 	rc = there == STORE_NOT_FOUND ? INPUT_BROKEN : there == STORE_OK ? INPUT_OK : INPUT_IO;

@@ -25,6 +25,7 @@
 #define KEEP_MS         3600000 /* what was deleted is told for so long */
 #define HOLD_MAX_MS     4800    /* the longest that a transaction may take */
 #define STUCK_MS        5000    /* who takes no answer for so long has stopped, or is cut off */
+#define VAIN_MS         50      /* what waited behind a vain wait has begun within this */
 #define APPLICATION     "proof-coordinator "
 
 /* ---- statements (statements.c) ---- */
@@ -48,6 +49,7 @@ enum statement {
 	S_PROOF,
 	S_LEAD,      /* tries to take the leader's lock */
 	S_LEAD_NOT,  /* gives it back */
+	S_LEAD_WHO,  /* of who has it: program, user, process */
 	S_END_STUCK, /* (ms) ends sessions that hold all others up, and take no answer: names */
 	S_HEARTBEAT, /* (slot, token, rev, skew, fence, status) the time */
 	S_INSTANCES,
@@ -89,8 +91,10 @@ extern const struct schema schema_known;
 
 /* Makes the steps that are missing, whole or not at all; coordinators that start together wait for
  * each other. make false: only looks. STORE_FOREIGN: another program's, or another version's, or
- * such as could not go on run on it. Sets a deadline of its own. */
-enum store_rc schema_settle(struct link *s, const struct schema *known, bool make, struct why *why);
+ * such as could not go on run on it. *from: the version from which this one made steps, 0 where
+ * there was none; -1: it made none. Sets a deadline of its own. */
+enum store_rc schema_settle(struct link *s, int *from, const struct schema *known, bool make,
+			    struct why *why);
 /* In a transaction, to its end: the schema is one that this program may store in. */
 enum store_rc schema_hold(struct link *s, const struct schema *known, struct why *why);
 enum store_rc schema_read(struct link *s, int *version, int *compatible_from, struct why *why);
@@ -129,8 +133,11 @@ struct postgres {
 	uint64_t fence;      /* 0, or this leader's */
 	bool locked;         /* it has the leader's lock */
 	bool held_up;        /* by a session that may be stuck */
-	char noted[400];     /* what was said of the server */
-	uint64_t failing;    /* since when this coordinator's row could not be written, or 0 */
+	uint64_t vain_until; /* what waited while a lock was waited for in vain waits no more */
+	struct why vain;
+	uint64_t unled;   /* since when no coordinator that lives had the lead, or 0 */
+	char noted[400];  /* what was said of the server */
+	uint64_t failing; /* since when this coordinator's row could not be written, or 0 */
 	int64_t skew_ms;
 	bool slot_locked;
 	struct engine_news_list late; /* for whoever may show news next */
@@ -161,6 +168,9 @@ void postgres_stored(struct postgres *e, struct engine_news_list *news);
  * whose verdict is then STORE_UNREACHABLE. */
 enum store_rc postgres_check(struct postgres *e, struct engine_news_list *news, enum store_rc rc,
 			     const struct why *why);
+/* Was a lock just waited for in vain? Then what waited for that need not wait for it again: provers
+ * are promised an answer within a second. */
+bool postgres_in_vain(const struct postgres *e, struct why *why);
 /* What the operator should know of the server, once. */
 void postgres_note(struct postgres *e, struct engine_news_list *news);
 void postgres_end(struct postgres *e, struct engine_news_list *news, const char *sentence);

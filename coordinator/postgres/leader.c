@@ -130,10 +130,14 @@ static enum store_rc try_to_lead(struct postgres *e, struct engine_news_list *ne
 		return rc;
 	e->locked = *PQgetvalue(r, 0, 0) != 0;
 	PQclear(r);
-	if (!e->locked) {
-		e->held_up = e->held_up || leader_is_silent(e);
+	if (!e->locked && leader_is_silent(e)) {
+		e->held_up = true;
+		e->unled = e->unled ? e->unled : uv_hrtime();
 		return STORE_OK;
 	}
+	e->unled = 0;
+	if (!e->locked)
+		return STORE_OK;
 	rc = raise_fence(e, news, &full, why);
 	if (rc == STORE_OK && full)
 		rc = follow(e, news, why);
@@ -349,6 +353,30 @@ static enum store_rc settle_lead(struct postgres *e, struct engine_news_list *ne
 	return e->main.conn && may_lead(e) ? try_to_lead(e, news, why) : STORE_OK;
 }
 
+/* Who has the lock and leads nothing is another program, or a person. */
+static enum store_rc note_unled(struct postgres *e, struct engine_news_list *news, struct why *why)
+{
+	char program[64], user[64], text[300];
+	enum store_rc rc;
+	PGresult *r;
+
+	if (!e->unled || uv_hrtime() - e->unled < TROUBLE_MS * UINT64_C(1000000))
+		return STORE_OK;
+	e->unled = 0;
+	r = link_ask(&e->main, S_LEAD_WHO, NULL, &rc, why);
+	if (r && PQntuples(r)) {
+		cell_text(program, sizeof program, r, 0, 0);
+		cell_text(user, sizeof user, r, 0, 1);
+		snprintf(text, sizeof text,
+			 "no coordinator can lead: process %d of the server's (%s, user %s) has "
+			 "the leader's lock, and is none that lives: end it",
+			 cell_int(r, 0, 2), program, user);
+		engine_news_add(news, NEWS_TROUBLE, NULL, 0, text);
+	}
+	PQclear(r);
+	return rc;
+}
+
 /* On a connection that is well, as when somebody locks a table or makes the server read-only. */
 static void note_failing(struct postgres *e, struct engine_news_list *news, enum store_rc rc,
 			 const struct why *why)
@@ -371,7 +399,7 @@ void leader_turn(struct engine *engine, struct engine_news_list *news)
 
 	uv_mutex_lock(&e->mutex);
 	postgres_late(e, news);
-	if (postgres_reach(e, news, &why)) {
+	if (!postgres_in_vain(e, &why) && postgres_reach(e, news, &why)) {
 		rc = look_at_head(e, news, &why);
 		if (rc == STORE_OK && !e->observe && uv_hrtime() >= e->beat_due) {
 			rc = beat(e, news, &why);
@@ -383,6 +411,8 @@ void leader_turn(struct engine *engine, struct engine_news_list *news)
 			rc = settle_lead(e, news, &why);
 		if (e->main.conn && e->held_up && !e->observe)
 			end_stuck(e, news, &why);
+		if (rc == STORE_OK && e->main.conn)
+			rc = note_unled(e, news, &why);
 		postgres_check(e, news, rc, &why);
 	}
 	uv_mutex_unlock(&e->mutex);
@@ -432,7 +462,7 @@ bool leader_tidy(struct engine *engine)
 	bool done = false;
 
 	uv_mutex_lock(&e->mutex);
-	if (e->main.conn && e->fence && uv_hrtime() >= e->tidy_due) {
+	if (!postgres_in_vain(e, &why) && e->main.conn && e->fence && uv_hrtime() >= e->tidy_due) {
 		e->tidy_due = after_ms(TIDY_MS);
 		link_deadline(&e->main, RUN_MS);
 		done = postgres_check(e, &e->late, trim(e, &why), &why) == STORE_OK;

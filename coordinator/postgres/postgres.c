@@ -88,10 +88,30 @@ static enum store_rc read_identity(struct postgres *e, struct why *why)
 	return rc;
 }
 
+static void note_steps(struct postgres *e, int from)
+{
+	const int to = schema_known.version;
+	char text[STORE_INSTANCE_SIZE + 160];
+
+	if (from < 0)
+		return;
+	if (from)
+		snprintf(
+		    text, sizeof text,
+		    "%s brought the schema from version %d to %d, for programs that know %d or "
+		    "later",
+		    e->name, from, to, schema_known.steps[to - 1].compatible_from);
+	else
+		snprintf(text, sizeof text, "%s made the tables, of schema version %d", e->name,
+			 to);
+	engine_news_add(&e->late, NEWS_SCHEMA, NULL, 0, text);
+}
+
 enum store_rc postgres_open(struct engine **out, const struct postgres_options *o, struct why *why)
 {
 	struct postgres *e = calloc(1, sizeof *e);
 	enum store_rc rc = STORE_FOREIGN;
+	int from = -1;
 
 	*out = NULL;
 	why_set(why, "out of memory");
@@ -107,7 +127,7 @@ enum store_rc postgres_open(struct engine **out, const struct postgres_options *
 	if (set_up(e, o, why))
 		rc = connect_first(e, why);
 	if (rc == STORE_OK)
-		rc = schema_settle(&e->main, &schema_known, !e->observe, why);
+		rc = schema_settle(&e->main, &from, &schema_known, !e->observe, why);
 	link_deadline(&e->main, OPEN_MS);
 	if (rc == STORE_OK)
 		rc = tables_check(&e->main, e->observe, why);
@@ -124,6 +144,7 @@ enum store_rc postgres_open(struct engine **out, const struct postgres_options *
 		return rc;
 	}
 	why_set(why, "%s", "");
+	note_steps(e, from);
 	postgres_note(e, &e->late);
 	*out = &e->engine;
 	return STORE_OK;

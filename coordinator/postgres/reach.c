@@ -44,9 +44,28 @@ static void say_lost(struct postgres *e, struct engine_news_list *news)
 	e->say_due = after_ms(SAY_MS);
 }
 
+static void note_vain(struct postgres *e, const struct why *why)
+{
+	if (strcmp(e->main.state, "55P03") != 0)
+		return;
+	e->main.state[0] = '\0';
+	e->vain = *why;
+	e->vain_until = after_ms(VAIN_MS);
+}
+
+bool postgres_in_vain(const struct postgres *e, struct why *why)
+{
+	if (uv_hrtime() >= e->vain_until)
+		return false;
+	*why = e->vain;
+	return true;
+}
+
 enum store_rc postgres_check(struct postgres *e, struct engine_news_list *news, enum store_rc rc,
 			     const struct why *why)
 {
+	if (rc != STORE_OK)
+		note_vain(e, why);
 	/* The next connection looks at the tables and the rights anew. */
 	if (rc == STORE_FOREIGN || rc == STORE_CORRUPT) {
 		link_close(&e->main);

@@ -234,11 +234,11 @@ static enum store_rc run_steps(struct link *s, const struct schema *known, int f
 }
 
 /* All that are missing. *held: a lock was not to be had within lock_ms. */
-static enum store_rc make_steps(struct link *s, const struct schema *known, unsigned lock_ms,
-				bool *held, struct why *why)
+static enum store_rc make_steps(struct link *s, int *from, const struct schema *known,
+				unsigned lock_ms, bool *held, struct why *why)
 {
 	enum store_rc rc = begin(s, why);
-	int version;
+	int version = known->version;
 
 	*held = false;
 	if (rc == STORE_OK)
@@ -254,7 +254,10 @@ static enum store_rc make_steps(struct link *s, const struct schema *known, unsi
 			rc = run_steps(s, known, version, why);
 		*held = rc != STORE_OK && s->conn && was_held(s);
 	}
-	return end(s, rc, why);
+	rc = end(s, rc, why);
+	if (rc == STORE_OK && version < known->version)
+		*from = version;
+	return rc;
 }
 
 /* Of other users' sessions the server tells the name, not since when. */
@@ -289,33 +292,36 @@ static void name_holder(struct link *s, struct why *why)
 	PQclear(r);
 }
 
-static enum store_rc make_in_time(struct link *s, const struct schema *known, struct why *why)
+static enum store_rc make_in_time(struct link *s, int *from, const struct schema *known,
+				  struct why *why)
 {
 	const uint64_t until = after_ms(TRY_MS);
 	enum store_rc rc;
 	bool held;
 
 	for (;;) {
-		rc = make_steps(s, known, LOCK_MS, &held, why);
+		rc = make_steps(s, from, known, LOCK_MS, &held, why);
 		if (!held || uv_hrtime() >= until)
 			break;
 		uv_sleep(REST_MS);
 	}
 	if (held)
-		rc = make_steps(s, known, LAST_LOCK_MS, &held, why);
+		rc = make_steps(s, from, known, LAST_LOCK_MS, &held, why);
 	if (held)
 		name_holder(s, why);
 	return rc;
 }
 
-enum store_rc schema_settle(struct link *s, const struct schema *known, bool make, struct why *why)
+enum store_rc schema_settle(struct link *s, int *from, const struct schema *known, bool make,
+			    struct why *why)
 {
 	int version = 0;
 	enum store_rc rc = look_first(s, &version, known, make, why);
 
+	*from = -1;
 	if (rc != STORE_OK || version >= known->version || !make)
 		return rc;
-	rc = make_in_time(s, known, why);
+	rc = make_in_time(s, from, known, why);
 	if (rc != STORE_OK)
 		why_wrap(why, version ? "the schema stays at version %d" : "there is no schema yet",
 			 version);

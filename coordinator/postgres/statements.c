@@ -138,6 +138,11 @@ const struct link_statement statements[STATEMENTS] = {
 		 "l"},
     [S_LEAD] = {"SELECT pg_try_advisory_lock(" LEADER_LOCK ")", ""},
     [S_LEAD_NOT] = {"SELECT pg_advisory_unlock(" LEADER_LOCK ")", ""},
+    [S_LEAD_WHO] = {"SELECT coalesce(nullif(a.application_name, ''), a.backend_type, '-'),"
+		    " coalesce(a.usename::text, '-'), a.pid FROM pg_locks l JOIN pg_stat_activity a"
+		    " USING (pid) WHERE l.locktype = 'advisory' AND l.classid = 1414809688"
+		    " AND l.objid = 2 AND l.granted AND a.datname = current_database()",
+		    ""},
     /* Waiting for its client: not for a disk, another lock, or the standby of a COMMIT, which would
      * then be over without it. */
     [S_END_STUCK] = {"SELECT a.application_name, pg_terminate_backend(a.pid)"

@@ -8,6 +8,7 @@ enum flaw {
 	FLAW_MISSING,
 	FLAW_SHADOWED, /* search_path finds another program's first */
 	FLAW_SUBSCRIBED,
+	FLAW_TEMPORARY,
 	FLAW_UNLOGGED,
 	FLAW_KEYLESS,
 	FLAW_HIDDEN,
@@ -21,7 +22,8 @@ enum flaw {
 static const char flaws_sql[] =
     "SELECT t, n.nspname::text, pg_get_userbyid(c.relowner)::text, current_user::text,"
     " c.oid IS NULL, c.relnamespace <> v.relnamespace,"
-    " EXISTS (SELECT 1 FROM pg_subscription_rel WHERE srrelid = c.oid), c.relpersistence <> 'p',"
+    " EXISTS (SELECT 1 FROM pg_subscription_rel WHERE srrelid = c.oid), c.relpersistence = 't',"
+    " c.relpersistence <> 'p',"
     " t <> 'gone' AND NOT EXISTS (SELECT 1 FROM pg_index WHERE indrelid = c.oid AND indisprimary),"
     " row_security_active(c.oid),"
     " NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')"
@@ -69,6 +71,12 @@ static enum store_rc say_flaw(const struct link *s, const PGresult *r, int row, 
 			"%s: it is a logical replica (the table %s has a subscription): give the "
 			"database that it follows, or DROP SUBSCRIPTION once nobody writes there",
 			s->where, table);
+		break;
+	case FLAW_TEMPORARY:
+		why_set(why,
+			"%s: the search_path of %s begins with pg_temp, so that tables would end "
+			"with this session: ALTER ROLE %s SET search_path = public",
+			s->where, user, user);
 		break;
 	case FLAW_UNLOGGED:
 		why_set(why,

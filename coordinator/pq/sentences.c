@@ -23,7 +23,7 @@ static const struct {
     {"57P03", STORE_UNREACHABLE, "the server is starting or stopping"},
     {"57P05", STORE_UNREACHABLE, "this coordinator was silent for too long"},
     {"25P03", STORE_UNREACHABLE, "this coordinator was silent for too long"},
-    {"57014", STORE_UNREACHABLE, "the statement took too long"},
+    {"57014", STORE_UNREACHABLE, "the statement took too long, or somebody cancelled it"},
     {"55P03", STORE_UNREACHABLE, "another session holds what this one waits for"},
     {"28P01", STORE_UNREACHABLE,
      "the password is another, or has expired: see ETHREX_PROOF_COORDINATOR_STORE_PASSWORD, and "

@@ -36,6 +36,7 @@ enum engine_news_kind {
 	NEWS_LOST,       /* the database cannot be reached; the sentence */
 	NEWS_BACK,       /* it can again, and all that was missed was shown */
 	NEWS_OTHER_PAST, /* it is no continuation of what was loaded; the sentence */
+	NEWS_SCHEMA,     /* this one made the tables, or brought them up to date; the sentence */
 	NEWS_TROUBLE,    /* something the operator should read, such as a clock that is wrong */
 };
 

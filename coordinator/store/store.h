@@ -213,6 +213,8 @@ struct store_events {
 	void (*reached)(void *arg, bool reached, const char *sentence);
 	/* What is in memory is no copy of what is stored any more: end, and be started anew. */
 	void (*other_past)(void *arg, const char *sentence);
+	/* This one made the tables, or brought them up to date. */
+	void (*schema)(void *arg, const char *sentence);
 	/* For the operator. */
 	void (*trouble)(void *arg, const char *sentence);
 	void *arg;

@@ -79,6 +79,10 @@ static void show(struct store *s, const struct engine_news *news)
 		if (e->other_past)
 			e->other_past(e->arg, news->sentence.text);
 		break;
+	case NEWS_SCHEMA:
+		if (e->schema)
+			e->schema(e->arg, news->sentence.text);
+		break;
 	case NEWS_TROUBLE:
 		if (e->trouble)
 			e->trouble(e->arg, news->sentence.text);

@@ -214,7 +214,7 @@ struct node {
 	bool led, lost, back, past;
 	unsigned intents, rows;
 	char text[8192]; /* the foreign rows */
-	struct why why, trouble;
+	struct why why, trouble, schema;
 };
 
 static inline enum store_rc node_open(struct node *n, const char *database, const char *name)
@@ -264,6 +264,7 @@ static inline void node_show(struct node *n, struct engine_news_list *list)
 			n->past = true;
 			n->why = i->sentence;
 			break;
+		case NEWS_SCHEMA: n->schema = i->sentence; break;
 		case NEWS_TROUBLE: n->trouble = i->sentence; break;
 		}
 		free(i->changes);

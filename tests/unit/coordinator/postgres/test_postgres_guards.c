@@ -127,6 +127,82 @@ static void test_who_reads_nothing_is_ended(void **state)
 	node_stop(&b);
 }
 
+/* Somebody's psql, or another program of the same numbers. */
+static void test_who_holds_the_lead_and_leads_nothing_is_named(void **state)
+{
+	struct link other;
+	enum store_rc rc;
+	struct why why;
+	char who[96];
+	struct node a;
+	int i;
+
+	node_start(&a, *state, "a");
+	open_stuck(&other, *state, "another program");
+	assert_int_equal(link_run(&other, "SET idle_session_timeout = 0", &why), STORE_OK);
+	PQclear(link_query(&other, "SELECT pg_advisory_lock(1414809688, 2)", "", NULL, &rc, &why));
+	assert_int_equal(rc, STORE_OK);
+	for (i = 0; i < 200 && !postgres_of(a.e)->unled; i++) {
+		node_turn(&a);
+		usleep(20000);
+	}
+	assert_null(strstr(a.trouble.text, "can lead"));
+	postgres_of(a.e)->unled -= TROUBLE_MS * UINT64_C(1000000);
+	node_turn(&a);
+	snprintf(who, sizeof who, "process %d of the server's (another program, user postgres)",
+		 PQbackendPID(other.conn));
+	assert_non_null(strstr(a.trouble.text, who));
+	assert_int_equal(link_run(&other, "SELECT pg_advisory_unlock_all()", &why), STORE_OK);
+	link_close(&other);
+	node_lead(&a);
+	assert_int_equal(postgres_of(a.e)->unled, 0);
+	node_stop(&a);
+}
+
+/* What waited for an exchange that waited for a lock would else wait for the same one again, and
+ * its prover for longer than a second. */
+static void test_nothing_waits_twice_for_a_lock(void **state)
+{
+	static const char *const tables[] = {"mark", "head", "fact"};
+	struct store_change c = a_fact("key", "v");
+	struct postgres *e;
+	struct link holder;
+	char sql[64];
+	struct why why;
+	struct node a;
+	size_t i;
+
+	node_start(&a, *state, "a");
+	e = postgres_of(a.e);
+	node_turn(&a);
+	for (i = 0; i < 3; i++) {
+		open_stuck(&holder, *state, "somebody");
+		snprintf(sql, sizeof sql, "LOCK TABLE %s", tables[i]);
+		assert_int_equal(
+		    link_run(&holder, "SET idle_in_transaction_session_timeout = 0", &why),
+		    STORE_OK);
+		assert_int_equal(link_run(&holder, "BEGIN", &why), STORE_OK);
+		assert_int_equal(link_run(&holder, sql, &why), STORE_OK);
+		e->vain_until = 0;
+		if (i < 2)
+			node_turn(&a);
+		else
+			assert_int_equal(node_commit(&a, &c, 1), STORE_UNREACHABLE);
+		assert_true(e->vain_until > 0);
+		link_deadline(&holder, 5000);
+		assert_int_equal(link_run(&holder, "ROLLBACK", &why), STORE_OK);
+		link_close(&holder);
+		/* As if no time had passed. */
+		e->vain_until = after_ms(60000);
+		assert_int_equal(node_commit(&a, &c, 1), STORE_UNREACHABLE);
+		assert_non_null(strstr(a.why.text, "another session holds what this one"));
+		node_turn(&a);
+		e->vain_until = 0;
+		assert_int_equal(node_commit(&a, &c, 1), STORE_OK);
+	}
+	node_stop(&a);
+}
+
 /* No timeout of the server's runs between the statements of one that has not asked for answers. */
 static void test_who_stops_half_way_is_ended(void **state)
 {
@@ -385,6 +461,8 @@ int main(void)
 	    TEST(test_little_is_read_while_all_wait),
 	    TEST(test_who_reads_nothing_is_ended),
 	    TEST(test_who_stops_half_way_is_ended),
+	    TEST(test_who_holds_the_lead_and_leads_nothing_is_named),
+	    TEST(test_nothing_waits_twice_for_a_lock),
 	    TEST(test_a_leader_that_reads_nothing_is_followed),
 	    TEST(test_a_commit_that_comes_late),
 	    TEST(test_a_commit_that_was_cancelled_is_not_believed),

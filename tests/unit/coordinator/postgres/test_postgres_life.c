@@ -85,6 +85,9 @@ static void test_all_see_all(void **state)
 	postgres_of(a.e)->beat_due = 0;
 	node_turn(&a);
 	assert_int_equal(a.e->ops->instances(a.e, seen, STORE_SLOTS), 2);
+	/* Who made the tables says so. */
+	assert_string_equal(a.schema.text, "a made the tables, of schema version 1");
+	assert_string_equal(b.schema.text, "");
 	assert_string_equal(seen[0].name, "a");
 	assert_true(seen[0].is_this && !seen[0].leads);
 	assert_string_equal(seen[1].name, "b");
@@ -295,6 +298,13 @@ static void test_sentences(void **state)
 	assert_non_null(strstr(why.text, "database x at /nowhere"));
 	assert_int_equal(open_url(&why, "postgres://postgres@/x?nonsense=1", ""), STORE_FOREIGN);
 	assert_non_null(strstr(why.text, "nonsense"));
+	snprintf(url, sizeof url,
+		 "postgres://postgres@/%s?host=%s&options=-c%%20search_path%%3D"
+		 "pg_temp,public",
+		 (char *)*state, pg.root);
+	assert_int_equal(open_url(&why, url, ""), STORE_FOREIGN);
+	assert_non_null(strstr(why.text, "begins with pg_temp"));
+	pg_do(*state, "DROP TABLE IF EXISTS schema_version");
 	/* Nobody's table is overwritten. */
 	pg_do(*state, "CREATE TABLE head (n integer)");
 	snprintf(url, sizeof url, "postgres://postgres@/%s?host=%s", (char *)*state, pg.root);
@@ -387,7 +397,9 @@ static void test_an_input_gets_to_the_others(void **state)
 	char here[96], there[96];
 	uint8_t sha256[32], other[32] = {1};
 	struct store_change c = an_input(1, 0);
+	struct link holder;
 	struct node a, b;
+	uint64_t start;
 	struct why why;
 	size_t i;
 	long was;
@@ -433,6 +445,17 @@ static void test_an_input_gets_to_the_others(void **state)
 				 INPUT_OK);
 		assert_int_equal(input_file_remove(there, sha256, &why), INPUT_OK);
 	}
+	/* A prover waits for what is fetched: who locked the table is not waited for for long. */
+	link_make(&holder, *state, "postgres");
+	assert_int_equal(link_run(&holder, "SET idle_in_transaction_session_timeout = 0", &why),
+			 STORE_OK);
+	assert_int_equal(link_run(&holder, "BEGIN", &why), STORE_OK);
+	assert_int_equal(link_run(&holder, "LOCK TABLE input_chunk", &why), STORE_OK);
+	start = uv_hrtime();
+	assert_int_equal(b.e->ops->fetch_input(b.e, there, sha256, INPUT_BYTES, &why), INPUT_IO);
+	assert_in_range(ms_since(start), 0, 5000);
+	assert_non_null(strstr(why.text, "another session holds what this one waits for"));
+	link_close(&holder);
 	/* A file that is damaged itself takes no place there. */
 	input_harm(here, sha256);
 	assert_int_equal(a.e->ops->share_input(a.e, here, sha256, INPUT_BYTES, &why), INPUT_BROKEN);

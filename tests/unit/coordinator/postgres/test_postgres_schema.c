@@ -14,6 +14,8 @@ static const struct schema_step side_by_side[] = {
 static const struct schema first = {side_by_side, 1}, second = {side_by_side, 2},
 			   third = {side_by_side, 3};
 
+static int from; /* of the last schema_settle() */
+
 static long tables(const char *database)
 {
 	return pg_do(database, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'");
@@ -27,30 +29,33 @@ static void test_schemas_side_by_side(void **state)
 
 	link_make(&s, *state, "postgres");
 	link_make(&old, *state, "postgres");
-	assert_int_equal(schema_settle(&s, &first, false, &why), STORE_FOREIGN);
-	assert_int_equal(schema_settle(&s, &first, true, &why), STORE_OK);
-	assert_int_equal(schema_settle(&s, &first, true, &why), STORE_OK);
-	assert_int_equal(schema_settle(&s, &second, false, &why), STORE_FOREIGN);
+	assert_int_equal(schema_settle(&s, &from, &first, false, &why), STORE_FOREIGN);
+	assert_int_equal(schema_settle(&s, &from, &first, true, &why), STORE_OK);
+	assert_int_equal(from, 0);
+	assert_int_equal(schema_settle(&s, &from, &first, true, &why), STORE_OK);
+	assert_int_equal(from, -1);
+	assert_int_equal(schema_settle(&s, &from, &second, false, &why), STORE_FOREIGN);
 	assert_non_null(strstr(why.text, "has version 1, older than this program's 2"));
 	/* The second step is one that the older program goes on with. */
-	assert_int_equal(schema_settle(&s, &second, true, &why), STORE_OK);
+	assert_int_equal(schema_settle(&s, &from, &second, true, &why), STORE_OK);
+	assert_int_equal(from, 1);
 	assert_int_equal(pg_do(*state, "SELECT count(*) FROM two"), 0);
-	assert_int_equal(schema_settle(&s, &first, true, &why), STORE_OK);
+	assert_int_equal(schema_settle(&s, &from, &first, true, &why), STORE_OK);
 	/* The third is not: as long as an older one is connected it is not made. */
 	assert_int_equal(link_run(&old, "SELECT pg_advisory_lock(1414809688, 105)", &why),
 			 STORE_OK);
 	pg_do(*state, "INSERT INTO instance VALUES (5, 'old', '0.1', 2, '-infinity'),"
 		      " (6, 'gone', '0.1', 2, now() - interval '4 s'),"
 		      " (7, 'back', '0.0', 1, now()), (8, 'new', '0.2', 3, now())");
-	assert_int_equal(schema_settle(&s, &third, true, &why), STORE_FOREIGN);
+	assert_int_equal(schema_settle(&s, &from, &third, true, &why), STORE_FOREIGN);
 	assert_non_null(strstr(why.text, "the schema stays at version 2"));
 	assert_non_null(strstr(why.text, "new schema: old (version 0.1, schema 2), back (version "
 					 "0.0, schema 1); stop them first"));
 	pg_do(*state, "DELETE FROM instance WHERE name = 'back'");
 	link_close(&old);
 	pg_do(*state, "SELECT pg_advisory_lock(1414809688, 105)"); /* it was let go */
-	assert_int_equal(schema_settle(&s, &third, true, &why), STORE_OK);
-	assert_int_equal(schema_settle(&s, &second, true, &why), STORE_FOREIGN);
+	assert_int_equal(schema_settle(&s, &from, &third, true, &why), STORE_OK);
+	assert_int_equal(schema_settle(&s, &from, &second, true, &why), STORE_FOREIGN);
 	assert_non_null(strstr(why.text, "its schema has version 3, for programs that know 3"));
 	link_close(&s);
 	assert_int_equal(node_open(&a, *state, "a"), STORE_FOREIGN);
@@ -64,7 +69,7 @@ static void test_who_begins_to_store_holds_the_schema(void **state)
 
 	link_make(&s, *state, "postgres");
 	link_make(&other, *state, "postgres");
-	assert_int_equal(schema_settle(&s, &first, true, &why), STORE_OK);
+	assert_int_equal(schema_settle(&s, &from, &first, true, &why), STORE_OK);
 	assert_int_equal(link_run(&other, "BEGIN", &why), STORE_OK);
 	assert_int_equal(link_run(&other, "SELECT pg_advisory_xact_lock(1414809688, 1)", &why),
 			 STORE_OK);
@@ -73,7 +78,7 @@ static void test_who_begins_to_store_holds_the_schema(void **state)
 	assert_non_null(strstr(why.text, "another coordinator is bringing the schema up to date"));
 	assert_int_equal(link_run(&other, "COMMIT", &why), STORE_OK);
 	assert_int_equal(link_run(&s, "ROLLBACK", &why), STORE_OK);
-	assert_int_equal(schema_settle(&other, &third, true, &why), STORE_OK);
+	assert_int_equal(schema_settle(&other, &from, &third, true, &why), STORE_OK);
 	assert_int_equal(link_run(&s, "BEGIN", &why), STORE_OK);
 	assert_int_equal(schema_hold(&s, &first, &why), STORE_FOREIGN);
 	assert_non_null(strstr(why.text, "use the newer one"));
@@ -90,7 +95,8 @@ static void test_a_step_that_fails_leaves_nothing(void **state)
 	struct link s;
 
 	link_make(&s, *state, "postgres");
-	assert_int_equal(schema_settle(&s, &(struct schema){bad, 1}, true, &why), STORE_FOREIGN);
+	assert_int_equal(schema_settle(&s, &from, &(struct schema){bad, 1}, true, &why),
+			 STORE_FOREIGN);
 	assert_non_null(strstr(why.text, "there is no schema yet: "));
 	assert_int_equal(tables(*state), 0);
 	link_close(&s);
@@ -111,7 +117,7 @@ static void test_a_server_that_fails_in_a_step_has_the_old_schema(void **state)
 	size_t i, k;
 
 	link_make(&s, *state, "postgres");
-	assert_int_equal(schema_settle(&s, &first, true, &why), STORE_OK);
+	assert_int_equal(schema_settle(&s, &from, &first, true, &why), STORE_OK);
 	for (i = 0; i < sizeof faults / sizeof *faults; i++)
 		for (k = 0; k < 2; k++) {
 			snprintf(sql, sizeof sql,
@@ -121,14 +127,15 @@ static void test_a_server_that_fails_in_a_step_has_the_old_schema(void **state)
 				 " EXECUTE FUNCTION f()",
 				 faults[i].state, k ? "ALTER TABLE" : "CREATE TABLE");
 			pg_do(*state, sql);
-			assert_int_not_equal(schema_settle(&s, &second, true, &why), STORE_OK);
+			assert_int_not_equal(schema_settle(&s, &from, &second, true, &why),
+					     STORE_OK);
 			assert_non_null(strstr(why.text, "the schema stays at version 1: "));
 			assert_non_null(strstr(why.text, faults[i].says));
-			assert_int_equal(schema_settle(&s, &first, false, &why), STORE_OK);
+			assert_int_equal(schema_settle(&s, &from, &first, false, &why), STORE_OK);
 			pg_do(*state, "DROP EVENT TRIGGER f; DROP FUNCTION f");
 		}
 	assert_int_equal(tables(*state), 4);
-	assert_int_equal(schema_settle(&s, &second, true, &why), STORE_OK);
+	assert_int_equal(schema_settle(&s, &from, &second, true, &why), STORE_OK);
 	link_close(&s);
 }
 

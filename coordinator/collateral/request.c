@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 const char *collateral_part_name(enum collateral_part_id id)
 {
 	static const char *const name[COLLATERAL_PARTS] = {

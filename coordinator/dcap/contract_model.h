@@ -4,7 +4,8 @@
  *
  * Automata's contracts differ from Intel's library: they compare all 16 TDX components where Intel
  * leaves out the module's own two, and know no member of a level's "tcb" beside components and
- * PCESVN; v1.0 knows no TDX module of version 0, and no TCB info with fields of another year. Which of it holds for a quote is found here, before gas is spent.
+ * PCESVN; v1.0 knows no TDX module of version 0, and no TCB info with fields of another year. Which
+ * of it holds for a quote is found here, before gas is spent.
  * DcapVerifier decides as the library does, but for TDATTRIBUTES, which no policy of ours softens
  * there. Pure.
  *

@@ -161,8 +161,7 @@ static void test_retry_after(void **state)
 	assert_int_equal(http_retry_after("99999999999999999999", 0), 86400);
 	assert_int_equal(http_retry_after("soon", 0), 0);
 	assert_int_equal(http_retry_after("Thu, 15 Jan 2026 00:02:00 GMT", FORGE_NOW), 120);
-	assert_int_equal(http_retry_after("Thu, 15 Jan 2026 00:02:00 GMT", FORGE_NOW + 900),
-			 0);
+	assert_int_equal(http_retry_after("Thu, 15 Jan 2026 00:02:00 GMT", FORGE_NOW + 900), 0);
 }
 
 static void test_rests_double_to_a_ceiling(void **state)

@@ -137,8 +137,7 @@ static void what_is_no_answer(void **state)
 	    "{\"InputResponse\":{\"id\":7,\"input\":{},\"format\":\"Other\"}}",
 	    "{\"InputResponse\":{\"id\":7,\"input\":{}}]",
 	    "{\"SomethingElse\":{}}",
-	    "{\"SomethingElse\":\"of more bytes than are shown of it in the sentence, in two "
-	    "lines\"}",
+	    "{\"SomethingElse\":\"of more bytes than the sentence shows, in two lines, or one\"}",
 	    "17",
 	};
 	char *long_one = malloc(2 * ANSWER_SMALL_MAX);

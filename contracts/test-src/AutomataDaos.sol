@@ -417,6 +417,17 @@ abstract contract StandInIdentityDao is StandInJsonDao {
 
     function ENCLAVE_ID_KEY(uint256 id, uint256 version) public view virtual returns (bytes32);
 
+    /// Empty strings for what is absent.
+    function getEnclaveIdentity(
+        uint256 id,
+        uint256 version
+    ) external view returns (EnclaveIdentityJsonObj memory identity) {
+        _onlyReaders();
+        bytes memory data = _pieces[ENCLAVE_ID_KEY(id, version)].data;
+        if (data.length != 0)
+            (identity.identityStr, identity.signature) = abi.decode(data, (string, bytes));
+    }
+
     function _check(uint256 id, uint256 version, string calldata json) internal pure {
         bytes32 name = keccak256(Reading.text(json, "id"));
         if (

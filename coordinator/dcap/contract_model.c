@@ -7,6 +7,18 @@
 #define ATTRIBUTES  8
 #define MODULE_SVNS 2 /* the module's SVN and version, which Intel compares elsewhere */
 
+/* In the quoting enclave's report. */
+#define QE_MISCSELECT 16
+#define QE_ATTRIBUTES 48
+#define QE_MRSIGNER   128
+#define QE_ISVPRODID  256
+#define QE_ISVSVN     258
+
+static int little_endian(const uint8_t *p)
+{
+	return p[0] | p[1] << 8;
+}
+
 /* ---- DcapVerifier ---- */
 
 /* Its rule on TDATTRIBUTES, which no policy softens. */
@@ -167,8 +179,96 @@ static bool levels_agree(const json_t *info, const uint8_t *tdx, const struct td
 	return false;
 }
 
+/* ---- the QE identity ---- */
+
+/* False also where the identity has no such hex. */
+static bool masked_equal(const json_t *identity, const char *name, const char *mask_name,
+			 const uint8_t *has, size_t n)
+{
+	const char *hex = text_of(identity, name), *mask_hex = text_of(identity, mask_name);
+	uint8_t wanted[16], mask[16];
+
+	if (!hex_decode(wanted, n, hex, strlen(hex)) ||
+	    !hex_decode(mask, n, mask_hex, strlen(mask_hex)))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if ((has[i] & mask[i]) != wanted[i])
+			return false;
+	return true;
+}
+
+/* What of the enclave is not the identity's; NULL: nothing. */
+static const char *foreign_part(const json_t *identity, const uint8_t *report)
+{
+	const char *mrsigner = text_of(identity, "mrsigner");
+	uint8_t wanted[32];
+
+	if (!masked_equal(identity, "miscselect", "miscselectMask", report + QE_MISCSELECT, 4))
+		return "MISCSELECT";
+	if (!masked_equal(identity, "attributes", "attributesMask", report + QE_ATTRIBUTES, 16))
+		return "ATTRIBUTES";
+	if (!hex_decode(wanted, sizeof wanted, mrsigner, strlen(mrsigner)) ||
+	    memcmp(wanted, report + QE_MRSIGNER, sizeof wanted) != 0)
+		return "MRSIGNER";
+	return json_integer_value(json_object_get(identity, "isvprodid")) ==
+		       little_endian(report + QE_ISVPRODID)
+		   ? NULL
+		   : "ISVPRODID";
+}
+
+static bool identity_agrees(const json_t *identity, const uint8_t *report, struct why *why)
+{
+	const json_t *levels = json_object_get(identity, "tcbLevels");
+	const int svn = little_endian(report + QE_ISVSVN);
+	const int number =
+	    (int)json_integer_value(json_object_get(identity, "tcbEvaluationDataNumber"));
+	const char *foreign = foreign_part(identity, report), *status = "below every TCB level";
+
+	if (foreign) {
+		why_set(why,
+			"\"Verification failed by QEIdentity check\", because the quoting enclave "
+			"has another %s than the QE identity of tcbEvaluationDataNumber %d that it "
+			"judges with",
+			foreign, number);
+		return false;
+	}
+	for (size_t i = 0; i < json_array_size(levels); i++) {
+		const json_t *level = json_array_get(levels, i);
+		const json_t *tcb = json_object_get(level, "tcb");
+
+		if (svn < json_integer_value(json_object_get(tcb, "isvsvn")))
+			continue;
+		status = text_of(level, "tcbStatus");
+		if (strcmp(status, "UpToDate") == 0)
+			return true;
+		break;
+	}
+	why_set(why,
+		"%s, because of the quoting enclave's ISVSVN %d by the QE identity of "
+		"tcbEvaluationDataNumber %d that it judges with",
+		status, svn, number);
+	return false;
+}
+
+static bool identity_is_read(struct span qe_identity, const uint8_t *report, struct why *why)
+{
+	json_t *identity;
+	bool ok;
+
+	if (qe_identity.n == 0)
+		return true;
+	identity =
+	    json_loadb((const char *)qe_identity.p, qe_identity.n, JSON_REJECT_DUPLICATES, NULL);
+	ok = identity && identity_agrees(identity, report, why);
+	if (!identity)
+		why_set(why, "the QE identity that it judges with cannot be read");
+	json_decref(identity);
+	return ok;
+}
+
 bool contract_model_agrees(enum pccs_stack stack, const struct tdxv_quote *quote,
-			   const struct tdxv_pck *pck, struct span tcb_info, struct why *why)
+			   const struct tdxv_pck *pck, struct span tcb_info,
+			   struct span qe_identity, struct why *why)
 {
 	const uint8_t *tdx = quote->body.p; /* TEE_TCB_SVN comes first in a TD report */
 	json_t *info;
@@ -178,8 +278,13 @@ bool contract_model_agrees(enum pccs_stack stack, const struct tdxv_quote *quote
 		why_wrap(why, "%s", pccs_stack_name(stack));
 		return false;
 	}
-	if ((stack != PCCS_STACK_AUTOMATA_V1_0 && stack != PCCS_STACK_AUTOMATA_V1_1) ||
-	    !quote->tdx || tcb_info.n == 0)
+	if ((stack != PCCS_STACK_AUTOMATA_V1_0 && stack != PCCS_STACK_AUTOMATA_V1_1) || !quote->tdx)
+		return true;
+	if (!identity_is_read(qe_identity, quote->qe_report.p, why)) {
+		why_wrap(why, "%s", pccs_stack_name(stack));
+		return false;
+	}
+	if (tcb_info.n == 0)
 		return true;
 	if (stack == PCCS_STACK_AUTOMATA_V1_0 && tdx[1] == 0) {
 		why_set(why, "Automata v1.0: \"TDXModule check failed\", because it knows no TDX "

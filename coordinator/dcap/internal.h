@@ -42,6 +42,7 @@ struct item {
 	uint8_t signature[64], hash[32];
 	int64_t from, to;
 	uint32_t number; /* tcbEvaluationDataNumber */
+	bool judges;     /* the contracts will judge with ours, not with the chain's */
 
 	/* what the chain holds */
 	bool has_dao, has_key, read;
@@ -96,7 +97,6 @@ struct pccs {
 	struct eth_address sender;
 	uint64_t gas_cap;
 	bool insists;
-	bool tcb_is_ours; /* with which the contracts will judge */
 	struct item item[ITEMS];
 
 	enum stage stage;

@@ -128,6 +128,8 @@ bool pccs_insist(struct pccs *p);
  * own where that is left alone; and its tcbEvaluationDataNumber. Empty: not known. Known from the
  * first SEND or READY on. */
 struct span pccs_tcb_info(const struct pccs *p, uint32_t *number);
+/* The same of the QE identity. */
+struct span pccs_qe_identity(const struct pccs *p);
 
 struct pccs_lack {
 	uint32_t number; /* not 0: collateral of this tcbEvaluationDataNumber */

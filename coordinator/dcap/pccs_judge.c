@@ -309,8 +309,7 @@ void pccs_decide(struct pccs *p, int64_t now)
 		if (!item->needed)
 			continue;
 		sent += (int)item->sends;
-		if (i == ITEM_TCB)
-			p->tcb_is_ours = item->ours;
+		item->judges = item->ours;
 		if (!item->read) { /* its DAO is found when the evaluation number is known */
 			due++;
 			continue;
@@ -320,8 +319,7 @@ void pccs_decide(struct pccs *p, int64_t now)
 			: judge(p, item, now, &note);
 		switch (v) {
 		case FINE:
-			if (i == ITEM_TCB && (differs(item) || !item->ours))
-				p->tcb_is_ours = false;
+			item->judges = item->ours && !differs(item);
 			if (note.text[0])
 				append(&left_alone, "; %s: %s", item->name, note.text);
 			break;
@@ -361,10 +359,15 @@ struct span pccs_tcb_info(const struct pccs *p, uint32_t *number)
 {
 	const struct item *item = &p->item[ITEM_TCB];
 
-	*number = p->tcb_is_ours ? item->number : item->chain_number;
-	if (p->tcb_is_ours)
-		return buf_span(&item->exact);
-	return buf_span(&item->held);
+	*number = item->judges ? item->number : item->chain_number;
+	return buf_span(item->judges ? &item->exact : &item->held);
+}
+
+struct span pccs_qe_identity(const struct pccs *p)
+{
+	const struct item *item = &p->item[ITEM_IDENTITY];
+
+	return buf_span(item->judges ? &item->exact : &item->held);
 }
 
 /* ---- what the contract said to an upload ---- */

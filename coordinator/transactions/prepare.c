@@ -174,8 +174,8 @@ static void tell_verdict(struct prepare *prep, const char *words)
 	quotes_note_contract(prep->desk->p->quotes, &prep->signer, words);
 }
 
-/* Whether the contract agrees with Intel's UpToDate, by the TCB info that it will judge with. Where
- * its own will not do, ours may. */
+/* Whether the contract agrees with Intel's UpToDate, by TCB info and QE identity that it will judge
+ * with. Where its own will not do, ours may. */
 static bool weigh(struct prepare *prep, struct why *why)
 {
 	const struct evidence *s = quotes_evidence(prep->desk->p->quotes, &prep->signer);
@@ -189,7 +189,8 @@ static bool weigh(struct prepare *prep, struct why *why)
 	    tdxv_quote_pck(&pck, &q, NULL) != TDXV_OK)
 		return true; /* found out by others, in their words */
 	info = pccs_tcb_info(prep->pccs, &number);
-	if (contract_model_agrees(pccs_stack(prep->pccs), &q, &pck, info, why))
+	if (contract_model_agrees(pccs_stack(prep->pccs), &q, &pck, info,
+				  pccs_qe_identity(prep->pccs), why))
 		return true;
 	if (s && s->evaluation_number != number)
 		snprintf(ours, sizeof ours, " (ours has %" PRIu32 ")", s->evaluation_number);

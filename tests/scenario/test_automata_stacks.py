@@ -276,6 +276,27 @@ def test_early_tcb_info_of_a_stranger_is_named_and_costs_nothing(old):
     assert sent(old) == 0 and not uploads(c)
 
 
+def test_an_early_qe_identity_of_a_stranger_is_named_and_costs_nothing(old):
+    """By it the quoting enclave is OutOfDate; TCB info is nobody's yet."""
+    early = make_pki(old.dir / "early", "--evaluation", "18", "--age", 2 * DAY)
+    path = early / "qe_identity.json"
+    identity = json.loads(path.read_text())["enclaveIdentity"]
+    identity["tcbLevels"][0]["tcbStatus"] = "OutOfDate"
+    path.write_bytes(sign_json("enclaveIdentity", json.dumps(identity, separators=(",", ":")).encode()))
+    strangers, pccs, qe = old.pccs("--dir", early, name="strangers"), old.pccs(), old.software_qe()
+    daos = Daos(old.l1, old.dcap)
+    for what, data in collateral_calls(strangers):
+        if what != "TCB info":
+            to = daos.v10[0] if what == "QE identity" else daos.pcs
+            old.l1.transact({"from": old.l1.accounts[9], "to": to, "data": data})
+    c = production(old, pccs).start()
+    c.saw("event=l1_read")
+    text = refused(c, qe.quote(Key().payload), "try_again")
+    assert re.search(r"Intel's verdict is UpToDate, .* Automata v1.0: OutOfDate, because of the quoting enclave's ISVSVN \d+ by the QE "
+                     "identity of tcbEvaluationDataNumber 18 that it judges with", text), text
+    assert sent(old) == 0 and not uploads(c)
+
+
 def test_a_module_that_v10_does_not_know_costs_nothing(old):
     """Intel's verdict is UpToDate; v1.0 would have said so after seven uploads."""
     pccs, qe = old.pccs(), old.software_qe()

@@ -10,13 +10,13 @@
 #define V1_1 PCCS_STACK_AUTOMATA_V1_1
 #define OWN  PCCS_STACK_OWN
 
-static struct span exact(const struct buf *response)
+static struct span exact(const char *name, const struct buf *response)
 {
 	struct tdxv_piece piece;
 	struct tdxv_why why;
 
-	if (tdxv_piece_json(&piece, "tcbInfo", (struct tdxv_bytes){response->p, response->len},
-			    &why) != TDXV_OK)
+	if (tdxv_piece_json(&piece, name, (struct tdxv_bytes){response->p, response->len}, &why) !=
+	    TDXV_OK)
 		fail_msg("%s", why.text);
 	return span_of(piece.exact.p, piece.exact.n);
 }
@@ -33,7 +33,8 @@ static const char *says(enum pccs_stack stack, const struct forge *f)
 	assert_int_equal(tdxv_quote_parse(&q, x.quote.p, x.quote.len, NULL), TDXV_OK);
 	assert_int_equal(tdxv_quote_pck(&pck, &q, NULL), TDXV_OK);
 	why.text[0] = '\0';
-	if (contract_model_agrees(stack, &q, &pck, exact(&x.tcb_info), &why))
+	if (contract_model_agrees(stack, &q, &pck, exact("tcbInfo", &x.tcb_info),
+				  exact("enclaveIdentity", &x.qe_identity), &why))
 		why.text[0] = '\0';
 	else
 		assert_true(why.text[0]);
@@ -117,6 +118,42 @@ static void fields_of_another_year(void **state)
 	assert_string_equal(says(V1_1, &f), "");
 }
 
+/* The chain's identity may be another than ours: a stranger's early one, say. */
+static void another_qe_identity(void **state)
+{
+	struct forge f;
+
+	(void)state;
+	forge_init(&f);
+	f.qe_number = 18;
+	assert_string_equal(says(V1_0, &f), "");
+	f.qe_level[0].sgx = 7;
+	f.qe_level[1].status = "OutOfDate";
+	assert_string_equal(says(V1_0, &f),
+			    "Automata v1.0: OutOfDate, because of the quoting enclave's ISVSVN 4 "
+			    "by the QE identity of tcbEvaluationDataNumber 18 that it judges with");
+	assert_non_null(strstr(says(V1_1, &f), "Automata v1.1: OutOfDate, because of the quoting"));
+	assert_string_equal(says(OWN, &f), "");
+	f.n_qe_levels = 1;
+	assert_non_null(strstr(says(V1_0, &f), "below every TCB level, because of the quoting"));
+	forge_init(&f);
+	f.qe_prodid = 3;
+	assert_string_equal(
+	    says(V1_0, &f),
+	    "Automata v1.0: \"Verification failed by QEIdentity check\", because the "
+	    "quoting enclave has another ISVPRODID than the QE identity of "
+	    "tcbEvaluationDataNumber 17 that it judges with");
+	forge_init(&f);
+	f.qe_misc = "01000000";
+	assert_non_null(strstr(says(V1_0, &f), "another MISCSELECT than"));
+	forge_init(&f);
+	f.qe_attributes = "13000000000000000000000000000000";
+	assert_non_null(strstr(says(V1_1, &f), "another ATTRIBUTES than"));
+	forge_init(&f);
+	f.qe_mrsigner = "0000000000000000000000000000000000000000000000000000000000000000";
+	assert_non_null(strstr(says(V1_0, &f), "another MRSIGNER than"));
+}
+
 /* ---- real quotes: v1.0 itself agrees on 39 of 46 ---- */
 
 static char vectors[2048];
@@ -156,27 +193,32 @@ static void real_quotes(void **state)
 		const json_t *expect = json_object_get(vector, "expect");
 		const char *status =
 		    json_string_value(json_object_get(json_object_get(expect, "launch"), "status"));
-		struct buf quote, info;
+		struct buf quote, info, identity;
 		struct tdxv_quote q;
 		struct tdxv_pck pck;
 		struct why why = {""};
 
 		load(&quote, vector, "quote");
 		load(&info, vector, "tcb_info");
+		load(&identity, vector, "qe_identity");
 		assert_int_equal(tdxv_quote_parse(&q, quote.p, quote.len, NULL), TDXV_OK);
 		if (q.version == 4 && q.tdx && status && strcmp(status, "UpToDate") == 0) {
 			assert_int_equal(tdxv_quote_pck(&pck, &q, NULL), TDXV_OK);
 			up_to_date++;
-			if (contract_model_agrees(V1_0, &q, &pck, exact(&info), &why))
+			if (contract_model_agrees(V1_0, &q, &pck, exact("tcbInfo", &info),
+						  exact("enclaveIdentity", &identity), &why))
 				agrees[0]++;
 			else
 				print_message("%s: %s\n",
 					      json_string_value(json_object_get(vector, "id")),
 					      why.text);
-			agrees[1] += contract_model_agrees(V1_1, &q, &pck, exact(&info), &why);
+			agrees[1] +=
+			    contract_model_agrees(V1_1, &q, &pck, exact("tcbInfo", &info),
+						  exact("enclaveIdentity", &identity), &why);
 		}
 		buf_free(&quote);
 		buf_free(&info);
+		buf_free(&identity);
 	}
 	print_message("%u UpToDate, v1.0 agrees on %u, v1.1 on %u\n", up_to_date, agrees[0],
 		      agrees[1]);
@@ -194,6 +236,7 @@ int main(void)
 	    cmocka_unit_test(modules_of_version_0),
 	    cmocka_unit_test(attributes_that_no_td_may_have),
 	    cmocka_unit_test(fields_of_another_year),
+	    cmocka_unit_test(another_qe_identity),
 	    cmocka_unit_test(real_quotes),
 	};
 	const char *dir = getenv("VECTORS_DIR");

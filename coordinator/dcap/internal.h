@@ -97,6 +97,7 @@ struct pccs {
 	struct eth_address sender;
 	uint64_t gas_cap;
 	bool insists;
+	bool crl_due;
 	struct item item[ITEMS];
 
 	enum stage stage;

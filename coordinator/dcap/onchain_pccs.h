@@ -124,6 +124,9 @@ void pccs_sent(struct pccs *p, enum pccs_sent sent, struct span data, const char
  * pccs_next() says what follows. False: that was so already. */
 bool pccs_insist(struct pccs *p);
 
+/* At a SEND: whether CRLs are among what is uploaded by and by. */
+bool pccs_sends_crl(const struct pccs *p);
+
 /* The TCB info that the contracts will judge with once all uploads are made: ours, or the chain's
  * own where that is left alone; and its tcbEvaluationDataNumber. Empty: not known. Known from the
  * first SEND or READY on. */

@@ -303,6 +303,7 @@ void pccs_decide(struct pccs *p, int64_t now)
 
 	p->counts = will_count(p, now);
 	p->n_sending = 0;
+	p->crl_due = false;
 	for (int i = 0; i < ITEMS; i++) {
 		struct item *item = &p->item[i];
 
@@ -325,6 +326,7 @@ void pccs_decide(struct pccs *p, int64_t now)
 			break;
 		case UPLOAD:
 			due++;
+			p->crl_due = p->crl_due || i == ITEM_ROOT_CRL || i == ITEM_PCK_CRL;
 			p->sending[p->n_sending++] = (enum item_id)i;
 			break;
 		case STUCK: /* then nothing is uploaded at all: it would be gas for nothing */
@@ -353,6 +355,11 @@ void pccs_decide(struct pccs *p, int64_t now)
 		p->stage = STAGE_SEND;
 	else
 		pccs_end(p, PCCS_WAIT, "%s: %s", p->item[p->sending[0]].name, note.text);
+}
+
+bool pccs_sends_crl(const struct pccs *p)
+{
+	return p->crl_due;
 }
 
 struct span pccs_tcb_info(const struct pccs *p, uint32_t *number)

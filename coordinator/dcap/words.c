@@ -113,6 +113,24 @@ bool dcap_reason_is_final(const char *reason)
 	return false;
 }
 
+bool dcap_reason_is_of_crls(const char *reason)
+{
+	static const char *const of_crls[] = {
+	    /* DcapVerifier */
+	    "the PCK certificate is revoked",
+	    "the PCK CA is revoked",
+	    "the TCB signing certificate is revoked",
+	    /* Automata v1.1, v1.0 */
+	    "X509VE",
+	    "Failed to verify X509 Chain",
+	};
+
+	for (size_t i = 0; i < sizeof of_crls / sizeof of_crls[0]; i++)
+		if (strcmp(of_crls[i], reason) == 0)
+			return true;
+	return false;
+}
+
 bool dcap_revert_is_final(const struct eth_revert *r)
 {
 	return revert_is(r, "Unauthorized_Caller(address)") || revert_is(r, "Forbidden()");

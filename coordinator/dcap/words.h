@@ -14,6 +14,9 @@ const char *dcap_reason_words(const char *reason);
 
 /* Whether no collateral on the PCCS would change it: the quote's form, or the stack's own state. */
 bool dcap_reason_is_final(const char *reason);
+/* Whether what it finds wrong lies in the CRLs that the chain holds, for a quote whose chain and
+ * collateral hold here. */
+bool dcap_reason_is_of_crls(const char *reason);
 bool dcap_revert_is_final(const struct eth_revert *revert);
 
 /* A report's status byte as Automata numbers it: "OutOfDate". Never NULL. */

@@ -31,7 +31,10 @@ static void take_reason(struct dry_run *d, struct span answer)
 		memcpy(reason, answer.p, n);
 	reason[n] = '\0';
 	words = dcap_reason_words(reason);
-	end(d, dcap_reason_is_final(reason) ? DRY_RUN_NEVER : DRY_RUN_NOT_YET,
+	end(d,
+	    dcap_reason_is_final(reason)     ? DRY_RUN_NEVER
+	    : dcap_reason_is_of_crls(reason) ? DRY_RUN_REVOKED
+					     : DRY_RUN_NOT_YET,
 	    "the quote verifier refuses the quote", words ? words : reason);
 }
 

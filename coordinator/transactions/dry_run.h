@@ -10,6 +10,7 @@
 enum dry_run_rc {
 	DRY_RUN_PASSED,
 	DRY_RUN_NOT_YET, /* refused; with other collateral it may pass */
+	DRY_RUN_REVOKED, /* refused by the CRLs that the chain holds: only others can help */
 	DRY_RUN_NEVER,   /* refused, whatever is uploaded */
 	DRY_RUN_FAILED,  /* nobody could say */
 };

@@ -233,7 +233,11 @@ static void on_sounded(void *arg, enum dry_run_rc rc, const char *sentence)
 
 	if (was_given_up(prep))
 		return;
-	if (rc == DRY_RUN_NEVER) {
+	if (rc == DRY_RUN_REVOKED && !pccs_sends_crl(prep->pccs) && pccs_insist(prep->pccs)) {
+		pump(prep); /* with a newer CRL, if there is one */
+		return;
+	}
+	if (rc == DRY_RUN_NEVER || (rc == DRY_RUN_REVOKED && !pccs_sends_crl(prep->pccs))) {
 		tell_verdict(prep, sentence);
 		failed(prep, "", sentence);
 		return;
@@ -254,7 +258,8 @@ static void on_probed(void *arg, enum dry_run_rc rc, const char *sentence)
 		over(prep);
 		registrar_prepared(prep->desk->p->registrar, &prep->signer);
 		wake_up(prep->desk->p->wake);
-	} else if (rc == DRY_RUN_NOT_YET && pccs_insist(prep->pccs)) {
+	} else if ((rc == DRY_RUN_NOT_YET || rc == DRY_RUN_REVOKED) && pccs_insist(prep->pccs)) {
+		prep->sounded = prep->sounded && rc != DRY_RUN_REVOKED;
 		pump(prep); /* with ours where the chain's is older */
 	} else {
 		if (rc != DRY_RUN_FAILED)

@@ -4,13 +4,14 @@ software enclave's, the chain and the contracts are real."""
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 
 import pytest
 from l1 import REPO, cast
 from process import PATIENCE, program
-from standins import make_pki, put_multicall3
+from standins import collateral_calls, make_pki, put_multicall3
 from world import Key, until
 
 DAY = 86400
@@ -438,6 +439,28 @@ def test_failover_among_three(world, pccs, qe):
     c.start()
     c.saw("event=l1_read", start=c.log().rfind("event=ready"))
     assert "revoked" in refused(c, qe.quote(keys[2].payload))
+
+
+def test_what_the_chain_s_newer_crl_revokes_costs_nothing(world, qe):
+    """A source that is behind: by its CRL the platform is good, by the chain's it is not."""
+    behind = world.pki().parent / "behind"
+    shutil.copytree(world.pki(), behind)
+    make_pki(world.pki(), "--age", "60", "--revoked", "pck")
+    ahead, pccs = world.pccs(), world.pccs("--dir", behind, name="behind")
+    for what, data in collateral_calls(ahead):
+        if what not in ("QE identity", "TCB info"):
+            world.l1.transact({"from": world.l1.accounts[9], "to": world.dcap, "data": data})
+    c = production(world, pccs).start()
+    c.saw("event=l1_read")
+    key = Key()
+    quote = qe.quote(key.payload)
+    assert "the PCK certificate is revoked" in refused(c, quote, "try_again")
+    assert gas_paid(world) == 0 and not c.events("collateral_uploaded")
+    # Intel takes it back: a newer CRL goes up, and the rest.
+    make_pki(behind, "--age", "10")
+    assert c.verb("collateral", "refresh").returncode == 0
+    until("registered", lambda: c.setup(quote) is True and world.signer == key.address, 90, 1)
+    assert "PCK CRL of the Platform CA" in [e["what"] for e in c.events("collateral_uploaded")]
 
 
 def test_a_platform_is_revoked_and_taken_back(world, pccs, qe):

@@ -418,6 +418,10 @@ static void reasons_in_words(void **state)
 	assert_true(dcap_reason_is_final("Unsupported quote version"));
 	assert_false(dcap_reason_is_final("Failed to locate a valid FMSPC TCB Status"));
 	assert_false(dcap_reason_is_final("TCBR"));
+	assert_true(dcap_reason_is_of_crls("the PCK certificate is revoked"));
+	assert_true(dcap_reason_is_of_crls("X509VE"));
+	assert_false(dcap_reason_is_of_crls("the PCK CRL is missing"));
+	assert_false(dcap_reason_is_of_crls("TCBR"));
 	assert_string_equal(dcap_status_name(0), "UpToDate");
 	assert_string_equal(dcap_status_name(4), "OutOfDate");
 	assert_string_equal(dcap_status_name(10), "of an unknown number");

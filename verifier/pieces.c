@@ -4,6 +4,7 @@
  */
 #include "verifier/internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { HAS_ISSUED = 1, HAS_NEXT = 2 };
@@ -106,4 +107,22 @@ enum tdxv_error tdxv_piece_crl(struct tdxv_piece *out, uint8_t *room, struct tdx
 	out->valid_to = c.next_update;
 	memcpy(out->signature, c.signature, sizeof out->signature);
 	return TDXV_OK;
+}
+
+bool tdxv_crl_names(struct tdxv_bytes crl, struct tdxv_bytes pem, unsigned index)
+{
+	uint8_t der[CERT_DER_MAX], *room = malloc(crl.n + 1);
+	struct tdxv_bytes left = pem;
+	struct crl list;
+	struct cert c;
+	size_t n = 0;
+	bool wrong, ok = room != NULL;
+
+	for (unsigned i = 0; ok && i <= index; i++)
+		ok = tdxv__pem_next(&left, "CERTIFICATE", der, sizeof der, &n, &wrong);
+	ok = ok && tdxv__cert_parse(&c, tdxv__bytes(der, n), NULL) &&
+	     tdxv__crl_parse(&list, room, crl, NULL) && tdxv__bytes_eq(c.issuer, list.issuer) &&
+	     tdxv__crl_has(&list, c.serial);
+	free(room);
+	return ok;
 }

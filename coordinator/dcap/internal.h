@@ -49,7 +49,7 @@ struct item {
 	struct eth_address dao;
 	uint8_t key[32], chain_hash[32];
 	int64_t chain_from, chain_to; /* both 0: absent */
-	struct buf held;              /* TCB info, QE identity: the chain's JSON; may be empty */
+	struct buf held;              /* the chain's JSON, or CRL; may be empty */
 	uint32_t chain_number;        /* its tcbEvaluationDataNumber; 0: not known */
 	bool no_attester;             /* its DAO takes uploads from attesters, and we are none */
 
@@ -85,7 +85,7 @@ struct read {
 	uint8_t calldata[CALL_MAX];
 	size_t n;
 	const char *signature;
-	struct item *holds; /* not NULL: asks for the JSON that is held of it */
+	struct item *holds; /* not NULL: asks for the JSON or CRL that is held of it */
 	struct answer answer;
 };
 
@@ -156,7 +156,7 @@ void pccs_ask(struct pccs *p);
 void pccs_take_answers(struct pccs *p);
 
 /* The answer to a read of what is held. */
-void pccs_take_held(struct item *item, struct span data);
+void pccs_take_held(struct pccs *p, struct item *item, struct span data);
 
 /* pccs_judge.c */
 /* Chooses the next upload, or ends the job. */

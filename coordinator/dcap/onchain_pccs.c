@@ -174,7 +174,7 @@ void pccs_answer(struct pccs *p, size_t i, enum pccs_answer answer, struct span 
 		a->n = data.n < sizeof a->data ? data.n : sizeof a->data;
 		memcpy(a->data, data.p, a->n);
 		if (p->read[i].holds)
-			pccs_take_held(p->read[i].holds, data);
+			pccs_take_held(p, p->read[i].holds, data);
 		break;
 	case PCCS_REVERTED:
 		revert_read(&revert, data);

@@ -133,6 +133,9 @@ bool pccs_sends_crl(const struct pccs *p);
 struct span pccs_tcb_info(const struct pccs *p, uint32_t *number);
 /* The same of the QE identity. */
 struct span pccs_qe_identity(const struct pccs *p);
+/* Whether a CRL of the chain's, which is left alone, revokes the quote's PCK certificate or its
+ * CA's, with the sentence. Of Automata's contracts, whose CRLs can be read. */
+bool pccs_revokes(const struct pccs *p, const struct tdxv_quote *quote, struct why *why);
 
 struct pccs_lack {
 	uint32_t number; /* not 0: collateral of this tcbEvaluationDataNumber */

@@ -137,7 +137,8 @@ static void ask_keys(struct pccs *p)
 /* What Automata's DAOs hold can be read whole, by a call of nobody. */
 static bool asks_held(const struct pccs *p, enum item_id id)
 {
-	return p->stack != PCCS_STACK_OWN && (id == ITEM_IDENTITY || id == ITEM_TCB);
+	return p->stack != PCCS_STACK_OWN &&
+	       (id == ITEM_IDENTITY || id == ITEM_TCB || id == ITEM_ROOT_CRL || id == ITEM_PCK_CRL);
 }
 
 static void ask_held(struct pccs *p, enum item_id id)
@@ -153,6 +154,9 @@ static void ask_held(struct pccs *p, enum item_id id)
 		args[0] = abi_u64(IDENTITY_TD_QE);
 		args[1] = abi_u64(IDENTITY_VERSION);
 		ask(p, &item->dao, "getEnclaveIdentity(uint256,uint256)", args, 2);
+	} else if (id != ITEM_TCB) {
+		ask_u64(p, &item->dao, "getCertificateById(uint8)",
+			id == ITEM_PCK_CRL ? (uint64_t)p->ca : 0);
 	} else {
 		hex_encode(fmspc, p->fmspc, sizeof p->fmspc);
 		args[0] = abi_u64(TCB_TYPE_TDX);
@@ -165,13 +169,27 @@ static void ask_held(struct pccs *p, enum item_id id)
 		p->read[before].holds = item;
 }
 
-void pccs_take_held(struct item *item, struct span data)
+static void take_held_crl(struct item *item, struct span data)
+{
+	struct abi_value *v = NULL;
+
+	if (abi_decode(&v, "(bytes,bytes)", data, NULL) != ETH_OK)
+		return;
+	buf_add(&item->held, v->items.p[1].bytes.p, v->items.p[1].bytes.n);
+	abi_value_free(v);
+}
+
+void pccs_take_held(struct pccs *p, struct item *item, struct span data)
 {
 	static const char member[] = "\"tcbEvaluationDataNumber\":";
 	struct abi_value *v = NULL;
 	struct span text;
 	const char *at;
 
+	if (item == &p->item[ITEM_ROOT_CRL] || item == &p->item[ITEM_PCK_CRL]) {
+		take_held_crl(item, data);
+		return;
+	}
 	if (abi_decode(&v, "((string,bytes))", data, NULL) != ETH_OK)
 		return;
 	text = v->items.p[0].items.p[0].bytes;

@@ -377,6 +377,24 @@ struct span pccs_qe_identity(const struct pccs *p)
 	return buf_span(item->judges ? &item->exact : &item->held);
 }
 
+static bool held_names(const struct item *item, const struct tdxv_quote *q, unsigned certificate)
+{
+	const struct tdxv_bytes crl = {item->held.p, item->held.len};
+
+	return !item->judges && crl.n && tdxv_crl_names(crl, q->cert_data, certificate);
+}
+
+bool pccs_revokes(const struct pccs *p, const struct tdxv_quote *quote, struct why *why)
+{
+	const bool leaf = held_names(&p->item[ITEM_PCK_CRL], quote, 0);
+
+	if (!leaf && !held_names(&p->item[ITEM_ROOT_CRL], quote, 1))
+		return false;
+	why_set(why, "%s: the PCK%s certificate is revoked by the %s CRL that the PCCS holds",
+		pccs_stack_name(p->stack), leaf ? "" : " CA's", leaf ? "PCK" : "root");
+	return true;
+}
+
 /* ---- what the contract said to an upload ---- */
 
 enum effect {

@@ -174,8 +174,8 @@ static void tell_verdict(struct prepare *prep, const char *words)
 	quotes_note_contract(prep->desk->p->quotes, &prep->signer, words);
 }
 
-/* Whether the contract agrees with Intel's UpToDate, by TCB info and QE identity that it will judge
- * with. Where its own will not do, ours may. */
+/* Whether the contract agrees with Intel's UpToDate, by TCB info, QE identity and CRLs that it will
+ * judge with. Where its own will not do, ours may. */
 static bool weigh(struct prepare *prep, struct why *why)
 {
 	const struct evidence *s = quotes_evidence(prep->desk->p->quotes, &prep->signer);
@@ -190,7 +190,8 @@ static bool weigh(struct prepare *prep, struct why *why)
 		return true; /* found out by others, in their words */
 	info = pccs_tcb_info(prep->pccs, &number);
 	if (contract_model_agrees(pccs_stack(prep->pccs), &q, &pck, info,
-				  pccs_qe_identity(prep->pccs), why))
+				  pccs_qe_identity(prep->pccs), why) &&
+	    !pccs_revokes(prep->pccs, &q, why))
 		return true;
 	if (s && s->evaluation_number != number)
 		snprintf(ours, sizeof ours, " (ours has %" PRIu32 ")", s->evaluation_number);

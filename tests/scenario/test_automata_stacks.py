@@ -4,6 +4,7 @@ the OnChainProposer alone, filled with exactly what is missing, and refused in w
 import base64
 import json
 import re
+import shutil
 import urllib.parse
 
 import pytest
@@ -295,6 +296,31 @@ def test_an_early_qe_identity_of_a_stranger_is_named_and_costs_nothing(old):
     assert re.search(r"Intel's verdict is UpToDate, .* Automata v1.0: OutOfDate, because of the quoting enclave's ISVSVN \d+ by the QE "
                      "identity of tcbEvaluationDataNumber 18 that it judges with", text), text
     assert sent(old) == 0 and not uploads(c)
+
+
+@pytest.mark.parametrize("what, words", [("pck", "the PCK certificate is revoked by the PCK CRL that the PCCS holds"),
+                                         ("ca", "the PCK CA's certificate is revoked by the root CRL that the PCCS holds")])
+def test_what_the_chain_s_newer_crl_revokes_costs_nothing(old, what, words):
+    ahead = old.dir / "ahead"
+    shutil.copytree(old.pki(), ahead)
+    make_pki(ahead, "--age", "60", "--revoked", what)
+    strangers, pccs, qe = old.pccs("--dir", ahead, name="strangers"), old.pccs(), old.software_qe()
+    daos = Daos(old.l1, old.dcap)
+    for piece, data in collateral_calls(strangers):
+        if piece not in ("QE identity", "TCB info"):
+            old.l1.transact({"from": old.l1.accounts[9], "to": daos.pcs, "data": data})
+    c = production(old, pccs).start()
+    c.saw("event=l1_read")
+    key = Key()
+    quote = qe.quote(key.payload)
+    text = refused(c, quote, "try_again")
+    assert f"Automata v1.0: {words}" in text, text
+    assert sent(old) == 0 and not uploads(c)
+    # A newer one at the source takes it back, and goes up.
+    old.pki("--age", "10")
+    assert c.verb("collateral", "refresh").returncode == 0
+    until("registered", lambda: c.setup(quote) is True and old.signer == key.address, 90, 1)
+    assert ("PCK CRL of the Platform CA" if what == "pck" else "root CA CRL") in uploads(c)
 
 
 def test_a_module_that_v10_does_not_know_costs_nothing(old):

@@ -260,6 +260,9 @@ enum tdxv_error tdxv_piece_certificate(struct tdxv_piece *out, uint8_t *room, si
 /* A CRL in DER, PEM or hex. Decoded into room, of raw.n bytes or more, where the views point. */
 enum tdxv_error tdxv_piece_crl(struct tdxv_piece *out, uint8_t *room, struct tdxv_bytes raw,
 			       struct tdxv_why *why);
+/* Whether a CRL in DER, PEM or hex names certificate number index of a PEM chain, which its issuer
+ * issued. False also when one of the two cannot be read, or memory is short. */
+bool tdxv_crl_names(struct tdxv_bytes crl, struct tdxv_bytes pem, unsigned index);
 
 /* -- Policy ---------------------------------------------------------------------------------- */
 

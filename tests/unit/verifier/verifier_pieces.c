@@ -164,6 +164,31 @@ static void crls(void **state)
 	free(hex);
 }
 
+static void lists_that_name_a_certificate(void **state)
+{
+	struct tdxv_quote q;
+	struct forged x;
+	struct forge f;
+
+	(void)state;
+	forge_init(&f);
+	f.pck_crl.revoked = f.pck.serial;
+	f.root_crl.revoked = f.ca.serial;
+	forge_build(&x, &f);
+	assert_int_equal(tdxv_quote_parse(&q, x.quote.p, x.quote.len, NULL), TDXV_OK);
+	assert_true(tdxv_crl_names(view(&x.pck_crl), q.cert_data, 0));
+	assert_true(tdxv_crl_names(view(&x.root_crl), q.cert_data, 1));
+	/* The same number from another issuer, one that is not there, one that is not named. */
+	assert_false(tdxv_crl_names(view(&x.pck_crl), q.cert_data, 1));
+	assert_false(tdxv_crl_names(view(&x.root_crl), q.cert_data, 0));
+	assert_false(tdxv_crl_names(view(&x.root_crl), q.cert_data, 2));
+	assert_false(tdxv_crl_names(view(&x.root_crl), q.cert_data, 3));
+	assert_false(tdxv_crl_names(view(&x.quote), q.cert_data, 0));
+	assert_false(tdxv_crl_names(view(&x.pck_crl), view(&x.tcb_info), 0));
+	assert_false(tdxv_crl_names((struct tdxv_bytes){NULL, 0}, (struct tdxv_bytes){NULL, 0}, 0));
+	forged_free(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +196,7 @@ int main(void)
 	    cmocka_unit_test(json_that_is_no_piece),
 	    cmocka_unit_test(certificates),
 	    cmocka_unit_test(crls),
+	    cmocka_unit_test(lists_that_name_a_certificate),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

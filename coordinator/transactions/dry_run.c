@@ -7,7 +7,7 @@
 #include "coordinator/l1/call.h"
 #include "ethereum/abi.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #define CALL_MAX (128u * 1024)
 
@@ -25,17 +25,15 @@ static void take_reason(struct dry_run *d, struct span answer)
 {
 	char reason[256];
 	const size_t n = answer.n < sizeof reason ? answer.n : sizeof reason - 1;
+	enum dry_run_rc rc;
 	const char *words;
 
-	if (n)
-		memcpy(reason, answer.p, n);
-	reason[n] = '\0';
+	snprintf(reason, sizeof reason, "%.*s", (int)n, n ? (const char *)answer.p : "");
 	words = dcap_reason_words(reason);
-	end(d,
-	    dcap_reason_is_final(reason)     ? DRY_RUN_NEVER
-	    : dcap_reason_is_of_crls(reason) ? DRY_RUN_REVOKED
-					     : DRY_RUN_NOT_YET,
-	    "the quote verifier refuses the quote", words ? words : reason);
+	rc = dcap_reason_is_final(reason) ? DRY_RUN_NEVER : DRY_RUN_NOT_YET;
+	if (dcap_reason_is_of_crls(reason))
+		rc = DRY_RUN_REVOKED;
+	end(d, rc, "the quote verifier refuses the quote", words ? words : reason);
 }
 
 /* It verifies; the TDXVerifier looks at the status. */

@@ -182,13 +182,12 @@ static bool weigh(struct prepare *prep, struct why *why)
 	char ours[48] = "";
 	struct tdxv_quote q;
 	struct tdxv_pck pck;
-	struct span info;
 	uint32_t number;
+	const struct span info = pccs_tcb_info(prep->pccs, &number);
 
 	if (tdxv_quote_parse(&q, prep->quote.p, prep->quote.len, NULL) != TDXV_OK ||
 	    tdxv_quote_pck(&pck, &q, NULL) != TDXV_OK)
 		return true; /* found out by others, in their words */
-	info = pccs_tcb_info(prep->pccs, &number);
 	if (contract_model_agrees(pccs_stack(prep->pccs), &q, &pck, info,
 				  pccs_qe_identity(prep->pccs), why) &&
 	    !pccs_revokes(prep->pccs, &q, why))
@@ -231,19 +230,17 @@ static void rehearse(struct prepare *prep)
 static void on_sounded(void *arg, enum dry_run_rc rc, const char *sentence)
 {
 	struct prepare *prep = arg;
+	const bool revoked = rc == DRY_RUN_REVOKED && !pccs_sends_crl(prep->pccs);
 
 	if (was_given_up(prep))
 		return;
-	if (rc == DRY_RUN_REVOKED && !pccs_sends_crl(prep->pccs) && pccs_insist(prep->pccs)) {
-		pump(prep); /* with a newer CRL, if there is one */
-		return;
-	}
-	if (rc == DRY_RUN_NEVER || (rc == DRY_RUN_REVOKED && !pccs_sends_crl(prep->pccs))) {
+	/* Once more with a newer CRL, if there is one. */
+	if (revoked ? !pccs_insist(prep->pccs) : rc == DRY_RUN_NEVER) {
 		tell_verdict(prep, sentence);
 		failed(prep, "", sentence);
 		return;
 	}
-	prep->sounded = true;
+	prep->sounded = !revoked;
 	pump(prep);
 }
 
@@ -260,7 +257,6 @@ static void on_probed(void *arg, enum dry_run_rc rc, const char *sentence)
 		registrar_prepared(prep->desk->p->registrar, &prep->signer);
 		wake_up(prep->desk->p->wake);
 	} else if ((rc == DRY_RUN_NOT_YET || rc == DRY_RUN_REVOKED) && pccs_insist(prep->pccs)) {
-		prep->sounded = prep->sounded && rc != DRY_RUN_REVOKED;
 		pump(prep); /* with ours where the chain's is older */
 	} else {
 		if (rc != DRY_RUN_FAILED)

@@ -92,9 +92,9 @@ static void steps(void **state)
 		fake_pccs_do(&w->chain, w->p, &step);
 	}
 	assert_int_equal(sends, 7);
-	/* entry 4 and Multicall3, verifier 1, router 4, keys 7 and one, state 14 and two documents,
-	 * then one piece after each send */
-	assert_int_equal(reads, 5 + 1 + 4 + 8 + 16 + 7 * 2 + 2);
+	/* entry 4 and Multicall3, verifier 1, router 4, keys 7 and one, state 14 and two documents
+	 * and two CRLs, then one piece after each send */
+	assert_int_equal(reads, 5 + 1 + 4 + 8 + 18 + 7 * 2 + 4);
 	/* Out of turn: nothing happens. */
 	pccs_sent(w->p, PCCS_SEND_FAILED, span_of(NULL, 0), "late");
 	pccs_answer(w->p, 0, PCCS_FAILED, span_of(NULL, 0), "late");

@@ -1,9 +1,9 @@
 //! Inputs, read as they arrive: the text is never kept.
 
+use crate::place::Fields;
 use crate::refusal::{Kind, Refusal};
 use ethrex_common::types::{Block, block_execution_witness::ExecutionWitness};
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_path_to_error::{Deserializer, Track};
 use std::io::{self, BufReader, Read};
 
 pub use ethrex_l2_common::prover::ProverInputData;
@@ -37,19 +37,16 @@ impl<R: Read> Read for Ceiling<R> {
 pub fn read<T: DeserializeOwned>(from: impl Read, max: u64) -> Result<T, Refusal> {
     let text = BufReader::with_capacity(BUFFER, Ceiling { inner: from, left: max });
     let mut json = serde_json::Deserializer::from_reader(text);
-    let mut place = Track::new();
-    let parsed = T::deserialize(Deserializer::new(&mut json, &mut place));
-    let place = place.path();
+    let mut place = String::new();
+    let parsed = T::deserialize(Fields { inner: &mut json, place: &mut place });
 
     parsed.and_then(|value| json.end().map(|()| value)).map_err(|e| {
         if e.is_io() && e.to_string().contains(OVER) {
             Refusal::new(Kind::TooLarge, format!("the input is longer than {max} bytes (--input-max)"))
         } else if e.is_io() {
             Refusal::new(Kind::Io, format!("stdin: {e}"))
-        } else if place.iter().next().is_some() {
-            Refusal::new(Kind::Malformed, format!("the input is not a batch input: {place}: {e}"))
         } else {
-            Refusal::new(Kind::Malformed, format!("the input is not a batch input: {e}"))
+            Refusal::new(Kind::Malformed, format!("the input is not a batch input: {place}{e}"))
         }
     })
 }

@@ -7,5 +7,6 @@ pub mod execute;
 pub mod input;
 pub mod messages;
 pub mod output;
+mod place;
 pub mod refusal;
 mod validate;

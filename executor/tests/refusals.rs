@@ -232,7 +232,8 @@ fn what_is_of_another_shape_is_named_by_its_place() {
         ("/blocks/0/body/transactions/1/nonce", json!("0xzz"), "blocks[0].body.transactions[1]"),
         ("/blob_proof", json!(vec![0; 49]), "blob_proof: "),
         ("/fee_configs/1", json!(7), "fee_configs[1]: "),
-        ("/execution_witness/chain_config/chainId", json!(huge), "execution_witness.chain_config.chainId: "),
+        ("/execution_witness/chain_config/chainId", json!(huge), "execution_witness: "),
+        ("/elasticity_multiplier", json!("2"), "elasticity_multiplier: "),
         ("/blocks", json!(huge), "blocks: "),
     ] {
         let Some(mut input) = two_blocks() else { return };

@@ -14,6 +14,17 @@ struct algorithms {
 	uint32_t n;
 };
 
+/* Of the first n that the log names; 0: not among them. */
+static uint16_t size_of(const struct algorithms *a, uint32_t n, uint16_t id)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		if (a->id[i] == id)
+			return a->size[i];
+	return 0;
+}
+
 static bool parse_first(struct algorithms *a, struct span bytes, size_t *end, struct why *why)
 {
 	static const char signature[16] = "Spec ID Event03";
@@ -34,8 +45,18 @@ static bool parse_first(struct algorithms *a, struct span bytes, size_t *end, st
 		return false;
 	}
 	for (i = 0; i < a->n; i++) {
-		a->id[i] = le16(spec.p + 28 + 4 * i);
-		a->size[i] = le16(spec.p + 30 + 4 * i);
+		const uint16_t id = le16(spec.p + 28 + 4 * i), size = le16(spec.p + 30 + 4 * i);
+
+		if (size == 0 || size_of(a, i, id)) {
+			why_set(
+			    why,
+			    "the event log names the hash algorithm 0x%04x twice, or with digests "
+			    "of 0 bytes",
+			    id);
+			return false;
+		}
+		a->id[i] = id;
+		a->size[i] = size;
 		sha384 |= a->id[i] == ALG_SHA384 && a->size[i] == DIGEST_SIZE;
 	}
 	if (!sha384) {
@@ -75,16 +96,6 @@ static bool place(struct event *e, enum event_log_kind kind, uint32_t number, si
 	return true;
 }
 
-static uint16_t size_of(const struct algorithms *a, uint16_t id)
-{
-	uint32_t i;
-
-	for (i = 0; i < a->n; i++)
-		if (a->id[i] == id)
-			return a->size[i];
-	return 0;
-}
-
 static bool take_digests(struct event *e, const struct algorithms *a, struct span bytes, size_t *at,
 			 size_t record, struct why *why)
 {
@@ -98,7 +109,7 @@ static bool take_digests(struct event *e, const struct algorithms *a, struct spa
 	for (i = 0; i < n; i++) {
 		if (!slice(&b, bytes, *at, 2))
 			goto cut;
-		size = size_of(a, le16(b.p));
+		size = size_of(a, a->n, le16(b.p));
 		if (size == 0) {
 			why_set(why,
 				"event %zu of the log has a digest of algorithm 0x%04x, which its "
@@ -109,6 +120,11 @@ static bool take_digests(struct event *e, const struct algorithms *a, struct spa
 		if (!slice(&b, bytes, *at + 2, size))
 			goto cut;
 		if (le16(b.p - 2) == ALG_SHA384 && size == DIGEST_SIZE) {
+			if (found) {
+				why_set(why, "event %zu of the log has two SHA-384 digests",
+					record);
+				return false;
+			}
 			memcpy(e->digest, b.p, DIGEST_SIZE);
 			found = true;
 		}

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -317,6 +318,21 @@ static bool is_program(char *path, size_t size, const char *directory, size_t n)
 	int k = snprintf(path, size, "%.*s/" EXECUTOR_NAME, (int)n, directory);
 
 	return n > 0 && k > 0 && (size_t)k < size && access(path, X_OK) == 0;
+}
+
+bool executor_check(const char *path, struct why *why)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		why_set(why, "the executor %s: %s", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		why_set(why, "the executor %s is no file", path);
+	else if (access(path, X_OK) != 0)
+		why_set(why, "the executor %s: %s", path, strerror(errno));
+	else
+		return true;
+	return false;
 }
 
 bool executor_find(char *path, size_t size)

@@ -28,6 +28,9 @@ struct executor_limits {
 /* The program beside this one, or on PATH. False when there is none. */
 bool executor_find(char *path, size_t size);
 
+/* Whether the program can be started, as far as can be told before. False with the sentence. */
+bool executor_check(const char *path, struct why *why);
+
 /* Feeds input as the program reads it and appends its output to out, whose ceiling bounds it. why
  * gets the sentence, when all is well the program's own (it may be empty). The program and what it
  * started are killed in any case. */

@@ -374,6 +374,8 @@ int main(int argc, char **argv)
 		puts("WARNING: the built-in devnet executor executes NOTHING: it signs what the "
 		     "headers "
 		     "of its input say. Never use it outside of a devnet.");
+	else if (p.options.executor[0] && !executor_check(p.options.executor, &why))
+		printf("WARNING: %s: while it is so, no batch is executed.\n", why.text);
 	if (p.options.doubt[0])
 		printf("WARNING: %s\n", p.options.doubt);
 	if (p.options.prover_type == PROVER_TDX && strcmp(p.options.reports, QUOTE_REPORTS) != 0)

@@ -160,9 +160,9 @@ static bool set_coordinator(struct options *o, const char *value, struct why *wh
 	const char *colon = strrchr(text, ':');
 	size_t n = colon ? (size_t)(colon - text) : 0;
 
-	if (!colon || n == 0 || n >= sizeof o->host || !colon[1] || strlen(colon + 1) > 5 ||
-	    strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-	    strtoul(colon + 1, NULL, 10) > 65535) {
+	if (!colon || n == 0 || n >= sizeof o->host || strcspn(text, "/@ ") < n || !colon[1] ||
+	    strlen(colon + 1) > 5 || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+	    strtoul(colon + 1, NULL, 10) > 65535 || strtoul(colon + 1, NULL, 10) == 0) {
 		why_set(why, "--coordinator: \"%.80s\" is not HOST:PORT", value);
 		return false;
 	}

@@ -84,10 +84,10 @@ class Coordinator:
 
 
 class Prover:
-    def __init__(self, port, *argv, executor="none"):
+    def __init__(self, port, *argv, executor="none", by=()):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("QUOTE_GEN", "ETHREX", "VERGEN"))}
         self.p = subprocess.Popen(
-            [PROGRAM, "--coordinator", f"127.0.0.1:{port}", "--interval", "20", "--executor", str(executor),
+            [*by, PROGRAM, "--coordinator", f"127.0.0.1:{port}", "--interval", "20", "--executor", str(executor),
              *map(str, argv)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
         self.lines = queue.Queue()
@@ -322,7 +322,30 @@ def test_an_executor_that_does_not_execute(running, script, body, argv, words):
 def test_an_executor_that_is_not_there(running):
     coordinator = running(Coordinator(InputRequest=[batch(7)]))
     prover = running(Prover(coordinator.port, executor="/nonexistent/prover"))
+    said = prover.says("WARNING: the executor ")
+    assert said == "WARNING: the executor /nonexistent/prover: No such file or directory: while it is so, no batch is executed."
     assert "/nonexistent/prover: No such file" in prover.says("Error: ")
+
+
+def test_an_executor_that_is_no_program(running, tmp_path):
+    coordinator = running(Coordinator(InputRequest=[batch(7)]))
+    prover = running(Prover(coordinator.port, executor=tmp_path))
+    assert prover.says("WARNING: the executor ").startswith(f"WARNING: the executor {tmp_path} is no file: ")
+    assert f"cannot start the executor {tmp_path}: Permission denied" in prover.says("Error: ")
+    text = tmp_path / "text"
+    text.write_text("no program\n")
+    text.chmod(0o755)  # what only a shell would take
+    prover = running(Prover(coordinator.port, executor=text))
+    assert f"cannot start the executor {text}: Exec format error" in prover.says("Error: ")
+
+
+def test_whoever_starts_it_may_ignore_the_end_of_children(running, script):
+    coordinator = running(Coordinator(InputRequest=[batch(7)]))
+    wrapper = ["/usr/bin/python3", "-c", "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+               "os.execv(sys.argv[1], sys.argv[1:])"]
+    prover = running(Prover(coordinator.port, "--batches", 1, executor=script("cat >/dev/null; echo output"), by=wrapper))
+    assert prover.says("Processed") == "Processed batch 7"
+    assert prover.p.wait(timeout=PATIENCE) == 0
 
 
 def test_an_input_over_the_limit(running):

@@ -211,6 +211,32 @@ def event_log(events):
     return log
 
 
+def log_of(algorithms, digests):
+    """A first record that names (id, size), and an event with these (id, digest)."""
+    spec = b"Spec ID Event03\0" + struct.pack("<III", 0, 0x2000200, len(algorithms))
+    spec += b"".join(struct.pack("<HH", *a) for a in algorithms) + b"\0"
+    event = struct.pack("<III", 2, 4, len(digests)) + b"".join(struct.pack("<H", i) + d for i, d in digests)
+    return struct.pack("<II20xI", 0, 3, len(spec)) + spec + event + struct.pack("<I", 4) + bytes(4)
+
+
+@pytest.mark.parametrize("algorithms, digests, words", [
+    ([(12, 48)], [(12, b"a" * 48), (12, b"b" * 48)], "event 1 of the log has two SHA-384 digests"),
+    ([(12, 48), (12, 20)], [(12, b"a" * 48)], "names the hash algorithm 0x000c twice, or with digests of 0 bytes"),
+    ([(4, 0), (12, 48)], [(4, b""), (12, b"a" * 48)], "names the hash algorithm 0x0004 twice, or with digests of 0 bytes"),
+    ([(12, 48)], [(11, b"a" * 32)], "a digest of algorithm 0x000b, which its first record does not name"),
+    ([(11, 32)], [(11, b"a" * 32)], "has no SHA-384 digests"),
+])
+def test_a_log_that_may_be_read_in_two_ways_is_none(tmp_path, algorithms, digests, words):
+    status, out, err = run("replay", put(tmp_path / "log", log_of(algorithms, digests)))
+    assert (status, out) == (2, "") and words in err, err
+
+
+def test_a_log_with_several_algorithms_is_read_by_one(tmp_path):
+    mixed = log_of([(4, 20), (11, 32), (12, 48)], [(11, b"b" * 32), (12, b"a" * 48), (4, b"c" * 20)])
+    status, out, _ = run("replay", "--json", put(tmp_path / "log", mixed))
+    assert status == 0 and json.loads(out)["rtmr1"] == disk.fold(b"a" * 48).hex()
+
+
 def test_a_long_command_line_is_told_whole(tmp_path):
     """As long as a kernel takes."""
     line = b"console=ttyS0 " + b"x" * 2000 + b" last=1"

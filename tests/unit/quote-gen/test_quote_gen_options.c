@@ -143,6 +143,10 @@ static void mistakes_are_named(void **state)
 	wrong("--coordinator", ":3900", "is not HOST:PORT");
 	wrong("--coordinator", "host:", "is not HOST:PORT");
 	wrong("--coordinator", "host:65536", "is not HOST:PORT");
+	wrong("--coordinator", "host:0", "is not HOST:PORT");
+	wrong("--coordinator", "http://host:3900", "\"http://host:3900\" is not HOST:PORT");
+	wrong("--coordinator", "tcp://user@host:3900", "is not HOST:PORT");
+	wrong("--coordinator", "a host:3900", "is not HOST:PORT");
 	wrong("--coordinator", "host:39x0", "is not HOST:PORT");
 	wrong("--interval", "0", "--interval: 0 is not between 1 and 3600000 milliseconds");
 	wrong("--interval", "5s", "\"5s\" is not a whole number of milliseconds (write 5000)");

@@ -317,6 +317,21 @@ def test_the_guest_finds_the_coordinator_of_this_machine(url, seen):
     assert f"coordinator={seen} " in said
 
 
+@pytest.mark.parametrize("setting, words", [
+    ("COORDINATOR=localhost:3900", '"localhost:3900" is not ADDRESS:PORT in numbers: the guest resolves no names'),
+    ("COORDINATOR=10.0.2.2", '"10.0.2.2" is not ADDRESS:PORT'), ("COORDINATOR=10.0.2.2:0", "is not ADDRESS:PORT"),
+    ("NET=10.0.2.15", 'NET: "10.0.2.15" is not ADDRESS/PREFIX,GATEWAY or dhcp'), ("EVENTS=yes", 'EVENTS: "yes" is not serial'),
+    ("MEMORY=2048", 'MEMORY: "2048" is not a number with M or G'), ("FOR=test", '"test" is neither devnet nor production'),
+    ("FOR=production", "a production image needs COORDINATOR"),
+    *((right, None) for right in ("NET=dhcp", "COORDINATOR=tcp://10.0.2.2:3900", "EVENTS=serial", "MEMORY=512M")),
+])
+def test_an_image_that_would_not_start_is_not_built(setting, words):
+    done = subprocess.run(["make", "--no-print-directory", "-C", GUEST, "settings", setting], text=True, env=clean_env(),
+                          capture_output=True, timeout=60)
+    assert (done.returncode == 0) == (words is None) and done.stdout == "", done
+    assert words is None or words in done.stderr, done
+
+
 def test_arguments_that_no_guest_would_get_are_refused():
     done = subprocess.run(["make", "--no-print-directory", "-n", "-C", REPO / "quote-gen", "run", "VM=1", "ARGS=--batches 1"],
                           text=True, env=clean_env(), capture_output=True)

@@ -388,6 +388,9 @@ def test_the_runner_is_not_taken_in_by_a_kvm(tmp_path):
     (["IMAGE", "--qgs"], 64, "--qgs needs a value"),
     (["IMAGE", "--accel", "hvf"], 64, '--accel "hvf" is none of tdx, tcg, kvm'),
     (["IMAGE", "--kvm"], 64, "--kvm is no option"),
+    (["IMAGE", "--memory=2048"], 64, '--memory "2048" is not a number with M or G behind it'),
+    (["IMAGE", "--kvm=yes"], 64, "--kvm is no option"),
+    (["IMAGE", "--firmware", "."], 1, ".: there is no such firmware"),
     (["missing.raw"], 1, "missing.raw is missing: make -C guest image"),
     (["IMAGE", "--firmware", "missing.fd"], 1, "missing.fd: there is no such firmware"),
     (["IMAGE", "--log", "nowhere/log"], 1, "nowhere/log cannot be written"),
@@ -399,6 +402,7 @@ def test_the_runner_says_what_is_wrong_before_it_runs(tmp_path, argv, status, wo
     done = subprocess.run([GUEST / "run-qemu", "--firmware", image, *(image if a == "IMAGE" else a for a in argv)], cwd=tmp_path,
                           env=clean_env(QEMU="/bin/false"), text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     assert (done.returncode, done.stdout) == (status, "") and words in done.stderr, done
+    assert done.stderr.startswith("run-qemu: ") and (status == 64 or done.stderr.count("\n") == 1), done.stderr
 
 
 def test_the_runner_takes_an_image_with_a_comma_in_its_name(tmp_path):

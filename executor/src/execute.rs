@@ -3,7 +3,7 @@
 use crate::input::{L1Input, ProverInputData};
 use crate::output::{L1Output, L2Output};
 use crate::refusal::{Kind, Refusal};
-use crate::{blob, messages, validate};
+use crate::{blob, messages, validate, witness};
 use ethrex_common::{
     H256,
     types::{
@@ -90,6 +90,7 @@ fn run(blocks: &[Block], witness: ExecutionWitness, elasticity: u64, rules: &Rul
             format!("the witness is for block {}, the first block is {}", witness.first_block_number, first.number),
         ));
     }
+    witness::check(&witness)?;
     let config = witness.chain_config;
     let state = GuestProgramState::from_witness(witness, &NativeCrypto).map_err(|e| lacking(first.number, &e))?;
     links(&state, blocks)?;

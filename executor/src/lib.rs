@@ -10,3 +10,4 @@ pub mod output;
 mod place;
 pub mod refusal;
 mod validate;
+mod witness;

@@ -95,8 +95,7 @@ fn run(blocks: &[Block], witness: ExecutionWitness, elasticity: u64, rules: &Rul
     let state = GuestProgramState::from_witness(witness, &NativeCrypto).map_err(|e| lacking(first.number, &e))?;
     links(&state, blocks)?;
     let mut parent = state.parent_block_header.clone();
-    let mut db = GuestProgramStateWrapper::new(state, Arc::new(NativeCrypto));
-    let initial_state = root(&db, first.number)?;
+    let initial_state = state.state_trie_root(&NativeCrypto).map_err(|e| lacking(first.number, &e))?;
 
     if initial_state != parent.state_root {
         return Err(Refusal::new(
@@ -107,6 +106,8 @@ fn run(blocks: &[Block], witness: ExecutionWitness, elasticity: u64, rules: &Rul
             ),
         ));
     }
+    witness::check_storage(&state, first.number)?;
+    let mut db = GuestProgramStateWrapper::new(state, Arc::new(NativeCrypto));
     let mut receipts = Vec::with_capacity(blocks.len());
     for (i, block) in blocks.iter().enumerate() {
         receipts.push(one_block(&mut db, block, &parent, &config, elasticity, rules, i)?);

@@ -5,7 +5,15 @@
 //! node in the place of a child, hash to the root of the true trie and hide an account of it.
 
 use crate::refusal::{Kind, Refusal};
-use ethrex_common::types::block_execution_witness::ExecutionWitness;
+use ethrex_common::{
+    constants::EMPTY_TRIE_HASH,
+    types::{
+        AccountState,
+        block_execution_witness::{ExecutionWitness, GuestProgramState},
+    },
+};
+use ethrex_crypto::NativeCrypto;
+use ethrex_rlp::decode::RLPDecode;
 use ethrex_trie::{Nibbles, Node, NodeHash, NodeRef};
 
 /// Stands behind the nibbles of a leaf's path.
@@ -20,6 +28,27 @@ pub fn check(witness: &ExecutionWitness) -> Result<(), Refusal> {
     }
     for (account, root) in &witness.storage_trie_roots {
         trie(root).map_err(|what| wrong(&format!("the storage trie of {account:#x}"), &what))?;
+    }
+    Ok(())
+}
+
+/// Each storage trie is its account's. The crate asks for that when storage is read; that of an account which is only
+/// created it takes for the account's own, whatever it holds.
+pub fn check_storage(state: &GuestProgramState, block: u64) -> Result<(), Refusal> {
+    for (account, storage) in &state.storage_tries {
+        // Where nodes are missing, nothing of the account can be read or written.
+        let Ok(found) = state.state_trie.get(account.as_bytes()) else { continue };
+        let root = found.and_then(|a| AccountState::decode(&a).ok()).map_or(*EMPTY_TRIE_HASH, |a| a.storage_root);
+        let given = storage.hash_no_commit(&NativeCrypto);
+
+        if given != root {
+            return Err(Refusal::new(
+                Kind::InitialState,
+                format!(
+                    "block {block}: storage root of the account with hash {account:#x} is {root:#x}, of its trie in the witness {given:#x}"
+                ),
+            ));
+        }
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::refused;
+use common::{read, refused};
 use serde_json::{Value, json};
 
 const INPUT: &str = include_str!("vectors/built.input.json");
@@ -91,6 +91,38 @@ fn the_storage_of_an_account_too() {
 
     input["execution_witness"]["storage_trie_roots"][&account] = bad["execution_witness"]["state_trie_root"].clone();
     refused(&input, 65, &["the storage trie of 0x2222", " has a path of leaf with 17 in it, which is no nibble"]);
+}
+
+/// Storage that an account which the batch creates would have from the start.
+#[test]
+fn storage_of_an_account_that_is_not_there() {
+    let account = "0x".to_string() + &"22".repeat(32);
+    let mut input = input();
+
+    input["execution_witness"]["storage_trie_roots"][&account] = input["execution_witness"]["state_trie_root"].clone();
+    refused(
+        &input,
+        83,
+        &[
+            "block 1: storage root of the account with hash 0x2222",
+            " is 0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421, of its trie in the witness 0x",
+        ],
+    );
+}
+
+#[test]
+fn storage_of_another_account() {
+    let Some(text) = read("ethrex/l2-rollup-batch10.input.json") else { return };
+    let mut input: Value = serde_json::from_slice(&text).expect("JSON");
+    let other = input["execution_witness"]["state_trie_root"].clone();
+    let storage = input["execution_witness"]["storage_trie_roots"].as_object_mut().expect("an object");
+
+    *storage.values_mut().next().expect("an account with storage") = other;
+    refused(
+        &input,
+        83,
+        &["block 46: storage root of the account with hash 0x", " of its trie in the witness 0xacb7abf3"],
+    );
 }
 
 #[test]

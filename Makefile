@@ -112,7 +112,7 @@ test-docker: build ## builds the images, runs the devnet in containers, and ours
 	@DOCKER_TEST=1 /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/scenario/test_docker.py $(if $(DOCKER_TESTS),-k "$(DOCKER_TESTS)")
 
 install: build ## programs, library, units, man pages, examples into PREFIX (/usr/local), below DESTDIR
-	@cmake --install build/release --prefix $(PREFIX)
+	@cmake --install build/release --prefix "$(PREFIX)"
 
 deb: build ## a Debian package, in build/package
 	@cd build/release && cpack -G DEB -B ../package >../package.log 2>&1 || { cat ../package.log >&2; exit 1; }

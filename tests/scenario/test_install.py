@@ -79,7 +79,23 @@ def test_versions_come_from_tags_or_the_file(tmp_path):
 def test_the_makefile_takes_prefix_and_destdir():
     said = subprocess.run(["make", "--no-print-directory", "-n", "install", f"PREFIX={PREFIX}"], cwd=REPO, capture_output=True, text=True,
                           check=True).stdout
-    assert f"cmake --install build/release --prefix {PREFIX}" in said
+    assert f'cmake --install build/release --prefix "{PREFIX}"' in said
+
+
+@pytest.mark.parametrize("prefix", ["opt/relative", "/opt/two words", "/opt/100%"])
+def test_a_prefix_that_no_unit_can_name(tmp_path, prefix):
+    """It is refused before anything is laid anywhere."""
+    done = subprocess.run(["cmake", "--install", BUILD, "--prefix", prefix], env={**os.environ, "DESTDIR": str(tmp_path)},
+                          capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and 'PREFIX is "' in done.stderr and "an absolute path" in " ".join(done.stderr.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_destdir_of_two_words(tmp_path):
+    where = tmp_path / "two words"
+    subprocess.run(["cmake", "--install", BUILD, "--prefix", PREFIX], env={**os.environ, "DESTDIR": str(where)}, check=True,
+                   stdout=subprocess.DEVNULL)
+    assert (where / PREFIX.lstrip("/") / "bin" / "proof-coordinator").exists()
 
 
 @pytest.fixture(name="flags")

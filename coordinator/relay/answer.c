@@ -25,6 +25,12 @@ static void say_beginning(struct answer *a)
 	why_set(&a->why, "%s; it begins: %.*s", said.text, (int)a->n_begin, a->begin);
 }
 
+void answer_other(struct answer *a, const char *sentence)
+{
+	why_set(&a->why, "%s", sentence);
+	say_beginning(a);
+}
+
 static bool wrong(struct answer *a)
 {
 	say_beginning(a);

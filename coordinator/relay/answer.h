@@ -44,5 +44,8 @@ enum answer_kind {
 };
 /* The stream has ended. */
 enum answer_kind answer_end(struct answer *a);
+/* It is a message, and not the one that was waited for: why says that sentence and how it begins.
+ */
+void answer_other(struct answer *a, const char *sentence);
 
 #endif

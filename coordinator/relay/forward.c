@@ -96,12 +96,14 @@ static void answered(struct relay *r)
 		return;
 	}
 	r->submit_dialect = DIALECT_ANY;
-	if (kind != ANSWER_MESSAGE)
-		not_forwarded(r, e->answer.why.text);
-	else if (m->kind != MSG_PROOF_SUBMIT_ACK || m->id != e->due.batch)
-		not_forwarded(r, "upstream answered with something else than its acknowledgement");
-	else
+	if (kind == ANSWER_MESSAGE && m->kind == MSG_PROOF_SUBMIT_ACK && m->id == e->due.batch) {
 		acknowledged(r);
+		return;
+	}
+	if (kind == ANSWER_MESSAGE)
+		answer_other(&e->answer,
+			     "upstream answered with something else than its acknowledgement");
+	not_forwarded(r, e->answer.why.text);
 }
 
 static void on_bytes(void *arg, const uint8_t *bytes, size_t n)

@@ -155,6 +155,10 @@ static void what_is_no_answer(void **state)
 			shown += strlen("; it begins: ");
 			assert_true(*shown && strncmp(shown, texts[i], strlen(shown)) == 0);
 		}
+	hear(&h, "{\"ProofSubmitACK\":{\"id\":7}}", 3);
+	assert_int_equal(h.kind, ANSWER_MESSAGE);
+	answer_other(&h.a, "no");
+	assert_string_equal(h.a.why.text, "no; it begins: {\"ProofSubmitACK\":{\"id\":7}}");
 	memset(long_one, ' ', 2 * ANSWER_SMALL_MAX);
 	long_one[2 * ANSWER_SMALL_MAX - 1] = '\0';
 	hear(&h, long_one, 1000);

@@ -41,8 +41,9 @@ static bool open_keystore(struct loader *l)
 	bool ok = false;
 
 	if (!c->keystore_password[0]) {
-		config_mistake(l, P "KEYSTORE_PASSWORD or ..._KEYSTORE_PASSWORD_FILE is needed: "
-				    "what opens " P "KEYSTORE_FILE");
+		if (!config_is_bad(l, offsetof(struct config, keystore_password)))
+			config_mistake(l, P "KEYSTORE_PASSWORD or ..._KEYSTORE_PASSWORD_FILE is "
+					    "needed, and not empty: what opens " P "KEYSTORE_FILE");
 		return false;
 	}
 	buf_init(&file, KEYSTORE_FILE_MAX);

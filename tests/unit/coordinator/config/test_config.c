@@ -610,6 +610,10 @@ static void test_a_keystore(void **state)
 	expect_mistake("KEYSTORE_FILE: the password is wrong");
 	unsetenv(P "KEYSTORE_PASSWORD");
 	expect_mistake("KEYSTORE_PASSWORD or ..._KEYSTORE_PASSWORD_FILE is needed");
+	/* what is wrong with the file is all there is to say */
+	setenv(P "KEYSTORE_PASSWORD_FILE", "/nowhere/password", 1);
+	expect_mistake("KEYSTORE_PASSWORD_FILE: cannot open \"/nowhere/password\"");
+	assert_null(strstr(errors, "is needed"));
 	setenv(P "KEYSTORE_PASSWORD_FILE", password, 1);
 	assert_true(load(true, 0, NULL));
 	assert_true(c.has_verify_from && c.has_register_from && !c.has_l1_key);

@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 void url_mask(char *out, size_t size, const char *url)
 {
@@ -21,6 +22,16 @@ void url_mask(char *out, size_t size, const char *url)
 	curl_free(host);
 	curl_free(port);
 	curl_url_cleanup(u);
+}
+
+const char *url_http_flaw(const char *url)
+{
+	char masked[URL_MASKED_SIZE];
+
+	if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
+		return "is neither http:// nor https://";
+	url_mask(masked, sizeof masked, url);
+	return strstr(masked, "://") ? NULL : "has no host, or a port that is none";
 }
 
 bool url_host_is_loopback(const char *host)

@@ -15,6 +15,10 @@
  * "(unreadable URL)" where it is none. */
 void url_mask(char *out, size_t size, const char *url);
 
+/* What keeps it from being http:// or https:// with a host, and with a port that can be where one
+ * is given: the rest of a sentence; NULL: nothing. */
+const char *url_http_flaw(const char *url);
+
 /* https, or http to a loopback address; no user, query or fragment. False with the sentence. */
 bool url_ok(const char *url, struct why *why);
 

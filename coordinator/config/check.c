@@ -86,10 +86,23 @@ static void check_numbers(struct loader *l)
 
 /* ---- URLs ---- */
 
+/* What two nodes must say is not said by one that is named twice. */
+static bool is_given_before(const struct config *c, const char *url)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_rpc_urls; i++)
+		if (strcmp(c->rpc_urls[i], url) == 0)
+			return true;
+	return false;
+}
+
 static void split_urls(struct loader *l)
 {
 	struct config *c = l->c;
 	char *save = NULL, *url, masked[URL_MASKED_SIZE];
+	const char *flaw;
+	struct why why;
 	unsigned n = 0;
 
 	snprintf(c->rpc_urls_split, sizeof c->rpc_urls_split, "%s", c->rpc_urls_text);
@@ -100,10 +113,15 @@ static void split_urls(struct loader *l)
 		if (!strstr(masked, "://"))
 			snprintf(masked, sizeof masked, "its URL %u (not shown: it may hold a key)",
 				 n);
-		if (strncmp(masked, "http://", 7) != 0 && strncmp(masked, "https://", 8) != 0) {
-			config_mistake(l, "ETHREX_ETH_RPC_URL: %s is neither http:// nor https://",
-				       masked);
+		flaw = url_http_flaw(url);
+		if (flaw) {
+			config_mistake(l, "ETHREX_ETH_RPC_URL: %s %s", masked, flaw);
 			l->bad_urls = true;
+			continue;
+		}
+		if (is_given_before(c, url)) {
+			why_set(&why, "%s is given twice: it is one node, and counts once", masked);
+			config_note(c, "ETHREX_ETH_RPC_URL", false, &why);
 			continue;
 		}
 		if (c->n_rpc_urls == CONFIG_RPC_URLS_MAX) {

@@ -1,5 +1,6 @@
 /* The way to the key that sends: given, in a keystore, or at a remote signer; one of them. */
 #include "coordinator/base/file.h"
+#include "coordinator/base/url.h"
 #include "coordinator/config/internal.h"
 #include "coordinator/signing/keystore.h"
 
@@ -59,14 +60,16 @@ static bool open_keystore(struct loader *l)
 static bool check_remote(struct loader *l)
 {
 	struct config *c = l->c;
-	const char *url = c->remote_signer_url;
+	const char *url = c->remote_signer_url, *flaw = url_http_flaw(url);
+	char masked[URL_MASKED_SIZE];
 	struct why why = {""};
 
+	url_mask(masked, sizeof masked, url);
 	if (!url[0] || !c->remote_signer_public_key[0])
 		config_mistake(l, P "REMOTE_SIGNER_URL and " P
 				    "REMOTE_SIGNER_PUBLIC_KEY belong together");
-	else if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-		config_mistake(l, P "REMOTE_SIGNER_URL is neither http:// nor https://");
+	else if (flaw)
+		config_mistake(l, P "REMOTE_SIGNER_URL: \"%s\" %s", masked, flaw);
 	else if (strpbrk(url, "?#, "))
 		config_mistake(l, P "REMOTE_SIGNER_URL has a query, a fragment or several URLs");
 	else if (!eth_public_key_parse(c->remote_point, c->remote_signer_public_key, &why))

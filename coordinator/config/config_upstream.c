@@ -123,5 +123,6 @@ void config_check_upstream(struct loader *l)
 		check_address(l);
 	else if (!config_is_key(c->upstream)) /* such a value was refused already, unseen */
 		config_mistake(l, P "UPSTREAM: \"%s\" is not tcp://HOST:PORT",
-			       config_shown(shown, c->upstream));
+			       strchr(c->upstream, '@') ? config_shown(shown, c->upstream)
+							: c->upstream);
 }

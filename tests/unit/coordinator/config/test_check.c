@@ -347,6 +347,7 @@ static void test_an_upstream(void **state)
 	(void)state;
 	for (i = 0; i < sizeof malformed / sizeof *malformed; i++)
 		refused(P "UPSTREAM", malformed[i], "is not tcp://HOST:PORT");
+	refused(P "UPSTREAM", malformed[i - 1], "\"tcp://127.0.0.1:3901/\" is not"); /* as given */
 	refused(P "UPSTREAM", "tcp://u:hunter2@127.0.0.1:3901", "is not tcp://HOST:PORT");
 	expect_unsaid("hunter2");
 	refused(P "UPSTREAM", "tcp://no-such-host.invalid:3901", "cannot be resolved");
@@ -376,13 +377,47 @@ static void test_an_upstream(void **state)
 
 static void test_rpc_urls(void **state)
 {
-	static const char *const bad[] = {"http://", "https://:8545", "127.0.0.1:8545",
-					  "http://127.0.0.1:port", "ws://127.0.0.1:8546"};
+	static const struct {
+		const char *url, *says;
+	} bad[] = {{"http://", "has no host, or a port that is none"},
+		   {"https://:8545", "has no host, or a port that is none"},
+		   {"http://127.0.0.1:port", "has no host, or a port that is none"},
+		   {"http://127.0.0.1:99999", "has no host, or a port that is none"},
+		   {"127.0.0.1:8545", "neither http:// nor https://"},
+		   {"ws://127.0.0.1:8546", "ws://127.0.0.1:8546 is neither http:// nor https://"}};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof bad / sizeof *bad; i++)
-		refused("ETHREX_ETH_RPC_URL", bad[i], "neither http:// nor https://");
+		refused("ETHREX_ETH_RPC_URL", bad[i].url, bad[i].says);
+	accepted("ETHREX_ETH_RPC_URL", "HTTP://127.0.0.1:8545");
+}
+
+/* It is one node, whose word alone deletes nothing. */
+static void test_a_node_that_is_named_twice(void **state)
+{
+	(void)state;
+	accepted("ETHREX_ETH_RPC_URL",
+		 "http://127.0.0.1:1/k,http://127.0.0.1:2,http://127.0.0.1:1/k");
+	assert_int_equal(c.n_rpc_urls, 2);
+	assert_string_equal(c.rpc_urls[1], "http://127.0.0.1:2");
+	assert_int_equal(c.n_notes, 1);
+	assert_string_equal(c.notes[0].sentence.text,
+			    "http://127.0.0.1:1 is given twice: it is one node, and counts once");
+}
+
+static void test_a_remote_signers_url(void **state)
+{
+	(void)state;
+	unsetenv(P "L1_PRIVATE_KEY");
+	setenv(P "REMOTE_SIGNER_PUBLIC_KEY",
+	       "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798", 1);
+	accepted(P "REMOTE_SIGNER_URL", "http://127.0.0.1:9000/base/");
+	refused(P "REMOTE_SIGNER_URL", "http://", "has no host, or a port that is none");
+	refused(P "REMOTE_SIGNER_URL", "http://h:port", "has no host, or a port that is none");
+	refused(P "REMOTE_SIGNER_URL", "ws://h:9000", "\"ws://h:9000\" is neither http://");
+	refused(P "REMOTE_SIGNER_URL", "http://h:9000?x", "has a query");
+	unsetenv(P "REMOTE_SIGNER_PUBLIC_KEY");
 }
 
 /* ---- the environment file ---- */
@@ -600,6 +635,8 @@ int main(void)
 	    TEST(test_secrets_in_urls),
 	    TEST(test_an_upstream),
 	    TEST(test_rpc_urls),
+	    TEST(test_a_node_that_is_named_twice),
+	    TEST(test_a_remote_signers_url),
 	    TEST(test_env_file_forms),
 	    TEST(test_env_file_in_utf16),
 	    TEST(test_env_file_that_all_may_read),

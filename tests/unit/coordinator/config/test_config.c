@@ -561,7 +561,7 @@ static void test_one_way_to_the_key(void **state)
 	unsetenv(P "L1_PRIVATE_KEY");
 	expect_mistake("REMOTE_SIGNER_URL and " P "REMOTE_SIGNER_PUBLIC_KEY belong together");
 	setenv(P "REMOTE_SIGNER_URL", "ftp://user:hunter2@signer", 1);
-	expect_mistake("REMOTE_SIGNER_URL is neither");
+	expect_mistake("REMOTE_SIGNER_URL: \"ftp://signer:21\" is neither");
 	assert_null(strstr(errors, "hunter2"));
 	setenv(P "REMOTE_SIGNER_URL", "http://signer:9000/?k=hunter2", 1);
 	expect_mistake("has a query");

@@ -68,6 +68,7 @@ static void check_address(struct loader *l)
 	const struct config *c = l->c;
 	struct listen_at at = {.size = 0};
 	struct addrinfo *found = NULL, *i;
+	struct why why;
 	char port[8];
 	int rc;
 
@@ -79,6 +80,13 @@ static void check_address(struct loader *l)
 	if (!l->need_chain)
 		return;
 	rc = getaddrinfo(c->upstream_host, port, &hints, &found);
+	if (rc == EAI_AGAIN) {
+		/* at boot, or before the container that is to have the name: it is asked again */
+		why_set(&why, "the name \"%s\" cannot be resolved now: %s", c->upstream_host,
+			gai_strerror(rc));
+		config_note(l->c, P "UPSTREAM", true, &why);
+		return;
+	}
 	if (rc != 0) {
 		config_mistake(l, P "UPSTREAM: the name \"%s\" cannot be resolved: %s",
 			       c->upstream_host, gai_strerror(rc));

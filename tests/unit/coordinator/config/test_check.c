@@ -1,5 +1,7 @@
 /* Whatever `run` would refuse is refused when the settings are read, and no secret is ever shown.
  */
+#include <dlfcn.h>
+#include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,6 +22,18 @@
 #define KEY     "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
 #define ADDRESS "0x2c7536e3605d9c16a7a3d7b1898e529396a65c23"
 #define P       "ETHREX_PROOF_COORDINATOR_"
+
+/* The program's own symbol comes before the C library's. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+		struct addrinfo **out)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+	if (strcmp(node, "not-yet.test") == 0)
+		return EAI_AGAIN;
+	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+	return real(node, service, hints, out);
+}
 
 static struct config c;
 static char *said; /* mistakes, then all settings as `config` prints them, twice */
@@ -375,6 +389,18 @@ static void test_an_upstream(void **state)
 	refused(P "SUBMIT", "both", "L1_PRIVATE_KEY_FILE is needed");
 }
 
+/* Whoever answers for names is not there yet: no mistake, and a service is not to stay down. */
+static void test_a_name_that_cannot_be_resolved_now(void **state)
+{
+	(void)state;
+	accepted(P "UPSTREAM", "tcp://not-yet.test:3901");
+	assert_int_equal(c.n_notes, 1);
+	assert_true(c.notes[0].suspect);
+	assert_non_null(
+	    strstr(c.notes[0].sentence.text, "the name \"not-yet.test\" cannot be resolved now: "));
+	assert_string_equal(c.upstream_host, "not-yet.test");
+}
+
 static void test_rpc_urls(void **state)
 {
 	static const struct {
@@ -635,6 +661,7 @@ int main(void)
 	    TEST(test_secrets_in_urls),
 	    TEST(test_an_upstream),
 	    TEST(test_rpc_urls),
+	    TEST(test_a_name_that_cannot_be_resolved_now),
 	    TEST(test_a_node_that_is_named_twice),
 	    TEST(test_a_remote_signers_url),
 	    TEST(test_env_file_forms),

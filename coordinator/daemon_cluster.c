@@ -190,3 +190,27 @@ struct store_events daemon_store_events(struct daemon *d)
 	    .arg = d,
 	};
 }
+
+void daemon_cluster_settings(struct daemon *d)
+{
+	const struct config *c = d->config;
+	char timelock[ETH_ADDRESS_TEXT_SIZE] = "", verify[ETH_ADDRESS_TEXT_SIZE] = "",
+	     registers[ETH_ADDRESS_TEXT_SIZE] = "";
+	const char *const values[CLUSTER_SETTINGS] = {
+	    [CLUSTER_TIMELOCK] = timelock,
+	    [CLUSTER_VERIFY_FROM] = verify,
+	    [CLUSTER_REGISTER_FROM] = registers,
+	    [CLUSTER_REGISTER_ROUTE] = c->register_route,
+	    [CLUSTER_DEV_MODE] = c->tdx_dev_mode ? "true" : "false",
+	    [CLUSTER_COMMIT_HASH_PATTERN] = c->commit_hash_pattern,
+	    [CLUSTER_UPSTREAM] = c->upstream,
+	    [CLUSTER_SUBMIT] = c->submit_text};
+
+	if (c->has_timelock)
+		eth_address_print(timelock, &c->timelock);
+	if (c->has_verify_from)
+		eth_address_print(verify, &c->verify_from);
+	if (c->has_register_from)
+		eth_address_print(registers, &c->register_from);
+	cluster_settings(d->settings, values);
+}

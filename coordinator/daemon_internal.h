@@ -7,6 +7,7 @@
 
 #include "cli/version.h"
 #include "coordinator/admin/admin.h"
+#include "coordinator/cluster/cluster.h"
 #include "coordinator/daemon.h"
 #include "coordinator/inputs/reaper.h"
 
@@ -14,7 +15,8 @@ struct daemon {
 	struct config *config; /* the caller's, which never moves: keys and texts are borrowed */
 	uv_loop_t loop;
 	char admin_token[CONFIG_TEXT_MAX]; /* secret */
-	int key_locks[2];                  /* descriptors; -1: none */
+	char settings[CLUSTER_SETTINGS_SIZE];
+	int key_locks[2]; /* descriptors; -1: none */
 	uint64_t started_ms;
 	uint64_t asked,
 	    asked_ms; /* requests for inputs, and when there was one, or no want of any */
@@ -74,6 +76,8 @@ bool daemon_load(struct daemon *d, struct why *why);
 /* ---- daemon_cluster.c: a store that is shared with other coordinators ---- */
 
 struct store_events daemon_store_events(struct daemon *d);
+/* What of its settings the others compare with theirs. */
+void daemon_cluster_settings(struct daemon *d);
 
 /* ---- daemon_relay.c: without UPSTREAM there is none ---- */
 

@@ -407,8 +407,10 @@ static bool make_admin(struct daemon *d, struct why *why)
 					      .tdx_dev_mode = c->tdx_dev_mode,
 					      .version = program_version,
 					      .instance = c->instance,
+					      .settings = d->settings,
 					      .started_ms = d->started_ms};
 
+	daemon_cluster_settings(d);
 	return admin_token(d->admin_token, sizeof d->admin_token, c->admin_token, c->data_dir,
 			   why) &&
 	       admin_new(&d->admin, &parts, &options, why);

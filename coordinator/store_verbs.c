@@ -84,6 +84,10 @@ static bool open_dir(struct end *e, const char *dir, bool fresh, struct why *why
 		why_set(why, "%.300s is not there: no store to read", path);
 		return false;
 	}
+	if (!fresh && !st.st_size) {
+		why_set(why, "%.300s is an empty file: no store to read", path);
+		return false;
+	}
 	if (fresh && !is_empty_dir(dir, why))
 		return false;
 	if (fresh && !file_dir_make(dir, why))

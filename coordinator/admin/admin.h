@@ -67,6 +67,7 @@ struct admin_options {
 	bool tdx_dev_mode;           /* to be said */
 	const char *version;
 	const char *instance; /* this one's name among the coordinators */
+	const char *settings; /* of cluster_settings(); NULL: others are not told */
 	uint64_t started_ms;
 };
 enum admin_state { ADMIN_STARTING, ADMIN_READY, ADMIN_DRAINING };
@@ -82,7 +83,7 @@ void admin_set_state(struct admin *admin, enum admin_state state);
 void admin_set_server(struct admin *admin, const struct server *server);
 /* Tells the other coordinators on this database how this one does; to be called every few seconds.
  */
-void admin_say(const struct admin *admin);
+void admin_say(struct admin *admin);
 
 /* Ends: unfinished uploads hear that the daemon stops, what is on its way to the disk is answered
  * when it is there; done is called from the loop. NULL is fine. */

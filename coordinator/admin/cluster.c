@@ -2,6 +2,9 @@
 #include "coordinator/admin/internal.h"
 
 #include "coordinator/base/clock.h"
+#include "coordinator/base/log.h"
+
+#include <string.h>
 
 /* Of one that is ready and can store nothing. */
 static const char *state_now(const struct admin *a)
@@ -29,12 +32,26 @@ struct cluster_self admin_self(const struct admin *a)
 			.proofs_accepted = session_acks(d->session),
 			.l1_block = l1_head_number(d->l1),
 			.l1_age_s = head ? now - head : -1,
-			.uptime_s = (clock_wall_ms() - a->o.started_ms) / 1000}};
+			.uptime_s = (clock_wall_ms() - a->o.started_ms) / 1000,
+			.settings = a->o.settings}};
 }
 
-void admin_say(const struct admin *a)
+/* Those of the one that leads count, and any may lead: that they are others is said once. */
+static void say_differing(struct admin *a, const struct cluster_self *self)
+{
+	struct why differing;
+
+	cluster_differ(&differing, a->p.store, self);
+	if (differing.text[0] && strcmp(differing.text, a->differing.text) != 0)
+		log_event(LOG_WARN, "settings_differ", log_str("other", differing.text));
+	a->differing = differing;
+}
+
+void admin_say(struct admin *a)
 {
 	struct cluster_self self = admin_self(a);
+
+	say_differing(a, &self);
 
 	/* They read it when it is there again. */
 	self.figures.state = admin_state_name(a->state);

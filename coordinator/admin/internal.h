@@ -87,6 +87,7 @@ struct admin {
 	uint64_t turned_away, refused[ADMIN_REFUSAL_COUNT];
 	struct admin_events events;
 	struct admin_probes probes;
+	struct why differing; /* whose settings were last said to be others */
 	uv_poll_t poll;
 	uv_timer_t timer;
 	bool closing, stopped;

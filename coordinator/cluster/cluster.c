@@ -15,7 +15,32 @@ static const char *const number_names[NUMBERS] = {"connections",    "leases",   
 						  "inputs_granted", "proofs_accepted", "l1_block",
 						  "l1_age_s",       "uptime_s"};
 
+static const char *const setting_names[CLUSTER_SETTINGS] = {
+    [CLUSTER_TIMELOCK] = "ETHREX_TIMELOCK_ADDRESS",
+    [CLUSTER_VERIFY_FROM] = "the key that verifies",
+    [CLUSTER_REGISTER_FROM] = "the key that registers",
+    [CLUSTER_REGISTER_ROUTE] = "REGISTER_ROUTE",
+    [CLUSTER_DEV_MODE] = "ETHREX_TDX_DEV_MODE",
+    [CLUSTER_COMMIT_HASH_PATTERN] = "COMMIT_HASH_PATTERN",
+    [CLUSTER_UPSTREAM] = "UPSTREAM",
+    [CLUSTER_SUBMIT] = "SUBMIT"};
+
 /* ---- what one says of itself ---- */
+
+/* FNV-1a: they are no secrets, and nobody gains by a collision. */
+void cluster_settings(char out[CLUSTER_SETTINGS_SIZE], const char *const values[CLUSTER_SETTINGS])
+{
+	const char *p;
+	uint32_t hash;
+	size_t i;
+
+	for (i = 0; i < CLUSTER_SETTINGS; i++) {
+		hash = 2166136261u;
+		for (p = values[i]; *p; p++)
+			hash = (uint32_t)((hash ^ (uint8_t)*p) * UINT64_C(16777619));
+		snprintf(out + 8 * i, 9, "%08" PRIx32, hash);
+	}
+}
 
 static bool print(char out[STORE_STATUS_SIZE], const struct cluster_figures *f)
 {
@@ -33,6 +58,9 @@ static bool print(char out[STORE_STATUS_SIZE], const struct cluster_figures *f)
 	for (i = 0; i < NUMBERS && n < STORE_STATUS_SIZE; i++)
 		n += snprintf(out + n, STORE_STATUS_SIZE - (size_t)n, ",\"%s\":%" PRId64,
 			      number_names[i], numbers[i]);
+	if (n < STORE_STATUS_SIZE && f->settings)
+		n += snprintf(out + n, STORE_STATUS_SIZE - (size_t)n, ",\"settings\":\"%.*s\"",
+			      CLUSTER_SETTINGS_SIZE - 1, f->settings);
 	if (n < STORE_STATUS_SIZE)
 		n += snprintf(out + n, STORE_STATUS_SIZE - (size_t)n, "}");
 	return n < STORE_STATUS_SIZE;
@@ -173,11 +201,56 @@ static void add_those(struct why *out, const struct store_instance *c, size_t n,
 		snprintf(out->text + used, size - used, "; %s: %s", what, first->name);
 }
 
-static void describe(struct why *out, const struct store *store, const struct store_instance *c,
-		     size_t n)
+/* The names of those that both know and that are not the same. */
+static void name_settings(struct why *out, const char *one, const char *other)
 {
+	size_t i, used = 0;
+
+	out->text[0] = '\0';
+	for (i = 0; i < CLUSTER_SETTINGS && strnlen(one, 8) == 8 && strnlen(other, 8) == 8; i++) {
+		if (memcmp(one, other, 8) != 0)
+			used += (size_t)snprintf(out->text + used, sizeof out->text - used, "%s%s",
+						 used ? ", " : "", setting_names[i]);
+		one += 8;
+		other += 8;
+	}
+}
+
+/* "NAME (UPSTREAM, SUBMIT)": the first that has others. */
+static void name_differing(struct why *out, const struct store_instance *c, size_t n,
+			   const char *settings)
+{
+	struct why which;
+	const char *its;
+	json_t *said;
+	size_t i;
+
+	out->text[0] = '\0';
+	for (i = 0; i < n && settings && !out->text[0]; i++) {
+		if (c[i].is_this || is_gone(&c[i]))
+			continue;
+		said = json_loads(c[i].status, JSON_REJECT_DUPLICATES, NULL);
+		its = json_string_value(json_object_get(said, "settings"));
+		name_settings(&which, settings, its ? its : "");
+		if (which.text[0])
+			why_set(out, "%s (%s)", c[i].name, which.text);
+		json_decref(said);
+	}
+}
+
+void cluster_differ(struct why *out, struct store *store, const struct cluster_self *self)
+{
+	static struct store_instance found[STORE_SLOTS];
+
+	name_differing(out, found, cluster_see(found, store, self), self->figures.settings);
+}
+
+static void describe(struct why *out, const struct store *store, const struct store_instance *c,
+		     size_t n, const struct cluster_self *self)
+{
+	struct why differing;
 	const struct store_instance *leader = other_leader(c, n);
-	size_t i, others = 0;
+	size_t i, used, others = 0;
 
 	for (i = 0; i < n; i++)
 		others += !c[i].is_this && !is_gone(&c[i]) && !is_silent(&c[i]);
@@ -196,13 +269,20 @@ static void describe(struct why *out, const struct store *store, const struct st
 	add_those(out, c, n, "silent", is_silent);
 	add_those(out, c, n, "gone", is_gone);
 	add_those(out, c, n, "clock off", is_off);
+	name_differing(&differing, c, n, self->figures.settings);
+	used = strlen(out->text);
+	if (differing.text[0])
+		snprintf(out->text + used, sizeof out->text - used, "; other settings: %.300s",
+			 differing.text);
 }
 
 void cluster_describe(struct why *out, struct store *store, const struct cluster_self *self)
 {
 	static struct store_instance found[STORE_SLOTS];
 
-	describe(out, store, found, cluster_see(found, store, self));
+	const size_t n = cluster_see(found, store, self);
+
+	describe(out, store, found, n, self);
 }
 
 static json_t *coordinator_json(const struct store_instance *c)
@@ -223,7 +303,7 @@ json_t *cluster_json(struct store *store, const struct cluster_self *self)
 	struct why says = {""};
 	size_t i;
 
-	describe(&says, store, found, n);
+	describe(&says, store, found, n, self);
 	for (i = 0; i < n; i++)
 		json_array_append_new(list, coordinator_json(&found[i]));
 	return json_pack("{s:b, s:s, s:b, s:s, s:o}", "shared", store_is_shared(store), "says",

@@ -100,16 +100,17 @@ bool l1_row_fits(const struct l1_facts *f, const struct eth_address *proposer, u
 {
 	if (!eth_address_equal(&f->proposer, proposer)) {
 		why_set(why,
-			"the data directory belongs to another OnChainProposer than the one in "
-			"the settings: use another ETHREX_PROOF_COORDINATOR_DATA_DIR, or the "
-			"former address");
+			"the data directory, or the database of STORE, belongs to another "
+			"OnChainProposer than the one in the settings: use another "
+			"ETHREX_PROOF_COORDINATOR_DATA_DIR or database, or the former address");
 		return false;
 	}
 	if (chain_id && chain_id != f->l1_chain_id) {
-		why_set(why,
-			"the data directory belongs to L1 chain id %" PRIu64
-			", the settings say %" PRIu64,
-			f->l1_chain_id, chain_id);
+		why_set(
+		    why,
+		    "the data directory, or the database of STORE, belongs to L1 chain id %" PRIu64
+		    ", the settings say %" PRIu64,
+		    f->l1_chain_id, chain_id);
 		return false;
 	}
 	return true;

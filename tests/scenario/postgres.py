@@ -93,10 +93,11 @@ def template():
 
 
 class Postgres(Process):
-    """authority: a Party that signs the server's certificate (None: no TLS). tls_only: others are refused.
+    """authority: a Party that signs the certificate of the server, of these names (None: no TLS). tls_only: others are refused.
     disk: so many bytes are there, on a file system of its own (needs root). settings: of postgresql.conf."""
 
-    def __init__(self, directory, name="postgres", authority=None, tls_only=False, disk=None, **settings):
+    def __init__(self, directory, name="postgres", authority=None, tls_only=False, disk=None, names="IP:127.0.0.1,DNS:localhost",
+                 **settings):
         super().__init__(directory / f"{name}.log")
         self.name, self.port, self.root = name, free_port(), new_directory()
         self.settings = {**SETTINGS, "port": self.port, "unix_socket_directories": self.root, "cluster_name": name,
@@ -105,7 +106,7 @@ class Postgres(Process):
         self.data = self.root / "disk" / "data" if self.mounted else self.root / "data"
         self.access = ACCESS.format(host="hostssl" if tls_only else "host")
         if authority:
-            server = Party(directory, f"{name}-server", authority, "IP:127.0.0.1,DNS:localhost")
+            server = Party(directory, f"{name}-server", authority, names)
             for path in (server.key, server.certificate):
                 own(shutil.copy(path, self.root / path.name)).chmod(0o600)
             self.settings |= {"ssl": "on", "ssl_cert_file": self.root / server.certificate.name,

@@ -558,6 +558,27 @@ def test_tls_of_somebody_else(world, authority):
     assert "certificate verify failed" in words_at_start(c)
 
 
+def test_settings_that_are_others(world, server):
+    """Any may lead: who would do it otherwise is named, with the settings, by each that runs; another contract is refused."""
+    cluster = world.cluster(3, server, **QUICK)
+    one, same, other = cluster
+    other.change(L1_PRIVATE_KEY_FILE=world.secret("other.key", "0x" + "11" * 32), COMMIT_HASH_PATTERN="^[0-9a-f]{7}$")
+    cluster.start()
+    which = "the key that verifies, COMMIT_HASH_PATTERN"
+    for c, name in ((one, "c3"), (same, "c3"), (other, "c[12]")):
+        until(f"{c.name} says so", lambda c=c, name=name: re.search(f"; other settings: {name} \\({which}\\)$", c.status()["cluster"]["says"]), 30)
+        until(f"{c.name} logs it", lambda c=c, name=name: any(re.fullmatch(f"{name} \\({which}\\)", e["other"]) for e in c.events("settings_differ")), 30)
+    assert {e["other"] for e in one.events("settings_differ")} == {f"c3 ({which})"}
+    stranger = world.cluster(0, server).add("c4", ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS="0x" + "12" * 20)
+    assert "the database of STORE, belongs to another OnChainProposer" in words_at_start(stranger)
+
+
+def test_who_made_the_tables_says_so(world, server):
+    cluster = world.cluster(2, server).start()
+    told = [e["note"] for c in cluster for e in c.events("store_schema")]
+    assert len(told) == 1 and re.fullmatch("c[12] made the tables, of schema version 1", told[0])
+
+
 def test_two_databases_and_one_key(world, server):
     """Where it can be seen, that is on one machine."""
     other = world.add(Postgres(world.dir, "other")).start()

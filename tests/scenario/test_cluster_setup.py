@@ -61,6 +61,7 @@ def test_the_commands_of_the_page_are_enough(world, database):
     until("its row says so", lambda: '"leads": true' in c.verb("store", "status", "--json").stdout)  # with its next heartbeat
     shown = json.loads(c.verb("store", "status", "--json").stdout)
     assert set(shown["rows"]) == set(counts) and shown["rows"]["inputs"] == 1
+    assert set(shown["coordinators"][0]) <= set(c.status()["cluster"]["coordinators"][0]), "one thing, two names"
     assert shown["connected"] == 1 and [k["leads"] for k in shown["coordinators"]] == [True]
     assert c.verb("store", "migrate", "--json").returncode == 64
     running = c.verb("store", "export", world.dir / "back")

@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -266,6 +267,23 @@ def test_who_is_let_in(world, coordinator):
     server.configure(ssl_min_protocol_version="TLSv1.1", ssl_max_protocol_version="TLSv1.1")
     coordinator.change(STORE=tls)
     until("it speaks old TLS", lambda: "TLS 1.2 is the oldest" in verb(coordinator, hard))
+
+
+def test_ipv6(world, coordinator):
+    """By its address, which is in the certificate; one that is not is refused."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as error:
+        pytest.skip(f"SKIPPED: nothing was tried on IPv6: {error}")
+    authority = Party(world.dir, "authority", authority=True)
+    server = Postgres(world.dir, "six", authority=authority, names="IP:::1", listen_addresses="::1,127.0.0.1")
+    server.access += "host all all ::1/128 scram-sha-256\n"
+    world.add(server).start()
+    for address in ("[::1]", "[0:0:0:0:0:0:0:1]", "[::1]:1,[::1]"):
+        coordinator.change(STORE=f"postgres://coordinator@{address}:{server.port}/coordinator?sslrootcert={authority.certificate}")
+        goes(world, coordinator)
+    coordinator.change(STORE=server.url(sslrootcert=authority.certificate))
+    refused(coordinator, "does not match host name.*give the name that is in its certificate", PASSWORD)
 
 
 def test_the_password_is_seen_nowhere(world, server, coordinator):

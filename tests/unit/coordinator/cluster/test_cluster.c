@@ -184,6 +184,64 @@ static void test_who_is_to_be_seen_to(void **state)
 	assert_int_equal(number_of(coordinator(see(), 2), "seen_s_ago"), 1);
 }
 
+/* Of each coordinator any may lead: what it would do otherwise is said. */
+static void test_settings_that_are_others(void **state)
+{
+	const char *values[CLUSTER_SETTINGS];
+	char ours[CLUSTER_SETTINGS_SIZE], theirs[CLUSTER_SETTINGS_SIZE];
+	struct store_instance other = {.slot = 1, .name = "other-1"};
+	struct cluster_self me = self;
+	struct why why;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < CLUSTER_SETTINGS; i++)
+		values[i] = "as it is everywhere";
+	cluster_settings(ours, values);
+	assert_int_equal(strlen(ours), CLUSTER_SETTINGS_SIZE - 1);
+	values[CLUSTER_SUBMIT] = "both";
+	values[CLUSTER_TIMELOCK] = "";
+	cluster_settings(theirs, values);
+	me.figures.settings = ours;
+	fake_engine_add(&engine, &other);
+	/* A former version says nothing of them. */
+	cluster_differ(&why, w.store, &me);
+	assert_string_equal(why.text, "");
+	snprintf(engine.instance[0].status, STORE_STATUS_SIZE, "{\"settings\":\"%s\"}", ours);
+	cluster_differ(&why, w.store, &me);
+	assert_string_equal(why.text, "");
+	snprintf(engine.instance[0].status, STORE_STATUS_SIZE, "{\"settings\":\"%s\"}", theirs);
+	cluster_differ(&why, w.store, &me);
+	assert_string_equal(why.text, "other-1 (ETHREX_TIMELOCK_ADDRESS, SUBMIT)");
+	cluster_describe(&why, w.store, &me);
+	assert_non_null(strstr(why.text, "; other settings: other-1 (ETHREX_TIMELOCK_ADDRESS, "
+					 "SUBMIT)"));
+	/* Another version may know fewer, or more. */
+	snprintf(engine.instance[0].status, STORE_STATUS_SIZE, "{\"settings\":\"%.20s\"}", theirs);
+	cluster_differ(&why, w.store, &me);
+	assert_string_equal(why.text, "other-1 (ETHREX_TIMELOCK_ADDRESS)");
+	snprintf(engine.instance[0].status, STORE_STATUS_SIZE, "{\"settings\":\"%s01234567\"}",
+		 ours);
+	cluster_differ(&why, w.store, &me);
+	assert_string_equal(why.text, "");
+	strcpy(engine.instance[0].status, "{\"settings\":7}");
+	cluster_differ(&why, w.store, &me);
+	assert_string_equal(why.text, "");
+	/* What it says of itself has room for them, whatever the figures. */
+	me.figures = (struct cluster_figures){.state = "ready",
+					      .connections = INT64_MAX,
+					      .leases = INT64_MAX,
+					      .provers = INT64_MAX,
+					      .inputs_granted = INT64_MAX,
+					      .proofs_accepted = INT64_MAX,
+					      .l1_block = INT64_MAX,
+					      .l1_age_s = INT64_MAX,
+					      .uptime_s = INT64_MAX,
+					      .settings = ours};
+	cluster_say(w.store, &me.figures);
+	assert_non_null(strstr(engine.said, ours));
+}
+
 /* Time that passes is no news, a coordinator that goes is. */
 static void test_what_is_news(void **state)
 {
@@ -220,6 +278,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_strange_rows, begin, end),
 	    cmocka_unit_test_setup_teardown(test_a_full_database, begin, end),
 	    cmocka_unit_test_setup_teardown(test_who_is_to_be_seen_to, begin, end),
+	    cmocka_unit_test_setup_teardown(test_settings_that_are_others, begin, end),
 	    cmocka_unit_test_setup_teardown(test_what_is_news, begin, end),
 	};
 

@@ -314,9 +314,12 @@ static void test_a_copy_that_is_killed(void **state)
 
 static void test_nothing_may_run(void **state)
 {
+	char path[128];
 	struct node n;
+	struct stat st;
 	struct why why;
 	int lock;
+	FILE *f;
 
 	/* A coordinator on the directory. */
 	assert_int_equal(file_dir_lock(first, &lock, &why), FILE_DIR_LOCKED);
@@ -330,6 +333,15 @@ static void test_nothing_may_run(void **state)
 	assert_int_equal(store_verb(&config, STORE_STATUS, NULL), 0);
 	node_stop(&n);
 	assert_int_equal(store_verb(&config, STORE_IMPORT, second), 1);
+	/* What a copy on a full disk left is no store, and stays as it is. */
+	assert_int_equal(mkdir(second, 0700), 0);
+	snprintf(path, sizeof path, "%s/store.db", second);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(store_verb(&config, STORE_IMPORT, second), 1);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 0);
 	assert_int_equal(store_verb(&config, STORE_IMPORT, first), 0);
 	config.store_url[0] = '\0';
 	assert_int_equal(store_verb(&config, STORE_STATUS, NULL), 1);

@@ -353,7 +353,8 @@ static enum store_rc settle_lead(struct postgres *e, struct engine_news_list *ne
 	return e->main.conn && may_lead(e) ? try_to_lead(e, news, why) : STORE_OK;
 }
 
-/* Who has the lock and leads nothing is another program, or a person. */
+/* Who has the lock and leads nothing is another program, a person, or a coordinator whose row of
+ * instance is not to be written. */
 static enum store_rc note_unled(struct postgres *e, struct engine_news_list *news, struct why *why)
 {
 	char program[64], user[64], text[300];
@@ -368,8 +369,8 @@ static enum store_rc note_unled(struct postgres *e, struct engine_news_list *new
 		cell_text(program, sizeof program, r, 0, 0);
 		cell_text(user, sizeof user, r, 0, 1);
 		snprintf(text, sizeof text,
-			 "no coordinator can lead: process %d of the server's (%s, user %s) has "
-			 "the leader's lock, and is none that lives: end it",
+			 "no coordinator is seen to lead, and process %d of the server's (%s, user "
+			 "%s) has the lock of the one that does: see what it does, or end it",
 			 cell_int(r, 0, 2), program, user);
 		engine_news_add(news, NEWS_TROUBLE, NULL, 0, text);
 	}

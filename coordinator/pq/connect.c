@@ -206,6 +206,11 @@ static void explain(const struct link *s, struct why *why)
 	    {"session is read-only",
 	     "give the primary too: with target_session_attrs=read-write it is found among several "
 	     "hosts; if this is the primary, its default_transaction_read_only is on"},
+	    {"hot standby mode",
+	     "it is a read-only replica: give the primary too, which is found among several hosts"},
+	    {"could not load private key file",
+	     "sslkey is to be the key of sslcert, in PEM and without a passphrase"},
+	    {"alert unknown ca", "the server does not know the authority that signed sslcert"},
 	    {"expected authentication request", "what listens there is no PostgreSQL"},
 	    {"invalid response to SSL negotiation", "what listens there is no PostgreSQL"},
 	};

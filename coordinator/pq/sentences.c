@@ -36,6 +36,8 @@ static const struct {
     {"42P01", STORE_CORRUPT, "a table is missing"},
     {"42703", STORE_CORRUPT, "a column is missing"},
     {"42P10", STORE_CORRUPT, "a key is missing: was the backup restored to its end?"},
+    /* On the next connection statements are prepared as the tables are then. */
+    {"0A000", STORE_CORRUPT, "a column was altered"},
     {"42P07", STORE_FOREIGN, "a table of another program stands there"},
     {"XX001", STORE_CORRUPT, "the database is damaged"},
     {"XX002", STORE_CORRUPT, "the database is damaged"},

@@ -479,6 +479,8 @@ def test_a_replica_that_only_reads(world, server):
     replica = world.add(server.replica(world.dir)).start()
     c = world.cluster(0, server).add("reader", STORE=replica.url())
     assert "read-only" in words_at_start(c)
+    c.change(STORE=replica.url(target_session_attrs="primary"))
+    assert "hot standby mode; it is a read-only replica: give the primary too" in words_at_start(c)
 
 
 def test_a_newer_schema(world, server):

@@ -9,10 +9,10 @@ import subprocess
 
 import pytest
 
-from certificates import Party
+from certificates import Party, openssl
 from l1 import free_port
 from line import Line
-from postgres import PASSWORD, Postgres, as_account, new_directory, own_text
+from postgres import PASSWORD, Postgres, as_account, new_directory, own, own_text
 from process import until
 
 
@@ -267,6 +267,30 @@ def test_who_is_let_in(world, coordinator):
     server.configure(ssl_min_protocol_version="TLSv1.1", ssl_max_protocol_version="TLSv1.1")
     coordinator.change(STORE=tls)
     until("it speaks old TLS", lambda: "TLS 1.2 is the oldest" in verb(coordinator, hard))
+
+
+def test_a_certificate_of_its_own(world, coordinator):
+    authority, stranger = (Party(world.dir, name, authority=True) for name in ("authority", "stranger"))
+    mine, other = (Party(world.dir, f"of-{issuer.key.stem}", issuer, "DNS:coordinator") for issuer in (authority, stranger))
+    server = Postgres(world.dir, authority=authority, tls_only=True)
+    server.settings["ssl_ca_file"] = own(shutil.copy(authority.certificate, server.root / "ca.pem"))
+    server.access = "local all postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n"
+    world.add(server).start()
+    locked = world.secret("locked.key", "")
+    locked.write_bytes(openssl("pkcs8", "-topk8", "-in", mine.key, "-passout", "pass:not-to-be-asked-for"))
+
+    def comes_with(certificate, key):
+        coordinator.change(STORE=server.url(sslrootcert=authority.certificate, sslcert=certificate, sslkey=key))
+    comes_with(mine.certificate, mine.key)
+    goes(world, coordinator)
+    comes_with(mine.certificate, other.key)
+    refused(coordinator, "sslkey is to be the key of sslcert", PASSWORD)
+    comes_with(mine.certificate, locked)
+    refused(coordinator, "without a passphrase", PASSWORD)
+    comes_with(other.certificate, other.key)
+    refused(coordinator, "unknown ca; the server does not know the authority that signed sslcert", PASSWORD)
+    coordinator.change(STORE=server.url(sslrootcert=authority.certificate))
+    refused(coordinator, "requires a valid client certificate", PASSWORD)
 
 
 def test_ipv6(world, coordinator):

@@ -404,9 +404,7 @@ enum store_rc store_copy(struct store_copied *out, const struct store_end *from,
 
 	memset(out, 0, sizeof *out);
 	buf_init(&c.group, GROUP_ROWS * sizeof(struct change_group *));
-	rc = store_copy_whole(from->engine, why);
-	if (rc == STORE_OK)
-		rc = check_empty(&c, why);
+	rc = check_empty(&c, why);
 	if (rc == STORE_OK)
 		rc = mark(&c, CHANGE_FACT_PUT, why);
 	if (rc == STORE_OK)

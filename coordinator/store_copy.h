@@ -43,9 +43,9 @@ bool store_copy_mark(const struct store_fact *row, struct why *why);
 /* STORE_CONFLICT with that sentence: it has one. */
 enum store_rc store_copy_whole(struct engine *engine, struct why *why);
 
-/* STORE_CONFLICT: the source is a part only, the target is not empty, or has other counts
- * afterwards. Otherwise as the engines
- * say. */
+/* The caller knows that the source is whole, before there is a target: from its first row on the
+ * target says that it is not. STORE_CONFLICT: the target is not empty, or has other counts
+ * afterwards. Otherwise as the engines say. */
 enum store_rc store_copy(struct store_copied *out, const struct store_end *from,
 			 const struct store_end *to, struct why *why);
 

@@ -172,6 +172,7 @@ static bool import(const struct config *c, const char *dir, struct why *why)
 {
 	struct end directory = {.lock = -1}, database = {.lock = -1};
 	const bool ok = open_dir(&directory, dir, false, why) &&
+			store_copy_whole(directory.engine, why) == STORE_OK &&
 			open_database(&database.engine, c, false, why) &&
 			is_quiet(database.engine, 1, why) &&
 			copy(&(struct store_end){directory.engine, dir},
@@ -191,6 +192,7 @@ static bool export(const struct config *c, const char *dir, struct why *why)
 	struct end directory = {.lock = -1}, database = {.lock = -1};
 	const bool ok = open_database(&database.engine, c, true, why) &&
 			knows_all(database.engine, why) && is_quiet(database.engine, 0, why) &&
+			store_copy_whole(database.engine, why) == STORE_OK &&
 			open_dir(&directory, dir, true, why) &&
 			copy(&(struct store_end){database.engine, c->data_dir},
 			     &(struct store_end){directory.engine, dir}, why);

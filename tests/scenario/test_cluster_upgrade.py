@@ -98,6 +98,9 @@ def test_rolled_under_load(world):
     load.check_acked()
     assert load.acked and all(c.stop() == 0 for c in cluster)
     assert not [c.name for c in cluster if c.events("start_failed") or c.events("row_not_taken")]
+    told = [e["note"] for c in cluster for e in c.events("store_schema")]
+    assert len(told) == 2, "once made, once brought up to date"
+    assert re.fullmatch(rf"c[123] brought the schema from version {here} to {here + 1}, for programs that know {here} or later", told[-1] if "brought" in told[-1] else told[0])
     raw = sorted((time_, text, name) for name, node in nodes.items() for time_, text in node.raw)
     check_chain(world, [Broadcast(text, time_, name) for time_, text, name in raw])
 

@@ -303,6 +303,8 @@ static void test_a_copy_that_is_killed(void **state)
 	assert_int_equal(store_verb(&config, STORE_MIGRATE, NULL), 1);
 	assert_int_equal(store_verb(&config, STORE_STATUS, NULL), 1);
 	assert_int_equal(store_verb(&config, STORE_EXPORT, second), 1);
+	/* And nothing is made of it that a coordinator would begin with. */
+	assert_int_equal(access(second, F_OK), -1);
 	/* Made anew, as it is said. */
 	pg_database(state);
 	snprintf(config.store_conninfo, sizeof config.store_conninfo,

@@ -21,24 +21,40 @@ struct scale {
 };
 
 /* From the smallest on: the first that fits is what was meant. */
-static const struct scale scales[][12] = {
+static const struct scale scales[][16] = {
     [UNIT_NONE] = {{0}},
     [UNIT_MS] = {{"ms", NULL, 1},
+		 {"msec", NULL, 1},
+		 {"millisecond", NULL, 1},
 		 {"s", "seconds", 1000},
 		 {"sec", NULL, 1000},
+		 {"second", NULL, 1000},
 		 {"m", "minutes", 60000},
 		 {"min", NULL, 60000},
+		 {"minute", NULL, 60000},
 		 {"h", "hours", 3600000},
+		 {"hr", NULL, 3600000},
+		 {"hour", NULL, 3600000},
 		 {"d", NULL, 86400000},
+		 {"day", NULL, 86400000},
 		 {0}},
     [UNIT_SECONDS] = {{"s", NULL, 1},
 		      {"sec", NULL, 1},
+		      {"second", NULL, 1},
 		      {"m", "minutes", 60},
 		      {"min", NULL, 60},
+		      {"minute", NULL, 60},
 		      {"h", "hours", 3600},
+		      {"hr", NULL, 3600},
+		      {"hour", NULL, 3600},
 		      {"d", "days", 86400},
+		      {"day", NULL, 86400},
+		      {"w", NULL, 604800},
+		      {"week", NULL, 604800},
 		      {0}},
-    [UNIT_BYTES] = {{"k", "KiB", KIB},
+    [UNIT_BYTES] = {{"b", NULL, 1},
+		    {"byte", NULL, 1},
+		    {"k", "KiB", KIB},
 		    {"kb", NULL, 1000},
 		    {"kib", NULL, KIB},
 		    {"m", "MiB", KIB *KIB},
@@ -47,10 +63,17 @@ static const struct scale scales[][12] = {
 		    {"g", "GiB", KIB *KIB *KIB},
 		    {"gb", NULL, G},
 		    {"gib", NULL, KIB *KIB *KIB},
+		    {"t", NULL, KIB *KIB *KIB *KIB},
+		    {"tb", NULL, 1000 * G},
+		    {"tib", NULL, KIB *KIB *KIB *KIB},
 		    {0}},
     [UNIT_WEI] =
 	{{"wei", NULL, 1}, {"gwei", "gwei", G}, {"ether", "ether", G *G}, {"eth", NULL, G *G}, {0}},
-    [UNIT_GAS] = {{"k", NULL, 1000}, {"m", "million", 1000000}, {0}},
+    [UNIT_GAS] = {{"gas", NULL, 1},
+		  {"k", NULL, 1000},
+		  {"m", "million", 1000000},
+		  {"million", NULL, 1000000},
+		  {0}},
 };
 
 const char *unit_name(enum unit u)
@@ -91,6 +114,7 @@ enum unit unit_of_help(const char *help)
 static bool times(uint64_t *out, const char *text, const char **end, uint64_t factor)
 {
 	uint64_t digit_is = factor, part;
+	bool whole = true;
 	char *after;
 
 	errno = 0;
@@ -99,9 +123,10 @@ static bool times(uint64_t *out, const char *text, const char **end, uint64_t fa
 		return false;
 	if (*after == '.') {
 		for (after++; isdigit((unsigned char)*after); after++) {
-			if (digit_is % 10)
-				return false;
+			whole = whole && digit_is % 10 == 0;
 			digit_is /= 10;
+			if (!whole && *after != '0')
+				return false;
 			part = digit_is * (uint64_t)(*after - '0');
 			if (__builtin_add_overflow(*out, part, out))
 				return false;
@@ -111,22 +136,72 @@ static bool times(uint64_t *out, const char *text, const char **end, uint64_t fa
 	return true;
 }
 
+/* "second" and "seconds" alike, of whatever is spelt out. */
+static bool is_suffix(const char *text, const char *suffix)
+{
+	const size_t n = strlen(suffix);
+
+	if (strncasecmp(text, suffix, n) != 0)
+		return false;
+	return !text[n] || (n > 2 && strcasecmp(text + n, "s") == 0);
+}
+
+/* Numbers as people write them: "10_000", "10,000", "0x1f90", "1e18", "+5", "5.0", white space
+ * around them. */
+static bool convert_plain(uint64_t *out, const char *text)
+{
+	uint64_t power = 1;
+	unsigned long tens;
+	char digits[32], *after;
+	const char *end;
+	size_t n = 0;
+
+	if (strncasecmp(text, "0x", 2) == 0) {
+		errno = 0;
+		*out = strtoull(text, &after, 16);
+		return !errno && isxdigit((unsigned char)text[2]) && !*after;
+	}
+	for (; *text && n < sizeof digits - 1; text++) {
+		if (isdigit((unsigned char)*text) || *text == '.')
+			digits[n++] = *text;
+		else if (!n || !strchr("_,'", *text) || strspn(text + 1, "0123456789") != 3)
+			break;
+	}
+	digits[n] = '\0';
+	if (n && (*text == 'e' || *text == 'E') && isdigit((unsigned char)text[1])) {
+		tens = strtoul(text + 1, &after, 10);
+		for (text = after; tens; tens--)
+			if (__builtin_mul_overflow(power, (uint64_t)10, &power))
+				return false;
+	}
+	return n && !*text && times(out, digits, &end, power) && !*end;
+}
+
 /* What a number with a suffix is. */
 static bool convert(uint64_t *out, enum unit u, const char *text)
 {
 	const struct scale *s;
 	const char *end;
+	char trimmed[64];
+	size_t n;
 
-	if (!isdigit((unsigned char)*text))
+	text += strspn(text, " \t");
+	text += *text == '+';
+	n = strlen(text);
+	while (n && (text[n - 1] == ' ' || text[n - 1] == '\t'))
+		n--;
+	if (!isdigit((unsigned char)*text) || n >= sizeof trimmed)
 		return false;
+	memcpy(trimmed, text, n);
+	trimmed[n] = '\0';
 	for (s = scales[u]; s->suffix; s++) {
-		if (!times(out, text, &end, s->factor))
+		if (!times(out, trimmed, &end, s->factor))
 			continue;
 		end += strspn(end, " ");
-		if (strcasecmp(end, s->suffix) == 0)
+		if (is_suffix(end, s->suffix))
 			return true;
 	}
-	return false;
+	return convert_plain(out, trimmed);
 }
 
 static bool in_range(const struct unit_number *n, uint64_t v)

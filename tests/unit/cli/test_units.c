@@ -45,6 +45,19 @@ static void test_texts(void **state)
 	refused(&read_timeout, "99999999999999999999",
 		"99999999999999999999 is not between 100 and 3600000 milliseconds");
 	refused(&read_timeout, "-1", "\"-1\" is not a whole number of milliseconds");
+	refused(&read_timeout, "30 seconds",
+		"\"30 seconds\" is not a whole number of milliseconds (write 30000)");
+	refused(&read_timeout, "1 Minute",
+		"\"1 Minute\" is not a whole number of milliseconds (write 60000)");
+	refused(&read_timeout, "500 msec",
+		"\"500 msec\" is not a whole number of milliseconds (write 500)");
+	refused(&read_timeout, "30 secondsx",
+		"\"30 secondsx\" is not a whole number of milliseconds");
+	refused(&retention, "2 weeks",
+		"\"2 weeks\" is not a whole number of seconds (write 1209600)");
+	refused(&message, "20000 bytes",
+		"\"20000 bytes\" is not a whole number of bytes (write 20000)");
+	refused(&gas, "5 million", "\"5 million\" is not a whole number of gas (write 5000000)");
 	refused(&retention, "1d", "\"1d\" is not a whole number of seconds (write 86400)");
 	refused(&message, "16MiB", "\"16MiB\" is not a whole number of bytes (write 16777216)");
 	refused(&message, "16m", "\"16m\" is not a whole number of bytes (write 16777216)");
@@ -58,6 +71,36 @@ static void test_texts(void **state)
 	refused(&gas, "50M", "\"50M\" is not a whole number of gas (write 50000000)");
 	refused(&batches, "4k", "\"4k\" is not a whole number");
 	refused(&batches, "65", "65 is not between 1 and 64");
+}
+
+/* Numbers as people write them, in which nothing else is wrong. */
+static void test_ways_to_write_a_number(void **state)
+{
+	static const struct unit_number port = {UNIT_NONE, 0, 65535, 3900};
+
+	(void)state;
+	refused(&port, "3900 ", "\"3900 \" is not a whole number (write 3900)");
+	refused(&port, " 3900", "\" 3900\" is not a whole number (write 3900)");
+	refused(&port, "+3900", "\"+3900\" is not a whole number (write 3900)");
+	refused(&port, "3900.0", "\"3900.0\" is not a whole number (write 3900)");
+	refused(&port, "3.9e3", "\"3.9e3\" is not a whole number (write 3900)");
+	refused(&port, "0x1F90", "\"0x1F90\" is not a whole number (write 8080)");
+	refused(&port, "3,900", "\"3,900\" is not a whole number (write 3900)");
+	refused(&funds, "1_000_000", "\"1_000_000\" is not a whole number of wei (write 1000000)");
+	refused(&funds, "1e18",
+		"\"1e18\" is not a whole number of wei (write 1000000000000000000)");
+	refused(&funds, "1e99999999999", "\"1e99999999999\" is not a whole number of wei");
+	refused(&port, "0x", "\"0x\" is not a whole number");
+	refused(&port, "0x1F90z", "\"0x1F90z\" is not a whole number");
+	refused(&port, "3,9", "\"3,9\" is not a whole number");
+	refused(&port, "3900.05", "\"3900.05\" is not a whole number");
+	refused(&port, "3900.5", "\"3900.5\" is not a whole number");
+	refused(&port, "1.2.3", "\"1.2.3\" is not a whole number");
+	refused(&port, "0xFFFFF", "\"0xFFFFF\" is not a whole number");
+	refused(&port, "--3900", "\"--3900\" is not a whole number");
+	refused(&port, "e3", "\"e3\" is not a whole number");
+	refused(&port, "00000000000000000000000000000000003900x",
+		"\"00000000000000000000000000000000003900x\" is not a whole number");
 }
 
 static void test_ranges(void **state)
@@ -115,9 +158,8 @@ static void test_units_of_help(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_texts),
-	    cmocka_unit_test(test_ranges),
-	    cmocka_unit_test(test_suspicions),
+	    cmocka_unit_test(test_texts),         cmocka_unit_test(test_ways_to_write_a_number),
+	    cmocka_unit_test(test_ranges),        cmocka_unit_test(test_suspicions),
 	    cmocka_unit_test(test_units_of_help),
 	};
 

@@ -104,6 +104,7 @@ static void give(struct loader *l, size_t row, const char *text, enum config_ori
 		return;
 	}
 	memcpy(g->text, text, n + 1);
+	g->in_file = false;
 	g->origin = origin;
 	g->set = true;
 }
@@ -141,6 +142,7 @@ static void give_from_file(struct loader *l, size_t row, const char *path, enum 
 		return;
 	if (file_read_secret(text, sizeof text, path, &why)) {
 		give(l, row, text, o);
+		l->given[row].in_file = true;
 		secret_wipe(text, sizeof text);
 		return;
 	}
@@ -433,11 +435,13 @@ static void store_row(struct loader *l, size_t row)
 		break;
 	case TYPE_KEY:
 		/* The text is a secret: the mistake names the setting, never the value. */
-		if (eth_key_parse((struct eth_key *)(void *)at, text, &why))
+		if (eth_key_parse((struct eth_key *)(void *)at, text, &why)) {
 			*((bool *)((char *)l->c + r->has)) = true;
-		else
-			config_mistake(l, "%s: not a secp256k1 private key (32 bytes in hex)",
-				       r->name);
+		} else {
+			config_describe_no_key(&why, text);
+			config_mistake(l, "%s%s: not a secp256k1 private key (32 bytes in hex): %s",
+				       r->name, g->in_file ? "_FILE" : "", why.text);
+		}
 		break;
 	}
 	g->bad = g->bad || l->mistakes > before;

@@ -6,8 +6,46 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 #define P "ETHREX_PROOF_COORDINATOR_"
+
+static bool is_words(const char *text)
+{
+	unsigned words = 0;
+
+	for (; *text; text += strspn(text, " \t\r\n"), words++) {
+		const size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+
+		if (!n || !strchr(" \t\r\n", text[n]))
+			return false;
+		text += n;
+	}
+	return words >= 12;
+}
+
+void config_describe_no_key(struct why *out, const char *text)
+{
+	const char *digits = text + (strncasecmp(text, "0x", 2) == 0 ? 2 : 0);
+	const size_t n = strspn(digits, "0123456789abcdefABCDEF");
+
+	if (*text == '{')
+		why_set(out, "it is JSON; an encrypted key file is given as " P "KEYSTORE_FILE");
+	else if (strncmp(text, "-----BEGIN", 10) == 0)
+		why_set(out, "it is PEM");
+	else if (is_words(text))
+		why_set(out, "it is several words; of a mnemonic the key of one account is wanted");
+	else if (digits[n])
+		why_set(out, "character %zu of %zu is no hex digit",
+			(size_t)(digits - text) + n + 1, strlen(text));
+	else if (n == 64)
+		why_set(out, "its number is 0, or not below the curve's order");
+	else
+		why_set(out, "it has %zu hex digits%s", n,
+			n == 40              ? ", as an address has"
+			: n > 127 && n < 131 ? ", as a public key has"
+					     : "");
+}
 
 static bool is_one_way(struct loader *l)
 {

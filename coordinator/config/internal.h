@@ -10,7 +10,8 @@ struct given {
 	char text[CONFIG_TEXT_MAX];
 	enum config_origin origin;
 	bool set;
-	bool bad; /* what was given makes no value, which was said: nothing follows from it */
+	bool in_file; /* of NAME_FILE */
+	bool bad;     /* what was given makes no value, which was said: nothing follows from it */
 };
 
 struct loader {
@@ -28,6 +29,8 @@ void config_mistake(struct loader *l, const char *fmt, ...) __attribute__((forma
 
 /* Was it given, as nothing that makes a value? at: the row's offset. */
 bool config_is_bad(const struct loader *l, size_t at);
+/* What a text that is no private key is instead, without a part of it. */
+void config_describe_no_key(struct why *out, const char *text);
 bool config_is_given(const struct loader *l, size_t at);
 
 /* What is to be said of a setting that was taken; name outlives c. */

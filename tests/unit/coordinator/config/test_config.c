@@ -274,6 +274,54 @@ static void test_a_bad_key_is_not_quoted(void **state)
 	assert_null(strstr(errors, "abcdef0123456789"));
 }
 
+/* What it is instead is said, without a part of it. */
+static void test_what_a_bad_key_is(void **state)
+{
+	static const struct {
+		const char *value, *words;
+	} cases[] = {
+	    {"0x1234", "(32 bytes in hex): it has 4 hex digits\n"},
+	    {"0xCf7Ed3AccA5a467e9e704C703E8D87F634fB0Fc9",
+	     "it has 40 hex digits, as an address has"},
+	    {"{\"crypto\":{},\"version\":3}", "is given as ETHREX_PROOF_COORDINATOR_KEYSTORE_FILE"},
+	    {"-----BEGIN EC PRIVATE KEY-----\nAAA\n", "it is PEM"},
+	    {"test test test test test test test test test test test junk",
+	     "of a mnemonic the key of one account is wanted"},
+	    {"0000000000000000000000000000000000000000000000000000000000000000",
+	     "its number is 0, or not below the curve's order"},
+	    {"0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+	     "65 hex digits"},
+	    {"hello", "character 1 of 5 is no hex digit"},
+	    {"0x12zz", "character 5 of 6 is no hex digit"},
+	};
+	static const char name[] = "ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY";
+	char was[256], path[] = "/tmp/test_config_key_XXXXXX";
+	const char *old = getenv(name);
+	size_t i;
+	int fd;
+
+	(void)state;
+	snprintf(was, sizeof was, "%s", old ? old : "");
+	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+		setenv(name, cases[i].value, 1);
+		assert_false(load(true, 0, NULL));
+		if (!strstr(errors, cases[i].words))
+			fail_msg("\"%s\" is not in: %s", cases[i].words, errors);
+		assert_null(strstr(errors, "junk"));
+	}
+	/* Whose fault it is: the file's. */
+	unsetenv(name);
+	fd = mkstemp(path);
+	assert_true(fd >= 0 && write(fd, "0x1234\n", 7) == 7);
+	close(fd);
+	setenv("ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY_FILE", path, 1);
+	assert_false(load(true, 0, NULL));
+	assert_non_null(strstr(errors, "L1_PRIVATE_KEY_FILE: not a secp256k1 private key"));
+	unsetenv("ETHREX_PROOF_COORDINATOR_L1_PRIVATE_KEY_FILE");
+	unlink(path);
+	setenv(name, was, 1);
+}
+
 static void test_key_file_that_all_may_read(void **state)
 {
 	char path[] = "/tmp/config-key-XXXXXX";
@@ -699,6 +747,7 @@ int main(void)
 	    TEST(test_all_mistakes_at_once),
 	    TEST(test_collateral_settings),
 	    TEST(test_a_bad_key_is_not_quoted),
+	    TEST(test_what_a_bad_key_is),
 	    TEST(test_key_file_that_all_may_read),
 	    TEST(test_an_empty_key_file_is_no_key),
 	    TEST(test_printing_masks_secrets),

@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define BATCHES_SHOWN 50
 
@@ -71,10 +72,15 @@ static bool token_is_right(const struct admin_request *r)
 	const char *given = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND,
 							MHD_HTTP_HEADER_AUTHORIZATION);
 	const char *token = r->admin->o.token;
-	size_t n = strlen(token);
+	size_t n = strlen(token), end;
 
-	return given && strncmp(given, "Bearer ", 7) == 0 && strlen(given + 7) == n &&
-	       secret_equal(given + 7, token, n);
+	/* RFC 9110, 11.1 and 11.4: a scheme in whatever case, then one space or more. */
+	if (!given || strncasecmp(given, "Bearer ", 7) != 0)
+		return false;
+	given += 7 + strspn(given + 7, " ");
+	for (end = strlen(given); end && given[end - 1] == ' '; end--)
+		;
+	return end == n && secret_equal(given, token, n);
 }
 
 /* ---- what can be asked ---- */
@@ -460,7 +466,9 @@ static bool serves(const struct route *route, const char *url)
 {
 	const size_t n = strlen(route->url);
 
-	return strncmp(url, route->url, n) == 0 && (route->prefix || !url[n]);
+	/* A prefix ends where a part of the path does. */
+	return strncmp(url, route->url, n) == 0 &&
+	       (!url[n] || (route->prefix && (url[n] == '/' || url[n - 1] == '/')));
 }
 
 /* HEAD is GET without the body: libmicrohttpd leaves that out. Of a stream nothing would be left.

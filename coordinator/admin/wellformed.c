@@ -27,12 +27,10 @@ struct look {
 	const char *fault; /* NULL: none yet */
 };
 
-static bool is(const char *known, enum MHD_ValueKind kind, const char *key, size_t n)
+/* In whatever case: so libmicrohttpd looks up headers and arguments. */
+static bool is(const char *known, const char *key, size_t n)
 {
-	if (strlen(known) != n)
-		return false;
-	return kind == MHD_HEADER_KIND ? strncasecmp(known, key, n) == 0
-				       : memcmp(known, key, n) == 0;
+	return strlen(known) == n && strncasecmp(known, key, n) == 0;
 }
 
 static enum MHD_Result look_at(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_n,
@@ -46,11 +44,9 @@ static enum MHD_Result look_at(void *arg, enum MHD_ValueKind kind, const char *k
 	else if (kind == MHD_HEADER_KIND && (memchr(key, ' ', key_n) || memchr(key, '\t', key_n)))
 		l->fault = "white space in the name of a header";
 	for (i = 0; i < SINGLES; i++)
-		if (singles[i].kind == kind && is(singles[i].name, kind, key, key_n) &&
-		    ++l->seen[i] > 1)
+		if (singles[i].kind == kind && is(singles[i].name, key, key_n) && ++l->seen[i] > 1)
 			l->fault = singles[i].twice;
-	if (is(singles[CHUNKS].name, kind, key, key_n) &&
-	    (!value || strcasecmp(value, "chunked") != 0))
+	if (is(singles[CHUNKS].name, key, key_n) && (!value || strcasecmp(value, "chunked") != 0))
 		l->fault = "a transfer encoding other than chunked";
 	return MHD_YES;
 }

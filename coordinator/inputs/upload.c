@@ -52,6 +52,8 @@ static void upload_end(struct upload *u, enum upload_rc rc, const char *sentence
 	const struct upload_events *events = u->events;
 	void *arg = u->arg;
 
+	if (rc == UPLOAD_SAME)
+		sentence = "this input is there already, byte for byte";
 	if (rc == UPLOAD_CREATED || rc == UPLOAD_SAME)
 		copies_add(u->in, u->sha256, u->size);
 	settle_bytes(u, rc == UPLOAD_CREATED);

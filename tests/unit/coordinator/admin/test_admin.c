@@ -267,10 +267,28 @@ static void test_no_token(void **state)
 		refused(*state, urls[i][0], urls[i][1], "", 401, "bad_token");
 }
 
+/* As RFC 9110 has a scheme and its credentials. */
+static void test_ways_to_write_the_token(void **state)
+{
+	static const char *const heads[] = {"Authorization: bearer " WORLD_TOKEN "\r\n",
+					    "authorization: BEARER " WORLD_TOKEN "\r\n",
+					    "Authorization: Bearer   " WORLD_TOKEN "\r\n",
+					    "Authorization: Bearer " WORLD_TOKEN "  \r\n"};
+	struct answer a;
+	size_t i;
+
+	for (i = 0; i < sizeof heads / sizeof *heads; i++) {
+		admin_world_ask(*state, &a, "GET", "/api/v1/status", heads[i], span_of(NULL, 0));
+		assert_int_equal(a.status, 200);
+		answer_free(&a);
+	}
+}
+
 static void test_unknown(void **state)
 {
-	static const char *const unknown[] = {"//",        "/page",     "/api/v1/nothing",
-					      "/healthz/", "/metricsx", "/api/v1/status/"};
+	static const char *const unknown[] = {
+	    "//",        "/page",           "/api/v1/nothing",  "/healthz/",
+	    "/metricsx", "/api/v1/status/", "/api/v1/verdictsx"};
 	size_t i;
 
 	for (i = 0; i < sizeof unknown / sizeof *unknown; i++)
@@ -360,6 +378,9 @@ static void test_malformed(void **state)
 	     "localhost\r\n" WORLD_BEARER "Content-Length: 2\r\n\r\n{}",
 	     "a zero byte"},
 	    {"PUT /api/v1/batches/1?commit_hash=abc1234&commit_hash=abc1235 HTTP/1.1\r\n"
+	     "Host: localhost\r\n" WORLD_BEARER "Content-Length: 2\r\n\r\n{}",
+	     "two commit_hash"},
+	    {"PUT /api/v1/batches/1?commit_hash=abc1234&Commit_Hash=abc1235 HTTP/1.1\r\n"
 	     "Host: localhost\r\n" WORLD_BEARER "Content-Length: 2\r\n\r\n{}",
 	     "two commit_hash"},
 	    {"GET /healthz%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", "a zero byte"},
@@ -590,6 +611,7 @@ int main(void)
 	    TEST(test_collateral),
 	    TEST(test_verdicts),
 	    TEST(test_no_token),
+	    TEST(test_ways_to_write_the_token),
 	    TEST(test_unknown),
 	    TEST(test_malformed),
 	    cmocka_unit_test_setup_teardown(test_host_on_tcp, begin_tcp, end),

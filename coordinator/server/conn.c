@@ -319,6 +319,33 @@ static void say_no_tls(const struct server *s, struct why *why)
 			     "(ETHREX_PROOF_COORDINATOR_TLS_LISTEN is not set)");
 }
 
+/* A browser, curl, or a prover whose URL is that of another service. */
+static bool is_http(const uint8_t *bytes, size_t n)
+{
+	static const char *const methods[] = {"GET ",     "POST ",    "HEAD ",  "PUT ",  "DELETE ",
+					      "OPTIONS ", "CONNECT ", "PATCH ", "TRACE "};
+	size_t i;
+
+	for (i = 0; i < sizeof methods / sizeof *methods; i++)
+		if (n >= strlen(methods[i]) && memcmp(bytes, methods[i], strlen(methods[i])) == 0)
+			return true;
+	return false;
+}
+
+/* What came instead of a message, where its first bytes tell. */
+static void say_other_protocol(const struct conn *c, const uint8_t *bytes, size_t n,
+			       struct why *why)
+{
+	if (c->in.len != 0)
+		return;
+	if (bytes[0] == SERVER_TLS_FIRST && !c->channel)
+		say_no_tls(c->server, why);
+	else if (is_http(bytes, n))
+		why_set(why, "byte 0: an HTTP request, where a prover's JSON is expected; the "
+			     "status page and the API are at "
+			     "ETHREX_PROOF_COORDINATOR_ADMIN_LISTEN");
+}
+
 /* Takes n bytes of the shared buffer. False: it was bad, and c may be gone. */
 static bool take(struct conn *c, const uint8_t *bytes, size_t n, enum json_scan_state *state)
 {
@@ -334,8 +361,7 @@ static bool take(struct conn *c, const uint8_t *bytes, size_t n, enum json_scan_
 	}
 	*state = json_scan_feed(&c->scan, bytes, n, &why);
 	if (*state == JSON_SCAN_WRONG) {
-		if (bytes[0] == SERVER_TLS_FIRST && c->in.len == 0 && !c->channel)
-			say_no_tls(s, &why);
+		say_other_protocol(c, bytes, n, &why);
 		conn_report(c, SERVER_BAD_JSON, &why);
 		return false;
 	}

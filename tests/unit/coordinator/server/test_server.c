@@ -110,6 +110,8 @@ static void test_bad_messages(void **state)
 	    {"\"a\" x", SERVER_BAD_JSON, "byte 4"},
 	    {"{]", SERVER_BAD_JSON, "byte 1"},
 	    {"GET / HTTP/1.1\r\n\r\n", SERVER_BAD_JSON, "byte 0"},
+	    {"POST /prove HTTP/1.1\r\n\r\n{}", SERVER_BAD_JSON, "an HTTP request, where"},
+	    {"GETTING", SERVER_BAD_JSON, "expected a value, found 'G'"},
 	    {"[1]", SERVER_BAD_JSON, "neither"},
 	    {"17", SERVER_BAD_JSON, "neither"},
 	    {"null", SERVER_BAD_JSON, "neither"},
@@ -134,7 +136,7 @@ static void test_bad_messages(void **state)
 	assert_int_equal(w->bads, i);
 	assert_int_equal(w->ends, 0);
 	assert_int_equal(world_counters(w)->messages, 0);
-	assert_int_equal(world_counters(w)->bad[SERVER_BAD_JSON], 7);
+	assert_int_equal(world_counters(w)->bad[SERVER_BAD_JSON], 9);
 
 	/* Without a reply the peer reads an empty body, not a reset. */
 	w->bad_is_silent = true;

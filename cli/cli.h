@@ -92,6 +92,10 @@ enum cli_rc cli_read(struct cli_call *call, const struct cli_program *p, int arg
 enum cli_rc cli_start(struct cli_call *call, const struct cli_program *p, int argc, char **argv,
 		      int *status);
 
+/* What main() exits with: the status, or 1 and a sentence on stderr where what was printed could
+ * not be written, as on a full disk. */
+int cli_end(const struct cli_program *p, int status);
+
 /* The value of an option, "" where it takes none; NULL: it was not given. */
 const char *cli_value(const struct cli_call *call, const char *flag);
 

@@ -2,6 +2,7 @@
 
 #include "cli/guess.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* ---- what might have been meant ---- */
@@ -322,8 +323,17 @@ enum cli_rc cli_start(struct cli_call *call, const struct cli_program *p, int ar
 		fprintf(stderr, "%s: %s; see %s%s%s --help\n", p->name, why.text, p->name,
 			verb ? " " : "", verb ? verb : "");
 		*status = CLI_USAGE;
-	} else if (rc == CLI_DONE && fflush(stdout) != 0) {
-		*status = 1;
+	} else if (rc == CLI_DONE) {
+		*status = cli_end(p, 0);
 	}
 	return rc;
+}
+
+int cli_end(const struct cli_program *p, int status)
+{
+	/* The first of the two writes: what failed before it is remembered by the other. */
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "%s: the answer cannot be written: %s\n", p->name, strerror(errno));
+	return status ? status : 1;
 }

@@ -44,7 +44,7 @@ static int post(const struct cli_call *call, const char *path)
 	int code = EXIT_CONFIG;
 
 	if (load(&c, call))
-		code = client_post(&c, path);
+		code = client_post(&c, path, cli_value(call, "json") != NULL);
 	config_wipe(&c);
 	return code;
 }
@@ -155,11 +155,12 @@ static bool read_quote(struct buf *quote, const char *path)
 	buf_init(quote, QUOTE_FILE_MAX);
 	if (file_read(quote, path, &why)) {
 		if (!quote->len)
-			why_set(&why, "%s is empty", path);
+			why_set(&why, "\"%s\" is empty", path);
 		else if (quote_is_binary(buf_span(quote)) || decode_quote_text(quote))
 			return true;
 		else
-			why_set(&why, "%s: no quote in it: neither bytes, hex, base64 nor a log",
+			why_set(&why,
+				"\"%s\": no quote in it: neither bytes, hex, base64 nor a log",
 				path);
 	}
 	buf_free(quote);
@@ -400,5 +401,5 @@ int main(int argc, char **argv)
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	status = run[verbs_of(&call)](&call);
 	curl_global_cleanup();
-	return status;
+	return cli_end(&verbs_program, status);
 }

@@ -28,6 +28,7 @@ struct exchange {
 	struct curl_slist *headers;
 	struct buf reply;
 	char error[CURL_ERROR_SIZE];
+	int token_error; /* errno of reading the daemon's own token; 0: it was read, or is given */
 };
 
 static size_t on_bytes(char *p, size_t one, size_t n, void *arg)
@@ -37,21 +38,29 @@ static size_t on_bytes(char *p, size_t one, size_t n, void *arg)
 	return buf_add(b, p, one * n) ? n : 0;
 }
 
+static void token_path(char out[CONFIG_TEXT_MAX + 32], const struct config *c)
+{
+	snprintf(out, CONFIG_TEXT_MAX + 32, "%s/admin.token", c->data_dir);
+}
+
 /* The daemon's own token where none is given: reading the file is the permission. */
-static bool find_token(const struct config *c, char out[CONFIG_TEXT_MAX])
+static bool find_token(const struct config *c, char out[CONFIG_TEXT_MAX], int *error)
 {
 	char path[CONFIG_TEXT_MAX + 32];
 	size_t n;
 	FILE *f;
 
+	*error = 0;
 	if (c->admin_token[0]) {
 		memcpy(out, c->admin_token, CONFIG_TEXT_MAX);
 		return true;
 	}
-	snprintf(path, sizeof path, "%s/admin.token", c->data_dir);
+	token_path(path, c);
 	f = fopen(path, "re");
-	if (!f)
+	if (!f) {
+		*error = errno;
 		return false;
+	}
 	n = fread(out, 1, CONFIG_TEXT_MAX - 1, f);
 	fclose(f);
 	while (n && isspace((unsigned char)out[n - 1]))
@@ -84,7 +93,7 @@ static bool exchange_open(struct exchange *x, const struct config *c, const char
 	curl_easy_setopt(x->curl, CURLOPT_WRITEFUNCTION, on_bytes);
 	curl_easy_setopt(x->curl, CURLOPT_WRITEDATA, &x->reply);
 	curl_easy_setopt(x->curl, CURLOPT_ERRORBUFFER, x->error);
-	if (find_token(c, token)) {
+	if (find_token(c, token, &x->token_error)) {
 		snprintf(header, sizeof header, "Authorization: Bearer %s", token);
 		x->headers = curl_slist_append(NULL, header);
 		secret_wipe(header, sizeof header);
@@ -122,6 +131,30 @@ static void print_unreachable(const struct exchange *x, const struct config *c, 
 		    "says it\n"
 		  : "\n",
 	      stderr);
+}
+
+/* Whose token it was that the daemon does not take, and where the right one may be. */
+static void print_whose_token(const struct exchange *x, const struct config *c)
+{
+	char path[CONFIG_TEXT_MAX + 32];
+
+	token_path(path, c);
+	if (c->admin_token[0])
+		fputs("proof-coordinator: ETHREX_PROOF_COORDINATOR_ADMIN_TOKEN was sent, and the "
+		      "daemon has another token\n",
+		      stderr);
+	else if (x->token_error)
+		fprintf(stderr,
+			"proof-coordinator: no token was sent: cannot read \"%s\": %s; %s, or give "
+			"ETHREX_PROOF_COORDINATOR_ADMIN_TOKEN_FILE\n",
+			path, strerror(x->token_error),
+			x->token_error == EACCES ? "be root, or the user that the daemon runs as"
+						 : "name the daemon's data directory");
+	else
+		fprintf(stderr,
+			"proof-coordinator: the token of \"%s\" was sent, and the daemon has "
+			"another: is that its data directory?\n",
+			path);
 }
 
 static void print_raw(const struct buf *reply, FILE *to)
@@ -177,6 +210,8 @@ static int exchange_end(struct exchange *x, const struct config *c, enum output 
 			print_shown(&x->reply, show);
 		else if (output == RAW)
 			print_raw(&x->reply, stdout);
+		if (status == 401)
+			print_whose_token(x, c);
 	}
 	curl_slist_free_all(x->headers);
 	curl_easy_cleanup(x->curl);
@@ -211,19 +246,13 @@ int client_get(const struct config *c, const char *path, void (*show)(const json
 }
 
 /* The directory's own, up to and with this number, in no order. */
-static int list_checkpoints(const char *directory, unsigned long long through)
+static void list_checkpoints(DIR *dir, const char *directory, unsigned long long through)
 {
 	static const char prefix[] = "checkpoint_batch_";
-	DIR *dir = opendir(directory);
 	const struct dirent *e;
 	unsigned long long n;
 	char *end;
 
-	if (!dir) {
-		fprintf(stderr, "proof-coordinator: cannot read the directory \"%s\": %s\n",
-			directory, strerror(errno));
-		return REFUSED;
-	}
 	while ((e = readdir(dir))) {
 		const char *digits = e->d_name + strlen(prefix);
 
@@ -235,28 +264,26 @@ static int list_checkpoints(const char *directory, unsigned long long through)
 		if (!*end && !errno && n <= through)
 			printf("%s/%s\n", directory, e->d_name);
 	}
-	closedir(dir);
-	return DONE;
 }
 
-static int tell_checkpoints(const json_t *answer, const char *directory)
+/* dir: NULL without a directory. */
+static void tell_checkpoints(const json_t *answer, DIR *dir, const char *directory)
 {
 	const long long through = json_integer_value(json_object_get(answer, "through"));
 
-	if (through > 0 && directory)
-		return list_checkpoints(directory, (unsigned long long)through);
-	if (directory)
-		return DONE;
-	if (through > 0)
+	if (dir && through > 0)
+		list_checkpoints(dir, directory, (unsigned long long)through);
+	else if (dir)
+		return;
+	else if (through > 0)
 		printf("checkpoint_batch_0 to checkpoint_batch_%lld: their batches are verified "
 		       "and confirmed\n",
 		       through);
 	else
 		puts("none yet: no batch is confirmed as verified in this run");
-	return DONE;
 }
 
-int client_checkpoints(const struct config *c, const char *directory)
+static int ask_checkpoints(const struct config *c, DIR *dir, const char *directory)
 {
 	struct exchange x;
 	struct buf answer;
@@ -267,14 +294,33 @@ int client_checkpoints(const struct config *c, const char *directory)
 		return UNREACHABLE;
 	code = exchange_take(&x, c, &answer);
 	j = code == DONE ? json_loadb((const char *)answer.p, answer.len, 0, NULL) : NULL;
-	if (code == DONE)
-		code = j ? tell_checkpoints(j, directory) : REFUSED;
+	if (j)
+		tell_checkpoints(j, dir, directory);
+	else if (code == DONE)
+		code = REFUSED;
 	json_decref(j);
 	buf_free(&answer);
 	return code;
 }
 
-int client_post(const struct config *c, const char *path)
+int client_checkpoints(const struct config *c, const char *directory)
+{
+	/* First: a wrong path is to be noticed also where nothing may go yet. */
+	DIR *dir = directory ? opendir(directory) : NULL;
+	int code;
+
+	if (directory && !dir) {
+		fprintf(stderr, "proof-coordinator: cannot read the directory \"%s\": %s\n",
+			directory, strerror(errno));
+		return REFUSED;
+	}
+	code = ask_checkpoints(c, dir, directory);
+	if (dir)
+		closedir(dir);
+	return code;
+}
+
+int client_post(const struct config *c, const char *path, bool raw)
 {
 	struct exchange x;
 
@@ -282,7 +328,7 @@ int client_post(const struct config *c, const char *path)
 		return UNREACHABLE;
 	curl_easy_setopt(x.curl, CURLOPT_POST, 1L);
 	curl_easy_setopt(x.curl, CURLOPT_POSTFIELDSIZE, 0L);
-	return exchange_run(&x, c, SENTENCE, NULL);
+	return exchange_run(&x, c, raw ? RAW : SENTENCE, NULL);
 }
 
 int client_healthcheck(const struct config *c)

@@ -15,8 +15,8 @@
 
 /* GET path, printed on stdout as it came or, where show is not NULL, by it. */
 int client_get(const struct config *c, const char *path, void (*show)(const json_t *));
-/* POST without a body; the answer's sentence is printed. */
-int client_post(const struct config *c, const char *path);
+/* POST without a body; the answer's sentence is printed, or raw: the answer as it came. */
+int client_post(const struct config *c, const char *path, bool raw);
 /* DELETE; the answer's sentence is printed. */
 int client_delete(const struct config *c, const char *path);
 /* The number and the hash as an upload's URL may have them; false with the sentence. */

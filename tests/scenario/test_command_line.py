@@ -160,6 +160,58 @@ def test_colours_are_for_terminals(world):
         assert "\033" not in on_a_terminal(argv, {**c.env(), **quiet})
 
 
+def test_an_answer_that_cannot_be_written(world, tmp_path):
+    """A full disk, or nothing to write to: no script takes half an answer for a whole one."""
+    c = world.coordinator().start()
+    quote = tmp_path / "quote"
+    quote.write_bytes(bytes(5000))
+    verbs = [["status"], ["status", "--json"], ["provers"], ["metrics"], ["config"], ["explain"], ["checkpoints"], ["resume"],
+             ["cluster", "--json"], ["help"], ["status", "--help"], ["--version"], ["--man"], ["--bash-completion"]]
+    for argv in verbs:
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([program(*PROGRAMS["proof-coordinator"]), *argv], env=c.env(), stdout=full, stderr=subprocess.PIPE,
+                                  text=True, timeout=30, check=False)
+        assert done.returncode == 1 and "the answer cannot be written: No space left on device" in done.stderr, (argv, done)
+    for redirect in (">&-", "> /dev/full"):
+        done = subprocess.run(["sh", "-c", f'"$0" status {redirect}', program(*PROGRAMS["proof-coordinator"])], env=c.env(),
+                              capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 1 and "cannot be written" in done.stderr, done
+    # Who reads only the beginning is no failure of ours to speak of.
+    done = subprocess.run(["bash", "-c", '"$0" metrics | head -1; echo ${PIPESTATUS[0]}', program(*PROGRAMS["proof-coordinator"])],
+                          env=c.env(), capture_output=True, text=True, timeout=30, check=False)
+    assert done.stderr == "" and done.stdout.splitlines()[-1] in ("0", "141"), done
+
+
+def test_what_is_wrong_with_a_path(world):
+    """The path as it was given, in quotes: also an empty one, and before anything is asked."""
+    c = world.coordinator().start()
+    for argv, words in [(["explain", ""], 'cannot read "": No such file'), (["explain", "abc"], 'cannot read "abc": No such file'),
+                        (["collateral", "fetch", "/nope"], 'cannot read "/nope": No such file'), (["explain", "/"], 'cannot read "/"'),
+                        (["checkpoints", "/nope"], 'cannot read the directory "/nope": No such file'),
+                        (["checkpoints", "/etc/passwd"], 'the directory "/etc/passwd": Not a directory')]:
+        done = c.verb(*argv)
+        assert done.returncode == 1 and words in done.stderr and done.stdout == "", done
+
+
+def test_json_is_what_the_api_says(world):
+    """Of what changes something too."""
+    c = world.coordinator().start()
+    assert json.loads(c.verb("collateral", "refresh", "--json").stdout)["code"]
+    batch = world.dir / "batch.json"
+    batch.write_bytes(world.batch(1)["input"])
+    assert json.loads(c.verb("put-input", "1", COMMIT_HASH, batch, "--json").stdout)["code"] == "created"
+    done = c.verb("put-input", "1", COMMIT_HASH, batch)
+    assert done.returncode == 0 and done.stdout == "this input is there already, byte for byte\n"
+
+
+def test_the_token_is_not_the_daemons(world):
+    c = world.coordinator().start()
+    for settings, words in [({"ADMIN_TOKEN": "another-token"}, "ETHREX_PROOF_COORDINATOR_ADMIN_TOKEN was sent, and the daemon has another"),
+                            ({"DATA_DIR": "/nope"}, 'no token was sent: cannot read "/nope/admin.token": No such file')]:
+        done = c.verb("status", **c.named(settings))
+        assert done.returncode == 1 and words in done.stderr and "another-token" not in done.stderr, done
+
+
 def test_an_answer_that_does_not_come(world):
     """Each verb has a deadline: a daemon that is stopped does not hold its operator."""
     c = world.coordinator().start()

@@ -255,7 +255,7 @@ static void run_verb(void *arg)
 	else if (strcmp(r->verb, "provers") == 0)
 		r->code = client_get(r->config, "/api/v1/provers", show_provers);
 	else if (strcmp(r->verb, "post") == 0)
-		r->code = client_post(r->config, r->a);
+		r->code = client_post(r->config, r->a, false);
 	else if (strcmp(r->verb, "healthcheck") == 0)
 		r->code = client_healthcheck(r->config);
 	else
@@ -335,11 +335,18 @@ static void test_token_from_the_directory(void **state)
 	assert_int_equal(RUN(x, .verb = "get", .a = "/api/v1/provers"), 1);
 	assert_non_null(strstr(said[1], "bad_token"));
 	snprintf(path, sizeof path, "%s/admin.token", x->dir);
+	assert_non_null(strstr(said[1], "no token was sent: cannot read \""));
+	assert_non_null(strstr(said[1], path));
+	write_private(path, "older\n");
+	assert_int_equal(RUN(x, .verb = "get", .a = "/api/v1/provers"), 1);
+	assert_non_null(strstr(said[1], "and the daemon has another: is that its data directory?"));
+	assert_null(strstr(said[1], "older"));
 	write_private(path, WORLD_TOKEN "\n");
 	assert_int_equal(RUN(x, .verb = "get", .a = "/api/v1/provers"), 0);
-	strcpy(config->admin_token, "another");
+	strcpy(config->admin_token, "another-one");
 	assert_int_equal(RUN(x, .verb = "get", .a = "/api/v1/provers"), 1);
-	assert_null(strstr(said[1], "another"));
+	assert_non_null(strstr(said[1], "_ADMIN_TOKEN was sent, and the daemon has another token"));
+	assert_null(strstr(said[1], "another-one"));
 }
 
 static void batch_refused(const char *batch, const char *commit_hash, const char *words)

@@ -42,9 +42,10 @@ int admin_listen(const char *text, struct why *why)
 	const char *path = listen_at_path(text);
 	struct listen_at at;
 	const int one = 1;
+	char what[240];
 	mode_t old = 0;
 	bool bound;
-	int fd;
+	int fd, error;
 
 	if (!listen_at_local(&at, text, why)) {
 		why_wrap(why, "the admin listener \"%s\"", text);
@@ -59,11 +60,13 @@ int admin_listen(const char *text, struct why *why)
 		old = umask(0177);
 	bound = fd >= 0 && bind(fd, (const struct sockaddr *)&at.address, at.size) == 0 &&
 		listen(fd, 64) == 0;
+	error = errno;
 	if (path)
 		umask(old);
 	if (bound)
 		return fd;
-	why_set(why, "cannot listen on %s for admin: %s", text, strerror(errno));
+	snprintf(what, sizeof what, "%.200s for admin", text);
+	listen_at_refused(why, what, error, "ETHREX_PROOF_COORDINATOR_ADMIN_LISTEN");
 	if (fd >= 0)
 		close(fd);
 	return -1;

@@ -160,7 +160,8 @@ static int listen_on(const char *ip, uint16_t wanted, uint16_t *port, struct why
 {
 	struct listen_at at;
 	const int one = 1;
-	int fd;
+	char what[128];
+	int fd, error;
 
 	if (!listen_at_ip(&at, ip, wanted, why)) {
 		why_wrap(why, "the metrics' listener \"%s\"", ip);
@@ -176,7 +177,10 @@ static int listen_on(const char *ip, uint16_t wanted, uint16_t *port, struct why
 		*port = ntohs(((const struct sockaddr_in *)(const void *)&at.address)->sin_port);
 		return fd;
 	}
-	why_set(why, "cannot listen on %s port %u for metrics: %s", ip, wanted, strerror(errno));
+	error = errno;
+	snprintf(what, sizeof what, "%.100s port %u for metrics", ip, wanted);
+	listen_at_refused(why, what, error,
+			  "ETHREX_PROOF_COORDINATOR_METRICS_ADDRESS or ..._METRICS_PORT");
 	if (fd >= 0)
 		close(fd);
 	return -1;

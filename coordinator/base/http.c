@@ -72,11 +72,36 @@ static void transfer_free(struct http_transfer *t)
 	free(t);
 }
 
+/* What may be wrong, where libcurl says what happened alone; "": nothing more is known. */
+static const char *hint(CURLcode rc, const char *said)
+{
+	switch (rc) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return ": is the name right, and does this machine's DNS answer?";
+	case CURLE_SSL_CONNECT_ERROR:
+		return strstr(said, "wrong version number") ||
+			       strstr(said, "packet length too long")
+			   ? ": no TLS is spoken there; is http:// meant?"
+			   : ": TLS with it fails; is https:// right for that port?";
+	case CURLE_PEER_FAILED_VERIFICATION:
+		if (strstr(said, "expired") || strstr(said, "not yet valid"))
+			return ": renew it there, or is this machine's clock wrong?";
+		if (strstr(said, "subject name"))
+			return ": its certificate is for another name than the URL's";
+		return ": it is trusted once its authority is among this machine's, or among the "
+		       "setting's where there is a ..._CA_FILE";
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return ": no HTTP is spoken there; is https:// meant, or another port?";
+	default: return "";
+	}
+}
+
 static void finish(struct http_transfer *t, CURLcode rc)
 {
 	struct http_answer a = {
 	    .arrived = rc == CURLE_OK, .body = buf_span(&t->body), .headers = t->easy};
-	char text[CURL_ERROR_SIZE + 64] = "";
+	char text[CURL_ERROR_SIZE + 128] = "";
 
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &a.status);
 	if (t->too_long)
@@ -85,7 +110,8 @@ static void finish(struct http_transfer *t, CURLcode rc)
 		snprintf(text, sizeof text, "the reply's headers are longer than %u bytes",
 			 HTTP_HEADERS_MAX);
 	else if (rc != CURLE_OK)
-		snprintf(text, sizeof text, "%s", t->error[0] ? t->error : curl_easy_strerror(rc));
+		snprintf(text, sizeof text, "%s%s", t->error[0] ? t->error : curl_easy_strerror(rc),
+			 hint(rc, t->error));
 	a.sentence = text;
 	t->cb(t->arg, &a);
 	transfer_free(t);
@@ -114,8 +140,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	struct http *http = w->http;
 	int flags = 0, running;
 
+	/* Not as an error: libuv says EBADF of each, but the read that follows says which it was.
+	 */
 	if (status < 0)
-		flags = CURL_CSELECT_ERR;
+		flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
 	if (events & UV_READABLE)
 		flags |= CURL_CSELECT_IN;
 	if (events & UV_WRITABLE)

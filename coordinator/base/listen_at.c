@@ -1,6 +1,7 @@
 #include "coordinator/base/listen_at.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,4 +108,19 @@ bool listen_at_overlap(const struct listen_at *a, const struct listen_at *b)
 		return false;
 	return is_any(a) || is_any(b) ||
 	       (a->size == b->size && memcmp(&a->address, &b->address, a->size) == 0);
+}
+
+void listen_at_refused(struct why *why, const char *what, int error, const char *setting)
+{
+	const char *hint;
+
+	switch (error) {
+	case EADDRINUSE:
+		hint = ": another process has that port (ss -ltnp shows it); end it, or set ";
+		break;
+	case EADDRNOTAVAIL: hint = ": this machine has no such address; correct "; break;
+	case EACCES: hint = ": the user may not use that place; allow it, or set "; break;
+	default: hint = ": see ";
+	}
+	why_set(why, "cannot listen on %s: %s%s%s", what, strerror(error), hint, setting);
 }

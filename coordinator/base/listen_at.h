@@ -26,6 +26,10 @@ bool listen_at_local(struct listen_at *out, const char *text, struct why *why);
 /* The PATH of "unix:PATH"; NULL: it is no such listener. */
 const char *listen_at_path(const char *text);
 
+/* The sentence of a bind() or listen() that failed with that errno: what, then what most likely is
+ * wrong, and the setting that can say another place. */
+void listen_at_refused(struct why *why, const char *what, int error, const char *setting);
+
 /* Would the second find the port taken by the first? */
 bool listen_at_overlap(const struct listen_at *a, const struct listen_at *b);
 

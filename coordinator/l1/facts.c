@@ -132,28 +132,42 @@ static struct eth_address as_address(const struct answer *a)
 }
 
 /* A contract of another kind is no reason to try again: the sentence says what it is. */
-static const char *another_kind(const struct l1 *c)
+static bool is_another_kind(const struct l1 *c, struct why *why)
 {
 	const struct answer *probe = &c->answer[Q_PROBE];
+	char at[ETH_ADDRESS_TEXT_SIZE];
 
+	eth_address_print(at, &c->o.proposer);
 	if (is_true(&c->answer[Q_ALIGNED]))
-		return "the OnChainProposer has ALIGNED_MODE on: its proofs are aggregated by "
-		       "Aligned, which this coordinator does not do";
-	if (c->answer[Q_REGISTRY].kind == L1_READ_OK)
-		return "the OnChainProposer is the one of based rollups (it has a "
-		       "SEQUENCER_REGISTRY), which this coordinator does not serve";
-	if (c->answer[Q_TDX].kind != L1_READ_OK)
-		return c->answer[Q_VERIFIER_OLD].kind == L1_READ_OK
-			   ? "the OnChainProposer is of an older ethrex (no REQUIRE_TDX_PROOF()); "
-			     "it "
-			     "wants verifyBatch, one batch at a time: upgrade the contract"
-			   : "the OnChainProposer's address holds no ethrex OnChainProposer "
-			     "(REQUIRE_TDX_PROOF() does not answer)";
-	if (probe->kind == L1_READ_REVERTED && probe->revert.kind == REVERT_NONE)
-		return "the OnChainProposer has no verifyBatches(uint256,bytes[],bytes[],bytes[]): "
-		       "it is of an older ethrex, which verifies one batch at a time with "
-		       "verifyBatch";
-	return NULL;
+		why_set(why,
+			"the OnChainProposer %s has ALIGNED_MODE on: its proofs are aggregated by "
+			"Aligned, which this coordinator does not do",
+			at);
+	else if (c->answer[Q_REGISTRY].kind == L1_READ_OK)
+		why_set(why,
+			"the OnChainProposer %s is the one of based rollups (it has a "
+			"SEQUENCER_REGISTRY), which this coordinator does not serve",
+			at);
+	else if (c->answer[Q_TDX].kind != L1_READ_OK &&
+		 c->answer[Q_VERIFIER_OLD].kind == L1_READ_OK)
+		why_set(why,
+			"the OnChainProposer %s is of an older ethrex (no REQUIRE_TDX_PROOF()); it "
+			"wants verifyBatch, one batch at a time: upgrade the contract",
+			at);
+	else if (c->answer[Q_TDX].kind != L1_READ_OK)
+		why_set(why,
+			"the contract at %s holds no ethrex OnChainProposer (REQUIRE_TDX_PROOF() "
+			"does not answer): is ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS right?",
+			at);
+	else if (probe->kind == L1_READ_REVERTED && probe->revert.kind == REVERT_NONE)
+		why_set(why,
+			"the OnChainProposer %s has no "
+			"verifyBatches(uint256,bytes[],bytes[],bytes[]): it is of an older ethrex, "
+			"which verifies one batch at a time with verifyBatch",
+			at);
+	else
+		return false;
+	return true;
 }
 
 /* No such answer is that of a node that is well and has seen this chain: the others are asked. */
@@ -323,7 +337,7 @@ static void refuse_silence(struct l1 *c)
 
 static void phase_done(struct l1 *c)
 {
-	const char *kind;
+	struct why why;
 	int q;
 
 	refuse_silence(c);
@@ -345,10 +359,9 @@ static void phase_done(struct l1 *c)
 		return;
 	}
 	if (c->phase < 2) {
-		kind = another_kind(c);
-		if (kind) {
+		if (is_another_kind(c, &why)) {
 			c->round = false;
-			c->events.fatal(c->events.arg, "contract_of_another_kind", kind);
+			c->events.fatal(c->events.arg, "contract_of_another_kind", why.text);
 			return;
 		}
 		run_phase(c, 2);

@@ -120,6 +120,14 @@ static const char *status_hint(long status)
 	case 404:
 	case 405:
 	case 501: return ": no JSON-RPC is served there; is ETHREX_ETH_RPC_URL right?";
+	case 400:
+	case 426: return ": is https:// meant instead of http:// in ETHREX_ETH_RPC_URL?";
+	case 402: return ": it wants to be paid; is its plan still good?";
+	case 502:
+	case 503:
+	case 504:
+		return ": the node behind it does not serve now; mend it, or add an endpoint to "
+		       "ETHREX_ETH_RPC_URL";
 	default: return "";
 	}
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -24,8 +25,9 @@ static bool watch_listeners(struct server *s, uint32_t events)
 }
 
 static enum server_err listen_on(struct listener *l, const char *text, uint16_t port, int backlog,
-				 struct why *why)
+				 const char *setting, struct why *why)
 {
+	char what[128];
 	struct sockaddr_in6 bound;
 	socklen_t bound_size = sizeof bound;
 	struct listen_at at;
@@ -45,7 +47,10 @@ static enum server_err listen_on(struct listener *l, const char *text, uint16_t 
 	setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (bind(l->fd, (struct sockaddr *)&at.address, at.size) || listen(l->fd, backlog) ||
 	    getsockname(l->fd, (struct sockaddr *)&bound, &bound_size)) {
-		why_set(why, "cannot listen on %s port %u: %s", text, port, strerror(errno));
+		const int error = errno;
+
+		snprintf(what, sizeof what, "%.100s port %u", text, port);
+		listen_at_refused(why, what, error, setting);
 		return SERVER_BIND;
 	}
 	/* The port lies at the same place in both kinds of address. */
@@ -59,10 +64,11 @@ enum server_err server_listen(struct server *s, struct why *why)
 	enum server_err err;
 
 	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	err = listen_on(&s->listeners[LISTENER_PLAIN], o->address, o->port, o->backlog, why);
+	err = listen_on(&s->listeners[LISTENER_PLAIN], o->address, o->port, o->backlog,
+			"ETHREX_PROOF_COORDINATOR_LISTEN_ADDRESS or ..._LISTEN_PORT", why);
 	if (!err && o->tls.certificates)
 		err = listen_on(&s->listeners[LISTENER_TLS], o->tls.address, o->tls.port,
-				o->backlog, why);
+				o->backlog, "ETHREX_PROOF_COORDINATOR_TLS_LISTEN", why);
 	if (err)
 		return err;
 	if (s->spare < 0 || !watch_listeners(s, EPOLLIN)) {

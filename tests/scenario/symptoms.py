@@ -29,6 +29,29 @@ SYMPTOMS = {
     "rpc_down": Symptom(
         "RPC down", "endpoint_failed", "Failed to connect to ‹127.0.0.1 port 8545›", "L1 is not read: ‹URL›: Failed to connect",
         "mend the node, or add one to `ETHREX_ETH_RPC_URL`"),
+    "no_name": Symptom(
+        "L1's name is not resolved", "endpoint_failed", "Could not resolve host: ‹no-such-host.invalid›: is the name right, and does this machine's DNS answer?",
+        "L1 is not read: ‹URL›: Could not resolve host: ‹no-such-host.invalid›", "correct `ETHREX_ETH_RPC_URL`, or mend DNS"),
+    "no_tls": Symptom(
+        "https:// where HTTP is spoken", "endpoint_failed", "wrong version number: no TLS is spoken there; is http:// meant?",
+        "no TLS is spoken there; is http:// meant?", "`http://` in `ETHREX_ETH_RPC_URL`"),
+    "tls_not_trusted": Symptom(
+        "L1's certificate is not trusted", "endpoint_failed",
+        "SSL certificate problem: ‹self-signed certificate›: it is trusted once its authority is among this machine's",
+        "SSL certificate problem: ‹self-signed certificate›: it is trusted once its authority is among this machine's",
+        "`update-ca-certificates` with its authority, or correct `ETHREX_ETH_RPC_URL`"),
+    "no_http": Symptom(
+        "another protocol than HTTP at L1's port", "endpoint_failed", "no HTTP is spoken there; is https:// meant, or another port?",
+        "no HTTP is spoken there; is https:// meant, or another port?", "correct `ETHREX_ETH_RPC_URL`"),
+    "tls_wanted": Symptom(
+        "http:// where HTTPS is spoken", "endpoint_failed", "HTTP status 400: is https:// meant instead of http:// in ETHREX_ETH_RPC_URL?",
+        "HTTP status 400: is https:// meant instead of http:// in ETHREX_ETH_RPC_URL?", "`https://` in `ETHREX_ETH_RPC_URL`"),
+    "key_of_l1_refused": Symptom(
+        "L1 refuses the key in its URL", "endpoint_failed", "HTTP status ‹401›: is the key in ETHREX_ETH_RPC_URL right?",
+        "HTTP status ‹401›: is the key in ETHREX_ETH_RPC_URL right?", "correct the key in `ETHREX_ETH_RPC_URL`"),
+    "node_behind_down": Symptom(
+        "a proxy without its node", "endpoint_failed", "HTTP status ‹503›: the node behind it does not serve now; mend it, or add an endpoint to ETHREX_ETH_RPC_URL",
+        "HTTP status ‹503›: the node behind it does not serve now", "mend the node, or add one to `ETHREX_ETH_RPC_URL`"),
     "wrong_chain": Symptom(
         "wrong chain id", "endpoint_of_another_chain", "is on chain ‹31337›, not on chain ‹5›: set aside",
         "is on chain ‹31337›, not on chain ‹5›: set aside", "correct `ETHREX_ETH_RPC_URL` or `L1_CHAIN_ID`"),
@@ -45,6 +68,24 @@ SYMPTOMS = {
         "contract without code", "l1_unreadable", "of the OnChainProposer ‹0x34…› is answered with nothing at block ‹7›: the node is not synced, or the address is wrong",
         "L1 is not read: ‹REQUIRE_TDX_PROOF()› of the OnChainProposer ‹0x34…› is answered with nothing",
         "is that address the OnChainProposer's on that chain (`ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS`)? Else wait for the node"),
+    "another_contract": Symptom(
+        "a contract of another kind", "contract_of_another_kind",
+        "the contract at ‹0x34…› holds no ethrex OnChainProposer (REQUIRE_TDX_PROOF() does not answer): is ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS right?",
+        "", "correct `ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS`; it ended with 78, and nothing starts it again"),
+    "paused": Symptom(
+        "contract paused", "", "", "the OnChainProposer is paused", "the contract's owner paused it, and alone can go on"),
+    "no_role": Symptom(
+        "key of somebody else", "address_refused", "the sending key ‹0x7e…› has not the SEQUENCER role of the Timelock ‹0xe7…›",
+        "the sending key ‹0x7e…› has not the SEQUENCER role of the Timelock ‹0xe7…›",
+        "give `L1_PRIVATE_KEY_FILE` the sequencer's key, or have the role granted to that address"),
+    "port_taken": Symptom(
+        "port taken", "start_failed",
+        "cannot listen on ‹127.0.0.1 port 3900›: Address already in use: another process has that port (ss -ltnp shows it)", "",
+        "end that process, or set the port that the line names"),
+    "not_our_address": Symptom(
+        "address of another machine", "start_failed",
+        "cannot listen on ‹203.0.113.7 port 3900›: Cannot assign requested address: this machine has no such address; correct ETHREX_PROOF_COORDINATOR_LISTEN_ADDRESS",
+        "", "an address of this machine, or `0.0.0.0`, in `LISTEN_ADDRESS`"),
     "web_page": Symptom(
         "web page instead of L1", "endpoint_failed", "the reply of ‹52› bytes is not JSON but a web page: no JSON-RPC is served there; is ETHREX_ETH_RPC_URL right?",
         "is not JSON but a web page: no JSON-RPC is served there", "correct `ETHREX_ETH_RPC_URL`"),

@@ -5,6 +5,8 @@ import json
 import re
 import resource
 import shutil
+import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -100,6 +102,84 @@ def test_something_else_than_l1(world, name, status, body):
     text = c.verb("status").stdout
     assert "chain not known yet" in text and re.search("^needs +not known yet", text, re.M), text
     node.close()
+
+
+@pytest.mark.parametrize("name, status", [("tls_wanted", 400), ("key_of_l1_refused", 401), ("key_of_l1_refused", 403), ("node_behind_down", 503)])
+def test_statuses_that_say_what_is_wrong(world, name, status):
+    node = Endpoint(world.l1)
+    node.answer = lambda _: (status, b"Client sent an HTTP request to an HTTPS server.")
+    c = world.coordinator(ETHREX_ETH_RPC_URL=node.url, RPC_TIMEOUT=10000).start()
+    says(c, name)
+    node.close()
+
+
+def test_a_name_that_is_nowhere(world):
+    c = world.coordinator(ETHREX_ETH_RPC_URL="http://no-such-host.invalid:8545", RPC_TIMEOUT=10000).start()
+    says(c, "no_name")
+
+
+def test_tls_where_there_is_none(world):
+    c = world.coordinator(ETHREX_ETH_RPC_URL=world.l1.url.replace("http:", "https:"), RPC_TIMEOUT=10000).start()
+    says(c, "no_tls")
+
+
+def test_a_certificate_that_nobody_trusts(world):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "certificate.pem", "-days", "3",
+                    "-subj", "/CN=localhost"], cwd=world.dir, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(world.dir / "certificate.pem", world.dir / "key.pem")
+    node = Endpoint(world.l1)
+    node.server.socket = context.wrap_socket(node.server.socket, server_side=True)
+    c = world.coordinator(ETHREX_ETH_RPC_URL=node.url.replace("http:", "https:"), RPC_TIMEOUT=10000).start()
+    says(c, "tls_not_trusted")
+    node.close()
+
+
+def test_provers_are_no_l1(world):
+    """A port of this very daemon, which answers, but not in HTTP."""
+    c = world.coordinator(RPC_TIMEOUT=10000)
+    c.change(ETHREX_ETH_RPC_URL=f"http://127.0.0.1:{c.port}")
+    c.start()
+    says(c, "no_http")
+
+
+def test_a_contract_of_another_kind(world):
+    c = world.coordinator(ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS=world.timelock).start(ready=False)
+    says(c, "another_contract")
+    assert world.timelock.lower() in c.events("contract_of_another_kind")[0]["reason"].lower() and c.process.wait(30) == 78
+
+
+def test_a_contract_that_is_paused(world):
+    c = world.coordinator().start()
+    owner = cast("call", "--rpc-url", world.l1.url, world.proposer, "owner()(address)")
+    world.l1.rpc("anvil_impersonateAccount", owner)
+    world.l1.rpc("anvil_setBalance", owner, hex(10**18))
+    cast("send", "--rpc-url", world.l1.url, "--unlocked", "--from", owner, world.proposer, "pause()")
+    c.enroll(Key())
+    says(c, "paused")
+
+
+def test_a_key_of_somebody_else(world):
+    c = world.coordinator(L1_PRIVATE_KEY_FILE=world.secret("other.key", "0x" + "17" * 32)).start()
+    says(c, "no_role")
+
+
+def test_ports_that_are_taken(world):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        port = taken.getsockname()[1]
+        for i, settings in enumerate(({"LISTEN_PORT": port}, {"ADMIN_LISTEN": f"127.0.0.1:{port}"},
+                                      {"METRICS_ADDRESS": "127.0.0.1", "METRICS_PORT": port})):
+            c = world.coordinator(name=f"c{i}", **settings).start(ready=False)
+            says(c, "port_taken")
+            named = list(settings)[-1]
+            assert re.search(rf"or set \S*.*{named}", c.events("start_failed")[0]["reason"]) and c.process.wait(30) == 1
+
+
+def test_an_address_of_another_machine(world):
+    c = world.coordinator(LISTEN_ADDRESS="203.0.113.7").start(ready=False)
+    says(c, "not_our_address")
 
 
 def test_a_contract_without_code(world):

@@ -112,6 +112,11 @@ bool upload_new(struct upload **out, struct inputs *in, uint64_t batch, const ch
 		why_set(why, "batch 0 is the genesis: it has no input");
 		return false;
 	}
+	if (batch > INPUT_BATCH_MAX) {
+		why_set(why, "batch %" PRIu64 " is beyond %" PRIu64 ", the last that is served",
+			batch, INPUT_BATCH_MAX);
+		return false;
+	}
 	if (!commit_hash_ok(in->p.rule, commit_hash, why))
 		return false;
 	u = calloc(1, sizeof *u);

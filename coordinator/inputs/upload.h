@@ -9,6 +9,10 @@
 
 #include "coordinator/inputs/inputs.h"
 
+/* The last batch that is taken: numbers up to it are the same to every reader of JSON (RFC 8259,
+ * 6), and to databases, whose integers have a sign. */
+#define INPUT_BATCH_MAX ((UINT64_C(1) << 53) - 1)
+
 struct upload;
 
 enum upload_rc {

@@ -208,6 +208,10 @@ static void test_bad_names(void **state)
 		snprintf(url, sizeof url, "/api/v1/batches/%s?commit_hash=abc1234", numbers[i]);
 		put_text(x, url, "{}", 400, "bad_batch");
 	}
+	put_text(x, "/api/v1/batches/18446744073709551615?commit_hash=abc1234", "{}", 400,
+		 "bad_request");
+	put_text(x, "/api/v1/batches/9007199254740992?commit_hash=abc1234", "{}", 400,
+		 "bad_request");
 	put_text(x, "/api/v1/batches/1", "{}", 400, "no_commit_hash");
 	put_text(x, "/api/v1/batches/1?commit=abc1234", "{}", 400, "no_commit_hash");
 	put_text(x, "/api/v1/batches/1?commit_hash=", "{}", 400, "bad_request");
@@ -215,6 +219,7 @@ static void test_bad_names(void **state)
 	put_text(x, "/api/v1/batches/1?commit_hash=..%2F..%2Fx", "{}", 400, "bad_request");
 	put_text(x, URL("0"), "{}", 400, "bad_request");
 	assert_int_equal(inputs_bytes(x->p.inputs), 0);
+	put_text(x, "/api/v1/batches/9007199254740991?commit_hash=abc1234", "{}", 201, "created");
 }
 
 static void test_not_json(void **state)

@@ -131,43 +131,38 @@ static struct eth_address as_address(const struct answer *a)
 	return out;
 }
 
-/* A contract of another kind is no reason to try again: the sentence says what it is. */
-static bool is_another_kind(const struct l1 *c, struct why *why)
+/* A contract of another kind is no reason to try again: what it is, after its address. */
+static const char *another_kind(const struct l1 *c)
 {
 	const struct answer *probe = &c->answer[Q_PROBE];
+
+	if (is_true(&c->answer[Q_ALIGNED]))
+		return "has ALIGNED_MODE on: its proofs are aggregated by Aligned, which this "
+		       "coordinator does not do";
+	if (c->answer[Q_REGISTRY].kind == L1_READ_OK)
+		return "is the OnChainProposer of based rollups (it has a SEQUENCER_REGISTRY), "
+		       "which this coordinator does not serve";
+	if (c->answer[Q_TDX].kind != L1_READ_OK)
+		return c->answer[Q_VERIFIER_OLD].kind == L1_READ_OK
+			   ? "is the OnChainProposer of an older ethrex (no REQUIRE_TDX_PROOF()); "
+			     "it wants verifyBatch, one batch at a time: upgrade the contract"
+			   : "holds no ethrex OnChainProposer (REQUIRE_TDX_PROOF() does not "
+			     "answer): is ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS right?";
+	if (probe->kind == L1_READ_REVERTED && probe->revert.kind == REVERT_NONE)
+		return "has no verifyBatches(uint256,bytes[],bytes[],bytes[]): it is of an older "
+		       "ethrex, which verifies one batch at a time with verifyBatch";
+	return NULL;
+}
+
+static bool is_another_kind(const struct l1 *c, struct why *why)
+{
+	const char *kind = another_kind(c);
 	char at[ETH_ADDRESS_TEXT_SIZE];
 
 	eth_address_print(at, &c->o.proposer);
-	if (is_true(&c->answer[Q_ALIGNED]))
-		why_set(why,
-			"the OnChainProposer %s has ALIGNED_MODE on: its proofs are aggregated by "
-			"Aligned, which this coordinator does not do",
-			at);
-	else if (c->answer[Q_REGISTRY].kind == L1_READ_OK)
-		why_set(why,
-			"the OnChainProposer %s is the one of based rollups (it has a "
-			"SEQUENCER_REGISTRY), which this coordinator does not serve",
-			at);
-	else if (c->answer[Q_TDX].kind != L1_READ_OK &&
-		 c->answer[Q_VERIFIER_OLD].kind == L1_READ_OK)
-		why_set(why,
-			"the OnChainProposer %s is of an older ethrex (no REQUIRE_TDX_PROOF()); it "
-			"wants verifyBatch, one batch at a time: upgrade the contract",
-			at);
-	else if (c->answer[Q_TDX].kind != L1_READ_OK)
-		why_set(why,
-			"the contract at %s holds no ethrex OnChainProposer (REQUIRE_TDX_PROOF() "
-			"does not answer): is ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS right?",
-			at);
-	else if (probe->kind == L1_READ_REVERTED && probe->revert.kind == REVERT_NONE)
-		why_set(why,
-			"the OnChainProposer %s has no "
-			"verifyBatches(uint256,bytes[],bytes[],bytes[]): it is of an older ethrex, "
-			"which verifies one batch at a time with verifyBatch",
-			at);
-	else
-		return false;
-	return true;
+	if (kind)
+		why_set(why, "the contract at %s %s", at, kind);
+	return kind != NULL;
 }
 
 /* No such answer is that of a node that is well and has seen this chain: the others are asked. */

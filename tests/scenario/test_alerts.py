@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("promtool"), reason="SKIPPED: p
 RULES = REPO / "config" / "alerts.yaml"
 DAY = 24 * 60  # minutes
 TRIED = set()
+FIRED = []  # (series, minutes, alerts) of each
 
 
 def capture(c, instance="127.0.0.1:3903"):
@@ -74,6 +75,8 @@ def fires(directory, series, minutes, *alerts):
     done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     TRIED.update(names)
+    if names:
+        FIRED.append((series, minutes, names))
 
 
 def says(directory, series, minutes, alert, summary, **labels):
@@ -86,6 +89,34 @@ def says(directory, series, minutes, alert, summary, **labels):
             "exp_labels": {"instance": "127.0.0.1:3903", "job": "proof-coordinator", **rule["labels"], **labels},
             "exp_annotations": {**rule["annotations"], "summary": summary}}]}]}]}
     path = pathlib.Path(directory) / "words-test.yaml"
+    path.write_text(json.dumps(test))
+    done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def values_of(text):
+    """As promtool expands them: one value a minute, None where there is none."""
+    found = []
+    for word in text.split():
+        blank = re.fullmatch(r"_x(\d+)", word)
+        begin, by, times = (None, None, None) if blank else re.fullmatch(r"([^x]+?)(?:([+-][\d.]+)x(\d+))?", word).groups()
+        found += [None] * int(blank[1]) if blank else [float(begin) + i * float(by or 0) for i in range(int(times or 0) + 1)]
+    return found
+
+
+def resolves(directory, series, minutes, names, healthy):
+    """The daemon is well from then on: nothing fires any more, as soon as what the rules look back over is past."""
+    rules = [r for g in yaml.safe_load(RULES.read_text())["groups"] for r in g["rules"] if r["alert"] in names]
+    later = DAY + 10 if any("[1d]" in r["expr"] for r in rules) else 130
+    spans = {name: values_of(text)[:minutes + 1] for name, text in series.items()}
+    for name in spans.keys() | healthy.keys():
+        before = spans.get(name, []) + [None] * (minutes + 1 - len(spans.get(name, [])))
+        after = [f"{healthy[name]}+0x{later}"] if name in healthy else ["stale"]
+        spans[name] = " ".join(["_" if value is None else f"{value:f}" for value in before] + after)
+    test = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [{
+        "interval": "1m", "input_series": [{"series": name, "values": values} for name, values in spans.items()],
+        "promql_expr_test": [{"expr": 'ALERTS{alertstate="firing"}', "eval_time": f"{minutes + later}m", "exp_samples": []}]}]}
+    path = pathlib.Path(directory) / "resolves-test.yaml"
     path.write_text(json.dumps(test))
     done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -316,6 +347,21 @@ def test_a_clock_is_off(world, cluster):
     ahead.start()
     until("it is seen", lambda: all(of("cluster_clock_skew_seconds", ahead, c) > 2 for c in cluster))
     fires(world.dir, still((capture_all(cluster), 10)), 5, "ClockSkew")
+
+
+def test_each_alert_resolves(world):
+    """After the others, of every state that they raised an alert in."""
+    if not FIRED:
+        pytest.skip("none of the alerts' tests was asked for")
+    c, key = world.coordinator().start(), Key()
+    c.enroll(key)
+    world.feed(c, 1)
+    assert world.prove(c, key) == 1
+    until("verified", lambda: c.metric("last_verified_batch") == 1)
+    healthy = capture(c)
+    for series, minutes, names in FIRED:
+        print("resolves:", ", ".join(names))
+        resolves(world.dir, series, minutes, names, healthy)
 
 
 def test_each_alert_was_tried(request):

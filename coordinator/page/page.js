@@ -372,8 +372,13 @@ function link(text, lost) {
   id("link").className = lost ? "lost" : "";
 }
 
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-let attempt = null; // of this stream; aborted when the token changes
+let wake = () => {}; // ends the pause
+const pause = (ms) => new Promise((done) => {
+  const timer = setTimeout(done, ms);
+  wake = () => { clearTimeout(timer); done(); };
+});
+let attempt = null; // of this stream; aborted when the token changes, and when nobody sees the page
+const UNSEEN_MS = 30000;
 const SILENCE_MS = 25000; // the coordinator says something every ten seconds
 
 async function read(reply, controller) {
@@ -395,8 +400,27 @@ async function read(reply, controller) {
   }
 }
 
+function restart() {
+  if (!attempt) return;
+  attempt.again = true;
+  attempt.abort();
+}
+
+document.addEventListener("visibilitychange", () => (document.hidden ? restart() : wake()));
+
+async function lookOnce(words) {
+  const answer = await api("GET", "/api/v1/overview");
+  if (answer.status === 200) draw(answer.json);
+  link(answer.status === 200 ? words : answer.text, answer.status !== 200);
+}
+
 // One try: a stream, or a look where there is no stream to be had. Returns ms until the next.
 async function look() {
+  // A browser has six connections to a host: a tab that nobody sees holds none.
+  if (document.hidden) {
+    await lookOnce("not seen: looking every 30 s");
+    return UNSEEN_MS;
+  }
   const controller = attempt = new AbortController();
   const reply = await fetch("/api/v1/events", {headers: headers(), cache: "no-store", signal: controller.signal});
   if (reply.status === 401) {
@@ -408,9 +432,7 @@ async function look() {
     await read(reply, controller);
     return 1000;
   }
-  const answer = await api("GET", "/api/v1/overview");
-  if (answer.status === 200) draw(answer.json);
-  link(answer.status === 200 ? "no stream is free: looking every 3 s" : answer.text, answer.status !== 200);
+  await lookOnce("no stream is free: looking every 3 s");
   return 3000;
 }
 
@@ -443,10 +465,7 @@ function useToken(text) {
   token = text;
   id("token").value = "";
   id("token-dialog").close();
-  if (attempt) {
-    attempt.again = true;
-    attempt.abort();
-  }
+  restart();
   if (follow.again) follow.again();
   if (token && tokenFor) tokenFor();
 }
@@ -464,6 +483,7 @@ function ask(title, text, method, path) {
   id("ask-no").textContent = "Cancel";
   id("ask-yes").onclick = async () => {
     id("ask-yes").hidden = true;
+    id("ask-no").focus(); // where the keyboard goes on
     id("ask-answer").textContent = "asking …";
     const answer = await api(method, path);
     id("ask-answer").className = answer.status >= 200 && answer.status < 300 ? "" : "bad";
@@ -475,7 +495,11 @@ function ask(title, text, method, path) {
 
 id("token-button").onclick = () => openToken();
 id("token-use").onclick = () => useToken(id("token").value.trim());
-id("token").onkeydown = (e) => { if (e.key === "Enter") useToken(id("token").value.trim()); };
+id("token").onkeydown = (e) => {
+  if (e.key !== "Enter") return;
+  e.preventDefault(); // or the same key confirms what waited for the token
+  useToken(id("token").value.trim());
+};
 id("token-forget").onclick = () => useToken("");
 id("token-cancel").onclick = () => id("token-dialog").close();
 id("ask-no").onclick = () => id("ask-dialog").close();

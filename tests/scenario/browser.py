@@ -14,6 +14,8 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver's own name for a re
 
 
 class Browser:
+    TAB, ENTER, ESCAPE = "\ue004", "\ue007", "\ue00c"
+
     def __init__(self, where):
         for name in ("chromium", "chromedriver"):
             if not shutil.which(name):
@@ -75,6 +77,15 @@ class Browser:
 
     def type(self, css, text):
         self.command("POST", f"{self.find(css)}/value", {"text": text})
+
+    def press(self, *keys):
+        """On whatever has the focus: characters, or Browser.TAB, ENTER, ESCAPE."""
+        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        self.command("POST", f"{self.session}/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
+
+    def focus(self):
+        """The id of what has the focus, or the verb of a button without one."""
+        return self.run("const a = document.activeElement; return a.id || a.dataset.verb || a.tagName")
 
     def text(self, css="body"):
         return self.run("return document.querySelector(arguments[0]).innerText", css)

@@ -216,7 +216,7 @@ class Stage:
     def __init__(self, files, state, streams=True, token=None):
         """files: {path: (headers, bytes)}"""
         stage = self
-        self.state, self.seen, self.streams, self.stopped = state, [], streams, False
+        self.state, self.seen, self.streams, self.stopped, self.open_streams = state, [], streams, False, 0
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -259,12 +259,14 @@ class Stage:
                 self.send_header("connection", "close")
                 self.end_headers()
                 self.close_connection = True
+                stage.open_streams += 1
                 try:
                     while not stage.stopped:
                         self.wfile.write(b"event: overview\ndata: " + json.dumps(stage.state()).encode() + b"\n\n")
                         time.sleep(0.3)
                 except OSError:
                     pass
+                stage.open_streams -= 1
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True

@@ -251,6 +251,59 @@ def test_the_token_is_kept_in_memory_alone(browser, stage):
     browser.sees("the token is wanted", "#link")
 
 
+def test_with_the_keyboard_alone(browser, stage):
+    """Nothing is done by a key that was pressed for something else, and the focus is never lost in a dialog."""
+    s = stage(normal, token="secret")
+    browser.resize(*WIDTHS["desk"])
+    browser.open(s.url)
+    browser.sees("the token is wanted", "#link")
+    assert browser.focus() == "token"
+    browser.press(*"secret", browser.ENTER)
+    browser.sees("verifying batches", "#next")
+    browser.run("useToken('')")  # as after a look with open reads
+    browser.sees("the token is wanted", "#link")
+    browser.press(browser.ESCAPE)
+    until("closed", lambda: not browser.run("return document.querySelector('#token-dialog').open"))
+    for _ in range(40):
+        if browser.focus() == "promote":
+            break
+        browser.press(browser.TAB)
+    assert browser.focus() == "promote"
+    browser.press(browser.ENTER)
+    browser.sees("The admin token", "#token-dialog")
+    browser.press(*"secret", browser.ENTER)
+    browser.sees("Promote this key?", "#ask-dialog")
+    time.sleep(0.5)
+    assert browser.text("#ask-answer") == "" and not [c for c in s.seen if c[0] == "POST"], "the token's key confirmed it"
+    assert browser.focus() == "ask-yes"
+    browser.press(browser.ENTER)
+    browser.sees("done: <img", "#ask-answer")
+    assert len([c for c in s.seen if c[0] == "POST"]) == 1 and browser.focus() == "ask-no"
+    browser.press(browser.ENTER)
+    until("closed", lambda: not browser.run("return document.querySelector('#ask-dialog').open"))
+
+
+def test_a_tab_that_nobody_sees_holds_no_connection(browser, stage):
+    """A browser has six to a host: the seventh tab would wait for ever."""
+    state = normal()
+    s = stage(lambda: state)
+
+    def shown(is_shown):
+        browser.run("""Object.defineProperty(document, 'hidden', {value: !arguments[0], configurable: true});
+            document.dispatchEvent(new Event('visibilitychange'))""", is_shown)
+    browser.open(s.url)
+    browser.sees("live", "#link")
+    assert s.open_streams == 1
+    state["l1"]["next"] = "said to whoever looks now and then"
+    shown(False)
+    browser.sees("not seen: looking every 30 s", "#link")
+    browser.sees("said to whoever looks now and then", "#next")
+    until("the stream is given up", lambda: s.open_streams == 0)
+    shown(True)
+    browser.sees("live", "#link", 5)
+    until("a stream again", lambda: s.open_streams == 1)
+
+
 def test_without_a_stream_it_looks(browser, stage):
     state = normal()
     browser.open(stage(lambda: state, streams=False).url)

@@ -7,6 +7,26 @@
 #include <string.h>
 #include <sys/un.h>
 
+/* What may be wrong with a text that is no numeric address; "": who knows. */
+static const char *hint(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	struct in_addr v4;
+	char host[16];
+
+	if (strcmp(text, "localhost") == 0)
+		return " (write 127.0.0.1)";
+	if (strcmp(text, "*") == 0)
+		return " (write 0.0.0.0)";
+	if (*text == '[')
+		return " (write it without brackets, and its port in the port's setting)";
+	if (!colon || (size_t)(colon - text) >= sizeof host)
+		return "";
+	memcpy(host, text, (size_t)(colon - text));
+	host[colon - text] = '\0';
+	return inet_pton(AF_INET, host, &v4) == 1 ? " (its port has a setting of its own)" : "";
+}
+
 bool listen_at_ip(struct listen_at *out, const char *ip, uint16_t port, struct why *why)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -21,7 +41,7 @@ bool listen_at_ip(struct listen_at *out, const char *ip, uint16_t port, struct w
 		memcpy(&out->address, &v6, out->size = sizeof v6);
 		return true;
 	}
-	why_set(why, "it is not a numeric IPv4 or IPv6 address");
+	why_set(why, "it is not a numeric IPv4 or IPv6 address%s", hint(ip));
 	return false;
 }
 
@@ -112,15 +132,15 @@ bool listen_at_overlap(const struct listen_at *a, const struct listen_at *b)
 
 void listen_at_refused(struct why *why, const char *what, int error, const char *setting)
 {
-	const char *hint;
+	const char *then;
 
 	switch (error) {
 	case EADDRINUSE:
-		hint = ": another process has that port (ss -ltnp shows it); end it, or set ";
+		then = ": another process has that port (ss -ltnp shows it); end it, or set ";
 		break;
-	case EADDRNOTAVAIL: hint = ": this machine has no such address; correct "; break;
-	case EACCES: hint = ": the user may not use that place; allow it, or set "; break;
-	default: hint = ": see ";
+	case EADDRNOTAVAIL: then = ": this machine has no such address; correct "; break;
+	case EACCES: then = ": the user may not use that place; allow it, or set "; break;
+	default: then = ": see ";
 	}
-	why_set(why, "cannot listen on %s: %s%s%s", what, strerror(error), hint, setting);
+	why_set(why, "cannot listen on %s: %s%s%s", what, strerror(error), then, setting);
 }

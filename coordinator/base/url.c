@@ -13,10 +13,11 @@ void url_mask(char *out, size_t size, const char *url)
 
 	if (u && !curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) &&
 	    !curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) &&
-	    !curl_url_get(u, CURLUPART_HOST, &host, 0) &&
-	    !curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))
-		snprintf(out, size, "%s://%s:%s", scheme, host, port);
-	else
+	    !curl_url_get(u, CURLUPART_HOST, &host, 0)) {
+		/* A scheme that curl does not know has no default. */
+		curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+		snprintf(out, size, "%s://%s%s%s", scheme, host, port ? ":" : "", port ? port : "");
+	} else
 		snprintf(out, size, "(unreadable URL)");
 	curl_free(scheme);
 	curl_free(host);
@@ -61,7 +62,8 @@ bool url_ok(const char *url, struct why *why)
 	if (!u || curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) ||
 	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
 	    curl_url_get(u, CURLUPART_HOST, &host, 0))
-		why_set(why, "\"%s\" is not a URL", masked);
+		why_set(why, "what is there is not a URL (not shown: it may hold a key), which is "
+			     "https://HOST[:PORT][/PATH]");
 	else if (has_part(u, CURLUPART_USER) || has_part(u, CURLUPART_PASSWORD))
 		why_set(why, "\"%s\" has a user or password in it, which are not sent", masked);
 	else if (has_part(u, CURLUPART_QUERY) || has_part(u, CURLUPART_FRAGMENT))

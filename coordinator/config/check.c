@@ -161,8 +161,10 @@ static void check_file(struct loader *l, const char *name, const char *path, siz
 	if (access(path, R_OK))
 		config_mistake(l, P "%s: cannot read \"%s\": %s", name, config_shown(shown, path),
 			       strerror(errno));
-	else if (!file_read(&text, path, &why) || !ok(&text, &why))
+	else if (!file_read(&text, path, &why))
 		config_mistake(l, P "%s: %s", name, why.text);
+	else if (!ok(&text, &why))
+		config_mistake(l, P "%s: \"%s\": %s", name, config_shown(shown, path), why.text);
 	buf_free(&text);
 }
 

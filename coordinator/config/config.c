@@ -428,10 +428,15 @@ static void store_row(struct loader *l, size_t row)
 		break;
 	}
 	case TYPE_ADDRESS:
-		if (eth_address_parse((struct eth_address *)(void *)at, text, &why))
-			*((bool *)((char *)l->c + r->has)) = true;
-		else
+		if (!eth_address_parse((struct eth_address *)(void *)at, text, &why))
 			config_mistake(l, "%s: %s", r->name, why.text);
+		else if (eth_address_is_zero((struct eth_address *)(void *)at))
+			config_mistake(l,
+				       "%s is the zero address, where no contract is: leave it "
+				       "empty where there is none",
+				       r->name);
+		else
+			*((bool *)((char *)l->c + r->has)) = true;
 		break;
 	case TYPE_KEY:
 		/* The text is a secret: the mistake names the setting, never the value. */

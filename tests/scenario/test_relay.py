@@ -363,7 +363,7 @@ def test_settings_that_cannot_be(world, upstream):
             ({"UPSTREAM": f"tcp://127.0.0.1:{c.admin_port}"}, "(ADMIN_LISTEN)"),
             ({"UPSTREAM": "http://127.0.0.1:3901"}, "is not tcp://HOST:PORT"),
             ({"UPSTREAM": "tcp://127.0.0.1"}, "is not tcp://HOST:PORT"),
-            ({"UPSTREAM": "tcp://no-such-host.invalid:3901"}, "cannot be resolved"),
+            ({"UPSTREAM": f"tcp://{64 * 'a'}.invalid:3901"}, "cannot be resolved"),
             ({"L1_PRIVATE_KEY_FILE": None}, "L1_PRIVATE_KEY_FILE is needed")):
         tried = relay(world, u)
         tried.port, tried.admin_port = c.port, c.admin_port

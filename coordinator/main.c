@@ -155,7 +155,7 @@ static bool read_quote(struct buf *quote, const char *path)
 	buf_init(quote, QUOTE_FILE_MAX);
 	if (file_read(quote, path, &why)) {
 		if (!quote->len)
-			why_set(&why, "\"%s\" is empty", path);
+			why_set(&why, "%s is empty", path);
 		else if (quote_is_binary(buf_span(quote)) || decode_quote_text(quote))
 			return true;
 		else

@@ -243,7 +243,7 @@ static long pid_in(const char *path)
 	assert_non_null(fgets(text, sizeof text, f));
 	fclose(f);
 	unlink(path);
-	return atol(text);
+	return strtol(text, NULL, 10);
 }
 
 static void one_that_hangs_is_killed_with_its_children(void **state)

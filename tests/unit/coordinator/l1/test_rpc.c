@@ -336,10 +336,10 @@ static void test_words_beside_a_status(void **state)
 		const char *body, *said;
 	} ways[] = {
 	    {503, "{\"error\":{\"message\":\"maintenance until noon\"}}",
-	     "HTTP status 503 ({\"error\":{\"message\":\"maintenance until noon\"}})"},
+	     "ETHREX_ETH_RPC_URL ({\"error\":{\"message\":\"maintenance until noon\"}})"},
 	    {403, "host not\r\nallowed", "right? (host not  allowed)"},
-	    {502, "<html><h1>502</h1>", "HTTP status 502"},
-	    {502, "\x1f\x8b\x08 packed", "HTTP status 502"},
+	    {502, "<html><h1>502</h1>", "add an endpoint to ETHREX_ETH_RPC_URL"},
+	    {502, "\x1f\x8b\x08 packed", "add an endpoint to ETHREX_ETH_RPC_URL"},
 	    {301, "moved", "not followed; it leads to http://127.0.0.1:1"},
 	    {404, "{\"message\":\"Cannot POST /v3/0123456789abcdef\"}",
 	     "right?, and words (not shown, for it repeats a part of the URL)"},

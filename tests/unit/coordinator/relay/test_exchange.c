@@ -144,8 +144,12 @@ static void on_end(void *arg, enum exchange_end end, const char *sentence)
 static void run(struct fixture *f, const char *host, uint16_t port, size_t n)
 {
 	static const struct exchange_events events = {on_bytes, on_end};
-	const struct exchange_options o = {
-	    .host = host, .port = port, .connect_ms = 2000, .idle_ms = 100, .total_ms = 5000};
+	const bool stops = f->peer == HANGS || f->peer == STOPS_IN_THE_MIDDLE;
+	const struct exchange_options o = {.host = host,
+					   .port = port,
+					   .connect_ms = 20000,
+					   .idle_ms = stops ? 100 : 20000, /* a busy machine's */
+					   .total_ms = 60000};
 	char *text = malloc(n);
 	struct why why = {""};
 

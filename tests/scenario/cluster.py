@@ -2,6 +2,7 @@
 its own to the database, so that any one can be cut off.
 """
 
+import contextlib
 import random
 
 from line import Line
@@ -71,9 +72,14 @@ class Cluster:
 
     # --- who leads ---
 
+    @contextlib.contextmanager
     def led_by_nobody(self):
-        """Waits for the lock that makes a leader, and keeps it from all of them."""
-        return self.server.session("SELECT pg_advisory_lock(1414809688, 2)")
+        """Somebody else is the next to have the lock that makes a leader, or has it, and keeps it from all of them."""
+        with self.server.session("SELECT pg_advisory_lock(1414809688, 2)") as link:
+            until("it is the next", lambda: self.server.sql(
+                "SELECT 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' "
+                "AND l.classid = 1414809688 AND l.objid = 2 AND a.application_name = 'psql'"))
+            yield link
 
     def leader(self):
         """The one that holds the lock, or None. As the database sees it."""

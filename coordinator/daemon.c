@@ -104,9 +104,17 @@ static void close_wake(struct daemon *d, done_cb *done)
 	wake_close(d->wake, done, d);
 }
 
-static void close_store(struct daemon *d, done_cb *done)
+static void close_inputs(struct daemon *d, done_cb *done)
 {
 	d->wake = NULL;
+	if (d->inputs)
+		inputs_close(d->inputs, done, d);
+	else
+		done(d);
+}
+
+static void close_store(struct daemon *d, done_cb *done)
+{
 	if (d->store)
 		store_close(d->store, done, d);
 	else
@@ -138,9 +146,9 @@ static void close_handles(struct daemon *d, done_cb *done)
 static void close_next(void *arg)
 {
 	static void (*const steps[])(struct daemon * d, done_cb * done) = {
-	    close_server,  close_admin, close_relay,  close_l1,         close_agenda,
-	    close_signing, close_rpc,   close_quotes, close_collateral, close_early,
-	    close_wake,    close_store, close_handles};
+	    close_server,  close_admin,  close_relay,  close_l1,         close_agenda,
+	    close_signing, close_rpc,    close_quotes, close_collateral, close_early,
+	    close_wake,    close_inputs, close_store,  close_handles};
 	struct daemon *d = arg;
 
 	steps[d->closing_step++](d, close_next);

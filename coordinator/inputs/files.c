@@ -179,6 +179,7 @@ static void on_removed(void *arg, const struct why *why)
 	in->removing = 0;
 	let_land(in);
 	inputs_turn(in);
+	inputs_ended(in);
 }
 
 static void start_removing(struct inputs *in)
@@ -214,17 +215,33 @@ void inputs_stop(struct inputs *in)
 	inputs_turn(in);
 }
 
+void inputs_ended(struct inputs *in)
+{
+	void (*closed)(void *arg) = in->closed;
+
+	if (!closed || in->in_pool || in->waiting || in->removing || in->looking)
+		return;
+	in->closed = NULL;
+	closed(in->closed_arg);
+}
+
+void inputs_close(struct inputs *in, void (*done)(void *arg), void *arg)
+{
+	inputs_stop(in);
+	in->closed = done;
+	in->closed_arg = arg;
+	inputs_ended(in);
+}
+
 /* ---- are they still what was put? ---- */
 
-static void on_looked(void *arg, enum input_rc rc, const struct why *why)
+static void take_look(struct inputs *in, enum input_rc rc, const struct why *why)
 {
-	struct inputs *in = arg;
 	const struct work_input_info *i = &in->looked_at;
 	struct why note = {""};
 	uint8_t sha256[32];
 	uint64_t size;
 
-	in->looking = false;
 	/* It may have been replaced or have gone meanwhile. */
 	if (!work_input(in->p.work, i->batch, i->commit_hash, sha256, &size) ||
 	    memcmp(sha256, i->sha256, 32) != 0)
@@ -244,6 +261,15 @@ static void on_looked(void *arg, enum input_rc rc, const struct why *why)
 		log_event(LOG_INFO, "input_whole_again", log_u64("batch", i->batch),
 			  log_str("commit_hash", i->commit_hash));
 	}
+}
+
+static void on_looked(void *arg, enum input_rc rc, const struct why *why)
+{
+	struct inputs *in = arg;
+
+	in->looking = false;
+	take_look(in, rc, why);
+	inputs_ended(in);
 }
 
 bool inputs_looking(const struct inputs *in)

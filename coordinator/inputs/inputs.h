@@ -39,6 +39,9 @@ bool inputs_new(struct inputs **out, const struct inputs_parts *parts,
 		const struct inputs_options *options, struct why *why);
 /* Starts nothing more in the pool. */
 void inputs_stop(struct inputs *in);
+/* The same; done when the pool has let go of what lands, is removed or looked at: until then the
+ * store must not close. It may come from inside. What the store has, it ends itself. */
+void inputs_close(struct inputs *in, void (*done)(void *arg), void *arg);
 /* NULL is fine. No upload may be left, nor anything in the pool or the store. */
 void inputs_free(struct inputs *in);
 

@@ -39,7 +39,10 @@ struct inputs {
 	size_t removing; /* the first of them are the pool's now */
 	struct upload *waiting;
 	unsigned finishing;
+	unsigned in_pool; /* of those: whose file is not durable yet */
 	bool stopped;
+	void (*closed)(void *arg); /* to be told once the pool has nothing */
+	void *closed_arg;
 	struct copies copies;
 
 	struct work_input_info looked_at; /* by inputs_look() */
@@ -57,6 +60,8 @@ bool inputs_room(void **array, size_t *cap, size_t n, size_t size);
 bool inputs_knows(struct inputs *in, const uint8_t sha256[32]);
 /* Whose turn is it? */
 void inputs_turn(struct inputs *in);
+/* The pool has let go of something. */
+void inputs_ended(struct inputs *in);
 /* False: no memory; its file is swept at the next start. */
 bool old_add(struct inputs *in, const struct old_input *old);
 bool old_knows(const struct inputs *in, uint64_t batch, const char *commit_hash,

@@ -272,11 +272,9 @@ static void on_shared(void *arg, enum input_rc rc, const struct why *why)
 		upload_end(u, UPLOAD_FAILED, "the store's queue is full");
 }
 
-static void on_finished(void *arg, enum input_rc rc, const uint8_t sha256[32], uint64_t size,
+static void take_landed(struct upload *u, enum input_rc rc, const uint8_t sha256[32], uint64_t size,
 			const struct why *why)
 {
-	struct upload *u = arg;
-
 	if (rc != INPUT_OK) {
 		upload_end(u, writer_rc(rc), why->text);
 		return;
@@ -293,6 +291,18 @@ static void on_finished(void *arg, enum input_rc rc, const uint8_t sha256[32], u
 		upload_end(u, UPLOAD_FAILED, "out of memory");
 }
 
+/* From here on the store has it, and waits for it when it closes. */
+static void on_finished(void *arg, enum input_rc rc, const uint8_t sha256[32], uint64_t size,
+			const struct why *why)
+{
+	struct upload *u = arg;
+	struct inputs *in = u->in;
+
+	in->in_pool--;
+	take_landed(u, rc, sha256, size, why);
+	inputs_ended(in);
+}
+
 void upload_land(struct upload *u)
 {
 	struct upload *next;
@@ -301,6 +311,7 @@ void upload_land(struct upload *u)
 		next = u->next;
 		u->landing = true;
 		u->in->finishing++;
+		u->in->in_pool++;
 		input_writer_finish(u->writer, on_finished, u);
 	}
 }

@@ -80,10 +80,16 @@ static inline void world_on_closed(void *arg)
 	((struct world *)arg)->closed = true;
 }
 
+static inline void world_on_inputs_closed(void *arg)
+{
+	struct world *x = arg;
+
+	store_close(x->store, world_on_closed, x);
+}
+
 static inline void world_close(struct world *x)
 {
-	inputs_stop(x->inputs);
-	store_close(x->store, world_on_closed, x);
+	inputs_close(x->inputs, world_on_inputs_closed, x);
 	uv_run(&x->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&x->loop), 0);
 	inputs_free(x->inputs);

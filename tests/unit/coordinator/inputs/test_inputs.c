@@ -129,6 +129,31 @@ static void test_one_is_deleted_by_hand(void **state)
 	assert_int_equal(x->rows, 1);
 }
 
+/* The end comes while an input is being made durable: its row is asked for after that, so that the
+ * store must be there still. */
+static void test_closed_while_one_lands(void **state)
+{
+	static const struct upload_events events = {world_on_progress, world_on_end};
+	struct world *x = *state;
+	struct upload *u;
+	struct why why = {""};
+
+	world_chain(x, 0, 0, 0);
+	assert_true(upload_new(&u, x->inputs, 1, HASH, &events, x, &why));
+	upload_write(u, "{}", 2);
+	while (!x->progressed)
+		uv_run(&x->loop, UV_RUN_ONCE);
+	x->ended = x->closed = false;
+	upload_finish(u);
+	inputs_close(x->inputs, world_on_closed, x);
+	assert_false(x->closed);
+	while (!x->ended)
+		uv_run(&x->loop, UV_RUN_ONCE);
+	assert_true(x->closed);
+	assert_int_equal(x->rc, UPLOAD_CREATED);
+	x->closed = false;
+}
+
 static void test_a_flipped_byte_is_found(void **state)
 {
 	struct world *x = *state;
@@ -220,6 +245,7 @@ int main(void)
 	    TEST(test_files_that_batches_share_count_once),
 	    TEST(test_one_is_deleted_by_hand),
 	    TEST(test_a_flipped_byte_is_found),
+	    TEST(test_closed_while_one_lands),
 	    TEST(test_missing_and_truncated_ones_wait_after_a_restart),
 	    TEST(test_files_without_rows_are_swept),
 	    TEST(test_a_file_that_goes_while_it_comes),

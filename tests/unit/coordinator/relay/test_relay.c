@@ -46,6 +46,7 @@ struct fixture {
 	enum serve_rc served;
 	bool closed;
 	char hash[COMMIT_HASH_MAX + 1];
+	uint64_t wait_ms; /* 0: a short one */
 };
 
 /* ---- upstream ---- */
@@ -174,7 +175,7 @@ static void make_relay(struct fixture *f, uint16_t port)
 					      .ahead = 2,
 					      .poll_ms = 50,
 					      .idle_ms = 400,
-					      .wait_ms = 500,
+					      .wait_ms = f->wait_ms ? f->wait_ms : 500,
 					      .max_bytes = 8 << 20};
 	const struct relay_events events = {on_again, f};
 	struct why why = {""};
@@ -225,12 +226,18 @@ static void on_closed(void *arg)
 	((struct fixture *)arg)->closed = true;
 }
 
+static void on_inputs_closed(void *arg)
+{
+	struct fixture *f = arg;
+
+	store_close(f->store, on_closed, f);
+}
+
 static void on_relay_closed(void *arg)
 {
 	struct fixture *f = arg;
 
-	inputs_stop(f->inputs);
-	store_close(f->store, on_closed, f);
+	inputs_close(f->inputs, on_inputs_closed, f);
 	if (f->hung)
 		uv_close((uv_handle_t *)&f->hung->tcp, on_peer_closed);
 	uv_close((uv_handle_t *)&f->listener, NULL);
@@ -307,6 +314,7 @@ static void a_prover_waits_and_gets_it(void **state)
 				     "\"},\"format\":\"Groth16\"}}", false};
 	f->script[1] = (struct said){"{\"InputResponse\":{\"id\":2,\"input\":{\"b\":2},\"for", 0,
 				     "mat\":\"Groth16\"}}", false};
+	f->wait_ms = 20000; /* however busy the machine is */
 	begin(f);
 	assert_int_equal(ask(f, false), RELAY_WAIT);
 	UNTIL(f, f->again);

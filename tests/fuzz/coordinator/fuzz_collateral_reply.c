@@ -153,7 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	reply.chain = newline == text ? NULL : (const char *)text;
 	reply.retry_after = reply.chain;
 	reply.body = span_of(newline + 1, size - (size_t)(newline + 1 - text));
-	if (collateral_retry_after(reply.retry_after, FORGE_NOW) > 86400)
+	if (http_retry_after(reply.retry_after, FORGE_NOW) > 86400)
 		abort();
 	if (collateral_reply_read(&part, &asking, (enum collateral_part_id)id, &reply, &why) ==
 	    COLLATERAL_OK)

@@ -304,7 +304,7 @@ def test_a_bad_policy_file_stops_the_start(world, pccs):
     policy.write_text('{"accepted_tcb_statuses": ["Revoked"]}')
     c = production(world, pccs, POLICY_FILE=policy).start(ready=False)
     assert c.process.wait(PATIENCE) == 78
-    assert re.search(r"POLICY_FILE: policy, byte 36: Revoked cannot be accepted", c.log()), c.log()
+    assert re.search(r'POLICY_FILE: ".*": policy, byte 36: Revoked cannot be accepted', c.log()), c.log()
 
 
 TROUBLES = [

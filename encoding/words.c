@@ -2,6 +2,14 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+bool words_have(const char *const *words, const char *word)
+{
+	while (*words && strcmp(word, *words) != 0)
+		words++;
+	return *words != NULL;
+}
 
 const char *words_s(uint64_t n)
 {

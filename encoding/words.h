@@ -1,8 +1,12 @@
-/* words.h -- numbers as a sentence has them: one of something is not several. */
+/* words.h -- numbers as a sentence has them: one of something is not several; lists of words. */
 #ifndef ENCODING_WORDS_H
 #define ENCODING_WORDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* Whether it is one of the words, which end with NULL. */
+bool words_have(const char *const *words, const char *word);
 
 /* What follows a noun of which there are n: "proof%s". */
 const char *words_s(uint64_t n);

@@ -368,8 +368,8 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGCHLD,
-	       SIG_DFL); /* ignored, as whoever starts us may have it, it hides how children end */
+	/* Ignored, as whoever starts us may have it, it hides how children end. */
+	signal(SIGCHLD, SIG_DFL);
 	if (strcmp(p.options.executor, OPTIONS_NONE) == 0)
 		puts("WARNING: the built-in devnet executor executes NOTHING: it signs what the "
 		     "headers "

@@ -159,10 +159,11 @@ static bool set_coordinator(struct options *o, const char *value, struct why *wh
 	const char *text = strncmp(value, "tcp://", 6) == 0 ? value + 6 : value;
 	const char *colon = strrchr(text, ':');
 	size_t n = colon ? (size_t)(colon - text) : 0;
+	const unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
 
-	if (!colon || n == 0 || n >= sizeof o->host || strcspn(text, "/@ ") < n || !colon[1] ||
+	if (!colon || n == 0 || n >= sizeof o->host || strcspn(text, "/@ ") < n ||
 	    strlen(colon + 1) > 5 || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-	    strtoul(colon + 1, NULL, 10) > 65535 || strtoul(colon + 1, NULL, 10) == 0) {
+	    port > 65535 || port == 0) {
 		why_set(why, "--coordinator: \"%.80s\" is not HOST:PORT", value);
 		return false;
 	}

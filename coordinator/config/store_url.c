@@ -1,6 +1,7 @@
 #include "coordinator/config/store_url.h"
 
 #include "coordinator/base/url.h"
+#include "encoding/words.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -214,13 +215,6 @@ static bool is_socket(const struct store_url *u)
 
 /* ---- parameters ---- */
 
-static bool is_one_of(const char *word, const char *const *words)
-{
-	while (*words && strcmp(word, *words) != 0)
-		words++;
-	return *words != NULL;
-}
-
 /* These are this program's to say. */
 static const char *const ours[] = {"application_name",
 				   "client_encoding",
@@ -247,7 +241,7 @@ static bool refuse_parameter(const char *name, struct why *why)
 			"the parameter \"%s\" is not taken: the password comes from a file of its "
 			"own, ..._STORE_PASSWORD_FILE",
 			name);
-	else if (is_one_of(name, ours))
+	else if (words_have(ours, name))
 		why_set(why, "the parameter \"%s\" is said by this program itself", name);
 	else
 		why_set(
@@ -329,12 +323,12 @@ static bool check_words(const struct store_url *u, struct why *why)
 					    "verify-ca", "verify-full", NULL};
 	static const char *const sessions[] = {"any", "primary", "read-write", NULL};
 
-	if (u->sslmode[0] && !is_one_of(u->sslmode, modes))
+	if (u->sslmode[0] && !words_have(modes, u->sslmode))
 		why_set(why,
 			"sslmode \"%s\" is none of disable, allow, prefer, require, verify-ca and "
 			"verify-full",
 			u->sslmode);
-	else if (u->target_session_attrs[0] && !is_one_of(u->target_session_attrs, sessions))
+	else if (u->target_session_attrs[0] && !words_have(sessions, u->target_session_attrs))
 		why_set(why,
 			"target_session_attrs \"%s\" is none of any, primary and read-write: this "
 			"program writes",

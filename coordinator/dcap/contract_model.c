@@ -1,5 +1,8 @@
 #include "coordinator/dcap/contract_model.h"
 
+#include "encoding/endian.h"
+#include "encoding/words.h"
+
 #include <jansson.h>
 #include <string.h>
 
@@ -13,11 +16,6 @@
 #define QE_MRSIGNER   128
 #define QE_ISVPRODID  256
 #define QE_ISVSVN     258
-
-static int little_endian(const uint8_t *p)
-{
-	return p[0] | p[1] << 8;
-}
 
 /* ---- DcapVerifier ---- */
 
@@ -81,7 +79,7 @@ static bool v1_0_reads(const json_t *info, struct why *why)
 /* Both releases count 16 components in every member of a level's "tcb" but pcesvn. */
 static bool levels_are_read(const json_t *info, struct why *why)
 {
-	static const char *const known[] = {"pcesvn", "sgxtcbcomponents", "tdxtcbcomponents"};
+	static const char *const known[] = {"pcesvn", "sgxtcbcomponents", "tdxtcbcomponents", NULL};
 	const json_t *levels = json_object_get(info, "tcbLevels");
 	const char *key;
 	json_t *value;
@@ -89,11 +87,7 @@ static bool levels_are_read(const json_t *info, struct why *why)
 	for (size_t i = 0; i < json_array_size(levels); i++) {
 		json_object_foreach (json_object_get(json_array_get(levels, i), "tcb"), key,
 				     value) {
-			size_t k = 0;
-
-			while (k < 3 && strcmp(key, known[k]) != 0)
-				k++;
-			if (k < 3)
+			if (words_have(known, key))
 				continue;
 			why_set(why,
 				"TCBInfo_Invalid(), because it does not know %.40s of a level's "
@@ -211,7 +205,7 @@ static const char *foreign_part(const json_t *identity, const uint8_t *report)
 	    memcmp(wanted, report + QE_MRSIGNER, sizeof wanted) != 0)
 		return "MRSIGNER";
 	return json_integer_value(json_object_get(identity, "isvprodid")) ==
-		       little_endian(report + QE_ISVPRODID)
+		       le16(report + QE_ISVPRODID)
 		   ? NULL
 		   : "ISVPRODID";
 }
@@ -219,7 +213,7 @@ static const char *foreign_part(const json_t *identity, const uint8_t *report)
 static bool identity_agrees(const json_t *identity, const uint8_t *report, struct why *why)
 {
 	const json_t *levels = json_object_get(identity, "tcbLevels");
-	const int svn = little_endian(report + QE_ISVSVN);
+	const int svn = le16(report + QE_ISVSVN);
 	const int number =
 	    (int)json_integer_value(json_object_get(identity, "tcbEvaluationDataNumber"));
 	const char *foreign = foreign_part(identity, report), *status = "below every TCB level";

@@ -1,5 +1,7 @@
 #include "coordinator/dcap/words.h"
 
+#include "encoding/words.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -105,12 +107,10 @@ bool dcap_reason_is_final(const char *reason)
 	    "Unsupported attestation key type",
 	    "Not a valid Intel SGX QE Vendor ID",
 	    "Invalid QEReport data",
+	    NULL,
 	};
 
-	for (size_t i = 0; i < sizeof final / sizeof final[0]; i++)
-		if (strcmp(final[i], reason) == 0)
-			return true;
-	return false;
+	return words_have(final, reason);
 }
 
 bool dcap_reason_is_of_crls(const char *reason)
@@ -123,12 +123,10 @@ bool dcap_reason_is_of_crls(const char *reason)
 	    /* Automata v1.1, v1.0 */
 	    "X509VE",
 	    "Failed to verify X509 Chain",
+	    NULL,
 	};
 
-	for (size_t i = 0; i < sizeof of_crls / sizeof of_crls[0]; i++)
-		if (strcmp(of_crls[i], reason) == 0)
-			return true;
-	return false;
+	return words_have(of_crls, reason);
 }
 
 bool dcap_revert_is_final(const struct eth_revert *r)

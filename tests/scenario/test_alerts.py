@@ -122,12 +122,18 @@ def resolves(directory, series, minutes, names, healthy):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_healthy_coordinator_raises_none(world):
+def with_one_verified(world, fed):
+    """A coordinator that has verified the first of these batches, and its prover's key."""
     c, key = world.coordinator().start(), Key()
     c.enroll(key)
-    world.feed(c, 2)
+    world.feed(c, fed)
     assert world.prove(c, key) == 1
     until("verified", lambda: c.metric("last_verified_batch") == 1)
+    return c, key
+
+
+def test_a_healthy_coordinator_raises_none(world):
+    c, key = with_one_verified(world, 2)
     first = capture(c)
     assert world.prove(c, key) == 2
     until("verified", lambda: c.metric("last_verified_batch") == 2)
@@ -353,12 +359,7 @@ def test_each_alert_resolves(world):
     """After the others, of every state that they raised an alert in."""
     if not FIRED:
         pytest.skip("none of the alerts' tests was asked for")
-    c, key = world.coordinator().start(), Key()
-    c.enroll(key)
-    world.feed(c, 1)
-    assert world.prove(c, key) == 1
-    until("verified", lambda: c.metric("last_verified_batch") == 1)
-    healthy = capture(c)
+    healthy = capture(with_one_verified(world, 1)[0])
     for series, minutes, names in FIRED:
         print("resolves:", ", ".join(names))
         resolves(world.dir, series, minutes, names, healthy)

@@ -9,7 +9,7 @@ import urllib.parse
 
 import pytest
 from l1 import Reverted, cast
-from standins import collateral_calls, make_pki, put_multicall3, sign_json, signed_json
+from standins import collateral_calls, make_pki, put_multicall3, sign_json, signed_json, upload_as_stranger
 from test_production import DAY, prove_until, production, refused
 from world import EVALUATION_NUMBER, FMSPC, L1_KEY, TDX_KEY, Key, automata, until
 
@@ -42,6 +42,10 @@ class Daos:
     def v10(self):
         """(QE identities, TCB infos)"""
         return self.l1.address(self.router, "qeIdDaoAddr()"), self.l1.address(self.router, "fmspcTcbDaoAddr()")
+
+    def takes(self, what):
+        """v1.0's DAO of that piece of collateral."""
+        return dict(zip(("QE identity", "TCB info"), self.v10)).get(what, self.pcs)
 
     @property
     def v11(self):
@@ -131,9 +135,8 @@ def test_uploads_go_together_where_the_chain_has_multicall3(old):
     # What another has put there already is left out, and one alone goes to its DAO.
     daos = Daos(old.l1, old.dcap)
     old.pki("--evaluation", "18")
-    for what, data in collateral_calls(pccs):
-        if what == "QE identity":
-            old.l1.transact({"from": old.l1.accounts[9], "to": daos.v10[0], "data": data})
+    identity = dict(collateral_calls(pccs))["QE identity"]
+    old.l1.transact({"from": old.l1.accounts[9], "to": daos.takes("QE identity"), "data": identity})
     assert c.verb("collateral", "refresh").returncode == 0
     c.saw("event=collateral .*evaluation=18")
     other = Key()
@@ -266,9 +269,7 @@ def test_early_tcb_info_of_a_stranger_is_named_and_costs_nothing(old):
     early = make_pki(old.dir / "early", "--tcb-status", "OutOfDate", "--evaluation", "18", "--age", 2 * DAY)
     strangers, pccs, qe = old.pccs("--dir", early, name="strangers"), old.pccs(), old.software_qe()
     daos = Daos(old.l1, old.dcap)
-    for what, data in collateral_calls(strangers):
-        to = {"QE identity": daos.v10[0], "TCB info": daos.v10[1]}.get(what, daos.pcs)
-        old.l1.transact({"from": old.l1.accounts[9], "to": to, "data": data})
+    upload_as_stranger(old.l1, strangers, daos.takes)
     c = production(old, pccs).start()
     c.saw("event=l1_read")
     text = refused(c, qe.quote(Key().payload), "try_again")
@@ -286,10 +287,7 @@ def test_an_early_qe_identity_of_a_stranger_is_named_and_costs_nothing(old):
     path.write_bytes(sign_json("enclaveIdentity", json.dumps(identity, separators=(",", ":")).encode()))
     strangers, pccs, qe = old.pccs("--dir", early, name="strangers"), old.pccs(), old.software_qe()
     daos = Daos(old.l1, old.dcap)
-    for what, data in collateral_calls(strangers):
-        if what != "TCB info":
-            to = daos.v10[0] if what == "QE identity" else daos.pcs
-            old.l1.transact({"from": old.l1.accounts[9], "to": to, "data": data})
+    upload_as_stranger(old.l1, strangers, daos.takes, ("TCB info",))
     c = production(old, pccs).start()
     c.saw("event=l1_read")
     text = refused(c, qe.quote(Key().payload), "try_again")
@@ -306,9 +304,7 @@ def test_what_the_chain_s_newer_crl_revokes_costs_nothing(old, what, words):
     make_pki(ahead, "--age", "60", "--revoked", what)
     strangers, pccs, qe = old.pccs("--dir", ahead, name="strangers"), old.pccs(), old.software_qe()
     daos = Daos(old.l1, old.dcap)
-    for piece, data in collateral_calls(strangers):
-        if piece not in ("QE identity", "TCB info"):
-            old.l1.transact({"from": old.l1.accounts[9], "to": daos.pcs, "data": data})
+    upload_as_stranger(old.l1, strangers, daos.takes, ("QE identity", "TCB info"))
     c = production(old, pccs).start()
     c.saw("event=l1_read")
     key = Key()
@@ -414,9 +410,8 @@ def test_the_stand_in_of_v10_takes_no_such_tcb_info(old, edit):
     pccs, daos = old.pccs(), Daos(old.l1, old.dcap)
     answers = {}
     for what, data in collateral_calls(pccs):
-        to = {"QE identity": daos.v10[0], "TCB info": daos.v10[1]}.get(what, daos.pcs)
         try:
-            old.l1.transact({"from": old.l1.accounts[9], "to": to, "data": data})
+            old.l1.transact({"from": old.l1.accounts[9], "to": daos.takes(what), "data": data})
         except Reverted as problem:
             answers[what] = problem.selector
     assert answers == ({"TCB info": cast("sig", "TCBInfo_Invalid()")} if edit else {})
@@ -524,8 +519,7 @@ def test_the_stand_ins_verify_what_they_are_given(old):
     l1, daos = old.l1, Daos(old.l1, old.dcap)
     calls = {}
     for what, data in collateral_calls(old.pccs()):
-        to = {"QE identity": daos.v10[0], "TCB info": daos.v10[1]}.get(what, daos.pcs)
-        calls[what] = {"from": l1.accounts[0], "to": to, "data": data}
+        calls[what] = {"from": l1.accounts[0], "to": daos.takes(what), "data": data}
 
     def refused_with(call, data, error):
         with pytest.raises(Reverted) as problem:

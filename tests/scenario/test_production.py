@@ -11,7 +11,7 @@ import time
 import pytest
 from l1 import REPO, cast
 from process import PATIENCE, program
-from standins import collateral_calls, make_pki, put_multicall3
+from standins import make_pki, put_multicall3, upload_as_stranger
 from world import Key, until
 
 DAY = 86400
@@ -447,9 +447,7 @@ def test_what_the_chain_s_newer_crl_revokes_costs_nothing(world, qe):
     shutil.copytree(world.pki(), behind)
     make_pki(world.pki(), "--age", "60", "--revoked", "pck")
     ahead, pccs = world.pccs(), world.pccs("--dir", behind, name="behind")
-    for what, data in collateral_calls(ahead):
-        if what not in ("QE identity", "TCB info"):
-            world.l1.transact({"from": world.l1.accounts[9], "to": world.dcap, "data": data})
+    upload_as_stranger(world.l1, ahead, lambda _: world.dcap, ("QE identity", "TCB info"))
     c = production(world, pccs).start()
     c.saw("event=l1_read")
     key = Key()

@@ -18,6 +18,17 @@ static const struct store_instance there = {.slot = 9,
 					    .skew_ms = 2700,
 					    .leads = true};
 
+/* The longest that can be said of a coordinator. */
+static const struct cluster_figures largest = {.state = "starting",
+					       .connections = INT64_MAX,
+					       .leases = INT64_MAX,
+					       .provers = INT64_MAX,
+					       .inputs_granted = INT64_MAX,
+					       .proofs_accepted = INT64_MAX,
+					       .l1_block = INT64_MAX,
+					       .l1_age_s = INT64_MAX,
+					       .uptime_s = INT64_MAX};
+
 static int begin(void **state)
 {
 	world_make(&w);
@@ -78,21 +89,12 @@ static void test_itself_as_it_is_now(void **state)
 /* The largest numbers have room, and come back. */
 static void test_what_is_said(void **state)
 {
-	const struct cluster_figures large = {.state = "starting",
-					      .connections = INT64_MAX,
-					      .leases = INT64_MAX,
-					      .provers = INT64_MAX,
-					      .inputs_granted = INT64_MAX,
-					      .proofs_accepted = INT64_MAX,
-					      .l1_block = INT64_MAX,
-					      .l1_age_s = INT64_MAX,
-					      .uptime_s = INT64_MAX};
 	const struct cluster_figures small = {.state = "ready", .l1_age_s = -1};
 	struct store_instance reader = {.slot = 1, .name = "reader"};
 	const json_t *figures;
 
 	(void)state;
-	cluster_say(w.store, &large);
+	cluster_say(w.store, &largest);
 	strcpy(reader.status, engine.said);
 	fake_engine_add(&engine, &reader);
 	cluster_say(w.store, &small);
@@ -228,16 +230,8 @@ static void test_settings_that_are_others(void **state)
 	cluster_differ(&why, w.store, &me);
 	assert_string_equal(why.text, "");
 	/* What it says of itself has room for them, whatever the figures. */
-	me.figures = (struct cluster_figures){.state = "ready",
-					      .connections = INT64_MAX,
-					      .leases = INT64_MAX,
-					      .provers = INT64_MAX,
-					      .inputs_granted = INT64_MAX,
-					      .proofs_accepted = INT64_MAX,
-					      .l1_block = INT64_MAX,
-					      .l1_age_s = INT64_MAX,
-					      .uptime_s = INT64_MAX,
-					      .settings = ours};
+	me.figures = largest;
+	me.figures.settings = ours;
 	cluster_say(w.store, &me.figures);
 	assert_non_null(strstr(engine.said, ours));
 }

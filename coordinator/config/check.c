@@ -324,8 +324,12 @@ static void default_admin_listen(struct loader *l)
 
 	if (!c->admin_listen[0] && snprintf(c->admin_listen, sizeof c->admin_listen,
 					    "unix:%.1000s/admin.sock", c->data_dir) > 112)
-		config_mistake(l, P "ADMIN_LISTEN: the data directory's path is too long for a "
-				    "Unix socket; set one");
+		config_mistake(l,
+			       P
+			       "ADMIN_LISTEN is not set, and %.300s/admin.sock is longer than the "
+			       "107 characters of a Unix socket's path: set it, or a shorter "
+			       "DATA_DIR",
+			       c->data_dir);
 	else
 		check_listeners(l);
 }

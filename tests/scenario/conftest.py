@@ -51,6 +51,12 @@ def templates(tmp_path_factory):
     return Templates(tmp_path_factory.mktemp("templates"))
 
 
+@pytest.fixture(name="tmp_path")
+def _tmp_path(tmp_path_factory):
+    """A Unix socket's path has 107 characters at most: this one does not grow with the test's name."""
+    return tmp_path_factory.mktemp("t")
+
+
 @pytest.fixture
 def new_world(templates, tmp_path, request):
     """A function that makes a world of a flavour: one of world.FLAVOURS."""

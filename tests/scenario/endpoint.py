@@ -22,8 +22,8 @@ class Endpoint:
     """Stands in front of anvil. `mood` is what it does with the requests whose method is in
     `methods` (all, if none is named)."""
 
-    def __init__(self, node, port=0, client=None):
-        self.node, self.mood, self.methods, self.seen = node, None, (), []
+    def __init__(self, node, port=0, client=None, late=0):
+        self.node, self.late, self.mood, self.methods, self.seen = node, late, None, (), []
         self.raw = []  # (monotonic time, what eth_sendRawTransaction was given), whatever became of it
         self.strict = Strictness(client) if client else None
         outer = self
@@ -52,6 +52,7 @@ class Endpoint:
             return reply.read()
 
     def answer(self, body):
+        time.sleep(self.late)
         if self.strict and len(body) > BODY_LIMITS.get(self.strict.client, len(body)):
             return 413, b"request entity too large"
         call = json.loads(body)

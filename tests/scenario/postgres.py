@@ -134,11 +134,10 @@ class Postgres(Process):
 
     def start(self):
         self.create()
-        before = len(self.log())
         options = [word for key, value in self.settings.items() for word in ("-c", f"{key}={value}")]
         self.spawn([binaries() / "postgres", "-D", self.data, *options], cwd="/", env=clean_env(LC_ALL="C"),
                    **as_account())
-        self.saw("database system is ready to accept (read-only )?connections", start=before)
+        self.saw("database system is ready to accept (read-only )?connections")
         return self
 
     def children(self):

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import time
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from l1 import REPO
 
 BUILD = pathlib.Path(os.environ.get("BUILD_DIR") or REPO / "build" / "release")
+LATE_LOG = float(os.environ.get("LATE_LOG") or 0)  # seconds by which a log is late: finds tests that do not wait for a line
 PATIENCE = 90  # seconds; the sender alone repeats itself only every half minute
 
 
@@ -38,17 +40,37 @@ def until(what, condition, seconds=PATIENCE, pause=0.05):
         time.sleep(pause)
 
 
+def late(log):
+    """What writes each piece of its input into that log LATE_LOG seconds after it came."""
+    script = (
+        "import os, sys, threading, time, queue\n"
+        "pieces = queue.Queue()\n"
+        "def read():\n"
+        "    while piece := os.read(0, 1 << 20): pieces.put((time.monotonic(), piece))\n"
+        "    pieces.put(None)\n"
+        "threading.Thread(target=read, daemon=True).start()\n"
+        "while found := pieces.get():\n"
+        "    time.sleep(max(0, found[0] + float(sys.argv[1]) - time.monotonic()))\n"
+        "    os.write(1, found[1])\n")
+    return subprocess.Popen([sys.executable, "-c", script, str(LATE_LOG)], stdin=subprocess.PIPE, stdout=log, start_new_session=True)
+
+
 class Process:
     """A process whose output goes to a file; started again it appends."""
 
     def __init__(self, log):
-        self.log_path, self.process = pathlib.Path(log), None
+        self.log_path, self.process, self.late, self.begun = pathlib.Path(log), None, None, 0
 
     def spawn(self, argv, **options):
-        with open(self.log_path, "ab") as out:
+        self.begun = len(self.log())
+        with open(self.log_path, "ab") as log:
+            self.late = late(log) if LATE_LOG else None
+            out = self.late.stdin if self.late else log
             self.process = subprocess.Popen(
                 [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                 start_new_session=True, **options)
+            if self.late:
+                out.close()
 
     @property
     def alive(self):
@@ -70,13 +92,17 @@ class Process:
         return self.process.wait(PATIENCE) if self.process else None
 
     def log(self):
+        if self.late and not self.alive:
+            self.late.wait(PATIENCE)
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
-    def saw(self, pattern, seconds=PATIENCE, start=0):
-        """Waits for a line that fits, from character `start` of the log on; returns the match."""
+    def saw(self, pattern, seconds=PATIENCE, start=None):
+        """Waits for a line that fits, of the process that was started last or from character `start` of the log on; returns the match."""
+        begin = self.begun if start is None else start
+
         def look():
-            found = re.search(pattern, self.log()[start:], re.M)
-            assert found or self.alive or re.search(pattern, self.log()[start:], re.M), (
+            found = re.search(pattern, self.log()[begin:], re.M)
+            assert found or self.alive or re.search(pattern, self.log()[begin:], re.M), (
                 f"ended before /{pattern}/: {self.log()[-2000:]}")
             return found
         return until(f"/{pattern}/ in {self.log_path.name}", look, seconds)

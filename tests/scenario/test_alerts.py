@@ -24,6 +24,13 @@ TRIED = set()
 FIRED = []  # (series, minutes, alerts) of each
 
 
+def started(c):
+    """It runs and has read L1: without that an alert of its own would come."""
+    c.start()
+    until("L1 is read", lambda: c.metric("l1_readable") == 1)
+    return c
+
+
 def capture(c, instance="127.0.0.1:3903"):
     """{series: its value as text}"""
     status, text = c.admin("GET", "/metrics")
@@ -164,7 +171,7 @@ def test_version_mismatch(world):
 
 
 def test_down(world):
-    c = world.coordinator().start()
+    c = started(world.coordinator())
     fires(world.dir, still((capture(c), 5), ({}, 20)), 20, "Down")
     with c.connect() as s:
         s.sendall(b'{"InputRequest":')
@@ -177,7 +184,7 @@ def test_down(world):
 def test_restarts(world):
     c, phases = world.coordinator(), []
     for _ in range(4):
-        c.start()
+        started(c)
         phases.append((capture(c), 5))
         c.stop()
     fires(world.dir, still(*phases), 19, "Restarts")
@@ -263,7 +270,7 @@ def test_registrations_take_too_much_gas(world):
 
 
 def test_connections_are_refused(world):
-    c = world.coordinator(MAX_CONNECTIONS_PER_SOURCE=1).start()
+    c = started(world.coordinator(MAX_CONNECTIONS_PER_SOURCE=1))
     first = capture(c)
     with c.connect():
         until("the first is served", lambda: c.metric("connections") == 1)
@@ -295,6 +302,7 @@ def test_the_store_fails(world):
 def cluster(world):
     cluster = world.cluster(2).start()
     until("each sees both", lambda: [c.metric("cluster_instances") for c in cluster] == [2, 2])
+    until("each has read L1", lambda: [c.metric("l1_readable") for c in cluster] == [1, 1])
     leading(cluster)
     return cluster
 
@@ -350,7 +358,7 @@ def test_a_clock_is_off(world, cluster):
     (ahead,) = cluster.others(leading(cluster))
     ahead.stop()
     ahead.clock_off(5)
-    ahead.start()
+    started(ahead)
     until("it is seen", lambda: all(of("cluster_clock_skew_seconds", ahead, c) > 2 for c in cluster))
     fires(world.dir, still((capture_all(cluster), 10)), 5, "ClockSkew")
 

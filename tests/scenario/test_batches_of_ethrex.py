@@ -135,7 +135,7 @@ def test_through_a_coordinator(world, pair, prover):
     if prover == "ours":
         ours = world.prover(coordinator, executor=EXECUTOR).start()
         until("both verified", lambda: w.verified == batches[1]["batch"])
-        assert ours.processed() == [entry["batch"] for entry in batches]
+        assert ours.processed(len(batches)) == [entry["batch"] for entry in batches]
         return
     until("ProverSetupACK", lambda: coordinator.setup(bytes.fromhex(batches[0]["signer"][2:])) is True, pause=0.2)
     for entry in batches:
@@ -146,8 +146,11 @@ def test_through_a_coordinator(world, pair, prover):
         assert coordinator.submit(number, bytes.fromhex(entry["signature"][2:])) is True
     until("both verified", lambda: w.verified == batches[1]["batch"])
     # Of one that is judged together with a good one, that is said in another line.
-    verdicts = {(e["batch"], e["source"]): e["verdict"]
+    def said():
+        return {(e["batch"], e["source"]): e["verdict"]
                 for e in coordinator.events("proof_judged") + coordinator.events("proof_set_aside")}
+
+    verdicts = until("each is judged", lambda: len(found := said()) == 2 * len(batches) and found)
     for entry in batches:
         assert verdicts[str(entry["batch"]), "127.0.0.1"] == "good"
         assert verdicts[str(entry["batch"]), liar(entry)] != "good"

@@ -111,7 +111,7 @@ def test_a_prover_that_asks_the_follower_only(world, cluster):
     prover = world.prover(follower).start()
     world.feed(follower, 3)
     world.until_verified(3)
-    assert prover.processed() == [1, 2, 3] and world.signer == prover.address
+    assert prover.processed(3) == [1, 2, 3] and world.signer == prover.address
 
 
 def test_the_operator_speaks_to_any(world, cluster):
@@ -165,8 +165,8 @@ def test_what_an_operator_reads_of_one_that_is_stopped(world, cluster):
     leader.signal(signal.SIGSTOP)
     heir = cluster.until_leader(*cluster.others(leader), seconds=TAKEOVER)
     said = f"this coordinator leads; others beside it: 1; silent: {leader.name}"
-    told = until("it is silent", lambda: (t := heir.verb("cluster").stdout).startswith(said) and t)
-    assert re.search(rf"^{leader.name} +\d+ +follows +silent ", told, re.M), told
+    told = until("it is silent, and leads no more", lambda: (t := heir.verb("cluster").stdout).startswith(said) and
+                 re.search(rf"^{leader.name} +\d+ +follows +silent ", t, re.M) and t)
     assert re.search(rf"^{heir.name} \(this\) +\d+ +leads +ready ", told, re.M), told
     leader.signal(signal.SIGCONT)
     until("it is back", lambda: heir.verb("cluster").stdout.startswith("this coordinator leads; others beside it: 2\n"))
@@ -360,7 +360,7 @@ def test_a_database_that_answers_and_stores_nothing(world):
         assert c.admin("GET", "/readyz")[0] == 503
         assert code_of(c.request()[1]) == "try_again"
         time.sleep(0.02)
-    assert len(c.events("store_lost")) == 1 and not c.events("store_reached")
+    assert len(c.told("store_lost")) == 1 and not c.events("store_reached")
     cluster.server.configure(synchronous_standby_names=None)
     c.saw("event=store_reached")
     until("it is as before", lambda: code_of(c.request()[1]) is None)
@@ -570,7 +570,7 @@ def test_settings_that_are_others(world, server):
     for c, name in ((one, "c3"), (same, "c3"), (other, "c[12]")):
         until(f"{c.name} says so", lambda c=c, name=name: re.search(f"; other settings: {name} \\({which}\\)$", c.status()["cluster"]["says"]), 30)
         until(f"{c.name} logs it", lambda c=c, name=name: any(re.fullmatch(f"{name} \\({which}\\)", e["other"]) for e in c.events("settings_differ")), 30)
-    assert {e["other"] for e in one.events("settings_differ")} == {f"c3 ({which})"}
+    assert {e["other"] for e in one.told("settings_differ")} == {f"c3 ({which})"}
     stranger = world.cluster(0, server).add("c4", ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS="0x" + "12" * 20)
     assert "the database of STORE, belongs to another OnChainProposer" in words_at_start(stranger)
 

@@ -196,6 +196,7 @@ def test_what_is_wrong_with_a_path(world):
 def test_json_is_what_the_api_says(world):
     """Of what changes something too."""
     c = world.coordinator().start()
+    c.saw("event=l1_read")
     assert json.loads(c.verb("collateral", "refresh", "--json").stdout)["code"]
     batch = world.dir / "batch.json"
     batch.write_bytes(world.batch(1)["input"])

@@ -116,7 +116,7 @@ def test_sighup_reloads_what_may_change(world):
     file.write_text(f"{P}LOG_LEVEL=debug\n{P}MAX_PROVERS=10\n")
     c.signal(signal.SIGHUP)
     c.saw(r"event=reload .*taken over")
-    assert "MAX_PROVERS differs from the running one" in c.log()
+    c.saw("MAX_PROVERS differs from the running one")
     c.request()
     c.saw(r"event=request .*answer=empty")
     file.write_text(f"{P}LOG_LEVEL=loud\n")
@@ -233,7 +233,7 @@ def test_the_service_manager_is_told(world, tmp_path_factory):
 
 def test_port_zero_is_named_in_the_log(world):
     c = world.coordinator(LISTEN_PORT=0).start()
-    c.port = int(c.events("ready")[0]["listen"].rsplit(":", 1)[1])
+    c.port = int(c.told("ready")[0]["listen"].rsplit(":", 1)[1])
     assert c.port and c.request()[0] is None
 
 

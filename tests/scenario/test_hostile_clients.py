@@ -176,6 +176,7 @@ def test_too_many_connections_of_one_source(world):
 def test_whoever_fills_the_receive_buffers_fills_his_own(world):
     """250 connections of one address, then large messages of many: others' setups are taken."""
     c = world.coordinator(MAX_CONNECTIONS_PER_SOURCE=500).start()
+    c.saw("event=l1_read")
     setup = {"ProverSetup": {"prover_type": "TDX", "payload": [200] * 23000}}
     start = b'{"ProofSubmit":{"proof":{"Proof":{"proof":['  # tells nothing for which it could be refused
     held = []

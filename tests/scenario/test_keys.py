@@ -52,7 +52,7 @@ def sent_from(world, address):
 
 def processes_of(c):
     """(keeper, child) that hold the keys."""
-    keeper = int(c.events("signer_started")[-1]["pid"])
+    keeper = int(c.told("signer_started")[-1]["pid"])
     children = pathlib.Path(f"/proc/{keeper}/task/{keeper}/children")
     return keeper, int(until("a child of the keeper", lambda: children.read_text().split())[0])
 
@@ -88,7 +88,7 @@ def test_a_remote_signer_signs_uploads(new_world, signer):
                                    DCAP_ROOT_FILE=world.pki() / "root_ca.pem")).start()
     world.prover(c, qe=qe).start()
     c.saw(r"event=setup_acknowledged .*as=active")
-    assert len(c.events("collateral_uploaded")) == 7
+    assert len(c.told("collateral_uploaded", 7)) == 7
     world.feed(c, 2)
     world.until_verified(2)
     assert len(sent_from(world, signer.address)) >= 9
@@ -168,8 +168,7 @@ def test_a_signer_that_is_not_there_at_the_start(world):
     key = Key()
     assert c.setup(key.payload) is not True
     world.feed(c, 1)
-    number, _ = c.request()
-    assert c.submit(number, world.proof(key, number)) is True
+    until("the needed types", lambda: world.prove(c, key) == 1)
     c.saw("event=not_signed .*does not answer")
     back = Web3Signer(L1_KEY, port=gone.port)
     c.saw("event=signer_ready")
@@ -262,7 +261,7 @@ def test_its_child_is_killed_again_and_again(world):
     for last in range(1, 9):
         work_through(world, c, key, last)
     kills.stop()
-    assert c.events("signer_anew")
+    assert c.told("signer_anew")
     nonces = [int(t["nonce"], 16) for t in sent_from(world, L1_ADDRESS)]
     assert nonces == list(range(len(nonces)))
     assert c.alive and c.stop() == 0

@@ -105,7 +105,7 @@ def test_dead_at_the_start(world):
         c.stop()
         c.start(ready=False)
         until("ready", lambda: c.verb("healthcheck").returncode == 0)
-    assert min(int(e["start_ms"]) for e in c.events("ready")) < 1000
+    assert min(int(e["start_ms"]) for e in c.told("ready", 3)) < 1000
     assert c.say(b'{"InputRequest":{"commit_hash":"52e4b64","prover_type":"SP1"}}') == (
         b'{"InputResponse":{"id":null,"input":null,"format":null}}')
     key = Key()
@@ -227,7 +227,7 @@ def test_a_quote_over_ethrex(new_world):
         key = Key()
         quote = qe.quote(key.payload)
         until("registered", lambda: c.setup(quote) is True and world.signer == key.address, pause=1)
-        assert len(c.events("collateral_uploaded")) == 7
+        assert len(c.told("collateral_uploaded", 7)) == 7
         assert not c.events("registration_not_rehearsed") and not node.strict.refused
         world.feed(c, 1)
         prove_all(world, c, key, 1)

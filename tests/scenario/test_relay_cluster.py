@@ -315,8 +315,8 @@ def test_what_was_on_its_way_comes_again(world, harm):
         leader.saw("event=upstream_answered answer=not_kept .*batch=2 ")
     assert until("the next", lambda: others[0].request()[0]) == 3
     assert others[1].submit(3, world.proof(key, 3)) is True
-    told = heir.events("relay_resumed")
-    assert told and told[-1]["last_batch"] == "1" and "prover-timeout" in told[-1]["note"], told
+    told = heir.told("relay_resumed")
+    assert told[-1]["last_batch"] == "1" and "prover-timeout" in told[-1]["note"], told
     assert 2 not in relays.stored() and world.verified == 1
     until("the gap is said", lambda: "an input is missing before others" in heir.status()["relay"]["says"])
     relays.upstream.later(TIMEOUT + 1)

@@ -127,7 +127,7 @@ def test_a_verification_that_is_taken_back_within_retention(world, nodes):
     node.numbers[VERIFIED] = 0
     until("open again", lambda: len(c.status()["batches"]) == 2)
     assert all(b["types"]["TDX"]["good"] == 1 and b["input_bytes"] for b in c.status()["batches"])
-    assert c.events("l1_went_back") and "must be put again" not in c.log()
+    assert c.told("l1_went_back") and "must be put again" not in c.log()
     c.stop()
     assert kept(c) == (2, 2)
 
@@ -182,11 +182,12 @@ def test_an_input_is_replaced_after_a_revert(world):
     revert_batch(world, 3)
     until("reverted", lambda: c.status()["l1"]["last_committed_batch"] == 2)
     assert c.put(3, b'{"other":1}')[0] == 201
-    assert c.events("input_replaced")
+    c.saw("event=input_replaced")
     number, text = c.request()
     assert number == 3 and text == {"other": 1}
     c.kill()
     c.start()
+    c.saw("event=l1_read")
     assert c.put(3, world.batch(3)["input"])[0] == 201
     world.commit(3, 3)
     world.fed = 3
@@ -261,7 +262,7 @@ def test_no_ack_without_the_database(world, damage):
     subprocess.run(damage, shell=True, check=True, cwd=c.data)
     reply = c.submit(1, world.proof(Key(), 1))
     assert reply is not True and reply["Error"]["code"] == "try_again"
-    assert "was taken away under the daemon" in c.log()
+    c.saw("was taken away under the daemon")
 
 
 @pytest.mark.skipif("BACKLOG" not in os.environ, reason="SKIP: a measurement; BACKLOG=50000 runs it")

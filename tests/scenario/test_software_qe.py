@@ -241,7 +241,7 @@ def test_quote_gen_takes_its_quotes_there(bench, flags):
     guest.saw(f"WARNING: quotes come from {qe.reports}, not from the kernel")
     assert verdict(qe.pki, guest.quote()) == ("UpToDate", [])
     until("a second request", lambda: len(re.findall("^Sending quote", guest.log(), re.M)) >= 2)
-    assert len(set(re.findall("request (quote-gen-[0-9-]+):", qe.log()))) >= 2
+    until("two names", lambda: len(set(re.findall("request (quote-gen-[0-9-]+):", qe.log()))) >= 2)
     assert "Error creating quote" not in guest.log()
     assert guest.stop() == 0
 
@@ -254,7 +254,7 @@ def test_quote_gen_refuses_what_the_kernel_would_not_do(bench, flaw, words):
     qe = bench.start(SoftwareQE(bench, "--break", flaw))
     guest = bench.start(Guest(bench, qe.reports))
     guest.saw(f"^Error creating quote: {re.escape(words)}$")
-    assert re.search(r"^Sending quote [0-9a-f]{40}$", guest.log(), re.M)
+    guest.saw("^Sending quote [0-9a-f]{40}$")
 
 
 def test_quote_gen_gives_up_where_nobody_answers(bench):

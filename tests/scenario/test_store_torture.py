@@ -106,7 +106,8 @@ def test_every_sync_is_needed(tmp_path, ignore, when):
     torture = Torture(tmp_path, "t", random.Random(f"{SEED} {ignore}"))
     if when == "later":
         torture.cycle("strict", at_least=60)
+    # One cut in two shows it, and one in ten beside much else: the store may just have written all into its database.
     with pytest.raises(Lost) as lost:
-        for _ in range(20):
+        for _ in range(300):
             torture.cycle("strict", ignore, at_least=60)
     print(f"without the syncs of {ignore}, {when}: {str(lost.value)[:160]}")

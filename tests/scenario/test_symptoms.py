@@ -71,7 +71,7 @@ def test_rpc_down(world):
     c = world.coordinator(ETHREX_ETH_RPC_URL=f"http://127.0.0.1:{port}", RPC_TIMEOUT=10000).start()
     says(c, "rpc_down")
     assert time.monotonic() - begin < 4  # of them 2 for the start, and for `status`
-    ready, failed = (re.search(rf"^ts=\S+:(\d+\.\d+)Z \S+ event={e}\b", c.log(), re.M)[1] for e in ("ready", "endpoint_failed"))
+    ready, failed = (c.saw(rf"^ts=\S+:(\d+\.\d+)Z \S+ event={e}\b")[1] for e in ("ready", "endpoint_failed"))
     assert (float(failed) - float(ready)) % 60 < 2
     node = Endpoint(world.l1, port)
     c.saw("event=l1_read")  # and when it is over
@@ -147,7 +147,7 @@ def test_provers_are_no_l1(world):
 def test_a_contract_of_another_kind(world):
     c = world.coordinator(ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS=world.timelock).start(ready=False)
     says(c, "another_contract")
-    assert world.timelock.lower() in c.events("contract_of_another_kind")[0]["reason"].lower() and c.process.wait(30) == 78
+    assert world.timelock.lower() in c.told("contract_of_another_kind")[0]["reason"].lower() and c.process.wait(30) == 78
 
 
 def test_a_contract_that_is_paused(world):
@@ -175,7 +175,7 @@ def test_ports_that_are_taken(world):
             c = world.coordinator(name=f"c{i}", **settings).start(ready=False)
             says(c, "port_taken")
             named = list(settings)[-1]
-            assert re.search(rf"or set \S*.*{named}", c.events("start_failed")[0]["reason"]) and c.process.wait(30) == 1
+            assert re.search(rf"or set \S*.*{named}", c.told("start_failed")[0]["reason"]) and c.process.wait(30) == 1
 
 
 def test_an_address_of_another_machine(world):
@@ -249,7 +249,7 @@ def test_gas_runs_out_and_is_out(world):
     world.l1.rpc("anvil_setBalance", address, hex(10**16))
     c = world.coordinator().start()
     says(c, "gas_runs_out")
-    assert address in c.events("funds_low")[0]["address"]
+    assert address in c.told("funds_low")[0]["address"]
     world.l1.rpc("anvil_setBalance", address, "0x1")
     c.stop()
     c.start()

@@ -53,6 +53,7 @@ FLAVOURS = {
     "automata-v1.1": {"ETHREX_L2_TDX": "true"},
 }
 P = "ETHREX_PROOF_COORDINATOR_"
+LATE_L1 = float(os.environ.get("LATE_L1") or 0)  # seconds by which a coordinator hears L1 late: finds tests that do not wait for it
 
 
 class Node(L1):
@@ -198,10 +199,9 @@ class Coordinator(Process):
         return clean_env(**self.settings)
 
     def start(self, *flags, ready=True):
-        before = len(self.log())
         self.spawn([program(*self.binary), "run", *flags], env={**self.env(), **self.preload})
         if ready:
-            self.saw(r"event=ready\b", start=before)
+            self.saw(r"event=ready\b")
         return self
 
     def clock_off(self, seconds):
@@ -222,6 +222,10 @@ class Coordinator(Process):
             if re.search(rf"\bevent={name}( |$)", line):
                 found.append(dict(word.split("=", 1) for word in shlex.split(line) if "=" in word))
         return found
+
+    def told(self, name, times=1):
+        """The same, once there are so many: a line may come after the answer that it is about."""
+        return until(f"{times} event={name}", lambda: len(found := self.events(name)) >= times and found)
 
     # --- the admin listener ---
 
@@ -332,8 +336,12 @@ class Prover(Process):
         at = 0 if len(sent) == 20 else {4: 568, 5: 574}[sent[0]]  # report data, quotes v4 and v5
         return "0x" + sent[at:at + 20].hex()
 
-    def processed(self):
-        return [int(n) for n in re.findall(r"^Processed batch (\d+)$", self.log(), re.M)]
+    def processed(self, count):
+        """The batches that it says are done, once there are so many."""
+        def look():
+            done = [int(n) for n in re.findall(r"^Processed batch (\d+)$", self.log(), re.M)]
+            return len(done) >= count and done
+        return until(f"{count} batches processed", look)
 
 
 class Sequencer(Process):
@@ -366,8 +374,8 @@ class World:
         self.l1 = Node(self.dir / "l1.json", self.dir / "anvil.log")
         self.l1.rpc("evm_mine")  # until then its head is as old as the template
         client = os.environ.get("L1_CLIENT")
-        self.front = Endpoint(self.l1, client=client) if client else None
-        self.rpc_url = self.front.url if client else self.l1.url
+        self.front = Endpoint(self.l1, client=client, late=LATE_L1) if client or LATE_L1 else None
+        self.rpc_url = self.front.url if self.front else self.l1.url
         self.proposer = env["ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS"]
         self.timelock = env["ETHREX_TIMELOCK_ADDRESS"]
         self.verifier = env["ETHREX_DEPLOYER_TDX_VERIFIER_ADDRESS"]

@@ -189,6 +189,16 @@ static void test_sockets(void **state)
 	refused(P "ADMIN_LISTEN", "unix:/nonexistent/admin.sock", "\"/nonexistent\"");
 	snprintf(text, sizeof text, "unix:/%0120d", 0);
 	refused(P "ADMIN_LISTEN", text, "longer than 107");
+	/* The one in the data directory: of 107 characters, and of one more. */
+	for (fd = 107; fd <= 108; fd++) {
+		snprintf(text, sizeof text, "%s/%0*d", dir,
+			 fd - (int)strlen(dir) - (int)strlen("//admin.sock"), 0);
+		setenv(P "DATA_DIR", text, 1);
+		assert_true(load(0, NULL) == (fd == 107));
+	}
+	expect_said(text);
+	expect_said("/admin.sock is longer than the 107 characters of a Unix socket's path");
+	begin(state);
 	/* It would be unlinked. */
 	write_file("precious", 0600);
 	snprintf(text, sizeof text, "unix:%s", path);

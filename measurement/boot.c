@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define STUB_OLDEST 252u
-#define STUB_NEWEST 256u
+#define STUB_NEWEST 255u /* 256 measures what it hands on into the registers of a TD, too */
 
 static void add(struct boot_events *b, int rtmr, enum event_type type,
 		const uint8_t digest[DIGEST_SIZE], const char *words)
@@ -34,10 +34,25 @@ static void add_action(struct boot_events *b, const char *text, const char *word
 	add_bytes(b, 1, EVENT_EFI_ACTION, span_of(text, strlen(text)), words);
 }
 
+/* Whether the code asks firmware for the registers of a TD: EFI_CC_MEASUREMENT_PROTOCOL_GUID is in
+ * it, at once or in the pieces that its instructions hold. */
+static bool measures_itself(struct span image, const char *const *but)
+{
+	static const uint8_t guid[16] = {0x3d, 0x1a, 0x75, 0x96, 0xf4, 0x72, 0xa6, 0x41,
+					 0xa7, 0x94, 0xed, 0x5d, 0x0e, 0x67, 0xae, 0x6b};
+	size_t i;
+
+	for (i = 0; i < sizeof guid; i += 4)
+		if (!pe_holds(image, but, guid + i, 4))
+			return false;
+	return true;
+}
+
 /* "#### LoaderInfo: systemd-stub 252.38-1 ####", in section .sdmagic */
 static bool check_stub(struct span image, struct why *why)
 {
 	static const char name[] = "systemd-stub ";
+	static const char *const payload[] = {".linux", ".initrd", NULL};
 	unsigned version = 0;
 	struct span magic;
 	size_t i;
@@ -52,10 +67,29 @@ static bool check_stub(struct span image, struct why *why)
 	for (i += sizeof name - 1;
 	     i < magic.n && magic.p[i] >= '0' && magic.p[i] <= '9' && version < 100000; i++)
 		version = 10 * version + (unsigned)(magic.p[i] - '0');
-	if (version >= STUB_OLDEST && version <= STUB_NEWEST)
+	if (version < STUB_OLDEST || version > STUB_NEWEST) {
+		why_set(why, "the stub is systemd-stub %u; what %u to %u measure is known", version,
+			STUB_OLDEST, STUB_NEWEST);
+		return false;
+	}
+	if (!measures_itself(image, payload))
 		return true;
-	why_set(why, "the stub is systemd-stub %u; what %u to %u measure is known", version,
-		STUB_OLDEST, STUB_NEWEST);
+	why_set(why,
+		"the stub, systemd-stub %u, was changed to measure into a TD's registers itself: "
+		"what it measures is not known",
+		version);
+	return false;
+}
+
+/* Before Linux 6.9 its stub knew a TPM alone. */
+static bool check_kernel(struct span kernel, struct why *why)
+{
+	static const char *const none[] = {NULL};
+
+	if (measures_itself(kernel, none))
+		return true;
+	why_set(why, "it does not measure into a TD's registers (Linux does since 6.9): neither "
+		     "command line nor initial RAM disk would be in RTMR2");
 	return false;
 }
 
@@ -129,7 +163,8 @@ static bool add_image(struct boot_events *b, struct span image, struct why *why)
 	    !pe_authenticode(digest, image, why))
 		return false;
 	add(b, 1, EVENT_EFI_BOOT_APPLICATION, digest, "the unified kernel image");
-	if (!pe_section(&part, image, ".linux", why) || !pe_authenticode(digest, part, why)) {
+	if (!pe_section(&part, image, ".linux", why) || !pe_authenticode(digest, part, why) ||
+	    !check_kernel(part, why)) {
 		why_wrap(why, "the kernel");
 		return false;
 	}

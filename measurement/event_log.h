@@ -42,7 +42,7 @@ enum event_type {
 
 #define EVENT_OF_MRTD -1
 /* In a TPM's log: what a TD's would not have. Each PCR has a separator, each register one; and
- * systemd-stub 252..256 measures its sections into PCR 11..13, for it knows a TPM and no TD. */
+ * systemd-stub 252..255 measures its sections into PCR 11..13, for it knows a TPM and no TD. */
 #define EVENT_OF_TPM_ALONE -2
 #define EVENT_WORDS_SIZE   2304u /* enough for event_words() */
 

@@ -169,6 +169,29 @@ bool pe_has_section(struct span image, const char *name)
 	return n > 0;
 }
 
+static bool is_named(const uint8_t *section, const char *const *names)
+{
+	for (; *names; names++)
+		if (strncmp((const char *)section, *names, 8) == 0)
+			return true;
+	return false;
+}
+
+bool pe_holds(struct span image, const char *const *but, const void *bytes, size_t n)
+{
+	struct pe pe;
+	unsigned i;
+
+	if (!parse(&pe, image, NULL))
+		return false;
+	for (i = 0; i < pe.n; i++)
+		if (!is_named(pe.section[i], but) &&
+		    memmem(image.p + le32(pe.section[i] + SEC_RAW),
+			   le32(pe.section[i] + SEC_RAW_SIZE), bytes, n))
+			return true;
+	return false;
+}
+
 bool pe_section(struct span *out, struct span image, const char *name, struct why *why)
 {
 	const uint8_t *p;

@@ -24,4 +24,8 @@ bool pe_section(struct span *out, struct span image, const char *name, struct wh
 /* Whether a section has that name, or one that starts with it. */
 bool pe_has_section(struct span image, const char *name);
 
+/* Whether the n bytes stand in a section of the executable whose name is none of but, which ends
+ * with NULL. False too for what is no such executable. */
+bool pe_holds(struct span image, const char *const *but, const void *bytes, size_t n);
+
 #endif

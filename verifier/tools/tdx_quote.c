@@ -105,7 +105,7 @@ static const struct cli_verb verbs[VERBS] = {
 	      "which measurement changed, and what usually causes it: 0 equal, 1 different", FORMS},
     [MEASURE] = {"measure", "IMAGE", 1, 1, of_measure, false,
 		 "what MRTD and RTMR0..2 of a TD that boots this disk will be, and why",
-		 "IMAGE boots a unified kernel image with systemd-stub 252 to 256 from its EFI\n"
+		 "IMAGE boots a unified kernel image with systemd-stub 252 to 255 from its EFI\n"
 		 "system partition. What no quote has shown is marked UNCONFIRMED."},
     [REPLAY] = {"replay", "[EVENTLOG]", 0, 1, of_replay, false,
 		"the RTMRs that a CCEL event log leads to, and the first event that differs",

@@ -125,7 +125,11 @@ def test_what_nobody_has_seen_is_no_policy(tmp_path, image, firmware):
 
 
 @pytest.mark.parametrize("what,words", [
-    ({"stub": "262.1"}, "systemd-stub 262; what 252 to 256 measure is known"),
+    ({"stub": "262.1"}, "systemd-stub 262; what 252 to 255 measure is known"),
+    ({"stub": "256.7-2"}, "systemd-stub 256; what 252 to 255 measure is known"),
+    ({"stub_code": disk.KNOWS_A_TD}, "was changed to measure into a TD's registers itself"),
+    ({"kernel": b"a TPM alone"}, "the kernel: it does not measure into a TD's registers (Linux does since 6.9)"),
+    ({"kernel": disk.KNOWS_A_TD[:-4]}, "the kernel: it does not measure into a TD's registers"),
     ({"without": [".initrd"]}, "no section .initrd"),
     ({"without": [".linux"]}, "no section .linux"),
     ({"without": [".sdmagic"]}, "no systemd-stub"),
@@ -151,6 +155,12 @@ def test_what_cannot_be_predicted_is_said(tmp_path, what, words):
     path = put(tmp_path / "disk.raw", disk.Image(**what).disk)
     status, out, err = run("measure", path)
     assert (status, out) == (2, "") and words in err and str(path) in err
+
+
+def test_the_newest_stub_that_is_known(tmp_path, image):
+    """And its initial RAM disk may hold any bytes."""
+    newest = disk.Image(stub="255.4", initrd=disk.KNOWS_A_TD * 9)
+    assert measure(put(tmp_path / "newest.raw", newest.disk))["rtmr2"]["value"] == newest.rtmr2.hex() != image.rtmr2.hex()
 
 
 @pytest.mark.parametrize("esp", [{"label": b"EFI        "}, {"label": b"BOOT       "},

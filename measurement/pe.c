@@ -135,7 +135,13 @@ bool pe_authenticode(uint8_t out[DIGEST_SIZE], struct span image, struct why *wh
 		digest_add(&s,
 			   span_of(image.p + hashed, (size_t)(image.n - hashed - pe.certificates)));
 	digest_end(&s, out);
-	return true;
+	if (image.n <= hashed || image.n >= hashed + pe.certificates)
+		return true;
+	why_set(why,
+		"the executable's certificates have %llu bytes, and %llu are left behind its "
+		"sections: firmware measures none such",
+		(unsigned long long)pe.certificates, (unsigned long long)(image.n - hashed));
+	return false;
 }
 
 /* The section of that name. Stubs differ in which of two they take, and older ones compare no more

@@ -14,7 +14,7 @@
 #define PE_SECTIONS_MAX 96u
 
 /* The hash without the checksum, the entry of the certificate table, and the certificates. False
- * with the sentence: not such an executable, or one whose parts lie outside it. */
+ * with the sentence: not such an executable, or one whose parts lie outside it or do not add up. */
 bool pe_authenticode(uint8_t out[DIGEST_SIZE], struct span image, struct why *why);
 
 /* A section's content, without the padding behind it. False with the sentence: no such section,

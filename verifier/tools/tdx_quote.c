@@ -173,6 +173,27 @@ static void take_options(struct options *o, const struct cli_call *call)
 		o->file[o->n_files] = call->argument[o->n_files];
 }
 
+/* Of two flags one would go unheard. */
+static bool contradicts(const struct cli_call *call)
+{
+	static const char *const pairs[][3] = {
+	    {"json", "solidity", "are two forms of output: one of them"},
+	    {"json", "policy-json", "are two forms of output: one of them"},
+	    {"json", "raw", "are two forms of output: one of them"},
+	    {"solidity", "policy-json", "are two forms of output: one of them"},
+	    {"collateral", "status", "are two sources of the status: one of them"},
+	    {"collateral", "fmspc", "are two sources of the FMSPC: one of them"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof pairs / sizeof *pairs; i++)
+		if (cli_value(call, pairs[i][0]) && cli_value(call, pairs[i][1])) {
+			complain("--%s and --%s %s", pairs[i][0], pairs[i][1], pairs[i][2]);
+			return true;
+		}
+	return false;
+}
+
 /* This program asks nobody: proof-coordinator, beside it or in PATH, has the sources. */
 static int fetch_collateral(char **argv)
 {
@@ -215,6 +236,8 @@ int main(int argc, char **argv)
 		complain("collateral can only be fetched: tdx-quote collateral fetch QUOTE");
 		return CLI_USAGE;
 	}
+	if (contradicts(&call))
+		return CLI_USAGE;
 	take_options(&o, &call);
 	status = run[verb](&o);
 	if (fflush(stdout) != 0) {

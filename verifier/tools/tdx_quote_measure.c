@@ -121,7 +121,7 @@ static bool from_firmware(struct measurements *m, const char *path, struct why *
 		why_wrap(why, "%s", path);
 		return false;
 	}
-	ok = sha256_hex(m->firmware_sha256, file) && firmware_parse(&f, file, why);
+	ok = firmware_parse(&f, file, why) && sha256_hex(m->firmware_sha256, file);
 	if (ok) {
 		firmware_mrtd(m->mrtd_one_pass, &f, PAGES_ONE_PASS);
 		firmware_mrtd(m->mrtd_two_pass, &f, PAGES_TWO_PASS);
@@ -155,7 +155,7 @@ static bool from_image(struct measurements *m, const char *path, struct why *why
 		why_wrap(why, "%s", path);
 		return false;
 	}
-	ok = sha256_hex(m->image_sha256, file) && boot_events_predict(&boot, file, why);
+	ok = boot_events_predict(&boot, file, why) && sha256_hex(m->image_sha256, file);
 	if (ok) {
 		log = boot_events_log(&boot);
 		event_log_replay(&log, rtmr);

@@ -154,10 +154,15 @@ static void against_quote(const struct event_log *log, const struct input *q, bo
 
 		snprintf(name, sizeof name, "rtmr%u", i);
 		d = event_log_compare(log, i, body_field(q, name).p);
+		if (d.match == REGISTER_SAME)
+			continue;
 		/* The running system may extend RTMR3, and whoever keeps that log is not firmware.
 		 */
-		if (d.match == REGISTER_SAME || (i == 3 && d.event == log->n))
+		if (i == 3 && d.event == log->n) {
+			complain("RTMR3 is not compared: the quote's is not empty, and the log has "
+				 "no event for it");
 			continue;
+		}
 		explain(sentence, sizeof sentence, log, i, body_field(q, name).p, d);
 		finding(json, any, sentence);
 	}

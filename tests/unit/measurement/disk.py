@@ -21,7 +21,7 @@ def fold(*digests):
     return register
 
 
-def pe(sections, tail=b"", certificates=b"", shuffle=False, in_memory=None):
+def pe(sections, tail=b"", certificates=b"", shuffle=False, in_memory=None, cut=0):
     """An executable of x86-64 firmware, and the hash by which firmware measures it."""
     align = 0x200
     headers = 0x400
@@ -49,7 +49,8 @@ def pe(sections, tail=b"", certificates=b"", shuffle=False, in_memory=None):
     if certificates:
         struct.pack_into("<II", head, optional + 144, at, len(certificates))
     hashed = bytes(head[:optional + 64] + head[optional + 68:optional + 144] + head[optional + 152:])
-    return bytes(head) + body + tail + certificates, sha384(hashed + body + tail)
+    whole = bytes(head) + body + tail + certificates
+    return whole[:len(whole) - cut], sha384(hashed + body + tail)
 
 
 def fat32(content, label=b"NO NAME    ", in_root=b"", in_boot=b"", in_loader=b""):
@@ -111,7 +112,8 @@ class Image:
     """A bootable disk and the registers that it leads to."""
 
     def __init__(self, cmdline=b"console=ttyS0 roothash=00", initrd=b"initrd" * 99, stub="252.39-1", **more):
-        kernel, kernel_hash = pe([(".text", b"kernel" * 300 + more.get("kernel", KNOWS_A_TD))], tail=b"behind the sections")
+        code = b"kernel" * 300 + more.get("kernel", KNOWS_A_TD)
+        kernel, kernel_hash = pe([(".text", code)], tail=b"behind the sections", **more.get("signed", {}))
         sections = [(".text", b"stub" * 200 + more.get("stub_code", b"")), (".sdmagic", f"#### LoaderInfo: systemd-stub {stub} ####\0".encode()),
                     (".cmdline", cmdline), (".linux", kernel), (".initrd", initrd), *more.get("sections", ())]
         uki, uki_hash = pe([s for s in sections if s[0] not in more.get("without", ())], shuffle=True,

@@ -119,6 +119,9 @@ def test_what_nobody_has_seen_is_no_policy(tmp_path, image, firmware):
     assert status == 1 and out == "" and "rtmr2 is not confirmed" in err and "rtmr1" not in err
     status, out, err = run(*arguments, "--solidity", "--accept-unconfirmed")
     assert status == 0 and out.split("hex")[1].strip(' ",\n') == firmware.mrtd["one_pass"].hex()
+    for two in (("--solidity", "--policy-json"), ("--json", "--solidity"), ("--json", "--policy-json")):
+        status, out, err = run(*arguments, *two, "--accept-unconfirmed")
+        assert (status, out) == (64, "") and "are two forms of output: one of them" in err
     status, out, err = run(*arguments, "--policy-json", "--accept-unconfirmed", "--name", "mine")
     only = json.loads(out)["images"][0]
     assert only["name"] == "mine" and only["rtmr2"] == image.rtmr2.hex()
@@ -130,6 +133,7 @@ def test_what_nobody_has_seen_is_no_policy(tmp_path, image, firmware):
     ({"stub_code": disk.KNOWS_A_TD}, "was changed to measure into a TD's registers itself"),
     ({"kernel": b"a TPM alone"}, "the kernel: it does not measure into a TD's registers (Linux does since 6.9)"),
     ({"kernel": disk.KNOWS_A_TD[:-4]}, "the kernel: it does not measure into a TD's registers"),
+    ({"signed": {"certificates": bytes(800), "cut": 100}}, "certificates have 800 bytes, and 719 are left behind its sections"),
     ({"without": [".initrd"]}, "no section .initrd"),
     ({"without": [".linux"]}, "no section .linux"),
     ({"without": [".sdmagic"]}, "no systemd-stub"),
@@ -155,6 +159,12 @@ def test_what_cannot_be_predicted_is_said(tmp_path, what, words):
     path = put(tmp_path / "disk.raw", disk.Image(**what).disk)
     status, out, err = run("measure", path)
     assert (status, out) == (2, "") and words in err and str(path) in err
+
+
+def test_a_signed_kernel(tmp_path, image):
+    """Its certificates are of the file, and so of the unified image's hash, but not of its own."""
+    signed = disk.Image(signed={"certificates": bytes(800)})
+    assert measure(put(tmp_path / "signed.raw", signed.disk))["rtmr1"]["value"] == signed.rtmr1.hex() != image.rtmr1.hex()
 
 
 def test_the_newest_stub_that_is_known(tmp_path, image):
@@ -262,6 +272,20 @@ def test_the_first_event_that_differs_is_named(tmp_path, image):
     assert status == 1
     assert 'RTMR2: the command line differs (event 1): expected the command line "console=ttyS0 roothash=00"' in out
     assert 'RTMR1: the step "Calling EFI Application from Boot Option" is expected, and the log has no such event' in out
+
+
+def test_what_the_running_system_extended_is_not_passed_over(tmp_path):
+    log = put(tmp_path / "log", event_log([(2, 4, b"x", b"")]))
+    registers = [bytes(48), disk.fold(disk.sha384(b"x")), bytes(48)]
+    status, out, err = run("replay", log, "--quote", quote(tmp_path, bytes(48), [*registers, bytes(48)]))
+    assert (status, err) == (0, "") and out.endswith("the log leads to it\n")
+    extended = quote(tmp_path, bytes(48), [*registers, b"\x03" * 48], "extended.bin")
+    status, out, err = run("replay", log, "--quote", extended)
+    assert status == 0 and "RTMR3 is not compared: the quote's is not empty, and the log has no event for it" in err
+    # A log that has events for it is held against it.
+    kept = put(tmp_path / "kept", event_log([(2, 4, b"x", b""), (4, 4, b"y", b"")]))
+    status, out, err = run("replay", kept, "--quote", extended)
+    assert (status, err) == (1, "") and "RTMR3 differs" in out
 
 
 def test_a_file_that_was_changed_is_no_prediction(tmp_path, image, firmware):

@@ -223,6 +223,17 @@ def test_measurements_and_diff(tmp_path):
     assert run("diff", "--json", "-", EXAMPLE, stdin=log)[0] == 1
 
 
+@pytest.mark.parametrize("verb, two", [
+    ("measurements", ("--json", "--solidity")), ("measurements", ("--json", "--policy-json")),
+    ("measurements", ("--solidity", "--policy-json")), ("report", ("--json", "--raw")),
+    ("report", ("--collateral=.", "--status=OutOfDate")), ("report", ("--collateral=.", "--fmspc=00806f050000")),
+])
+def test_two_flags_that_contradict_each_other(verb, two):
+    code, out, err = run(verb, *two, EXAMPLE)
+    first, second = (flag.split("=")[0] for flag in two)
+    assert (code, out) == (64, "") and f"{first} and {second} are two " in err
+
+
 def test_bad_input():
     for stdin in (b"", b"hello", b"00", b"\x04\x00\x02", bytes(5000), b"0x", b"Sending quote "):
         code, out, err = run("inspect", stdin=stdin)

@@ -264,7 +264,8 @@ struct qe_identity {
 bool tdxv__tcb_info_parse(struct tcb_info *t, struct tdxv_bytes body, struct tdxv_why *why);
 bool tdxv__qe_identity_parse(struct qe_identity *q, struct tdxv_bytes body, struct tdxv_why *why);
 
-/* Shared by both: {"tcb":{"isvsvn":n},"tcbDate","tcbStatus","advisoryIDs"} levels, sorted. */
+/* Shared by both: {"tcb":{"isvsvn":n},"tcbDate","tcbStatus","advisoryIDs"} levels, highest first.
+ */
 bool tdxv__isvsvn_levels(struct json *j, struct level *level, unsigned *n,
 			 struct advisory_pool *pool);
 bool tdxv__advisories(struct json *j, struct level *level, struct advisory_pool *pool);

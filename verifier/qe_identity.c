@@ -81,7 +81,6 @@ bool tdxv__isvsvn_levels(struct json *j, struct level *level, unsigned *n,
 {
 	bool first = true;
 	struct level l;
-	unsigned i;
 
 	*n = 0;
 	tdxv__json_array(j);
@@ -90,13 +89,11 @@ bool tdxv__isvsvn_levels(struct json *j, struct level *level, unsigned *n,
 			return false;
 		if (*n == ISVSVN_LEVELS_MAX)
 			return tdxv__json_fail(j, "too many TCB levels");
-		for (i = *n; i > 0 && level[i - 1].isvsvn <= l.isvsvn; i--) {
-			if (level[i - 1].isvsvn == l.isvsvn)
-				return tdxv__json_fail(j, "two TCB levels with the same isvsvn");
-			level[i] = level[i - 1];
-		}
-		level[i] = l;
-		++*n;
+		/* Which counts of others: releases of Intel's library sort, or take the first that
+		 * fits. */
+		if (*n && l.isvsvn >= level[*n - 1].isvsvn)
+			return tdxv__json_fail(j, "two TCB levels whose isvsvn does not fall");
+		level[(*n)++] = l;
 	}
 	return !j->failed && (*n > 0 || tdxv__json_fail(j, "there are no TCB levels"));
 }

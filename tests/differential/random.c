@@ -220,6 +220,12 @@ static unsigned random_svn(struct rng *r, unsigned start, unsigned i)
 	return rng_below(r, 30) ? (start + 3 * i) % 7 : (unsigned)rng_below(r, 7);
 }
 
+/* That of a module or enclave, of at most four: mostly falling, as nothing else is read. */
+static unsigned falling_svn(struct rng *r, unsigned start, unsigned i)
+{
+	return rng_below(r, 30) ? 3 + start % 4 - i : (unsigned)rng_below(r, 7);
+}
+
 static void random_level(struct forge_level *l, struct rng *r, unsigned svn, size_t statuses)
 {
 	static const char *const status[] = {"UpToDate",
@@ -241,7 +247,7 @@ static void random_level(struct forge_level *l, struct rng *r, unsigned svn, siz
 				  .advisory = random_advisories(r)};
 }
 
-/* Levels in any order, and SVNs around them. */
+/* Levels of the platform in any order, and SVNs around them. */
 static void random_levels(struct forge *f, struct rng *r)
 {
 	unsigned i, start = (unsigned)rng_below(r, 7);
@@ -251,10 +257,10 @@ static void random_levels(struct forge *f, struct rng *r)
 		random_level(&f->level[i], r, random_svn(r, start, i), 7);
 	f->n_module_levels = 1 + (unsigned)rng_below(r, 4);
 	for (i = 0; i < f->n_module_levels; i++)
-		random_level(&f->module_level[i], r, random_svn(r, start, i), 3);
+		random_level(&f->module_level[i], r, falling_svn(r, start, i), 3);
 	f->n_qe_levels = 1 + (unsigned)rng_below(r, 4);
 	for (i = 0; i < f->n_qe_levels; i++)
-		random_level(&f->qe_level[i], r, random_svn(r, start + 1, i), 3);
+		random_level(&f->qe_level[i], r, falling_svn(r, start + 1, i), 3);
 	for (i = 0; i < 4; i++) {
 		f->comp_svn[rng_below(r, 16)] = (uint8_t)(3 + rng_below(r, 4));
 		f->body[2 + rng_below(r, 14)] = (uint8_t)(3 + rng_below(r, 4));

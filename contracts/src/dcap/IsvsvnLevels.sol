@@ -18,24 +18,20 @@ library IsvsvnLevels {
 
     /// A byte with the number of levels, then the levels.
     function read(Json.Reader memory r) internal pure returns (bytes memory packed) {
-        uint256[] memory sorted = new uint256[](MAX); // SVN << 8 | status
         uint256 n;
+        uint256 last; // SVN << 8 | status
         Json.array(r);
         for (; Json.element(r, n); ++n) {
             if (n == MAX) revert("more than 16 TCB levels of a module or enclave");
             uint256 level = _level(r);
-            uint256 i = n;
-            for (; i > 0 && sorted[i - 1] >> 8 <= level >> 8; --i) {
-                if (sorted[i - 1] >> 8 == level >> 8) revert("two TCB levels with the same isvsvn");
-                sorted[i] = sorted[i - 1];
-            }
-            sorted[i] = level;
+            // Which counts of others: releases of Intel's library sort, or take the first that fits.
+            if (n != 0 && level >> 8 >= last >> 8)
+                revert("two TCB levels whose isvsvn does not fall");
+            packed = abi.encodePacked(packed, uint24(level));
+            last = level;
         }
         if (n == 0) revert("there are no TCB levels");
-        packed = abi.encodePacked(uint8(n));
-        for (uint256 i = 0; i < n; ++i) {
-            packed = abi.encodePacked(packed, uint24(sorted[i]));
-        }
+        packed = abi.encodePacked(uint8(n), packed);
     }
 
     function _level(Json.Reader memory r) private pure returns (uint256 level) {

@@ -157,6 +157,12 @@
 	  TCB_INFO_FORMAT)                                                                         \
 	S((f->qe_level[1].sgx = f->qe_level[0].sgx, f->qe_level[1].date = "2020-01-01T00:00:00Z"), \
 	  QE_IDENTITY_FORMAT)                                                                      \
+	S((f->module_level[0].sgx = 1, f->module_level[0].status = "OutOfDate",                    \
+	   f->module_level[1].sgx = 5, f->module_level[1].status = "UpToDate"),                    \
+	  TCB_INFO_FORMAT)                                                                         \
+	S((f->qe_level[0].sgx = 1, f->qe_level[0].status = "OutOfDate", f->qe_level[1].sgx = 4,    \
+	   f->qe_level[1].status = "UpToDate"),                                                    \
+	  QE_IDENTITY_FORMAT)                                                                      \
 	S(f->qe_level[0].sgx = 65536, QE_IDENTITY_FORMAT)                                          \
 	S(f->level[0].advisory = "", TCB_INFO_FORMAT)                                              \
 	S(f->level[0].advisory = "INTEL SA", TCB_INFO_FORMAT)                                      \

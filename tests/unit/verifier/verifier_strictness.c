@@ -298,7 +298,7 @@ static void a_level_of_16(struct buf *b, unsigned i)
 	assert_true(buf_printf(b,
 			       "{\"tcb\":{\"isvsvn\":%u},\"tcbDate\":\"2024-03-13T00:00:00Z\","
 			       "\"tcbStatus\":\"UpToDate\"},",
-			       100 + i));
+			       100 - i));
 }
 
 static void components(struct buf *b)

@@ -15,7 +15,9 @@ static bool status_accepted(const struct tdxv_policy *p, enum tdxv_tcb_status s,
 {
 	if (p->accepted_statuses & 1u << s)
 		return true;
-	if (p->grace_seconds <= 0 || now < date || now - date > p->grace_seconds)
+	/* Without a sign, for any two times may be further apart than a signed number tells. */
+	if (p->grace_seconds <= 0 || now < date ||
+	    (uint64_t)now - (uint64_t)date > (uint64_t)p->grace_seconds)
 		return false;
 	/* Within the grace period an outdated TCB counts as what it was before. */
 	if (s == TDXV_TCB_OUT_OF_DATE)

@@ -193,10 +193,10 @@ static void levels(void **state)
 
 static void dates_and_advisories(void **state)
 {
-	struct tdxv_collateral *c;
+	struct tdxv_collateral *c, *c2;
 	struct tdxv_policy p;
 	struct forge f;
-	struct forged x;
+	struct forged x, x2;
 
 	(void)state;
 	forge_init(&f);
@@ -264,6 +264,15 @@ static void dates_and_advisories(void **state)
 	assert_true(v.accepted);
 	tdxv_verify(&v, x.quote.p, x.quote.len, c, &p, NULL, FORGE_NOW + 1);
 	assert_false(v.accepted);
+	tdxv_verify(&v, x.quote.p, x.quote.len, c, &p, NULL, INT64_MAX);
+	assert_int_equal(v.check[TDXV_CHECK_POLICY_TCB_STATUS].status, TDXV_FAIL);
+	/* From before 1970 to the end of time is more than 63 bits hold. */
+	f.qe_level[1].date = "1960-01-01T00:00:00Z";
+	forge_build(&x2, &f);
+	forged_verify(&v, &c2, &x2, &p, INT64_MAX);
+	assert_int_equal(v.check[TDXV_CHECK_POLICY_TCB_STATUS].status, TDXV_FAIL);
+	tdxv_collateral_free(c2);
+	forged_free(&x2);
 	p.grace_seconds = 0;
 	p.min_tcb_evaluation_number = 18;
 	tdxv_verify(&v, x.quote.p, x.quote.len, c, &p, NULL, FORGE_NOW);

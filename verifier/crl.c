@@ -16,9 +16,10 @@ static bool is(struct tdxv_bytes b, const uint8_t *p, size_t n)
 	return b.n == n && memcmp(b.p, p, n) == 0;
 }
 
-static bool take_extension(struct tdxv_bytes *list, struct tdxv_bytes *oid, bool *critical)
+static bool take_extension(struct tdxv_bytes *list, struct tdxv_bytes *oid, bool *critical,
+			   struct tdxv_bytes *value)
 {
-	struct tdxv_bytes ext, flag, value;
+	struct tdxv_bytes ext, flag;
 
 	*critical = false;
 	if (!tdxv__der_take(list, DER_SEQUENCE, &ext, NULL) || !tdxv__der_oid(&ext, oid))
@@ -28,12 +29,12 @@ static bool take_extension(struct tdxv_bytes *list, struct tdxv_bytes *oid, bool
 			return false;
 		*critical = flag.p[0] != 0;
 	}
-	return tdxv__der_take(&ext, DER_OCTET_STRING, &value, NULL) && ext.n == 0;
+	return tdxv__der_take(&ext, DER_OCTET_STRING, value, NULL) && ext.n == 0;
 }
 
 static bool entry_is_fine(struct tdxv_bytes entry)
 {
-	struct tdxv_bytes serial, list, oid;
+	struct tdxv_bytes serial, list, oid, value;
 	bool critical;
 	int64_t when;
 
@@ -44,29 +45,40 @@ static bool entry_is_fine(struct tdxv_bytes entry)
 	if (!tdxv__der_take(&entry, DER_SEQUENCE, &list, NULL) || entry.n)
 		return false;
 	while (list.n)
-		if (!take_extension(&list, &oid, &critical) ||
+		if (!take_extension(&list, &oid, &critical, &value) ||
 		    (critical && !is(oid, oid_reason, sizeof oid_reason)))
 			return false;
 	return true;
 }
 
+/* Intel's library reads it, though nothing is done with it. */
+static bool is_number(struct tdxv_bytes value)
+{
+	struct tdxv_bytes number;
+
+	return tdxv__der_serial(&value, &number) && value.n == 0;
+}
+
 static const char *extensions(struct tdxv_bytes tbs)
 {
-	struct tdxv_bytes wrapped, list, oid;
+	struct tdxv_bytes wrapped, list, oid, value;
 	bool has_number = false, has_aki = false, critical;
 
 	if (!tdxv__der_take(&tbs, DER_CONTEXT_0, &wrapped, NULL) || tbs.n ||
 	    !tdxv__der_take(&wrapped, DER_SEQUENCE, &list, NULL) || wrapped.n)
 		return "the extensions are missing or malformed";
 	while (list.n) {
-		if (!take_extension(&list, &oid, &critical))
+		if (!take_extension(&list, &oid, &critical, &value))
 			return "an extension is malformed";
-		if (is(oid, oid_number, sizeof oid_number))
+		if (is(oid, oid_number, sizeof oid_number)) {
+			if (has_number || !is_number(value))
+				return "the CRL number is malformed or repeated";
 			has_number = true;
-		else if (is(oid, oid_aki, sizeof oid_aki))
+		} else if (is(oid, oid_aki, sizeof oid_aki)) {
 			has_aki = true;
-		else if (critical)
+		} else if (critical) {
 			return "an unknown extension is marked critical";
+		}
 	}
 	return has_number && has_aki ? NULL : "the CRL number or the authority key id is missing";
 }

@@ -92,6 +92,7 @@ static void strictness(FILE *out)
 	change;                                                                                    \
 	build_and_write(out, #change, f);
 	STRICT_SERIALS(S)
+	STRICT_NUMBERS(S)
 	STRICT_CERTIFICATES(S)
 	STRICT_SGX_ENTRIES(S)
 	STRICT_COMPONENTS(S)

@@ -85,17 +85,20 @@ library Crls {
     }
 
     function _extensions(uint256 p, uint256 end) private pure {
-        bool number;
+        uint256 numbers;
         bool authority;
         while (p != end) {
             uint256 v;
             (v, p) = Der.take(p, end, Der.SEQUENCE);
-            (bytes32 oid, bool critical, , ) = Der.extension(v, p);
-            if (oid == NUMBER) number = true;
-            else if (oid == X509.AKI) authority = true;
+            (bytes32 oid, bool critical, uint256 value, uint256 valueEnd) = Der.extension(v, p);
+            if (oid == NUMBER) {
+                // Intel's library reads it, though nothing is done with it.
+                Der.serial(Der.only(value, valueEnd, Der.INTEGER), valueEnd);
+                ++numbers;
+            } else if (oid == X509.AKI) authority = true;
             else if (critical) revert("a CRL with an unknown critical extension");
         }
-        if (!number || !authority) revert("a CRL without CRL number or authority key id");
+        if (numbers != 1 || !authority) revert("a CRL without CRL number or authority key id");
     }
 
     /// Whether the list of a stored CRL, in memory between two addresses, names the serial number.

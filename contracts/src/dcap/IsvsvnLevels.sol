@@ -25,8 +25,7 @@ library IsvsvnLevels {
             if (n == MAX) revert("more than 16 TCB levels of a module or enclave");
             uint256 level = _level(r);
             // Which counts of others: releases of Intel's library sort, or take the first that fits.
-            if (n != 0 && level >> 8 >= last >> 8)
-                revert("two TCB levels whose isvsvn does not fall");
+            if (n != 0 && level >> 8 >= last >> 8) revert("TCB levels that do not fall");
             packed = abi.encodePacked(packed, uint24(level));
             last = level;
         }

@@ -383,8 +383,11 @@ static void crl(struct buf *out, const struct forge_crl *c)
 	}
 	if (c->revoked)
 		wrap(&tbs, 0x30, &seq);
-	if (!c->no_number) {
-		integer(&v, 1);
+	for (i = 0; !c->no_number && i <= (c->number_twice ? 1u : 0u); i++) {
+		if (c->number_der.n)
+			must(buf_add(&v, c->number_der.p, c->number_der.n));
+		else
+			integer(&v, 1);
 		extension(&list, "\x55\x1d\x14", 3, &v);
 	}
 	authority_key_id(&list, c->signer);
@@ -670,22 +673,14 @@ void forge_init_kind(struct forge *f, unsigned version, enum tdxv_body body)
 				     {NULL, 0},
 				     {NULL, 0},
 				     {NULL, 0}};
-	f->root_crl = (struct forge_crl){"Intel SGX Root CA",
-					 KEY_ROOT,
-					 FORGE_NOW - FORGE_DAY,
-					 FORGE_NOW + FORGE_YEAR,
-					 0,
-					 false,
-					 0,
-					 {NULL, 0}};
-	f->pck_crl = (struct forge_crl){"Intel SGX PCK Platform CA",
-					KEY_CA,
-					FORGE_NOW - FORGE_DAY,
-					FORGE_NOW + 30 * FORGE_DAY,
-					0,
-					false,
-					0,
-					{NULL, 0}};
+	f->root_crl = (struct forge_crl){.issuer = "Intel SGX Root CA",
+					 .signer = KEY_ROOT,
+					 .from = FORGE_NOW - FORGE_DAY,
+					 .to = FORGE_NOW + FORGE_YEAR};
+	f->pck_crl = (struct forge_crl){.issuer = "Intel SGX PCK Platform CA",
+					.signer = KEY_CA,
+					.from = FORGE_NOW - FORGE_DAY,
+					.to = FORGE_NOW + 30 * FORGE_DAY};
 	f->ppid[0] = 7;
 	memcpy(f->fmspc, "\x90\xc0\x6f\x00\x00\x00", 6);
 	memset(f->comp_svn, 5, 16);

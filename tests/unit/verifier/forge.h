@@ -44,6 +44,8 @@ struct forge_crl {
 	bool no_number;
 	unsigned more;                 /* entries after it, with the serial numbers that follow */
 	struct tdxv_bytes revoked_der; /* the serial number's INTEGER instead of revoked's */
+	struct tdxv_bytes number_der;  /* the CRL number's value, unless empty */
+	bool number_twice;
 };
 
 struct forge_level {

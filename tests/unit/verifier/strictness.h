@@ -45,6 +45,20 @@
 	S((f->root_crl.revoked = 12, f->root_crl.revoked_der = DER("\x02\x01\x0c")),               \
 	  PCK_CA_NOT_REVOKED)
 
+/* A CRL's own number. */
+#define STRICT_NUMBERS(S)                                                                          \
+	S(f->pck_crl.number_der = DER("\x02\x01\x00"), COUNT)                                      \
+	S(f->pck_crl.number_der = DER("\x02\x15\x01" OCTETS_20), COUNT)                            \
+	S(f->pck_crl.number_der = DER("\x02\x00"), PCK_CRL_FORMAT)                                 \
+	S(f->pck_crl.number_der = DER("\x02\x01\x8d"), PCK_CRL_FORMAT)                             \
+	S(f->pck_crl.number_der = DER("\x02\x02\x00\x0d"), PCK_CRL_FORMAT)                         \
+	S(f->pck_crl.number_der = DER("\x02\x02\x0d"), PCK_CRL_FORMAT)                             \
+	S(f->pck_crl.number_der = DER("\x02\x01\x0d\x00"), PCK_CRL_FORMAT)                         \
+	S(f->pck_crl.number_der = DER("\x0a\x01\x01"), PCK_CRL_FORMAT)                             \
+	S(f->pck_crl.number_twice = true, PCK_CRL_FORMAT)                                          \
+	S(f->root_crl.number_der = DER("\x0d"), ROOT_CRL_FORMAT)                                   \
+	S(f->root_crl.number_twice = true, ROOT_CRL_FORMAT)
+
 #define SGX_ARC "\x06\x0a\x2a\x86\x48\x86\xf8\x4d\x01\x0d\x01"
 #define SGX_INSTANCE                                                                               \
 	"\x30\x1e" SGX_ARC "\x06\x04\x10"                                                          \

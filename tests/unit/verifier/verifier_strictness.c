@@ -116,6 +116,7 @@ static void certificates_lists_and_components(void **state)
 	change;                                                                                    \
 	expect(TDXV_CHECK_##check, #change);
 	STRICT_SERIALS(S)
+	STRICT_NUMBERS(S)
 	STRICT_CERTIFICATES(S)
 	STRICT_BYTES(S)
 	STRICT_SGX_ENTRIES(S)

@@ -1,6 +1,6 @@
 //! What crosses the bridge in a batch: messages to L1, deposits, messages between L2s.
 
-use crate::refusal::{Kind, Refusal};
+use crate::refusal::{Kind, Refusal, computed};
 use ethrex_common::{
     H256,
     types::{Block, PrivilegedL2Transaction, Receipt, balance_diff::BalanceDiff},
@@ -45,7 +45,9 @@ pub fn digest(blocks: &[Block], receipts: &[Vec<Receipt>], chain_id: u64) -> Res
     Ok(Digests {
         l1_messages_root: compute_merkle_root(&l1_out),
         privileged: rolling(l1_in, "L1")?,
-        balance_diffs: get_balance_diffs(&l2_out),
+        balance_diffs: computed(Kind::Messages, "the values of the messages to other chains have no sum", || {
+            get_balance_diffs(&l2_out)
+        })?,
         l2_in: l2_in
             .into_iter()
             .map(|(chain, hashes)| Ok((chain, rolling(hashes, &format!("chain {chain}"))?)))

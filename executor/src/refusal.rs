@@ -1,6 +1,7 @@
 //! Why a batch is not proved: a closed list of kinds, each with its exit status, and a sentence.
 
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 
 /// Characters of a sentence: quote-gen's has no more room.
 const SENTENCE_MAX: usize = 390;
@@ -35,15 +36,15 @@ pub enum Kind {
     Witness = 87,
     /// Gas used.
     Gas = 88,
-    /// Receipts root.
+    /// Receipts root, or hash of the access list.
     Receipts = 89,
     /// Logs bloom.
     Bloom = 90,
     /// Requests hash.
     Requests = 91,
-    /// State root after the last block.
-    FinalState = 92,
-    /// Messages from or to another chain that have no digest.
+    /// State root after a block.
+    State = 92,
+    /// Messages from or to another chain that have no digest or no sum.
     Messages = 93,
     /// A blob that is not the blocks'.
     Blob = 94,
@@ -65,6 +66,19 @@ impl Refusal {
     pub fn differs(kind: Kind, what: &str, block: u64, header: impl fmt::Display, executed: impl fmt::Display) -> Self {
         Self::new(kind, format!("block {block}: {what} of the header {header}, executed {executed}"))
     }
+}
+
+/// What the crates compute of an input's numbers. Where their arithmetic panics, at a division by zero or at more than
+/// 256 bits, the numbers are at fault.
+pub fn computed<T>(kind: Kind, what: &str, work: impl FnOnce() -> T) -> Result<T, Refusal> {
+    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let words = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+            (Some(words), _) => words,
+            (_, Some(words)) => words.as_str(),
+            _ => "a panic",
+        };
+        Refusal::new(kind, format!("{what}: {words}"))
+    })
 }
 
 impl fmt::Display for Refusal {

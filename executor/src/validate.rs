@@ -1,6 +1,6 @@
 //! The checks around one block, each refusal with the two values that differ.
 
-use crate::refusal::{Kind, Refusal};
+use crate::refusal::{Kind, Refusal, computed};
 use ethrex_common::types::block_access_list::BlockAccessList;
 use ethrex_common::{
     Bloom,
@@ -58,13 +58,34 @@ pub fn body(block: &Block) -> Result<(), Refusal> {
     })
 }
 
+/// L1 knows no transactions of L2s: the sender of a privileged one is who it says, without a signature.
+pub fn l1_transactions(block: &Block) -> Result<(), Refusal> {
+    match block.body.transactions.iter().enumerate().find(|(_, tx)| tx.tx_type().is_l2_only()) {
+        Some((i, tx)) => Err(Refusal::new(
+            Kind::Transaction,
+            format!(
+                "block {}, transaction {i} ({:#x}): its type 0x{:02x} is none of L1's",
+                block.header.number,
+                tx.hash(&NativeCrypto),
+                tx.tx_type() as u8
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
 /// The header may follow its parent's.
 pub fn header(block: &Block, parent: &BlockHeader, config: &ChainConfig, elasticity: u64) -> Result<(), Refusal> {
     // The crates divide by it.
     if elasticity == 0 {
         return Err(Refusal::new(Kind::Batch, "the elasticity multiplier is 0"));
     }
-    validate_block_pre_execution(block, parent, config, elasticity).map_err(|e| {
+    let what = format!(
+        "block {}: what its header should say cannot be computed, with elasticity multiplier {elasticity}",
+        block.header.number
+    );
+    let valid = computed(Kind::Header, &what, || validate_block_pre_execution(block, parent, config, elasticity))?;
+    valid.map_err(|e| {
         let values = match &e {
             InvalidBlockError::InvalidHeader(e) => header_values(e, &block.header, parent, elasticity),
             _ => String::new(),
@@ -109,7 +130,6 @@ pub fn result(
     config: &ChainConfig,
     result: &BlockExecutionResult,
     access_list: Option<&BlockAccessList>,
-    l1: bool,
 ) -> Result<(), Refusal> {
     let (header, number) = (&block.header, block.header.number);
 
@@ -119,12 +139,26 @@ pub fn result(
     receipts(header, &result.receipts)?;
     requests(header, config, &result.requests)?;
     match access_list {
-        Some(list) if l1 => {
-            validate_block_access_list_hash(header, config, list, block.body.transactions.len(), &NativeCrypto)
-                .map_err(|e| Refusal::new(Kind::Receipts, format!("block {number}: {e}")))
-        }
-        _ => Ok(()),
+        Some(list) => self::access_list(block, config, list),
+        None => Ok(()),
     }
+}
+
+fn access_list(block: &Block, config: &ChainConfig, list: &BlockAccessList) -> Result<(), Refusal> {
+    let (header, number) = (&block.header, block.header.number);
+
+    validate_block_access_list_hash(header, config, list, block.body.transactions.len(), &NativeCrypto).map_err(|e| {
+        match e {
+            InvalidBlockError::BlockAccessListHashMismatch => Refusal::differs(
+                Kind::Receipts,
+                "hash of the access list",
+                number,
+                or_none(header.block_access_list_hash.map(|h| format!("{h:#x}"))),
+                format!("{:#x}", list.compute_hash(&NativeCrypto)),
+            ),
+            other => Refusal::new(Kind::Receipts, format!("block {number}: {other}")),
+        }
+    })
 }
 
 fn receipts(header: &BlockHeader, receipts: &[Receipt]) -> Result<(), Refusal> {

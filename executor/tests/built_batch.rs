@@ -5,6 +5,10 @@
 mod common;
 
 use common::{bytes, execute, refused};
+use ethrex_common::{H256, types::BlockHeader};
+use ethrex_crypto::NativeCrypto;
+use ethrex_executor::input::ProverInputData;
+use ethrex_rlp::{decode::RLPDecode, encode::RLPEncode};
 use serde_json::{Value, json};
 
 const INPUT: &str = include_str!("vectors/built.input.json");
@@ -71,4 +75,22 @@ fn a_dropped_transaction() {
 
     input["blocks"][1]["body"]["transactions"].as_array_mut().expect("a list").pop();
     refused(&input, 84, &["block 2: transactions root of the header 0x", "of the 3 transactions of its body 0x"]);
+}
+
+/// Nothing follows from it within the batch, whose last state is right.
+#[test]
+fn a_wrong_state_root_in_the_middle() {
+    let mut input: ProverInputData = serde_json::from_str(INPUT).expect("an input");
+    let [first, second] = &mut input.blocks[..] else { panic!("two blocks") };
+
+    first.header.state_root = H256::repeat_byte(0x11);
+    second.header.parent_hash = first.header.compute_block_hash(&NativeCrypto);
+    for known in &mut input.execution_witness.block_headers_bytes {
+        if BlockHeader::decode(known).expect("a header").number == first.header.number {
+            *known = first.header.encode_to_vec();
+        }
+    }
+    (input.blob_commitment, input.blob_proof) = ([0; 48], [0; 48]);
+    let input = serde_json::to_value(input).expect("JSON");
+    refused(&input, 92, &["block 1: state root of the header 0x1111", "executed 0x525c9fc0"]);
 }

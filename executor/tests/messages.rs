@@ -201,3 +201,18 @@ fn more_messages_than_their_count_can_say() {
         "{refused}"
     );
 }
+
+/// Whoever makes a token says how many there are of it.
+#[test]
+fn more_tokens_than_a_word_can_say() {
+    let all = [tokens(0)[..4 + 4 * 32].to_vec(), vec![0xff; 32]].concat();
+    let message = |id, data| Outbound { chain: 9, from: bridge(), to: bridge(), value: 0, id, data };
+    let logs = vec![message(1, all).log(), message(2, tokens(1)).log()];
+    let refused = messages::digest(&[block(vec![])], &[vec![receipt(logs)]], CHAIN_ID).expect_err("too many");
+
+    assert_eq!(refused.kind as u8, 93);
+    assert_eq!(
+        refused.to_string(),
+        "the values of the messages to other chains have no sum: arithmetic operation overflow"
+    );
+}

@@ -15,7 +15,7 @@ use ethrex_common::{
     utils::keccak,
 };
 use ethrex_crypto::NativeCrypto;
-use ethrex_rlp::encode::RLPEncode;
+use ethrex_rlp::{decode::RLPDecode, encode::RLPEncode};
 use ethrex_trie::Trie;
 use serde_json::{Value, json};
 
@@ -172,4 +172,61 @@ fn a_block_does_not_follow_itself() {
     input["blocks"] = json!(vec![block; 131]);
     input["fee_configs"] = json!(vec![fees; 131]);
     refused(&input, 85, &["block 1: "]);
+}
+
+/// The batch after a parent that used gas.
+fn after_a_full_parent() -> Value {
+    let mut input = batch();
+    let bytes: Vec<u8> =
+        serde_json::from_value(input["execution_witness"]["block_headers_bytes"][0].take()).expect("bytes");
+    let parent = BlockHeader { gas_used: 1, ..BlockHeader::decode(&bytes).expect("a header") };
+
+    input["execution_witness"]["block_headers_bytes"][0] = json!(parent.encode_to_vec());
+    input["blocks"][0]["header"]["parentHash"] = json!(parent.compute_block_hash(&NativeCrypto));
+    input
+}
+
+/// What the crates divide by: the gas that a block should use, the blobs that it may have.
+#[test]
+fn numbers_that_lead_to_no_header() {
+    let mut input = after_a_full_parent();
+
+    input["elasticity_multiplier"] = json!(GAS_LIMIT + 1);
+    refused(
+        &input,
+        85,
+        &["block 1: what its header should say cannot be computed, with elasticity multiplier 30000001: ", "by zero"],
+    );
+    let mut input = batch();
+    let none = json!({"baseFeeUpdateFraction": 1, "max": 0, "target": 0});
+    input["execution_witness"]["chain_config"]["osakaTime"] = json!(0);
+    input["execution_witness"]["chain_config"]["blobSchedule"] = json!({"cancun": none, "prague": none, "osaka": none});
+    refused(&input, 85, &["block 1: what its header should say cannot be computed", "by zero"]);
+}
+
+/// Nobody has signed it.
+#[test]
+fn a_privileged_transaction_on_l1() {
+    let ended = execute(batch().to_string().as_bytes(), &["--l1"]);
+
+    assert_eq!(ended.status, Some(86), "{}", ended.said);
+    assert!(ended.said.starts_with("block 1, transaction 0 (0x"), "{}", ended.said);
+    assert!(ended.said.ends_with("): its type 0x7e is none of L1's\n"), "{}", ended.said);
+}
+
+#[test]
+fn an_access_list_that_is_another() {
+    // From Amsterdam on a call without a value costs less, and one with a value leaves a log.
+    let mut input = batch_of(TxKind::Call(receiver()), 0, 15_000, &state(&[(bridge(), 7), (receiver(), 2 * ETHER)]));
+
+    input["execution_witness"]["chain_config"]["osakaTime"] = json!(0);
+    input["execution_witness"]["chain_config"]["amsterdamTime"] = json!(0);
+    input["blocks"][0]["header"]["slotNumber"] = json!("0x1");
+    input["blocks"][0]["header"]["blockAccessListHash"] = json!(H256::repeat_byte(0x11));
+    refused(&input, 89, &["block 1: hash of the access list of the header 0x1111"]);
+    let said = execute(input.to_string().as_bytes(), &[]).said;
+    let executed = said.trim_end().rsplit(' ').next().expect("a hash");
+    input["blocks"][0]["header"]["blockAccessListHash"] = json!(executed);
+    let ended = execute(input.to_string().as_bytes(), &[]);
+    assert_eq!(ended.status, Some(0), "{}", ended.said);
 }

@@ -3,6 +3,11 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#define WORD        32
+#define EIGHT_WORDS (8 * WORD)
+#define PAIR        (2 * WORD) /* what a balance diff begins with, and a rolling hash is */
+#define ASSET       (3 * 20 + WORD)
+
 static bool add_balance_diff(struct buf *out, const struct balance_diff *d)
 {
 	if (!buf_add(out, d->chain_id.be, 32) || !buf_add(out, d->value.be, 32))
@@ -41,6 +46,19 @@ bool public_inputs_encode(struct buf *out, const struct batch_commitment *c)
 no_room:
 	out->len = start;
 	return false;
+}
+
+bool public_inputs_size(size_t n)
+{
+	size_t assets, rest;
+
+	if (n < EIGHT_WORDS)
+		return false;
+	rest = n - EIGHT_WORDS;
+	/* All but assets are whole words, and so are eight assets. */
+	for (assets = 0; assets < 8 && rest % WORD != 0 && rest >= ASSET; assets++)
+		rest -= ASSET;
+	return rest % WORD == 0 && (rest >= PAIR || (rest == 0 && assets == 0));
 }
 
 bool blob_versioned_hash(uint8_t out[32], const uint8_t commitment[BLOB_COMMITMENT_SIZE])

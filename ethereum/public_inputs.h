@@ -56,6 +56,9 @@ struct batch_commitment {
 /* Appends. False, with out as it was, when its ceiling or memory is exhausted. */
 bool public_inputs_encode(struct buf *out, const struct batch_commitment *c);
 
+/* Whether there is a batch whose public inputs are n bytes. */
+bool public_inputs_size(size_t n);
+
 /* EIP-4844: 0x01 and the last 31 bytes of the SHA-256. The all-zero commitment of a validium gives
  * 32 zero bytes. False only if the hash function is not available. */
 bool blob_versioned_hash(uint8_t out[32], const uint8_t commitment[BLOB_COMMITMENT_SIZE]);

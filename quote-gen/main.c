@@ -1,6 +1,7 @@
 /*~ Stop 10 of the tour: the other end of the wire. A key is born, quoted and registered; then batch
  * after batch is executed and its public inputs signed. The key never leaves this process. */
 #include "ethereum/key.h"
+#include "ethereum/public_inputs.h"
 #include "quote-gen/clock.h"
 #include "quote-gen/devnet_executor.h"
 #include "quote-gen/executor.h"
@@ -252,6 +253,14 @@ static bool make_proof(struct prover *p, struct proof *proof, struct span input,
 		return buf_add(&proof->bytes, &sentinel, 1);
 	buf_init(&output, p->options.output_max);
 	ok = execute(p, &output, input, why);
+	if (ok && !public_inputs_size(output.len)) {
+		why_set(why,
+			"the executor wrote %zu bytes, which are no batch's public inputs (256 "
+			"bytes, and "
+			"more where messages go to or come from other chains)",
+			output.len);
+		ok = false;
+	}
 	if (ok && proof->prover_type == PROVER_EXEC) {
 		ok = buf_add(&proof->bytes, &sentinel, 1);
 	} else if (ok) {

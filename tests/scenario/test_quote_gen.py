@@ -287,10 +287,14 @@ def test_answers_without_work(running):
     assert prover.stop() == 0
 
 
+# An executor that writes what could be a batch's public inputs.
+EXECUTES = "cat >/dev/null; head -c 256 /dev/zero"
+
+
 def test_acks_that_are_none(running, script):
     acks = [b"", b'{"ProofSubmitACK":{"id":8}}', EMPTY, b'{"ProofSubmitACK":{"id":7}}']
     coordinator = running(Coordinator(InputRequest=[batch(7)], ProofSubmit=acks))
-    prover = running(Prover(coordinator.port, executor=script("cat >/dev/null; echo output")))
+    prover = running(Prover(coordinator.port, executor=script(EXECUTES)))
     assert "EOF while parsing" in prover.says("Error: ")
     assert "batch 7" in prover.says("Error: ")
     assert "InputResponse" in prover.says("Error: ")
@@ -300,11 +304,15 @@ def test_acks_that_are_none(running, script):
 
 
 @pytest.mark.parametrize("body, argv, words", [
-    ("cat >/dev/null; echo output; exit 3", (), "exit status 3"),
+    (EXECUTES + "; exit 3", (), "exit status 3"),
     ("kill -9 $$", (), "killed by signal 9"),
     ("cat >/dev/null", (), "wrote no program output"),
     ("exec yes", ("--output-max", 1000), "more than 1000 bytes"),
     ("exec sleep 1000", ("--executor-timeout", 200), "longer than allowed"),
+    ("cat >/dev/null; echo output", (), "batch 7: the executor wrote 7 bytes, which are no batch's public inputs"),
+    ("cat >/dev/null; echo output", ("--prover-type", "Exec"), "batch 7: the executor wrote 7 bytes, which"),
+    ("cat >/dev/null; head -c 255 /dev/zero", (), "wrote 255 bytes, which"),
+    ("cat >/dev/null; head -c 288 /dev/zero", (), "wrote 288 bytes, which"),
 ])
 def test_an_executor_that_does_not_execute(running, script, body, argv, words):
     coordinator = running(Coordinator(InputRequest=[batch(7), batch(7), EMPTY]))
@@ -343,7 +351,7 @@ def test_whoever_starts_it_may_ignore_the_end_of_children(running, script):
     coordinator = running(Coordinator(InputRequest=[batch(7)]))
     wrapper = ["/usr/bin/python3", "-c", "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
                "os.execv(sys.argv[1], sys.argv[1:])"]
-    prover = running(Prover(coordinator.port, "--batches", 1, executor=script("cat >/dev/null; echo output"), by=wrapper))
+    prover = running(Prover(coordinator.port, "--batches", 1, executor=script(EXECUTES), by=wrapper))
     assert prover.says("Processed") == "Processed batch 7"
     assert prover.p.wait(timeout=PATIENCE) == 0
 
@@ -420,7 +428,7 @@ def test_the_devnet_executor_refuses_a_tampered_block(running):
 @pytest.mark.parametrize("kind", ["ProverSetup", "InputRequest", "ProofSubmit"])
 def test_it_stops_while_the_coordinator_does_not_answer(running, script, kind):
     coordinator = running(Coordinator(**({"InputRequest": [batch(7)]} | {kind: [None]})))
-    prover = running(Prover(coordinator.port, executor=script("cat >/dev/null; echo output")))
+    prover = running(Prover(coordinator.port, executor=script(EXECUTES)))
     coordinator.next(kind)
     assert prover.stop() == 0
 

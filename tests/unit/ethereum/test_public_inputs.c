@@ -76,12 +76,33 @@ static void messages_between_chains(void **state)
 			   REPEAT_32("e2"));
 	buf_free(&b);
 
+	assert_true(public_inputs_size(256 + 64 + 92 + 64 + 64 + 64));
 	for (size_t max = 0; max < 256 + 64 + 92 + 64 + 64 + 64; max++) {
 		buf_init(&b, max);
 		assert_false(public_inputs_encode(&b, &c));
 		assert_int_equal(b.len, 0);
 		buf_free(&b);
 	}
+}
+
+/* Against every batch of up to 2,000 bytes: so many words that begin a diff or are a rolling hash,
+ * message hashes and assets, of which only a diff has any. */
+static void sizes(void **state)
+{
+	static bool of_some_batch[2001];
+	size_t pairs, hashes, assets, n;
+
+	(void)state;
+	for (pairs = 0; pairs < 30; pairs++)
+		for (hashes = 0; hashes < (pairs ? 60u : 1u); hashes++)
+			for (assets = 0; assets < (pairs ? 20u : 1u); assets++) {
+				n = 256 + 64 * pairs + 32 * hashes + 92 * assets;
+				if (n <= 2000)
+					of_some_batch[n] = true;
+			}
+	for (n = 0; n <= 2000; n++)
+		assert_int_equal(public_inputs_size(n), of_some_batch[n]);
+	assert_false(public_inputs_size(SIZE_MAX));
 }
 
 static void versioned_hashes(void **state)
@@ -104,6 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(plain_batch),
 	    cmocka_unit_test(messages_between_chains),
+	    cmocka_unit_test(sizes),
 	    cmocka_unit_test(versioned_hashes),
 	};
 

@@ -175,8 +175,9 @@ fn one_block(
 ) -> Result<Vec<Receipt>, Refusal> {
     let number = block.header.number;
 
-    if matches!(rules, Rules::L1) {
-        validate::l1_transactions(block)?;
+    match rules {
+        Rules::L1 => validate::l1_transactions(block)?,
+        Rules::L2(_) => validate::l2_withdrawals(block)?,
     }
     validate::body(block)?;
     validate::header(block, parent, config, elasticity)?;

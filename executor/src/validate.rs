@@ -74,6 +74,21 @@ pub fn l1_transactions(block: &Block) -> Result<(), Refusal> {
     }
 }
 
+/// Withdrawals of validators are ether from nowhere where there are none. The crates give it to whom they name, on L2
+/// as on L1; ethrex's sequencer puts none into its blocks.
+pub fn l2_withdrawals(block: &Block) -> Result<(), Refusal> {
+    match block.body.withdrawals.iter().flatten().next() {
+        Some(first) => Err(Refusal::new(
+            Kind::Body,
+            format!(
+                "block {}: withdrawals of validators, of whom an L2 has none: {} gwei to {:#x}",
+                block.header.number, first.amount, first.address
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
 /// The header may follow its parent's.
 pub fn header(block: &Block, parent: &BlockHeader, config: &ChainConfig, elasticity: u64) -> Result<(), Refusal> {
     // The crates divide by it.

@@ -10,7 +10,8 @@ use ethrex_common::{
     constants::{DEFAULT_OMMERS_HASH, DEFAULT_REQUESTS_HASH, EMPTY_WITHDRAWALS_HASH},
     types::{
         AccountState, Block, BlockBody, BlockHeader, PrivilegedL2Transaction, Receipt, Transaction, TxKind, TxType,
-        calculate_base_fee_per_gas, compute_receipts_root_and_logs_bloom, compute_transactions_root,
+        Withdrawal, calculate_base_fee_per_gas, compute_receipts_root_and_logs_bloom, compute_transactions_root,
+        compute_withdrawals_root,
     },
     utils::keccak,
 };
@@ -202,6 +203,26 @@ fn numbers_that_lead_to_no_header() {
     input["execution_witness"]["chain_config"]["osakaTime"] = json!(0);
     input["execution_witness"]["chain_config"]["blobSchedule"] = json!({"cancun": none, "prague": none, "osaka": none});
     refused(&input, 85, &["block 1: what its header should say cannot be computed", "by zero"]);
+}
+
+/// All of it fits together: header, body, and a state in which the receiver has the ether.
+#[test]
+fn ether_from_nowhere() {
+    let mut input = batch();
+    let withdrawals = [Withdrawal { index: 0, validator_index: 0, address: receiver(), amount: 1_000_000_000 }];
+    let after = state(&[(bridge(), 7), (receiver(), 4 * ETHER)]);
+
+    input["blocks"][0]["body"]["withdrawals"] = json!(withdrawals);
+    input["blocks"][0]["header"]["withdrawalsRoot"] = json!(compute_withdrawals_root(&withdrawals, &NativeCrypto));
+    input["blocks"][0]["header"]["stateRoot"] = json!(after.hash_no_commit(&NativeCrypto));
+    refused(
+        &input,
+        84,
+        &[
+            "block 1: withdrawals of validators, of whom an L2 has none: 1000000000 gwei to 0x",
+            &hex::encode(receiver()),
+        ],
+    );
 }
 
 /// Nobody has signed it.

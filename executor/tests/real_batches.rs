@@ -30,10 +30,10 @@ fn an_l1_block() {
     assert_eq!(ended.output.len(), 160);
     assert_eq!(ended.output[32..64], bytes("f7c1acf1facc79a7c560efa36f1158a0b643ed14519aaa06f56949ad60d6b03f"));
     assert!(hex::encode(&ended.output[64..96]).starts_with("ac77c202"));
-    // As an L2 block its fees go elsewhere.
+    // It is no block of an L2: validators withdraw.
     let ended = execute(&input, &[]);
-    assert_eq!(ended.status, Some(92), "{}", ended.said);
-    assert!(ended.said.starts_with("block 1265656: state root of the header 0xf7c1acf1"));
+    assert_eq!(ended.status, Some(84), "{}", ended.said);
+    assert!(ended.said.starts_with("block 1265656: withdrawals of validators, of whom an L2 has none: 3351569 gwei"));
 }
 
 #[test]

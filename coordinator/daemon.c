@@ -235,6 +235,12 @@ static void on_reload_signal(uv_signal_t *h, int number)
 	bool ok;
 
 	(void)number;
+	/* Of parts that were never made, or are being closed, none takes settings. */
+	if (d->closing) {
+		log_event(LOG_WARN, "reload",
+			  log_str("note", "the coordinator ends: nothing is read again"));
+		return;
+	}
 	if (!d->config->env_file[0]) {
 		log_event(
 		    LOG_WARN, "reload",

@@ -137,6 +137,20 @@ def test_sighup_without_a_file_changes_nothing(world):
     assert c.admin("GET", "/readyz")[0] == 200
 
 
+def test_sighup_during_a_start_that_fails(world):
+    """It is handled once the start is over, and then most of the parts were never made."""
+    file = world.dir / "settings.env"
+    file.write_text("# nothing\n")
+    with socket.create_server(("127.0.0.1", 0)) as database:  # which never answers
+        c = world.coordinator(STORE=f"postgres://u@127.0.0.1:{database.getsockname()[1]}/d?sslmode=disable", INSTANCE="one")
+        c.start("--env-file", file, ready=False)
+        with database.accept()[0]:
+            c.signal(signal.SIGHUP)
+        assert c.process.wait(60) == 1
+    assert "event=start_failed" in c.log()
+    c.saw("event=reload .*the coordinator ends")
+
+
 @pytest.mark.parametrize("address", ["timelock", "verifier"])
 def test_contract_of_another_kind(world, address):
     where = {"timelock": world.timelock, "verifier": world.verifier}[address]

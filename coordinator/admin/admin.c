@@ -227,24 +227,32 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	return r->status ? send_answer(r) : MHD_YES;
 }
 
+static void reply_not_kept(struct admin_request *r, const char *why)
+{
+	const char *so = "done, but a restart would forget it";
+
+	if (r->on_kept)
+		so = "not done, say it again";
+	else if (store_is_shared(r->admin->p.store))
+		so = "the other coordinators do not know it, say it again";
+	r->body.len = 0;
+	admin_reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_kept", "%s: %s", so, why);
+}
+
 static void on_durable(void *arg, enum store_rc rc, const struct why *why)
 {
 	struct admin_request *r = arg;
 
 	r->committing = false;
 	r->status = r->status_after;
+	if (rc == STORE_OK && r->on_kept)
+		r->on_kept(r);
 	if (r->gone) {
 		request_free(r);
 		return;
 	}
-	if (rc != STORE_OK) {
-		r->body.len = 0;
-		admin_reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_kept", "%s: %s",
-			    store_is_shared(r->admin->p.store)
-				? "the other coordinators do not know it, say it again"
-				: "done, but a restart would forget it",
-			    why->text);
-	}
+	if (rc != STORE_OK)
+		reply_not_kept(r, why->text);
 	resume(r);
 }
 
@@ -256,9 +264,7 @@ void admin_commit(struct admin_request *r, const struct store_change *changes, s
 	if (store_commit(r->admin->p.store, changes, n, on_durable, r) == STORE_OK)
 		return;
 	r->committing = false;
-	r->body.len = 0;
-	admin_reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "not_kept",
-		    "done, but a restart would forget it: the store's queue is full");
+	reply_not_kept(r, "the store's queue is full");
 }
 
 static void on_input_deleted(void *arg, bool ok, const char *sentence)

@@ -6,6 +6,7 @@
 #include "coordinator/admin/admin.h"
 #include "coordinator/cluster/cluster.h"
 #include "coordinator/inputs/upload.h"
+#include "coordinator/registrar/revocations.h"
 #include "coordinator/store/store.h"
 
 #include <jansson.h>
@@ -21,6 +22,10 @@ struct admin_request {
 	struct upload *upload; /* a PUT in progress */
 	bool committing;       /* the answer is there, and waits until it is durable */
 	unsigned status_after; /* that answer's */
+	void (*on_kept)(struct admin_request *r); /* done once it is durable, also for nobody's
+						   * answer; NULL: it was done before */
+	struct registrar *registrar;              /* for that: it outlives the listener */
+	struct revocation lifting;
 	bool suspended;
 	bool finishing; /* the upload's end was asked for */
 	bool gone;      /* the client went away; free on the last callback */
@@ -159,7 +164,6 @@ json_t *admin_provers_json(const struct admin *a, size_t max);
 void admin_provers(struct admin_request *r, const char *rest);
 void admin_change_prover(struct admin_request *r, const char *rest);
 /* revocations.c; a name is one of revocations.h's. */
-struct revocation;
 void admin_revoke(struct admin_request *r, const struct revocation *what);
 void admin_revocations(struct admin_request *r, const char *rest);
 void admin_revoke_named(struct admin_request *r, const char *rest);

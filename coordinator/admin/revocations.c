@@ -129,27 +129,53 @@ void admin_revoke_named(struct admin_request *r, const char *rest)
 		admin_revoke(r, &what);
 }
 
+static bool is_revoked(const struct registrar *r, const struct revocation *what)
+{
+	const struct revocation *at;
+	size_t i;
+
+	for (i = 0; (at = registrar_revocation_at(r, i)); i++)
+		if (at->kind == what->kind && memcmp(at->value, what->value, sizeof at->value) == 0)
+			return true;
+	return false;
+}
+
+/* Its row has gone. */
+static void lift(struct admin_request *r)
+{
+	char text[REVOCATION_TEXT_SIZE];
+	struct why why;
+
+	revocation_print(text, &r->lifting);
+	/* Another coordinator may have been told the same. */
+	if (registrar_unrevoke(r->registrar, &r->lifting, &why))
+		log_event(LOG_WARN, "prover_unrevoked", log_str("what", text));
+	if (!r->admin)
+		return;
+	/* What was refused for it is looked at anew. */
+	quotes_changed(r->admin->p.quotes);
+	wake_up(r->admin->p.wake);
+}
+
+/* In force until its row has gone: what could not be stored can be said again, and no restart
+ * brings back what was taken back. */
 void admin_unrevoke(struct admin_request *r, const char *rest)
 {
-	const struct admin_parts *d = &r->admin->p;
+	char text[REVOCATION_TEXT_SIZE];
 	struct prover_revoked_row room;
 	struct store_change change;
-	struct revocation what;
-	struct why why = {""};
 
-	if (!read_name(r, &what, rest))
+	if (!read_name(r, &r->lifting, rest))
 		return;
-	/* Said before, and perhaps not stored: the row goes in any case. */
-	if (!registrar_unrevoke(d->registrar, &what, &why) && !store_is_shared(d->store)) {
-		admin_reply(r, MHD_HTTP_NOT_FOUND, "not_revoked", "%s", why.text);
+	revocation_print(text, &r->lifting);
+	r->registrar = r->admin->p.registrar;
+	if (!is_revoked(r->registrar, &r->lifting)) {
+		admin_reply(r, MHD_HTTP_NOT_FOUND, "not_revoked", "%s is not revoked", text);
 		return;
 	}
-	log_event(LOG_WARN, "prover_unrevoked", log_str("what", rest));
-	/* What was refused for it is looked at anew. */
-	quotes_changed(d->quotes);
-	prover_revoked_drop(&change, &room, &what);
+	r->on_kept = lift;
+	prover_revoked_drop(&change, &room, &r->lifting);
 	admin_reply(r, MHD_HTTP_OK, "unrevoked",
-		    "%s is revoked no more; its provers are taken again when they knock", rest);
+		    "%s is revoked no more; its provers are taken again when they knock", text);
 	admin_commit(r, &change, 1);
-	wake_up(d->wake);
 }

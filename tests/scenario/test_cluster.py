@@ -130,6 +130,11 @@ def test_the_operator_speaks_to_any(world, cluster):
     for c in cluster:
         until(f"{c.name} refuses it", lambda c=c: "revoked" in str(c.setup(second.payload)))
     until("the first is back", lambda: world.signer == first.address)
+    assert follower.verb("unrevoke", first.address).returncode == 1
+    assert follower.verb("unrevoke", second.address).returncode == 0
+    for c in cluster:
+        until(f"{c.name} takes it again", lambda c=c: c.setup(second.payload) is True)
+    assert other.verb("unrevoke", second.address).returncode == 1
 
 
 def test_a_proof_given_to_one_is_not_asked_for_by_another(world, cluster):

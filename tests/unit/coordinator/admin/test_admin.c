@@ -599,6 +599,35 @@ static void test_a_disk_that_refuses(void **state)
 	post(x, &key_b, "promote", 200, "promoted");
 }
 
+/* What could not be stored is not done: it can be said again, and no restart undoes it. */
+static void test_unrevoking_on_a_disk_that_refuses(void **state)
+{
+	static struct admin_world x;
+	char key[ETH_ADDRESS_TEXT_SIZE];
+	struct rlimit was, none;
+	struct found found;
+
+	(void)state;
+	admin_world_open(&x, NULL);
+	meet(&x);
+	eth_address_print(key, &key_a);
+	call_revocation(&x, "POST", key, 200, "revoked");
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = (struct rlimit){0, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	call_revocation(&x, "DELETE", key, 503, "not_kept");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_non_null(registrar_revoked_by(x.p.registrar, &key_a));
+	call_revocation(&x, "DELETE", key, 200, "unrevoked");
+	assert_null(registrar_revoked_by(x.p.registrar, &key_a));
+	call_revocation(&x, "DELETE", key, 404, "not_revoked");
+	admin_world_close(&x);
+	look_after(&x, &found);
+	assert_false(found.revoked);
+	admin_world_remove(&x);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -621,6 +650,7 @@ int main(void)
 	    cmocka_unit_test(test_promote_and_revoke_last),
 	    cmocka_unit_test(test_revoking_the_promoted),
 	    TEST(test_a_disk_that_refuses),
+	    cmocka_unit_test(test_unrevoking_on_a_disk_that_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -327,6 +327,7 @@ static void write_cluster(struct out *o, const struct admin *a)
 	struct store *store = a->p.store;
 	const size_t n = cluster_see(found, store, &self);
 	struct store_stats stats;
+	struct why differing;
 
 	store_stats(store, &stats);
 	head(o, "instance_info", "gauge", "1, and which of the coordinators this is.");
@@ -348,6 +349,10 @@ static void write_cluster(struct out *o, const struct admin *a)
 	of_each(o, found, n, "cluster_clock_skew_seconds",
 		"The clock of each coordinator less the database's.", skew_seconds);
 	write_versions(o, found, n);
+	cluster_differ(&differing, store, &self);
+	plain(o, "cluster_settings_differ", "gauge",
+	      "1 while another coordinator has other settings than this one.",
+	      differing.text[0] != '\0');
 	head(o, "store_conflicts_total", "counter",
 	     "Groups that another coordinator's rows contradicted; decided anew.");
 	labelled(o, "store_conflicts_total", "kind", "lease", stats.lease_conflicts);

@@ -160,6 +160,9 @@ SYMPTOMS = {
     "clock_off": Symptom(
         "clock is off", "store_trouble", "this host's clock is ‹5.000› s ahead of the database's", "; clock off: ‹c2›",
         "run NTP there and on the database's host"),
+    "settings_differ": Symptom(
+        "settings of one differ", "settings_differ", "‹c2› (‹the key that verifies›)", "; other settings: ‹c2› (‹the key that verifies›)",
+        "make them the same on each, restart the one that is wrong"),
     "same_name": Symptom(
         "two of one name", "start_failed", "a coordinator with the name ‹c1› is there: give each its own ETHREX_PROOF_COORDINATOR_INSTANCE",
         "", "give each its own `INSTANCE`"),

@@ -363,6 +363,18 @@ def test_a_clock_is_off(world, cluster):
     fires(world.dir, still((capture_all(cluster), 10)), 5, "ClockSkew")
 
 
+def test_the_settings_of_one_differ(world, cluster):
+    first = capture_all(cluster)
+    (other,) = cluster.others(leading(cluster))
+    other.stop()
+    other.change(COMMIT_HASH_PATTERN="^[0-9a-f]{7}$")
+    other.start()
+    until("each sees it", lambda: [c.metric("cluster_settings_differ") for c in cluster] == [1, 1])
+    second = capture_all(cluster)
+    fires(world.dir, still((first, 5), (second, 9)), 13)  # as while they are changed on one after the other
+    fires(world.dir, still((first, 5), (second, 20)), 20, "SettingsDiffer")
+
+
 def test_each_alert_resolves(world):
     """After the others, of every state that they raised an alert in."""
     if not FIRED:

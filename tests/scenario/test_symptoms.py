@@ -380,6 +380,13 @@ def test_a_clock_is_off(world):
     says(cluster[1], "clock_off")
 
 
+def test_the_settings_of_one_differ(world):
+    cluster = world.cluster(2)
+    cluster[1].change(COMMIT_HASH_PATTERN="^[0-9a-f]{7}$")
+    cluster.start()
+    says(cluster[0], "settings_differ")
+
+
 def test_two_of_one_name(world):
     cluster = world.cluster(2)
     cluster[0].start()

@@ -110,6 +110,7 @@ static void test_alone(void **state)
 	expect_metric("\nproof_coordinator_leader 1\n");
 	expect_metric("\nproof_coordinator_database_reachable 1\n");
 	expect_metric("\nproof_coordinator_cluster_instances 1\n");
+	expect_metric("\nproof_coordinator_cluster_settings_differ 0\n");
 	expect_metric("\nproof_coordinator_instance_info{name=\"here-3900\",slot=\"0\"} 1\n");
 	expect_metric("_cluster_seen_seconds{name=\"here-3900\",slot=\"0\"} 0.000\n");
 }

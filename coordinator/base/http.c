@@ -311,6 +311,9 @@ static bool set_options(struct http_transfer *t, const struct http_request *req,
 	rc |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
 	rc |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
 	rc |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	/* A lookup that is given up ends on its own thread: else the loop would wait for it, and
+	 * all with it, for as long as a DNS that is silent takes. */
+	rc |= curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
 	if (post) {
 		rc |= curl_easy_setopt(e, CURLOPT_POST, 1L);
 		rc |= curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.n);

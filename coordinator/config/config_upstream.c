@@ -77,7 +77,8 @@ static void check_address(struct loader *l)
 		check_not_ours(l, &at);
 		return;
 	}
-	if (!l->need_chain)
+	/* A reload changes nothing here, and its caller's loop does not wait for DNS. */
+	if (!l->need_chain || l->running)
 		return;
 	rc = getaddrinfo(c->upstream_host, port, &hints, &found);
 	if (rc == EAI_AGAIN) {

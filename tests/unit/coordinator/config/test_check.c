@@ -23,6 +23,8 @@
 #define ADDRESS "0x2c7536e3605d9c16a7a3d7b1898e529396a65c23"
 #define P       "ETHREX_PROOF_COORDINATOR_"
 
+static unsigned looked_up;
+
 /* The program's own symbol comes before the C library's. No DNS is asked: without one it would say
  * of any name that it may be there later. */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
@@ -30,6 +32,7 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 {
 	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
+	looked_up++;
 	if (strcmp(node, "not-yet.test") == 0)
 		return EAI_AGAIN;
 	if (strcmp(node, "no-such-host.invalid") == 0)
@@ -414,6 +417,25 @@ static void test_a_name_that_cannot_be_resolved_now(void **state)
 	assert_string_equal(c.upstream_host, "not-yet.test");
 }
 
+/* The daemon's loop would wait for as long as DNS does; and what is as it was is no mistake now. */
+static void test_a_reload_looks_no_name_up(void **state)
+{
+	static struct config again;
+	unsigned before;
+	FILE *f = fopen("/dev/null", "w");
+
+	(void)state;
+	assert_non_null(f);
+	accepted(P "UPSTREAM", "tcp://not-yet.test:3901");
+	before = looked_up;
+	setenv(P "UPSTREAM", "tcp://no-such-host.invalid:3901", 1);
+	assert_true(config_load_again(&again, &c, 0, NULL, f));
+	assert_int_equal(looked_up, before);
+	unsetenv(P "UPSTREAM");
+	config_wipe(&again);
+	fclose(f);
+}
+
 static void test_rpc_urls(void **state)
 {
 	static const struct {
@@ -675,6 +697,7 @@ int main(void)
 	    TEST(test_an_upstream),
 	    TEST(test_rpc_urls),
 	    TEST(test_a_name_that_cannot_be_resolved_now),
+	    TEST(test_a_reload_looks_no_name_up),
 	    TEST(test_a_node_that_is_named_twice),
 	    TEST(test_a_remote_signers_url),
 	    TEST(test_env_file_forms),

@@ -109,6 +109,7 @@ bool resolve(struct resolved *out, const char *host, unsigned ms, struct why *wh
 	done = l->done;
 	error = l->error;
 	*out = l->found;
+	out->again = !done || error == EAI_AGAIN;
 	l->abandoned = !done;
 	pthread_mutex_unlock(&l->mutex);
 	if (done)

@@ -16,6 +16,7 @@
 struct resolved {
 	size_t n;
 	char address[RESOLVE_MAX][INET6_ADDRSTRLEN]; /* numeric, in the resolver's order */
+	bool again; /* none was found: nobody said that there is no such name, it may be later */
 };
 
 /* From any thread but the loop's: it waits, for ms at most. False with the sentence: there is no

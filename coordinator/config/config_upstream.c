@@ -1,14 +1,16 @@
 #include "coordinator/config/config_upstream.h"
 
 #include "coordinator/base/listen_at.h"
+#include "coordinator/base/resolve.h"
 
 #include <inttypes.h>
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define P      "ETHREX_PROOF_COORDINATOR_"
 #define SCHEME "tcp://"
+
+#define LOOKUP_MS 3000 /* that a start waits for DNS */
 
 /* tcp://HOST:PORT or tcp://[IPv6]:PORT, nothing behind it. */
 static bool parse(struct config *c)
@@ -62,44 +64,37 @@ static bool check_not_ours(struct loader *l, const struct listen_at *upstream)
 	return false;
 }
 
+static void check_name(struct loader *l)
+{
+	const struct config *c = l->c;
+	struct resolved found;
+	struct listen_at at;
+	struct why why;
+	size_t i;
+
+	if (!resolve(&found, c->upstream_host, LOOKUP_MS, &why) && !found.again) {
+		config_mistake(l, P "UPSTREAM: the name \"%s\" cannot be resolved: %s",
+			       c->upstream_host, why.text);
+	} else if (!found.n) {
+		/* at boot, or before the container that is to have the name: it is asked again */
+		why_wrap(&why, "the name \"%s\" cannot be resolved now", c->upstream_host);
+		config_note(l->c, P "UPSTREAM", true, &why);
+	}
+	for (i = 0; i < found.n; i++)
+		if (listen_at_ip(&at, found.address[i], c->upstream_port, NULL) &&
+		    !check_not_ours(l, &at))
+			break;
+}
+
 static void check_address(struct loader *l)
 {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	const struct config *c = l->c;
-	struct listen_at at = {.size = 0};
-	struct addrinfo *found = NULL, *i;
-	struct why why;
-	char port[8];
-	int rc;
+	struct listen_at at;
 
-	snprintf(port, sizeof port, "%u", c->upstream_port);
-	if (listen_at_ip(&at, c->upstream_host, c->upstream_port, NULL)) {
-		check_not_ours(l, &at);
-		return;
-	}
 	/* A reload changes nothing here, and its caller's loop does not wait for DNS. */
-	if (!l->need_chain || l->running)
-		return;
-	rc = getaddrinfo(c->upstream_host, port, &hints, &found);
-	if (rc == EAI_AGAIN) {
-		/* at boot, or before the container that is to have the name: it is asked again */
-		why_set(&why, "the name \"%s\" cannot be resolved now: %s", c->upstream_host,
-			gai_strerror(rc));
-		config_note(l->c, P "UPSTREAM", true, &why);
-		return;
-	}
-	if (rc != 0) {
-		config_mistake(l, P "UPSTREAM: the name \"%s\" cannot be resolved: %s",
-			       c->upstream_host, gai_strerror(rc));
-		return;
-	}
-	for (i = found; i; i = i->ai_next) {
-		at.size = i->ai_addrlen;
-		memcpy(&at.address, i->ai_addr, i->ai_addrlen);
-		if (!check_not_ours(l, &at))
-			break;
-	}
-	freeaddrinfo(found);
+	if (listen_at_ip(&at, l->c->upstream_host, l->c->upstream_port, NULL))
+		check_not_ours(l, &at);
+	else if (l->need_chain && !l->running)
+		check_name(l);
 }
 
 static void check_submit(struct loader *l)

@@ -50,8 +50,10 @@ static void test_resolve(void **state)
 	assert_string_equal(found.address[0], "192.0.2.7");
 	assert_false(resolve(&found, "nobody", 5000, &why));
 	assert_non_null(strstr(why.text, "the name nobody: "));
+	assert_false(found.again);
 	assert_false(resolve(&found, "slow", 50, &why));
 	assert_string_equal(why.text, "no answer in time about the name slow");
+	assert_true(found.again);
 	/* The one that was given up ends by itself. */
 	usleep(600000);
 }

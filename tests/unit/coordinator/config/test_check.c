@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include <cmocka.h>
@@ -24,6 +25,7 @@
 #define P       "ETHREX_PROOF_COORDINATOR_"
 
 static unsigned looked_up;
+static atomic_bool let_go, ended;
 
 /* The program's own symbol comes before the C library's. No DNS is asked: without one it would say
  * of any name that it may be there later. */
@@ -32,7 +34,15 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 {
 	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
+	int i;
+
 	looked_up++;
+	if (strcmp(node, "silent.test") == 0 && !(hints->ai_flags & AI_NUMERICHOST)) {
+		for (i = 0; i < 3000 && !let_go; i++)
+			usleep(10000);
+		ended = true;
+		return EAI_AGAIN;
+	}
 	if (strcmp(node, "not-yet.test") == 0)
 		return EAI_AGAIN;
 	if (strcmp(node, "no-such-host.invalid") == 0)
@@ -417,6 +427,22 @@ static void test_a_name_that_cannot_be_resolved_now(void **state)
 	assert_string_equal(c.upstream_host, "not-yet.test");
 }
 
+/* DNS is silent: a start waits for it for a while, and says so. */
+static void test_a_name_that_nobody_answers_for(void **state)
+{
+	(void)state;
+	accepted(P "UPSTREAM", "tcp://silent.test:3901");
+	assert_false(ended);
+	assert_int_equal(c.n_notes, 1);
+	assert_non_null(
+	    strstr(c.notes[0].sentence.text,
+		   "the name \"silent.test\" cannot be resolved now: no answer in time"));
+	let_go = true;
+	while (!ended)
+		usleep(1000);
+	usleep(100000); /* its thread ends */
+}
+
 /* The daemon's loop would wait for as long as DNS does; and what is as it was is no mistake now. */
 static void test_a_reload_looks_no_name_up(void **state)
 {
@@ -697,6 +723,7 @@ int main(void)
 	    TEST(test_an_upstream),
 	    TEST(test_rpc_urls),
 	    TEST(test_a_name_that_cannot_be_resolved_now),
+	    TEST(test_a_name_that_nobody_answers_for),
 	    TEST(test_a_reload_looks_no_name_up),
 	    TEST(test_a_node_that_is_named_twice),
 	    TEST(test_a_remote_signers_url),

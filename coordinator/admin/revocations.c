@@ -129,17 +129,6 @@ void admin_revoke_named(struct admin_request *r, const char *rest)
 		admin_revoke(r, &what);
 }
 
-static bool is_revoked(const struct registrar *r, const struct revocation *what)
-{
-	const struct revocation *at;
-	size_t i;
-
-	for (i = 0; (at = registrar_revocation_at(r, i)); i++)
-		if (at->kind == what->kind && memcmp(at->value, what->value, sizeof at->value) == 0)
-			return true;
-	return false;
-}
-
 /* Its row has gone. */
 static void lift(struct admin_request *r)
 {
@@ -169,7 +158,7 @@ void admin_unrevoke(struct admin_request *r, const char *rest)
 		return;
 	revocation_print(text, &r->lifting);
 	r->registrar = r->admin->p.registrar;
-	if (!is_revoked(r->registrar, &r->lifting)) {
+	if (!registrar_revokes(r->registrar, &r->lifting)) {
 		admin_reply(r, MHD_HTTP_NOT_FOUND, "not_revoked", "%s is not revoked", text);
 		return;
 	}

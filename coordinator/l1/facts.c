@@ -95,7 +95,8 @@ struct l1 {
 	struct l1_events events;
 	uv_timer_t timer;
 	bool started, closing, known, fresh, round, again;
-	bool doubted, retried; /* in this round; since the timer's last */
+	bool doubted, retried;    /* in this round; since the timer's last */
+	uint32_t another_kind_by; /* endpoints that said so since the last whole round */
 	bool former; /* the round under way is of before this one led: it may lack what was sent */
 	int phase;
 	unsigned outstanding, rounds;
@@ -132,37 +133,30 @@ static struct eth_address as_address(const struct answer *a)
 }
 
 /* A contract of another kind is no reason to try again: what it is, after its address. */
-static const char *another_kind(const struct l1 *c)
+static const char *another_kind(const struct l1 *c, enum question *by)
 {
-	const struct answer *probe = &c->answer[Q_PROBE];
+	const struct answer *a = c->answer;
 
-	if (is_true(&c->answer[Q_ALIGNED]))
+	*by = Q_ALIGNED;
+	if (is_true(&a[*by]))
 		return "has ALIGNED_MODE on: its proofs are aggregated by Aligned, which this "
 		       "coordinator does not do";
-	if (c->answer[Q_REGISTRY].kind == L1_READ_OK)
+	*by = Q_REGISTRY;
+	if (a[*by].kind == L1_READ_OK)
 		return "is the OnChainProposer of based rollups (it has a SEQUENCER_REGISTRY), "
 		       "which this coordinator does not serve";
-	if (c->answer[Q_TDX].kind != L1_READ_OK)
-		return c->answer[Q_VERIFIER_OLD].kind == L1_READ_OK
+	*by = Q_TDX;
+	if (a[*by].kind != L1_READ_OK)
+		return a[Q_VERIFIER_OLD].kind == L1_READ_OK
 			   ? "is the OnChainProposer of an older ethrex (no REQUIRE_TDX_PROOF()); "
 			     "it wants verifyBatch, one batch at a time: upgrade the contract"
 			   : "holds no ethrex OnChainProposer (REQUIRE_TDX_PROOF() does not "
 			     "answer): is ETHREX_COMMITTER_ON_CHAIN_PROPOSER_ADDRESS right?";
-	if (probe->kind == L1_READ_REVERTED && probe->revert.kind == REVERT_NONE)
+	*by = Q_PROBE;
+	if (a[*by].kind == L1_READ_REVERTED && a[*by].revert.kind == REVERT_NONE)
 		return "has no verifyBatches(uint256,bytes[],bytes[],bytes[]): it is of an older "
 		       "ethrex, which verifies one batch at a time with verifyBatch";
 	return NULL;
-}
-
-static bool is_another_kind(const struct l1 *c, struct why *why)
-{
-	const char *kind = another_kind(c);
-	char at[ETH_ADDRESS_TEXT_SIZE];
-
-	eth_address_print(at, &c->o.proposer);
-	if (kind)
-		why_set(why, "the contract at %s %s", at, kind);
-	return kind != NULL;
 }
 
 /* No such answer is that of a node that is well and has seen this chain: the others are asked. */
@@ -188,14 +182,28 @@ static void round_failed(struct l1 *c)
 	c->events.failed(c->events.arg, c->failed);
 }
 
-static void keep_facts(struct l1 *c)
+/* True: the round is over. Nothing starts the coordinator again after that, so where there are
+ * several endpoints it is not for one of them to say. */
+static bool is_another_kind(struct l1 *c)
 {
-	struct buf row;
+	enum question by;
+	const char *kind = another_kind(c, &by);
+	const int endpoint = c->answer[by].endpoint;
+	char at[ETH_ADDRESS_TEXT_SIZE];
 
-	buf_init(&row, L1_ROW_MAX);
-	if (l1_row_put(&row, &c->facts))
-		store_put_fact(c->p.store, L1_FACT, row.p, row.len);
-	buf_free(&row);
+	if (!kind)
+		return false;
+	eth_address_print(at, &c->o.proposer);
+	FAIL_WITH(c, "the contract at %s %s", at, kind);
+	c->another_kind_by |= endpoint < 0 ? 0 : 1u << endpoint;
+	if (rpc_endpoint_count(c->p.rpc) == 1 || c->another_kind_by & (c->another_kind_by - 1)) {
+		c->round = false;
+		c->events.fatal(c->events.arg, "contract_of_another_kind", c->failed);
+	} else {
+		doubt(c, endpoint);
+		round_failed(c);
+	}
+	return true;
 }
 
 /* What a production TDXVerifier demands of a quote. */
@@ -214,7 +222,6 @@ static void take_measurements(struct l1_facts *f, const struct answer *a)
 static void round_done(struct l1 *c)
 {
 	struct l1_facts f = {0};
-	char needs[32];
 	const struct answer *a = c->answer;
 
 	f.l1_chain_id = rpc_chain_id(c->p.rpc);
@@ -258,25 +265,17 @@ static void round_done(struct l1 *c)
 		if (!f.tdx_dev_mode)
 			take_measurements(&f, a);
 	}
-	if (c->trouble[0] || !c->fresh) {
-		snprintf(needs, sizeof needs, "%s%s%s%s",
-			 f.needed & PROVER_TYPE_BIT(PROVER_RISC0) ? "RISC0 " : "",
-			 f.needed & PROVER_TYPE_BIT(PROVER_SP1) ? "SP1 " : "",
-			 f.needed & PROVER_TYPE_BIT(PROVER_TDX) ? "TDX" : "",
-			 f.needed & PROVER_TYPE_BIT(PROVER_EXEC) ? "Exec" : "");
-		log_event(LOG_INFO, "l1_read", log_u64("chain_id", f.l1_chain_id),
-			  log_u64("l2_chain_id", f.l2_chain_id), log_u64("committed", f.committed),
-			  log_u64("verified", f.verified), log_str("needs", needs),
-			  log_str("tdx_dev_mode", f.tdx_dev_mode ? "true" : "false"));
-	}
+	if (c->trouble[0] || !c->fresh)
+		l1_say_facts(&f);
 	c->trouble[0] = '\0';
 	if (!c->known || !l1_same_facts(&f, &c->facts)) {
 		c->facts = f;
 		c->known = true;
 		if (store_leads(c->p.store))
-			keep_facts(c);
+			l1_row_keep(c->p.store, &c->facts);
 	}
 	c->fresh = true;
+	c->another_kind_by = 0;
 	c->head = c->block;
 	c->rounds++;
 	c->round = false;
@@ -332,18 +331,20 @@ static void refuse_silence(struct l1 *c)
 
 static void phase_done(struct l1 *c)
 {
-	struct why why;
 	int q;
 
 	refuse_silence(c);
-	for (q = 0; q < Q_COUNT && !c->failed[0]; q++)
-		if (rows[q].phase == c->phase && wanted(c, (enum question)q) &&
-		    needed((enum question)q) && c->answer[q].kind != L1_READ_OK &&
-		    !(c->phase == 0 && c->answer[Q_TDX].kind != L1_READ_OK))
-			FAIL_WITH(c, "%s of the %s does not answer: %s", rows[q].signature,
-				  rows[q].target == AT_PROPOSER ? "OnChainProposer" : "TDXVerifier",
-				  c->answer[q].kind == L1_READ_REVERTED ? c->answer[q].revert.text
-									: "no result");
+	for (q = 0; q < Q_COUNT && !c->failed[0]; q++) {
+		if (rows[q].phase != c->phase || !wanted(c, (enum question)q) ||
+		    !needed((enum question)q) || c->answer[q].kind == L1_READ_OK ||
+		    (c->phase == 0 && c->answer[Q_TDX].kind != L1_READ_OK))
+			continue;
+		FAIL_WITH(c, "%s of the %s does not answer: %s", rows[q].signature,
+			  rows[q].target == AT_PROPOSER ? "OnChainProposer" : "TDXVerifier",
+			  c->answer[q].kind == L1_READ_REVERTED ? c->answer[q].revert.text
+								: "no result");
+		doubt(c, c->answer[q].endpoint);
+	}
 	if (c->failed[0]) {
 		round_failed(c);
 		return;
@@ -354,12 +355,8 @@ static void phase_done(struct l1 *c)
 		return;
 	}
 	if (c->phase < 2) {
-		if (is_another_kind(c, &why)) {
-			c->round = false;
-			c->events.fatal(c->events.arg, "contract_of_another_kind", why.text);
-			return;
-		}
-		run_phase(c, 2);
+		if (!is_another_kind(c))
+			run_phase(c, 2);
 		return;
 	}
 	c->round = !c->former;
@@ -533,7 +530,7 @@ void l1_lead(struct l1 *c)
 {
 	c->former = c->round;
 	if (c->known)
-		keep_facts(c);
+		l1_row_keep(c->p.store, &c->facts);
 }
 
 void l1_set_every(struct l1 *c, uint64_t every_ms)

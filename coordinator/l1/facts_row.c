@@ -1,7 +1,11 @@
 #include "coordinator/l1/facts_row.h"
 
+#include "coordinator/base/log.h"
+#include "protocol/proofdata.h"
+
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +46,16 @@ bool l1_row_put(struct buf *out, const struct l1_facts *f)
 	free(text);
 	json_decref(o);
 	return ok;
+}
+
+void l1_row_keep(struct store *store, const struct l1_facts *f)
+{
+	struct buf row;
+
+	buf_init(&row, L1_ROW_MAX);
+	if (l1_row_put(&row, f))
+		store_put_fact(store, L1_FACT, row.p, row.len);
+	buf_free(&row);
 }
 
 static bool get_number(uint64_t *out, const json_t *o, const char *key)
@@ -114,6 +128,21 @@ bool l1_row_fits(const struct l1_facts *f, const struct eth_address *proposer, u
 		return false;
 	}
 	return true;
+}
+
+void l1_say_facts(const struct l1_facts *f)
+{
+	char needs[32];
+
+	snprintf(needs, sizeof needs, "%s%s%s%s",
+		 f->needed & PROVER_TYPE_BIT(PROVER_RISC0) ? "RISC0 " : "",
+		 f->needed & PROVER_TYPE_BIT(PROVER_SP1) ? "SP1 " : "",
+		 f->needed & PROVER_TYPE_BIT(PROVER_TDX) ? "TDX" : "",
+		 f->needed & PROVER_TYPE_BIT(PROVER_EXEC) ? "Exec" : "");
+	log_event(LOG_INFO, "l1_read", log_u64("chain_id", f->l1_chain_id),
+		  log_u64("l2_chain_id", f->l2_chain_id), log_u64("committed", f->committed),
+		  log_u64("verified", f->verified), log_str("needs", needs),
+		  log_str("tdx_dev_mode", f->tdx_dev_mode ? "true" : "false"));
 }
 
 bool l1_same_facts(const struct l1_facts *a, const struct l1_facts *b)

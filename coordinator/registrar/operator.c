@@ -79,6 +79,11 @@ const struct revocation *registrar_revocation_at(const struct registrar *r, size
 	return i < r->revoked.n ? &r->revoked.at[i] : NULL;
 }
 
+bool registrar_revokes(const struct registrar *r, const struct revocation *what)
+{
+	return revocations_has(&r->revoked, what);
+}
+
 bool registrar_revoke(struct registrar *r, const struct revocation *what, struct why *why)
 {
 	if (!revocations_add(&r->revoked, what, why))

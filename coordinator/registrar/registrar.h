@@ -178,6 +178,8 @@ const struct eth_address *registrar_promoted(const struct registrar *r);
 bool registrar_revoke(struct registrar *r, const struct revocation *what, struct why *why);
 /* It no longer applies. False with the sentence: it did not. */
 bool registrar_unrevoke(struct registrar *r, const struct revocation *what, struct why *why);
+/* By these very words. */
+bool registrar_revokes(const struct registrar *r, const struct revocation *what);
 /* In order; NULL when i is too large. */
 const struct revocation *registrar_revocation_at(const struct registrar *r, size_t i);
 /* By what this key is revoked; NULL: it is not. */

@@ -127,6 +127,11 @@ static struct revocation *find(const struct revocations *s, const struct revocat
 	return s->n ? bsearch(what, s->at, s->n, sizeof *s->at, order) : NULL;
 }
 
+bool revocations_has(const struct revocations *s, const struct revocation *what)
+{
+	return find(s, what) != NULL;
+}
+
 void revocations_free(struct revocations *s)
 {
 	free(s->at);

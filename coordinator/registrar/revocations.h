@@ -56,6 +56,7 @@ struct revocations {
 	size_t n;
 };
 void revocations_free(struct revocations *s);
+bool revocations_has(const struct revocations *s, const struct revocation *what);
 /* True also where it is there. False with the sentence: REVOCATIONS_MAX are, or memory is out. */
 bool revocations_add(struct revocations *s, const struct revocation *what, struct why *why);
 /* False: it is not there. */

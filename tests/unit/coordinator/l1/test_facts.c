@@ -325,6 +325,43 @@ static void test_the_first_of_two_nodes_at_its_genesis(void **state)
 	assert_non_null(strstr(info.last_error, "is answered with nothing"));
 }
 
+/* What would end the coordinator for good is not for one of them to say, nor what is read every
+ * time. */
+static void test_the_first_of_two_nodes_reverts_all(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.committed = 4;
+	x->w.ill_method = "eth_call";
+	x->w.ill_answer = "{\"code\":3,\"message\":\"execution reverted\",\"data\":\"0x\"}";
+	read_a_round(x);
+	assert_int_equal(x->n_fatal + x->n_failed, 0);
+	assert_int_equal(l1_facts(x->l1)->committed, 4);
+}
+
+static void test_the_first_of_two_nodes_begins_to_revert_all(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.committed = 4;
+	read_a_round(x);
+	x->w.committed = 5;
+	x->w.ill_method = "eth_call";
+	x->w.ill_answer = "{\"code\":3,\"message\":\"execution reverted\",\"data\":\"0x\"}";
+	read_a_round(x);
+	assert_int_equal(x->n_fatal + x->n_failed, 0);
+	assert_int_equal(l1_facts(x->l1)->committed, 5);
+}
+
+/* Both do. */
+static void test_two_nodes_of_another_contract(void **state)
+{
+	struct fixture *x = *state;
+
+	x->w.old = true;
+	expect_fatal(x, "upgrade the contract");
+}
+
 static void test_more_verified_than_committed(void **state)
 {
 	struct fixture *x = *state;
@@ -657,6 +694,9 @@ int main(void)
 	    TEST(test_an_address_without_code),
 	    TEST(test_a_node_at_its_genesis),
 	    TEST_PATIENT(test_the_first_of_two_nodes_at_its_genesis, NULL),
+	    TEST_PATIENT(test_the_first_of_two_nodes_reverts_all, NULL),
+	    TEST_PATIENT(test_the_first_of_two_nodes_begins_to_revert_all, NULL),
+	    TEST_PATIENT(test_two_nodes_of_another_contract, NULL),
 	    TEST(test_more_verified_than_committed),
 	    TEST_PATIENT(test_of_two_nodes_the_one_that_makes_sense_counts, NULL),
 	    TEST_PATIENT(test_of_two_nodes_the_first_reads_nothing, &ways[0]),

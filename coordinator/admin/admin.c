@@ -1,6 +1,7 @@
 #include "coordinator/admin/internal.h"
 
 #include "coordinator/admin/listen.h"
+#include "coordinator/base/clock.h"
 #include "coordinator/base/listen_at.h"
 #include "coordinator/page/page.h"
 
@@ -371,6 +372,7 @@ bool admin_new(struct admin **out, const struct admin_parts *parts,
 	}
 	a->p = *parts;
 	a->o = *options;
+	a->began_ms = clock_mono_ms();
 	fd = admin_listen(options->listen, why);
 	if (fd < 0) {
 		free(a);

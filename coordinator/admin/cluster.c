@@ -13,6 +13,11 @@ static const char *state_now(const struct admin *a)
 								  : admin_state_name(a->state);
 }
 
+uint64_t admin_uptime_s(const struct admin *a)
+{
+	return (clock_mono_ms() - a->began_ms) / 1000;
+}
+
 struct cluster_self admin_self(const struct admin *a)
 {
 	const struct admin_parts *d = &a->p;
@@ -32,7 +37,7 @@ struct cluster_self admin_self(const struct admin *a)
 			.proofs_accepted = session_acks(d->session),
 			.l1_block = l1_head_number(d->l1),
 			.l1_age_s = head ? now - head : -1,
-			.uptime_s = (clock_wall_ms() - a->o.started_ms) / 1000,
+			.uptime_s = admin_uptime_s(a),
 			.settings = a->o.settings}};
 }
 

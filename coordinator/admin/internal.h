@@ -22,9 +22,8 @@ struct admin_request {
 	struct upload *upload; /* a PUT in progress */
 	bool committing;       /* the answer is there, and waits until it is durable */
 	unsigned status_after; /* that answer's */
-	void (*on_kept)(struct admin_request *r); /* done once it is durable, also for nobody's
-						   * answer; NULL: it was done before */
-	struct registrar *registrar;              /* for that: it outlives the listener */
+	void (*on_kept)(struct admin_request *r); /* NULL: what is committed was done before */
+	struct registrar *registrar; /* of on_kept, which comes when the client is gone too */
 	struct revocation lifting;
 	bool suspended;
 	bool finishing; /* the upload's end was asked for */
@@ -83,6 +82,7 @@ struct admin {
 	struct admin_parts p;
 	struct admin_options o;
 	enum admin_state state;
+	uint64_t began_ms;           /* monotonic */
 	const struct server *server; /* NULL: none yet, or no more */
 	struct MHD_Daemon *http;
 	struct admin_request *requests;
@@ -174,6 +174,7 @@ void admin_collateral(struct admin_request *r, const char *rest);
 void admin_collateral_refresh(struct admin_request *r, const char *rest);
 
 /* cluster.c */
+uint64_t admin_uptime_s(const struct admin *a);
 struct cluster_self admin_self(const struct admin *a);
 json_t *admin_cluster_json(const struct admin *a);
 void admin_cluster(struct admin_request *r, const char *rest);

@@ -117,12 +117,12 @@ json_t *admin_overview(const struct admin *a)
 
 	return json_pack(
 	    "{s:I, s:I, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
-	    "at_ms", (json_int_t)clock_wall_ms(), "uptime_s",
-	    (json_int_t)((clock_wall_ms() - a->o.started_ms) / 1000), "version", a->o.version,
-	    "state", admin_state_name(a->state), "tdx_dev_mode", a->o.tdx_dev_mode, "cluster",
-	    admin_cluster_json(a), "l1", admin_l1_json(a), "work", admin_work_json(a), "batches",
-	    admin_strip_json(a, in), "transaction", transaction_json(in), "transactions",
-	    past_json(d->agenda), "provers", admin_provers_json(a, PROVERS_SHOWN), "provers_known",
+	    "at_ms", (json_int_t)clock_wall_ms(), "uptime_s", (json_int_t)admin_uptime_s(a),
+	    "version", a->o.version, "state", admin_state_name(a->state), "tdx_dev_mode",
+	    a->o.tdx_dev_mode, "cluster", admin_cluster_json(a), "l1", admin_l1_json(a), "work",
+	    admin_work_json(a), "batches", admin_strip_json(a, in), "transaction",
+	    transaction_json(in), "transactions", past_json(d->agenda), "provers",
+	    admin_provers_json(a, PROVERS_SHOWN), "provers_known",
 	    (json_int_t)registrar_count(d->registrar), "platforms", platforms_json(a), "sources",
 	    admin_sources_json(a), "verdicts", verdicts_json(d->verdicts), "relay",
 	    admin_relay_json(d));

@@ -146,8 +146,7 @@ static void lift(struct admin_request *r)
 	wake_up(r->admin->p.wake);
 }
 
-/* In force until its row has gone: what could not be stored can be said again, and no restart
- * brings back what was taken back. */
+/* In force until its row has gone: what could not be stored can be said again. */
 void admin_unrevoke(struct admin_request *r, const char *rest)
 {
 	char text[REVOCATION_TEXT_SIZE];

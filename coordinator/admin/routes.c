@@ -343,9 +343,8 @@ static void on_status(struct admin_request *r, const char *rest)
 	admin_json(r, MHD_HTTP_OK,
 		   json_pack("{s:s, s:b, s:b, s:I, s:o, s:o, s:o, s:o, s:o}", "version",
 			     a->o.version, "ready", admin_is_ready(a, &text), "tdx_dev_mode",
-			     a->o.tdx_dev_mode, "uptime_s",
-			     (json_int_t)((clock_wall_ms() - a->o.started_ms) / 1000), "cluster",
-			     admin_cluster_json(a), "l1", admin_l1_json(a), "work",
+			     a->o.tdx_dev_mode, "uptime_s", (json_int_t)admin_uptime_s(a),
+			     "cluster", admin_cluster_json(a), "l1", admin_l1_json(a), "work",
 			     admin_work_json(a), "batches", batches, "relay", admin_relay_json(d)));
 }
 

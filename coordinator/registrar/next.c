@@ -143,7 +143,8 @@ uint64_t registrar_gas_left(const struct registrar *r, uint64_t now_ms)
 
 bool registrar_held_up(const struct registrar *r, uint64_t now_ms, struct why *why)
 {
-	if (now_ms < r->retry_at_ms) {
+	/* Further away than any wait is: the clock was set back. */
+	if (now_ms < r->retry_at_ms && r->retry_at_ms - now_ms <= r->settings.retry_max_ms) {
 		why_set(why, "the last registration failed: %.380s; next attempt in %" PRIu64 " s",
 			r->failure.text, (r->retry_at_ms - now_ms + 999) / 1000);
 		return true;

@@ -27,7 +27,7 @@ struct verify {
 	size_t limit;           /* batches in the next run: halved by refusals, reset by success */
 	size_t fits;            /* batches that one transaction was seen to be too small for */
 	uint64_t gas_a_batch;   /* measured; 0: not yet */
-	uint64_t not_before_ms; /* after a refusal that sets nothing aside */
+	uint64_t not_before_ms; /* monotonic; after a refusal that sets nothing aside */
 	uint64_t gas;
 	/* the run under way */
 	struct work_run run;
@@ -237,7 +237,7 @@ void verify_next(struct verify *v)
 	const struct eth_address *signer = registrar_signer(d->p->registrar);
 	struct why why = {""};
 
-	if (v->stopped || verify_is_busy(v) || clock_wall_ms() < v->not_before_ms)
+	if (v->stopped || verify_is_busy(v) || clock_mono_ms() < v->not_before_ms)
 		return;
 	if (f->paused) {
 		desk_say(d, "the OnChainProposer is paused");
@@ -312,7 +312,7 @@ static void ask_another(struct verify *v)
 		v->asking = l1_call(v->desk->p->rpc, &call, on_opinion, v);
 	}
 	if (!v->asking)
-		v->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
+		v->not_before_ms = clock_mono_ms() + REFUSED_WAIT_MS;
 }
 
 static void on_opinion(void *arg, const struct l1_read *read)
@@ -336,7 +336,7 @@ static void on_opinion(void *arg, const struct l1_read *read)
 		  log_str("second", read->kind == L1_READ_OK         ? "accepted"
 				    : read->kind == L1_READ_REVERTED ? read->revert.text
 								     : "no answer"));
-	v->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
+	v->not_before_ms = clock_mono_ms() + REFUSED_WAIT_MS;
 }
 
 /* A single endpoint may lie: where there are several, the first and another must agree before a
@@ -371,7 +371,7 @@ static void on_signer_now(void *arg, const struct l1_read *read)
 		  log_str("reason", read->kind == L1_READ_OK
 					? "the contract holds another key than its signer's"
 					: "the contract does not say which key it holds"));
-	v->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
+	v->not_before_ms = clock_mono_ms() + REFUSED_WAIT_MS;
 	l1_refresh(v->desk->p->l1);
 }
 
@@ -385,7 +385,7 @@ static void ask_for_the_signer(struct verify *v, const struct eth_revert *r)
 	v->opinion_of = *r;
 	v->asking = l1_call(v->desk->p->rpc, &call, on_signer_now, v);
 	if (!v->asking)
-		v->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
+		v->not_before_ms = clock_mono_ms() + REFUSED_WAIT_MS;
 }
 
 static void verify_refused(struct verify *v, const struct sender_action *a)
@@ -400,7 +400,7 @@ static void verify_refused(struct verify *v, const struct sender_action *a)
 		  log_str("reason", r.kind == REVERT_NONE ? a->sentence : r.text));
 	/* What was resumed from an earlier run has no proofs at hand: it is tried again. */
 	if (!v->proofs || v->run.first != a->intent->first_batch || !v->run.n) {
-		v->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
+		v->not_before_ms = clock_mono_ms() + REFUSED_WAIT_MS;
 		return;
 	}
 	if (v->run.n > 1) {
@@ -412,7 +412,7 @@ static void verify_refused(struct verify *v, const struct sender_action *a)
 	else if (refused_type(&r, &type))
 		ask_again(v, &r);
 	else
-		v->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
+		v->not_before_ms = clock_mono_ms() + REFUSED_WAIT_MS;
 }
 
 void verify_over(struct verify *v, const struct sender_action *a)
@@ -450,12 +450,12 @@ void verify_over(struct verify *v, const struct sender_action *a)
 		if (v->run.n > 1)
 			v->fits = (v->run.n + 1) / 2;
 		else
-			v->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
+			v->not_before_ms = clock_mono_ms() + REFUSED_WAIT_MS;
 		break;
 	case SENDER_NO_FUNDS:
 	case SENDER_GAVE_UP:
 		log_event(LOG_WARN, "verify_given_up", log_str("reason", a->sentence));
-		v->not_before_ms = clock_wall_ms() + REFUSED_WAIT_MS;
+		v->not_before_ms = clock_mono_ms() + REFUSED_WAIT_MS;
 		break;
 	}
 }

@@ -514,6 +514,23 @@ static void gas_per_day_is_a_budget(void **state)
 	registrar_free(r);
 }
 
+/* The wait is as long as it was meant to be at most. */
+static void a_clock_that_is_set_back(void **state)
+{
+	struct registrar *r = world(settings(), 0);
+	struct eth_address one = key(1);
+	struct why why;
+
+	(void)state;
+	setup(r, 1, 10 * HOUR);
+	assert_int_equal(next(r, 10 * HOUR, 1), REGISTRAR_REGISTER);
+	assert_true(registrar_register_begin(r, &one, GAS, 10 * HOUR, &why));
+	registrar_register_failed(r, &one, "reverted", false, 0, 10 * HOUR);
+	assert_int_equal(next(r, 10 * HOUR, 0), REGISTRAR_NOTHING);
+	assert_int_equal(next(r, 9 * HOUR, 1), REGISTRAR_REGISTER);
+	registrar_free(r);
+}
+
 static void a_restart_remembers(void **state)
 {
 	struct registrar_settings s = settings();
@@ -672,6 +689,7 @@ int main(void)
 	    cmocka_unit_test(a_refused_payload_is_not_tried_again),
 	    cmocka_unit_test(mined_and_yet_another_key_is_a_failure),
 	    cmocka_unit_test(gas_per_day_is_a_budget),
+	    cmocka_unit_test(a_clock_that_is_set_back),
 	    cmocka_unit_test(a_restart_remembers),
 	    cmocka_unit_test(whoever_replays_a_payload_is_not_its_source),
 	    cmocka_unit_test(another_verifier_holds_another_key),

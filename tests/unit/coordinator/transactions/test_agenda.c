@@ -1,6 +1,23 @@
 /* What goes to L1 next. */
 #include "agenda_world.h"
 
+#include <sys/syscall.h>
+#include <time.h>
+
+static int64_t wall_ahead_s, mono_ahead_s;
+
+/* The program's own symbol comes before the C library's. */
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	const int rc = (int)syscall(SYS_clock_gettime, id, t);
+
+	if (id == CLOCK_REALTIME)
+		t->tv_sec += wall_ahead_s;
+	else if (id == CLOCK_MONOTONIC)
+		t->tv_sec += mono_ahead_s;
+	return rc;
+}
+
 /* ---- the tests ---- */
 
 static void test_nothing_before_l1_answers(void **state)
@@ -202,6 +219,39 @@ static void test_a_proof_of_a_key_that_went_is_kept(void **state)
 	assert_int_equal(proofs_counters(x->proofs)->judged[WORK_BAD], 0);
 }
 
+static bool was_refused(void *arg)
+{
+	struct fixture *x = arg;
+
+	return agenda_counters(x->agenda)->txs[SENDER_REVERTED] > 0;
+}
+
+static bool first_is_verified(void *arg)
+{
+	struct fixture *x = arg;
+
+	return l1_facts(x->l1)->verified >= 1;
+}
+
+/* The wait after a refusal is over in time, whatever is said of the time of day. */
+static void test_a_clock_that_is_set_back(void **state)
+{
+	struct fixture *x = *state;
+
+	l1_start(x->l1);
+	enlist(x);
+	l1_world_until(&x->w, is_registered, x);
+	x->w.refusal = "Another()";
+	prove(x, 1, &x->prover);
+	l1_world_until(&x->w, was_refused, x);
+	x->w.refusal = NULL;
+	wall_ahead_s = -3600;
+	mono_ahead_s = 16;
+	l1_world_until(&x->w, first_is_verified, x);
+	wall_ahead_s = mono_ahead_s = 0;
+	assert_int_equal(proofs_counters(x->proofs)->judged[WORK_BAD], 0);
+}
+
 static void test_a_refused_registration_costs_nothing(void **state)
 {
 	struct fixture *x = *state;
@@ -364,6 +414,7 @@ int main(int argc, char **argv)
 					   TEST(test_a_refused_proof_is_set_aside),
 					   TEST(test_a_refused_run_is_halved),
 					   TEST(test_a_proof_of_a_key_that_went_is_kept),
+					   TEST(test_a_clock_that_is_set_back),
 					   TEST(test_a_refused_registration_costs_nothing),
 					   TEST(test_a_registration_that_others_send),
 					   TEST(test_an_intent_outlives_a_crash),

@@ -56,7 +56,7 @@ struct quotes {
 	bool rechecking, recheck_again;
 	bool unknown_only, look_again; /* the round is of quotes_look(); another one is due */
 	size_t recheck_at;
-	uint64_t epoch_ms;
+	uint64_t epoch_ms;           /* monotonic */
 	uint64_t generation;         /* of collateral, policy and contract together */
 	struct contract_image image; /* the contract's when last looked at */
 	bool has_image;

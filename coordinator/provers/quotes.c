@@ -377,7 +377,7 @@ void quotes_on_facts(struct quotes *a)
 
 void quotes_tick(struct quotes *a)
 {
-	const uint64_t now_ms = clock_wall_ms();
+	const uint64_t now_ms = clock_mono_ms();
 	struct why why = {""};
 	int64_t now;
 
@@ -441,7 +441,7 @@ bool quotes_new(struct quotes **out, const struct quotes_parts *parts,
 	}
 	a->p = *parts;
 	a->o = *options;
-	a->epoch_ms = clock_wall_ms();
+	a->epoch_ms = clock_mono_ms();
 	a->policy = policy_load(options->policy_file, why);
 	if (!a->policy)
 		goto failed;

@@ -320,7 +320,8 @@ static bool drained(struct registrar *r, const struct registrar_prover *target, 
 	r->drain_to = target->signer;
 	if (!registrar_signer(r) || r->unverified == 0 || r->aside || active_is_revoked(r))
 		return true;
-	if (!r->draining) {
+	/* Or anew: the clock was set back. */
+	if (!r->draining || r->drain_until_ms > now_ms + r->settings.drain_ms) {
 		r->draining = true;
 		r->drain_until_ms = now_ms + r->settings.drain_ms;
 	}

@@ -30,7 +30,7 @@ static struct registrar *world(uint8_t on_chain)
 					     .gas_per_day = 1000000,
 					     .gas_per_registration = 1000,
 					     .retry_min_ms = 100,
-					     .retry_max_ms = 1000};
+					     .retry_max_ms = 10000};
 	const struct eth_address k = on_chain ? key(on_chain) : none;
 	struct registrar *r = registrar_new(&s);
 

@@ -529,6 +529,15 @@ static void a_clock_that_is_set_back(void **state)
 	assert_int_equal(next(r, 10 * HOUR, 0), REGISTRAR_NOTHING);
 	assert_int_equal(next(r, 9 * HOUR, 1), REGISTRAR_REGISTER);
 	registrar_free(r);
+	/* So is that for the old key's proofs. */
+	r = world(settings(), 1);
+	setup(r, 2, 10 * HOUR);
+	shown(r, 2, 10 * HOUR);
+	registrar_set_unverified(r, 1);
+	assert_int_equal(next(r, 10 * HOUR, 0), REGISTRAR_NOTHING);
+	assert_int_equal(next(r, 9 * HOUR, 0), REGISTRAR_NOTHING);
+	assert_int_equal(next(r, 9 * HOUR + 500, 1), REGISTRAR_SET_ASIDE);
+	registrar_free(r);
 }
 
 static void a_restart_remembers(void **state)

@@ -82,10 +82,11 @@ pub fn computed<T>(kind: Kind, what: &str, work: impl FnOnce() -> T) -> Result<T
 }
 
 impl fmt::Display for Refusal {
-    /// One line of bounded length, whatever the crates put into their words. What is left out is in the middle:
-    /// that is where an input is quoted.
+    /// One line of bounded length that does nothing to a terminal, whatever the crates put into their words. What is left
+    /// out is in the middle: that is where an input is quoted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = self.sentence.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = line.replace(|c: char| c != ' ' && !c.is_ascii_graphic(), "?");
         let count = line.chars().count();
 
         if count <= SENTENCE_MAX {

@@ -243,6 +243,16 @@ fn what_is_of_another_shape_is_named_by_its_place() {
     }
 }
 
+/// The crates quote what they do not know as it is.
+#[test]
+fn what_is_quoted_does_nothing_to_a_terminal() {
+    let Some(mut input) = two_blocks() else { return };
+    let name = "\u{1b}]0;title\u{7}\u{202e}".to_string() + &"\u{fc}".repeat(1000);
+
+    input["execution_witness"]["state_trie_root"] = json!({ name: 1 });
+    refused(&input, 65, &["execution_witness: unknown variant `?]0;title???", "[...]", " at line 1 column "]);
+}
+
 #[test]
 fn flags() {
     let ended = execute(b"", &["--help"]);

@@ -368,7 +368,7 @@ def test_the_runner_is_not_taken_in_by_a_kvm(tmp_path):
 
     done = run()
     assert done.returncode == 0 and "EMULATION: this is no trust domain" in done.stderr and "-accel tcg" in done.stdout
-    assert "thread=single -cpu max " in done.stdout and done.stdout.count("romfile=") == 2 and "-accel kvm" not in done.stdout
+    assert "thread=single -cpu max,-cx16" in done.stdout and done.stdout.count("romfile=") == 2 and "-accel kvm" not in done.stdout
     done = run("--accel", "tdx")
     assert done.returncode == 1 and "has no tdx-guest object" in done.stderr
     done = run("--accel", "kvm")

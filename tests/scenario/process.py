@@ -12,7 +12,8 @@ import pytest
 from l1 import REPO
 
 BUILD = pathlib.Path(os.environ.get("BUILD_DIR") or REPO / "build" / "release")
-LATE_LOG = float(os.environ.get("LATE_LOG") or 0)  # seconds by which a log is late: finds tests that do not wait for a line
+LATE = pathlib.Path(__file__).parent / "late.py"
+LATE_LOG = os.environ.get("LATE_LOG")  # seconds by which a log is late: finds tests that do not wait for a line
 PATIENCE = 90  # seconds; the sender alone repeats itself only every half minute
 
 
@@ -40,21 +41,6 @@ def until(what, condition, seconds=PATIENCE, pause=0.05):
         time.sleep(pause)
 
 
-def late(log):
-    """What writes each piece of its input into that log LATE_LOG seconds after it came."""
-    script = (
-        "import os, sys, threading, time, queue\n"
-        "pieces = queue.Queue()\n"
-        "def read():\n"
-        "    while piece := os.read(0, 1 << 20): pieces.put((time.monotonic(), piece))\n"
-        "    pieces.put(None)\n"
-        "threading.Thread(target=read, daemon=True).start()\n"
-        "while found := pieces.get():\n"
-        "    time.sleep(max(0, found[0] + float(sys.argv[1]) - time.monotonic()))\n"
-        "    os.write(1, found[1])\n")
-    return subprocess.Popen([sys.executable, "-c", script, str(LATE_LOG)], stdin=subprocess.PIPE, stdout=log, start_new_session=True)
-
-
 class Process:
     """A process whose output goes to a file; started again it appends."""
 
@@ -64,7 +50,8 @@ class Process:
     def spawn(self, argv, **options):
         self.begun = len(self.log())
         with open(self.log_path, "ab") as log:
-            self.late = late(log) if LATE_LOG else None
+            self.late = LATE_LOG and subprocess.Popen([sys.executable, LATE, LATE_LOG], stdin=subprocess.PIPE, stdout=log,
+                                                      start_new_session=True)
             out = self.late.stdin if self.late else log
             self.process = subprocess.Popen(
                 [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,

@@ -165,6 +165,7 @@ def test_a_signer_that_is_not_there_at_the_start(world):
     gone.close()
     c = world.coordinator(**remote(gone, SETUP_TIMEOUT=1000)).start()
     c.saw(f"event=signer_trouble signer={gone.url} reason=\"it does not answer: ")
+    c.saw("event=l1_read")
     key = Key()
     assert c.setup(key.payload) is not True
     world.feed(c, 1)

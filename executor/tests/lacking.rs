@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::read;
+use common::{Random, mutations, read};
 use ethrex_crypto::NativeCrypto;
 use ethrex_executor::{
     execute,
@@ -15,22 +15,6 @@ use ethrex_trie::{Node, NodeHash, NodeRef};
 use std::sync::Arc;
 
 const BUILT: &[u8] = include_bytes!("vectors/built.input.json");
-
-/// xorshift: the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
-
-    fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-}
 
 /// One node in `odds` becomes its hash; one that is short may become a node.
 fn prune(node: &mut Node, odds: usize, random: &mut Random) {
@@ -95,7 +79,7 @@ fn output(input: ProverInputData) -> Result<Vec<u8>, Refusal> {
 
 #[test]
 fn nothing_else_is_proved() {
-    let count: usize = std::env::var("MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
+    let count = mutations();
     let names = ["batch/ethrex-l2-two-blocks.input.json", "ethrex/l2-rollup-batch10.input.json"];
     let inputs = names.iter().filter_map(|name| read(name)).chain([BUILT.to_vec()]);
     let mut random = Random(0x1234_5678_9abc_def1);

@@ -2,21 +2,9 @@
 
 mod common;
 
-use common::{execute, read};
+use common::{Random, execute, mutations, read};
 
 const STATUSES: [i32; 17] = [65, 80, 81, 82, 83, 84, 85, 86, 87, 88, 89, 90, 91, 92, 93, 94, 70];
-
-/// xorshift: the same mutations in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
-}
 
 /// One to four edits: a digit or a byte replaced, a piece removed, repeated or taken from elsewhere.
 fn mutate(original: &[u8], random: &mut Random) -> Vec<u8> {
@@ -60,7 +48,7 @@ fn without_block_hash(output: &[u8]) -> (&[u8], &[u8]) {
 
 #[test]
 fn every_mutation_ends_in_words() {
-    let count: usize = std::env::var("MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
+    let count = mutations();
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
 
     for name in ["batch/ethrex-l2-two-blocks.input.json", "ethrex/l2-validium-batch2.input.json"] {

@@ -226,8 +226,8 @@ def test_one_key_serves_one_daemon(world):
     assert done.returncode != 0 and "would take each other's nonces" in done.stderr, done.stderr
 
 
-def test_the_service_manager_is_told(world, tmp_path_factory):
-    path = tmp_path_factory.mktemp("n") / "notify"
+def test_the_service_manager_is_told(world):
+    path = world.dir / "notify"
     c = world.coordinator()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(path))
@@ -251,12 +251,11 @@ def test_port_zero_is_named_in_the_log(world):
     assert c.port and c.request()[0] is None
 
 
-def test_unix_admin_socket_and_verbs(world, tmp_path_factory):
-    short = tmp_path_factory.mktemp("u")
-    c = world.coordinator(ADMIN_LISTEN=None, DATA_DIR=short / "d")
+def test_unix_admin_socket_and_verbs(world):
+    c = world.coordinator(ADMIN_LISTEN=None)
     assert c.verb("healthcheck").returncode == 2
     c.start()
-    assert (short / "d" / "admin.sock").stat().st_mode & 0o777 == 0o600
+    assert (c.data / "admin.sock").stat().st_mode & 0o777 == 0o600
     assert c.verb("healthcheck").returncode == 0
     until("L1 read", lambda: json.loads(c.verb("status", "--json").stdout)["l1"]["readable"])
     assert json.loads(c.verb("provers", "--json").stdout) == {"provers": []}

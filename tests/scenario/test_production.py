@@ -373,13 +373,12 @@ def test_killed_at_every_step_and_still_registered(world, pccs, qe):
              "event=collateral_upload_started", "event=collateral_uploaded",
              "number=4 of=", "event=collateral_on_chain", "event=registration_started", "event=registered"]
     for step in steps:
-        before = len(c.log())
         c.start(ready=False)
         if step not in ("event=state_loaded", "event=ready"):
             c.saw("event=ready")
             c.saw("event=l1_read")
             offer(c, quote)
-        until(step, lambda: step in c.log()[before:] or int(world.signer, 16), 60)
+        until(step, lambda: step in c.log()[c.begun:] or int(world.signer, 16), 60)
         c.kill()
     c.start()
     c.saw("event=l1_read")

@@ -72,3 +72,24 @@ pub fn refused(input: &Value, status: i32, words: &[&str]) {
         assert!(ended.said.contains(word), "\"{}\" does not say \"{word}\"", ended.said);
     }
 }
+
+/// How many mutations a test tries: MUTATIONS (300).
+pub fn mutations() -> usize {
+    std::env::var("MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(300)
+}
+
+/// xorshift: the same mutations in every run.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n as u64) as usize
+    }
+
+    pub fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+}
